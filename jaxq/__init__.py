@@ -1,0 +1,33 @@
+"""jaxq: Monte Carlo for queueing systems on JAX."""
+
+from importlib.metadata import version as _version
+
+from jaxq.engine.devices import use_all_cores as use_all_cores
+from jaxq.engine.fields import choice as choice
+from jaxq.engine.fields import nonnegative as nonnegative
+from jaxq.engine.fields import positive as positive
+from jaxq.engine.fields import probability as probability
+from jaxq.engine.fields import real as real
+from jaxq.engine.fields import whole as whole
+from jaxq.engine.jump_process import JumpProcess as JumpProcess
+from jaxq.engine.options import Options as Options
+from jaxq.engine.result import Metric as Metric
+from jaxq.engine.result import Result as Result
+from jaxq.engine.result import Results as Results
+from jaxq.engine.simulate import compare as compare
+from jaxq.engine.simulate import simulate as simulate
+from jaxq.engine.simulate import sweep as sweep
+from jaxq.engine.system import Reference as Reference
+from jaxq.engine.system import Sums as Sums
+from jaxq.engine.system import System as System
+from jaxq.systems import SYSTEMS as SYSTEMS
+from jaxq.systems.stations.laws import Deterministic as Deterministic
+from jaxq.systems.stations.laws import Erlang as Erlang
+from jaxq.systems.stations.laws import Exponential as Exponential
+from jaxq.systems.stations.laws import Hyperexponential as Hyperexponential
+from jaxq.systems.stations.laws import Lognormal as Lognormal
+from jaxq.systems.stations.model import GG1 as GG1
+from jaxq.systems.stations.model import MG1 as MG1
+from jaxq.systems.stations.model import MMc as MMc
+
+__version__ = _version("jaxq")

@@ -1,0 +1,82 @@
+"""Devices of this machine, and the rule that lays a run out on them.
+
+On a CPU, XLA's own threads make a small scan slower, not faster; what helps is one CPU device per usable core, the
+scan compiled as one kernel and replicas in tiles that stay in the first-level cache (figures in benchmarks/README.md).
+All three must be arranged before the backend starts: `use_all_cores`.
+"""
+
+import os
+import warnings
+
+import jax
+import jaxlib
+
+_warned = False
+
+
+def usable_cores() -> int:
+    """Cores this process may use: the smaller of its affinity mask and the cgroup CPU limit (at least 1)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            quota, period = file.read().split()
+        if quota != "max":
+            cores = min(cores, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass  # no cgroup v2 limit to read: the affinity mask stands
+    return cores
+
+
+def _cpu_flags() -> list[str]:
+    flags = []
+    with open("/proc/cpuinfo") as file:
+        if "avx512f" in file.read():
+            flags.append("--xla_cpu_prefer_vector_width=512")
+    if tuple(map(int, jaxlib.__version__.split(".")[:2])) == (0, 10):
+        # An unknown key aborts the process, and later versions compile small loops as one kernel by themselves.
+        flags.append("--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=2000000000")
+    return flags
+
+
+def use_all_cores(cores: int | None = None) -> int:
+    """Make one CPU device per usable core and let XLA compile the event loop as one kernel.
+
+    Call it before the first JAX computation (the command line does). ``cores`` (default: all usable) is the number of
+    devices. Returns the number of devices that a run will use; on a machine with an accelerator that is the
+    accelerators. Raises RuntimeError if a backend has already started with another number of devices.
+    """
+    cores = usable_cores() if cores is None else cores
+    try:
+        wanted = _cpu_flags()
+    except OSError:
+        wanted = []
+    try:
+        jax.config.update("jax_num_cpu_devices", cores)
+    except RuntimeError:  # a backend has started, its devices and flags are fixed
+        if jax.default_backend() == "cpu" and len(jax.devices()) != cores:
+            raise RuntimeError(
+                f"use_all_cores({cores}): JAX has already started with {len(jax.devices())} device(s); "
+                "call it before the first JAX computation"
+            ) from None
+        return len(jax.devices())
+    present = os.environ.get("XLA_FLAGS", "")
+    extra = [flag for flag in wanted if flag.split("=")[0] not in present]
+    os.environ["XLA_FLAGS"] = " ".join([present, *extra]).strip()
+    return len(jax.devices())
+
+
+def choose_devices(count: int | None) -> tuple:
+    """The first ``count`` devices of the default backend (None: all of them). Raises ValueError if there are fewer."""
+    global _warned
+    devices = jax.devices()
+    if count is None:
+        if len(devices) == 1 and devices[0].platform == "cpu" and usable_cores() > 1 and not _warned:
+            _warned = True
+            warnings.warn(
+                f"one JAX device on {usable_cores()} cores: call jaxq.use_all_cores() before the first JAX computation",
+                stacklevel=3,
+            )
+        return tuple(devices)
+    if not 1 <= count <= len(devices):
+        raise ValueError(f"devices = {count}: must be between 1 and {len(devices)}, the devices JAX sees")
+    return tuple(devices[:count])

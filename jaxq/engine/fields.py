@@ -1,0 +1,159 @@
+"""What a system's field may hold: one rule for Python, TOML and the command line.
+
+A field is declared with `real`, `whole`, `choice` or `compound`. Its converter keeps numbers as host ``np.float64`` /
+``np.int64`` (no float32 echo, no device started) and leaves JAX arrays and tracers alone; its rule is checked by
+`System.__check_init__` on concrete values, so the error names the field, the value and what is allowed.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+RULE = "rule"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What one field allows: bounds, whether whole, whether it may be a list or none; and how text becomes a value."""
+
+    doc: str
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+    whole: bool = False
+    static: bool = False
+    optional: bool = False
+    listed: bool = False
+    choices: tuple[str, ...] = ()
+    parse_compound: Callable[[str], Any] | None = None
+
+    @property
+    def scalar(self) -> bool:
+        """Whether the field holds a number that a sweep can run over."""
+        return not self.choices and self.parse_compound is None
+
+    def allowed(self) -> str:
+        """The rule as the end of a sentence that starts with 'must be'."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        words = "a whole number" if self.whole else "a number"
+        bounds = []
+        if self.low > -math.inf:
+            bounds.append(f"{'>' if self.open_low else '>='} {self.low:g}")
+        if self.high < math.inf:
+            bounds.append(f"{'<' if self.open_high else '<='} {self.high:g}")
+        words += " " + " and ".join(bounds) if bounds else ""
+        words += ", or a list of them" if self.listed else ""
+        return words + (", or none" if self.optional else "")
+
+    def convert(self, value):
+        """Host numbers become np.float64 / np.int64 (lists an array of them); anything else passes for `check`."""
+        if value is None or isinstance(value, jax.Array) or not self.scalar:
+            return value
+        if isinstance(value, (list, tuple, np.ndarray)):
+            try:
+                array = np.asarray(value, np.float64)
+            except (TypeError, ValueError):
+                return value
+            return array.astype(np.int64) if self.whole and np.all(array == np.floor(array)) else array
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+            return value
+        if self.whole and math.isfinite(value) and value == math.floor(value):
+            return int(value) if self.static else np.int64(value)
+        return np.float64(value)
+
+    def check(self, name: str, value) -> None:
+        """Raise ValueError, naming field, value and rule, unless the concrete ``value`` is allowed."""
+        if isinstance(value, jax.core.Tracer) or (value is None and self.optional):
+            return
+        if self.parse_compound is not None:
+            return
+        if self.choices:
+            good = value in self.choices
+        elif isinstance(value, (list, tuple)) or (isinstance(value, (np.ndarray, jax.Array)) and np.ndim(value) > 0):
+            array = np.asarray(value)
+            good = self.listed and array.ndim == 1 and array.size > 0 and array.dtype.kind in "if"
+            good = good and all(self._good(x) for x in array.tolist())
+        else:
+            number = isinstance(value, (int, np.number, jax.Array)) and not isinstance(value, bool)
+            good = number and self._good(np.asarray(value).item())
+        if not good:
+            shown = np.asarray(value).tolist() if isinstance(value, (np.generic, np.ndarray)) else value
+            raise ValueError(f"{name} = {shown}: must be {self.allowed()} ({self.doc})")
+
+    def _good(self, x: float) -> bool:
+        above = x > self.low if self.open_low else x >= self.low
+        under = x < self.high if self.open_high else x <= self.high
+        return math.isfinite(x) and above and under and not (self.whole and x != math.floor(x))
+
+    def parse(self, name: str, text: str):
+        """The value that ``text`` stands for: ``none``, a number, ``a,b,c``, ``value*count`` in a list, a choice."""
+        if self.choices or (self.optional and text.lower() == "none"):
+            return None if text.lower() == "none" and self.optional else text
+        if self.parse_compound is not None:
+            return self.parse_compound(text)
+        try:
+            if self.listed and ("," in text or "*" in text):
+                parts = [part.partition("*") for part in text.split(",")]
+                return [float(v) for v, _, count in parts for _ in range(int(count or 1))]
+            return float(text)
+        except ValueError:
+            raise ValueError(f"{name} = {text}: must be {self.allowed()} ({self.doc})") from None
+
+
+_MISSING: Any = dataclasses.MISSING
+
+
+def _field(rule: Rule, default):
+    return eqx.field(converter=rule.convert, static=rule.static, default=default, metadata={RULE: rule})
+
+
+def real(doc: str, *, default=_MISSING, **rule) -> Any:
+    """A float64 field; keywords are those of `Rule` (low, high, open_low, open_high, optional, listed)."""
+    return _field(Rule(doc, **rule), default)
+
+
+def positive(doc: str, *, default=_MISSING, **rule) -> Any:
+    """A float64 field that must be > 0, such as a rate."""
+    return real(doc, default=default, low=0.0, open_low=True, **rule)
+
+
+def nonnegative(doc: str, *, default=_MISSING, **rule) -> Any:
+    """A float64 field that must be >= 0, such as a cost."""
+    return real(doc, default=default, low=0.0, **rule)
+
+
+def probability(doc: str, *, default=_MISSING, **rule) -> Any:
+    """A float64 field in the open interval (0, 1)."""
+    return real(doc, default=default, low=0.0, high=1.0, open_low=True, open_high=True, **rule)
+
+
+def whole(doc: str, *, default=_MISSING, low=1, **rule) -> Any:
+    """An int64 field, a leaf unless ``static`` (it then fixes a shape, and each value compiles a program)."""
+    return _field(Rule(doc, low=low, whole=True, **rule), default)
+
+
+def choice(doc: str, choices: tuple[str, ...], *, default=_MISSING) -> Any:
+    """A static field that holds one of a few names, such as a policy."""
+    return _field(Rule(doc, choices=choices, static=True), default)
+
+
+def compound(doc: str, parse: Callable[[str], Any], *, default=_MISSING) -> Any:
+    """A field that holds a module of its own, such as a service law; ``parse`` turns text into one."""
+
+    def convert(value):
+        return parse(value) if isinstance(value, str) else value
+
+    rule = Rule(doc, parse_compound=parse)
+    return eqx.field(converter=convert, default=default, metadata={RULE: rule})
+
+
+def rules(system_class) -> dict[str, Rule]:
+    """The declared fields of a system class, in order: name -> `Rule` (a field declared without one allows any number)."""
+    return {f.name: f.metadata.get(RULE, Rule("")) for f in dataclasses.fields(system_class)}

@@ -1,0 +1,146 @@
+"""What a run is asked for, checked before anything is compiled."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from jaxq.random import key_data
+
+DEFAULT_PRECISION = 0.01
+DEFAULT_MAX_EVENTS = 20_000_000_000
+PROBABILITIES = (0.5, 0.9, 0.95, 0.99)
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A half-width that a metric must reach: relative to the mean, or absolute."""
+
+    metric: str
+    size: float | None = None
+    absolute: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Target":
+        """``name``, ``name:0.01`` (relative) or ``name:0.001abs``."""
+        name, _, size = text.partition(":")
+        if not size:
+            return cls(name)
+        absolute = size.endswith("abs")
+        try:
+            value = float(size.removesuffix("abs"))
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"metric = {text}: must be a name, name:0.01 (relative) or name:0.001abs, with a number > 0")
+        return cls(name, value, absolute)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of `simulate`, `sweep` and `compare`; the command line has the same names.
+
+    Attributes:
+        replicas: independent replicas of each point (default: 1024 on CPU, 65536 on an accelerator).
+        events: events per replica after warm-up.
+        horizon: model time per replica after warm-up.
+        warmup: "auto" (paired windows and extrapolation), "mser5", or a number of events per replica.
+        precision: relative half-width wanted of the headline metrics (default 0.01 if nothing else ends the run).
+        metric: further targets, ``name``, ``name:0.01`` or ``name:0.001abs``.
+        max_events: total events, over all replicas and points and warm-up included, that a run may take.
+        time_limit: wall-clock seconds after which the run stops.
+        level: confidence level of the intervals.
+        seed: whole number; with the same seed and replicas a run gives the same numbers.
+        devices: how many devices to use (default: all).
+        batch: replicas per launch (default: all), to bound the memory of a very large run.
+        quantiles: quantities to keep histograms of: ``name`` or ``name:0.5,0.99``.
+    """
+
+    replicas: int | None = None
+    events: int | None = None
+    horizon: float | None = None
+    warmup: str | int = "auto"
+    precision: float | None = None
+    metric: tuple[str, ...] = ()
+    max_events: int = DEFAULT_MAX_EVENTS
+    time_limit: float | None = None
+    level: float = 0.95
+    seed: int = 0
+    devices: int | None = None
+    batch: int | None = None
+    quantiles: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for name in ("replicas", "events", "max_events", "devices", "batch"):
+            _whole(self, name)
+        for name in ("horizon", "precision", "time_limit"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and value > 0):
+                raise ValueError(f"{name} = {value}: must be a number > 0")
+        if not (_is_number(self.level) and 0 < self.level < 1):
+            raise ValueError(f"level = {self.level}: must be a number > 0 and < 1")
+        if isinstance(self.warmup, str) and self.warmup not in ("auto", "mser5"):
+            object.__setattr__(self, "warmup", _warmup_number(self.warmup))
+        if not isinstance(self.warmup, str) and not (_is_number(self.warmup) and self.warmup >= 0):
+            raise ValueError(f"warmup = {self.warmup}: must be auto, mser5 or a number of events >= 0")
+        key_data(self.seed)
+        for name in ("metric", "quantiles"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
+        targets = self.targets(())
+        if self.precision is None and not targets and self.events is None and self.horizon is None:
+            object.__setattr__(self, "precision", DEFAULT_PRECISION)
+        if self.wants_precision and self.replicas is not None and self.replicas < 30:
+            raise ValueError(f"replicas = {self.replicas}: a precision stop needs at least 30 (or give events)")
+        self.quantile_probabilities()
+
+    @property
+    def wants_precision(self) -> bool:
+        """Whether the run ends when its intervals are narrow enough."""
+        return self.precision is not None or any(t.size is not None for t in self.targets(()))
+
+    def targets(self, headline: tuple[str, ...]) -> list[Target]:
+        """The targets over the headline metrics and those added by ``metric``."""
+        added = {t.metric: t for t in map(Target.parse, self.metric)}
+        base = {} if self.precision is None else {name: Target(name, self.precision) for name in headline}
+        for name, target in added.items():
+            base[name] = target if target.size is not None else Target(name, self.precision or DEFAULT_PRECISION)
+        return list(base.values())
+
+    def quantile_probabilities(self) -> dict[str, tuple[float, ...]]:
+        """Probabilities wanted by quantity."""
+        wanted = {}
+        for text in self.quantiles:
+            name, _, values = text.partition(":")
+            try:
+                wanted[name] = tuple(float(x) for x in values.split(",")) if values else PROBABILITIES
+            except ValueError:
+                wanted[name] = (math.nan,)
+            if not all(0 < p < 1 for p in wanted[name]):
+                raise ValueError(f"quantiles = {text}: must be name or name:p,p,... with probabilities > 0 and < 1")
+        return wanted
+
+    def to_dict(self) -> dict[str, Any]:
+        """The options by name."""
+        return dataclasses.asdict(self)
+
+
+def _is_number(x) -> bool:
+    return isinstance(x, (int, float, np.number)) and not isinstance(x, bool) and math.isfinite(x)
+
+
+def _warmup_number(text: str):
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"warmup = {text}: must be auto, mser5 or a number of events >= 0") from None
+
+
+def _whole(options, name: str) -> None:
+    value = getattr(options, name)
+    if value is None:
+        return
+    if not (_is_number(value) and value >= 1 and value == math.floor(value)):
+        raise ValueError(f"{name} = {value}: must be a whole number >= 1")
+    object.__setattr__(options, name, int(value))

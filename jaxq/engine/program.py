@@ -1,0 +1,295 @@
+"""The compiled part of a run: one launch is a fixed number of blocks of events over all replicas.
+
+Everything a launch returns is a small array per replica and block; everything it carries (state, chosen event, random
+words) stays on the device and is donated. Whole-number observables with a constant weight are summed in int32 modulo
+2**32 and returned as the deviation from ``observations x value at the start of the block``, which is exact while the
+mean deviation inside a block stays under 2**31 / observations; floats are summed in float32 over 64 observations at a
+time. The host adds blocks up in float64 (`jaxq.stats.windows`).
+"""
+
+import dataclasses
+import functools
+import time
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import NamedSharding, PartitionSpec
+
+from jaxq import random
+from jaxq.engine.system import Sums, System
+from jaxq.stats import histogram
+
+AXIS = "replica"
+INNER = 64
+"""Observations summed in float32 before they are added to the block's sum."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How a launch is cut: replicas (padded, over all devices) into tiles, events into blocks."""
+
+    replicas: int
+    tile: int
+    blocks: int
+    observations: int
+    stride: int
+    unroll: int
+    devices: tuple
+    histograms: tuple[str, ...] = ()
+
+    @property
+    def events_per_block(self) -> int:
+        return self.observations * self.stride
+
+    @property
+    def events_per_launch(self) -> int:
+        return self.blocks * self.events_per_block
+
+
+class Carry(NamedTuple):
+    """What one replica carries from event to event."""
+
+    state: Any
+    event: Any
+    weight: Any
+    stream: random.Stream
+
+
+class BlockSums(NamedTuple):
+    """What one replica returns of one block; ``start`` holds the whole-number observables when the block began."""
+
+    time: Any
+    observed: dict
+    start: dict
+    tallied: dict
+    counted: dict
+    overflow: Any
+
+
+def compute_leaf(leaf):
+    """A host number as the compiled loop sees it: float32, int32, or unsigned and boolean as they are."""
+    array = np.asarray(leaf)
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    if array.dtype.kind == "i":
+        if array.size and (array.max() >= 2**31 or array.min() < -(2**31)):
+            raise ValueError(f"{array.max()} does not fit the 32-bit integers of the compiled loop")
+        return array.astype(np.int32)
+    return array
+
+
+def typed(tree):
+    """Python numbers of a state as int32 / float32 / bool arrays, so that the carry's types are fixed."""
+
+    def leaf(x):
+        x = jnp.asarray(x)
+        return x.astype(jnp.int32) if x.dtype == jnp.int64 else x.astype(jnp.float32) if x.dtype == jnp.float64 else x
+
+    return jax.tree.map(leaf, tree)
+
+
+def start(system: System, seed: int, replica) -> Carry:
+    """The carry of one replica before its first event."""
+    state = typed(system.init(tuple(random.words_for(seed, random.START, replica, system.init_words))))
+    words, stream = random.next_words(random.stream(seed, random.PATH, replica), system.words)
+    event, weight = system.choose(state, words)
+    return Carry(state, event, weight, stream)
+
+
+def step(system: System, carry: Carry) -> Carry:
+    """Apply the carried event, draw the words of the next one and choose it."""
+    state = system.apply(carry.state, carry.event)
+    state = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), state, carry.state)
+    words, stream = random.next_words(carry.stream, system.words)
+    event, weight = system.choose(state, words)
+    return Carry(state, event, weight, stream)
+
+
+def _is_whole(x) -> bool:
+    return jnp.issubdtype(jnp.asarray(x).dtype, jnp.integer) or jnp.asarray(x).dtype == bool
+
+
+def _observe(system: System, carry: Carry):
+    """(exact, rounded) contributions of one observation: int32 by name, float32 by (kind, name)."""
+    exact, rounded = {}, {}
+    for name, value in system.observe(carry.state).items():
+        if carry.weight is None and _is_whole(value):
+            exact[name] = jnp.asarray(value).astype(jnp.int32)
+        else:
+            value = jnp.asarray(value).astype(jnp.float32)
+            rounded["observed", name] = value if carry.weight is None else carry.weight * value
+    for name, value in system.tally(carry.state, carry.event).items():
+        rounded["tallied", name] = jnp.asarray(value, jnp.float32)
+    if carry.weight is not None:
+        rounded["time", ""] = jnp.asarray(carry.weight, jnp.float32)
+    return exact, rounded
+
+
+def _sampled(system: System, carry: Carry, names: tuple[str, ...]):
+    """(value, weight) of the quantities that histograms are kept of, by name."""
+    observed, tallied = system.observe(carry.state), system.tally(carry.state, carry.event)
+    weight = jnp.float32(1) if carry.weight is None else carry.weight
+    return {n: (tallied[n], jnp.float32(1)) if n in tallied else (observed[n], weight) for n in names}
+
+
+def _block(each, layout: Layout, carry):
+    """One block of events over one tile; ``each`` maps a function of (system, carry) over the tile."""
+    observe = each(_observe)
+    begin = observe(carry)
+    before = each(lambda s, c: s.counters(c.state))(carry)
+    exact0, rounded0 = jax.tree.map(jnp.zeros_like, begin)
+    histograms0 = {name: jnp.zeros(histogram.BINS, jnp.float32) for name in layout.histograms}
+
+    def observation(c, _):
+        carry, exact, rounded, histograms = c
+        new_exact, new_rounded = observe(carry)
+        exact = jax.tree.map(jnp.add, exact, new_exact)
+        rounded = jax.tree.map(jnp.add, rounded, new_rounded)
+        if histograms:
+            sampled = each(functools.partial(_sampled, names=layout.histograms))(carry)
+            histograms = {n: h.at[histogram.bin_of(sampled[n][0])].add(sampled[n][1]) for n, h in histograms.items()}
+        for _ in range(layout.stride):
+            carry = each(step)(carry)
+        return (carry, exact, rounded, histograms), None
+
+    def group(c, _):
+        carry, exact, rounded, histograms = c
+        (carry, exact, part, histograms), _ = lax.scan(
+            observation, (carry, exact, rounded0, histograms), None, length=inner, unroll=layout.unroll
+        )
+        return (carry, exact, jax.tree.map(jnp.add, rounded, part), histograms), None
+
+    inner = min(INNER, layout.observations)
+    initial = (carry, exact0, rounded0, histograms0)
+    (carry, exact, rounded, histograms), _ = lax.scan(group, initial, None, length=layout.observations // inner)
+    after = each(lambda s, c: s.counters(c.state))(carry)
+    observed = {name: exact[name] - begin[0][name] * layout.observations for name in exact}
+    observed |= {name: value for (kind, name), value in rounded.items() if kind == "observed"}
+    sums = BlockSums(
+        time=rounded.get(("time", "")),
+        observed=observed,
+        start=begin[0],
+        tallied={name: value for (kind, name), value in rounded.items() if kind == "tallied"},
+        counted=jax.tree.map(jnp.subtract, after, before),
+        overflow=each(lambda s, c: jnp.asarray(s.overflow(c.state), bool))(carry),
+    )
+    return carry, (sums, histograms)
+
+
+class Program:
+    """The two compiled functions of a run: ``start(parameters, seed, replica numbers)`` and ``launch``.
+
+    Built once for a system's structure, the shapes of its leaves, which leaves differ between replicas, and a layout;
+    `program` keeps them, so that a second run with other numbers compiles nothing.
+    """
+
+    def __init__(self, structure, shapes: tuple, own: tuple[bool, ...], layout: Layout):
+        began = time.perf_counter()
+        self.layout = layout
+        self._mesh = jax.make_mesh((len(layout.devices),), (AXIS,), devices=layout.devices)
+        axes = [0 if mine else None for mine in own]
+        specs = [PartitionSpec(AXIS) if mine else PartitionSpec() for mine in own]
+        own_places = [i for i, mine in enumerate(own) if mine]
+
+        def mapped(leaves):
+            """``each``: maps a function of (system, ...) over a batch of replicas with these parameter leaves."""
+
+            def each(function):
+                def one(leaves, *rest):
+                    return function(jax.tree.unflatten(structure, leaves), *rest)
+
+                return lambda *args: jax.vmap(one, in_axes=(axes, *(0,) * len(args)))(leaves, *args)
+
+            return each
+
+        def start_all(leaves, seed, replicas):
+            return mapped(leaves)(lambda system, replica: start(system, seed, replica))(replicas)
+
+        def launch_tile(leaves, carry):
+            def block(carry, _):
+                return _block(mapped(leaves), layout, carry)
+
+            return lax.scan(block, carry, None, length=layout.blocks)
+
+        def launch_shard(leaves, carry):
+            tiles = layout.replicas // len(layout.devices) // layout.tile
+
+            def cut(x):
+                return x.reshape(tiles, layout.tile, *x.shape[1:])
+
+            def one_tile(x):
+                mine, carry = x
+                filled = list(leaves)
+                for place, leaf in zip(own_places, mine, strict=True):
+                    filled[place] = leaf
+                return launch_tile(filled, carry)
+
+            batch = jax.tree.map(cut, ([leaves[i] for i in own_places], carry))
+            if tiles == 1:
+                carry, sums = jax.tree.map(lambda x: x[None], one_tile(jax.tree.map(lambda x: x[0], batch)))
+            else:
+                carry, sums = lax.map(one_tile, batch)
+            return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), carry), sums
+
+        def sharded(function, in_specs):
+            return jax.shard_map(
+                function, mesh=self._mesh, in_specs=in_specs, out_specs=PartitionSpec(AXIS), check_vma=False
+            )
+
+        def aval(shape, dtype, spec):
+            return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(self._mesh, spec))
+
+        count, rows = layout.replicas, PartitionSpec(AXIS)
+        leaves = [
+            aval((count, *shape) if mine else shape, dtype, spec)
+            for (shape, dtype), mine, spec in zip(shapes, own, specs, strict=True)
+        ]
+        seeds = aval((2,), np.uint32, PartitionSpec())
+        numbers = aval((count,), np.int32, rows)
+        begin = jax.jit(sharded(start_all, (specs, PartitionSpec(), rows)))
+        carry = jax.tree.map(
+            lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds, numbers)
+        )
+        launch = jax.jit(sharded(launch_shard, (specs, rows)), donate_argnums=1)
+        self.start = begin.lower(leaves, seeds, numbers).compile()
+        self.launch = launch.lower(leaves, carry).compile()
+        self.carry_bytes = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(carry))
+        self.compile_seconds = time.perf_counter() - began
+
+    def place(self, array, own: bool):
+        """A host array on the devices: sharded over replicas, or replicated."""
+        return jax.device_put(array, NamedSharding(self._mesh, PartitionSpec(AXIS) if own else PartitionSpec()))
+
+
+@functools.lru_cache(maxsize=64)
+def program(structure, shapes: tuple, own: tuple[bool, ...], layout: Layout) -> Program:
+    """The compiled program of a structure and layout, built on first use."""
+    return Program(structure, shapes, own, layout)
+
+
+def lanes_bytes(system: System) -> int:
+    """Bytes one replica keeps in flight: its carry and sums (shapes only, nothing is run)."""
+
+    def one(seed, replica):
+        carry = start(system, seed, replica)
+        return carry, _observe(system, carry), system.counters(carry.state)
+
+    shapes = jax.eval_shape(one, jax.ShapeDtypeStruct((2,), "uint32"), jax.ShapeDtypeStruct((), "int32"))
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
+
+
+def names(system: System) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(metrics, quantities that histograms can be kept of) of a system, found without running it."""
+    prepared = system.prepare()
+
+    def one(seed, replica):
+        carry = start(prepared, seed, replica)
+        parts = prepared.observe(carry.state), prepared.tally(carry.state, carry.event), prepared.counters(carry.state)
+        return [dict.fromkeys(part, 0.0) for part in parts]
+
+    parts = jax.eval_shape(one, jax.ShapeDtypeStruct((2,), "uint32"), jax.ShapeDtypeStruct((), "int32"))
+    halves = [dict.fromkeys(part, np.float64(0.5)) for part in parts]
+    return tuple(system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))), (*parts[0], *parts[1])

@@ -1,0 +1,289 @@
+"""What a run returns: metrics with intervals next to their oracles, how they were obtained, and what went wrong."""
+
+import csv
+import dataclasses
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxq.engine.system import Reference, System
+from jaxq.stats.estimate import Estimate
+
+SCHEMA = 1
+WITHHELD = ("unstable", "warmup_undetermined", "overflow", "nan")
+"""Flags under which no stationary mean is given."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """One metric: mean, half-width at ``level``, oracle with its kind, z; ``mean`` is None where it is withheld."""
+
+    mean: float | None
+    half_width: float | None
+    level: float
+    standard_error: float | None = None
+    oracle: float | None = None
+    kind: str | None = None
+    z: float | None = None
+    quantiles: dict[str, dict[str, float | None]] | None = None
+
+    @classmethod
+    def of(cls, estimate: Estimate, level: float, reference=None, quantiles=None, withheld=False) -> "Metric":
+        """A metric from its estimate and reference; z only against ``exact`` and ``identity`` references."""
+        reference = None if reference is None else as_reference(reference)
+        error, z = estimate.standard_error, None
+        if reference is not None and reference.kind in ("exact", "identity") and not withheld:
+            spread = math.hypot(error, reference.error) if math.isfinite(error) else 0.0
+            # below the rounding of the sums themselves, a difference is no evidence
+            rounding = 1e-9 * abs(reference.value)
+            if spread > rounding:
+                z = (estimate.value - reference.value) / spread
+        keep = not withheld and math.isfinite(estimate.value)
+        return cls(
+            estimate.value if keep else None,
+            finite(estimate.half_width(level)) if keep else None,
+            level,
+            finite(error) if keep else None,
+            None if reference is None else finite(reference.value),
+            None if reference is None else reference.kind,
+            None if z is None else finite(z),
+            None if withheld else quantiles,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values without the entries that are absent; ``mean`` and ``half_width`` are always there."""
+        values = dataclasses.asdict(self)
+        return {k: v for k, v in values.items() if v is not None or k in ("mean", "half_width")}
+
+
+def finite(x: float) -> float | None:
+    """``x`` as a float, None unless finite (JSON has no NaN)."""
+    return float(x) if math.isfinite(x) else None
+
+
+def as_reference(x) -> Reference:
+    """A bare number counts as an exact reference."""
+    return x if isinstance(x, Reference) else Reference(float(x))
+
+
+def plain(value):
+    """A field's value as JSON: numbers, lists, names; a module (a law) as its own text."""
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, (np.generic, np.ndarray)) or hasattr(value, "tolist"):
+        return np.asarray(value).tolist()
+    if isinstance(value, (int, float)):
+        return value
+    return str(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """One system simulated. ``estimates`` keeps the per-replica residuals of every metric for a user's own statistics."""
+
+    system: str
+    parameters: dict[str, Any]
+    point: dict[str, Any]
+    metrics: dict[str, Metric]
+    run: dict[str, Any]
+    growth: dict[str, dict[str, float | None]] = dataclasses.field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    estimates: dict[str, Estimate] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    histograms: dict[str, dict[str, list]] = dataclasses.field(default_factory=dict, repr=False)
+
+    def __getitem__(self, metric: str) -> Metric:
+        try:
+            return self.metrics[metric]
+        except KeyError:
+            raise KeyError(f"{metric}: {self.system} has the metrics {', '.join(self.metrics)}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The machine-readable result (schema 1); no NaN or Infinity in it."""
+        return {
+            "schema": SCHEMA,
+            "system": self.system,
+            "parameters": self.parameters,
+            "point": self.point,
+            "metrics": {name: metric.to_dict() for name, metric in self.metrics.items()},
+            "run": self.run,
+            "growth": self.growth,
+            "flags": list(self.flags),
+            **({"histograms": self.histograms} if self.histograms else {}),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Result":
+        """The inverse of `to_dict` (without per-replica residuals). ValueError for another schema."""
+        if data.get("schema") != SCHEMA:
+            raise ValueError(f"schema = {data.get('schema')}: must be {SCHEMA}")
+        metrics = {name: Metric(**{"level": data["run"].get("level", 0.95), **m}) for name, m in data["metrics"].items()}
+        return cls(
+            data["system"],
+            data["parameters"],
+            data["point"],
+            metrics,
+            data["run"],
+            data["growth"],
+            tuple(data["flags"]),
+            histograms=data.get("histograms", {}),
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a metric, for tables and CSV."""
+        return [
+            {
+                "metric": name,
+                "mean": m.mean,
+                "half_width": m.half_width,
+                "oracle": m.oracle,
+                "kind": m.kind,
+                "z": m.z,
+            }
+            for name, m in self.metrics.items()
+        ]
+
+    def replica_values(self) -> dict[str, np.ndarray]:
+        """Per-replica values of every metric (the linearised estimator: mean plus residual), shape (replicas,)."""
+        return {name: estimate.value + estimate.residuals for name, estimate in self.estimates.items()}
+
+    def save(self, path) -> None:
+        """Write JSON, CSV (one row a metric) or NPZ (per-replica values and the JSON) by the ending of ``path``."""
+        save([self], path, single=True)
+
+    @classmethod
+    def load(cls, path) -> "Result":
+        """Read what `save` wrote as JSON or NPZ."""
+        path = Path(path)
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                result = cls.from_dict(json.loads(str(file["result"])))
+                values = {name: np.asarray(file[f"replicas/{name}"]) for name in result.metrics}
+                means = {name: float(file[f"mean/{name}"]) for name in result.metrics}
+            estimates = {name: Estimate(means[name], x - means[name]) for name, x in values.items()}
+            return dataclasses.replace(result, estimates=estimates)
+        return cls.from_dict(json.loads(path.read_text()))
+
+    def __str__(self) -> str:
+        fields = ", ".join(f"{k}={v}" for k, v in self.point.items() or self.parameters.items())
+        lines = [f"{self.system}  {fields}", *aligned(self.rows())]
+        lines += [f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags]
+        return "\n".join(lines)
+
+    def plot(self, ax=None):
+        """Means with intervals and oracles on an Axes (`jaxq.plotting.metrics`); returns the Axes."""
+        from jaxq.plotting.metrics import plot_metrics
+
+        return plot_metrics(self, ax)
+
+
+MEANING = {
+    "truncated": "stopped by --max-events or --time-limit before what was asked for",
+    "overflow": "a state left its representation; means are withheld",
+    "unfinished": "interrupted; the estimates are of the part that ran",
+    "unstable": "the system grows; means are withheld, the growth rates are reported",
+    "warmup_undetermined": "the initial bias had not died out by the middle of the run; means are withheld",
+    "precision_not_reached": "the intervals are wider than asked for",
+    "nan": "a metric is not a number; means are withheld",
+}
+
+
+class Results(list):
+    """Results of a sweep or a comparison, with the paired differences of the latter."""
+
+    def __init__(self, results=(), differences: list[dict[str, Any]] | None = None):
+        super().__init__(results)
+        self.differences = differences or []
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Every flag that any result carries."""
+        return tuple(dict.fromkeys(flag for result in self for flag in result.flags))
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"schema": 1, "results": [...], "differences": [...]}``."""
+        data: dict[str, Any] = {"schema": SCHEMA, "results": [result.to_dict() for result in self]}
+        if self.differences:
+            data["differences"] = self.differences
+        return data
+
+    def save(self, path) -> None:
+        """Write JSON, CSV or NPZ by the ending of ``path``, as `Result.save`."""
+        save(self, path)
+
+    @classmethod
+    def load(cls, path) -> "Results":
+        """Read what `save` wrote as JSON."""
+        data = json.loads(Path(path).read_text())
+        return cls([Result.from_dict(x) for x in data["results"]], data.get("differences"))
+
+    def __str__(self) -> str:
+        parts = [str(result) for result in self]
+        if self.differences:
+            parts.append("paired differences\n" + "\n".join(aligned(self.differences)))
+        return "\n\n".join(parts)
+
+    def plot(self, ax=None):
+        """Headline metric against the swept field, or bars of a comparison (`jaxq.plotting.sweep`)."""
+        from jaxq.plotting.sweep import plot_results
+
+        return plot_results(self, ax)
+
+
+def describe(system: System) -> dict[str, Any]:
+    """The fields of a system as JSON values."""
+    return {name: plain(value) for name, value in system.parameters().items()}
+
+
+def number(x, digits: int = 6) -> str:
+    """A number for a table; empty for None."""
+    return "" if x is None else x if isinstance(x, str) else f"{x:.{digits}g}"
+
+
+def aligned(rows: list[dict[str, Any]]) -> list[str]:
+    """Rows as lines of aligned columns."""
+    if not rows:
+        return []
+    table = [list(rows[0]), *[[number(x) for x in row.values()] for row in rows]]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def save(results, path, single: bool = False) -> None:
+    """Write results atomically as ``.json``, ``.csv`` or ``.npz``. ValueError for another ending."""
+    path = Path(path)
+    check_path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    data = results[0].to_dict() if single else results.to_dict()
+    if path.suffix == ".json":
+        partial.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+    elif path.suffix == ".csv":
+        rows = [
+            {"system": r.system, **r.point, **row, "flags": " ".join(r.flags)} for r in results for row in r.rows()
+        ]
+        with partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        arrays: dict[str, Any] = {"result": json.dumps(data, allow_nan=False)}
+        for i, result in enumerate(results):
+            prefix = "" if single else f"{i}/"
+            for name, values in result.replica_values().items():
+                arrays[f"{prefix}replicas/{name}"] = values
+                arrays[f"{prefix}mean/{name}"] = result.estimates[name].value
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+    os.replace(partial, path)
+
+
+def check_path(path) -> None:
+    """ValueError unless ``path`` ends in .json, .csv or .npz and its folder exists."""
+    path = Path(path)
+    if path.suffix not in (".json", ".csv", ".npz"):
+        raise ValueError(f"out = {path}: must end in .json, .csv or .npz")
+    if not path.resolve().parent.is_dir():
+        raise ValueError(f"out = {path}: the folder {path.resolve().parent} must exist")

@@ -1,0 +1,182 @@
+"""Points of one structure run as one batch: the host side of a compiled program.
+
+A sweep is more replicas with other leaves: point p, replica r is row ``p * replicas + r``, and r alone seeds it, so
+all points see the same random words (common random numbers).
+"""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from jaxq.engine.layout import choose_layout
+from jaxq.engine.program import BlockSums, compute_leaf, program
+from jaxq.engine.system import Sums, System
+from jaxq.random import key_data
+from jaxq.stats.estimate import Estimate
+from jaxq.stats.histogram import BINS
+from jaxq.stats.windows import WindowedSums
+
+WINDOW_BYTES = 2**30
+
+
+def stacked_leaves(systems: Sequence[System]):
+    """(structure, leaves, own): leaves equal in all systems once, the others stacked along a first axis."""
+    flat = [jax.tree.flatten(system) for system in systems]
+    structure = flat[0][1]
+    for system, (_, other) in zip(systems, flat, strict=True):
+        if other != structure:
+            raise ValueError(f"{system.title()}: points of one batch must share their static fields")
+    leaves, own = [], []
+    for column in zip(*[leaves for leaves, _ in flat], strict=True):
+        column = [compute_leaf(leaf) for leaf in column]
+        shared = all(np.array_equal(column[0], leaf) for leaf in column[1:])
+        own.append(not shared)
+        leaves.append(column[0] if shared else np.stack(column))
+    return structure, leaves, tuple(own)
+
+
+class Stack:
+    """The replicas of all points: carry on the devices, windowed sums on the host."""
+
+    def __init__(self, systems: Sequence[System], replicas: int, seed: int, devices: tuple, **layout):
+        self.systems, self.replicas = list(systems), replicas
+        prepared = [system.prepare() for system in systems]
+        structure, leaves, own = stacked_leaves(prepared)
+        self.rows = len(systems) * replicas
+        batch = layout.pop("batch", None)
+        launch_rows = min(self.rows, batch or self.rows)
+        self.layout = choose_layout(prepared[0], launch_rows, devices, **layout)
+        padded = self.layout.replicas
+        shapes = tuple((leaf.shape[1:] if mine else leaf.shape, leaf.dtype) for leaf, mine in zip(leaves, own, strict=True))
+        built = program.cache_info().misses
+        self.program = program(structure, shapes, own, self.layout)
+        self.compile_seconds = self.program.compile_seconds if program.cache_info().misses > built else 0.0
+        self.step_times = [system.step_time() for system in prepared]
+        self.launches = 0
+        self.overflow = np.zeros(self.rows, bool)
+        self._parts = []
+        for first in range(0, self.rows, launch_rows):
+            rows = np.minimum(first + np.arange(padded), self.rows - 1)
+            placed = [
+                self.program.place(leaf[rows // replicas] if mine else leaf, mine)
+                for leaf, mine in zip(leaves, own, strict=True)
+            ]
+            numbers = self.program.place((rows % replicas).astype(np.int32), True)
+            carry = self.program.start(placed, self.program.place(key_data(seed), False), numbers)
+            self._parts.append([placed, carry, slice(first, min(first + launch_rows, self.rows))])
+        self._names: dict[str, list[str]] = {}
+        self.windows: WindowedSums | None = None
+        self.histograms: WindowedSums | None = None
+
+    @property
+    def blocks(self) -> int:
+        """Blocks run so far, per replica."""
+        return self.launches * self.layout.blocks
+
+    @property
+    def events(self) -> int:
+        """Events run so far, per replica."""
+        return self.launches * self.layout.events_per_launch
+
+    def launch(self) -> None:
+        """Run one launch of every part and add its sums up. All parts are queued before the first is read."""
+        queued = []
+        for part in self._parts:
+            part[1], sums = self.program.launch(part[0], part[1])
+            queued.append(sums)
+        self.launches += 1
+        columns, histograms = [], []
+        for (_, _, rows), (sums, counts) in zip(self._parts, queued, strict=True):
+            columns.append(self._columns(sums, rows))
+            if counts:
+                histograms.append(np.stack([_by_block(counts[name], tile=False) for name in counts], axis=1))
+        self._store("windows", np.concatenate(columns, axis=2))
+        if histograms:
+            self._store("histograms", np.concatenate(histograms, axis=2))
+
+    def _store(self, name: str, blocks: np.ndarray) -> None:
+        store = getattr(self, name)
+        if store is None:
+            limit = 64
+            while limit > 16 and limit * blocks[0].size * 8 > WINDOW_BYTES:
+                limit //= 2
+            store = WindowedSums(blocks.shape[1], blocks.shape[2], limit)
+            setattr(self, name, store)
+        store.add(blocks)
+
+    def _columns(self, sums: BlockSums, rows: slice) -> np.ndarray:
+        """The sums of one launch as (blocks, columns, rows), in float64 where whole numbers may exceed 2**31."""
+        count = rows.stop - rows.start
+        take = lambda x: _by_block(x)[:, :count]  # noqa: E731
+        observations = self.layout.observations
+        found = {
+            "time": {} if sums.time is None else {"": take(sums.time)},
+            "observed": {
+                name: take(x) + (observations * take(sums.start[name]).astype(np.float64) if name in sums.start else 0.0)
+                for name, x in sums.observed.items()
+            },
+            "tallied": {name: take(x) for name, x in sums.tallied.items()},
+            "counted": {name: take(x) for name, x in sums.counted.items()},
+        }
+        self._names = {kind: list(values) for kind, values in found.items()}
+        self.overflow[rows] |= take(sums.overflow).any(axis=0)
+        values = [x for part in found.values() for x in part.values()]
+        shape = (self.layout.blocks, count)
+        return np.stack(values, axis=1).astype(np.float64) if values else np.zeros((shape[0], 0, shape[1]))
+
+    def sums(self, point: int, first: int = 0, last: int | None = None, groups: int | None = None, batches: int = 1):
+        """`Sums` of one point over windows ``first`` to ``last``.
+
+        ``groups`` adds replicas up in groups first (cheaper, for warm-up); ``batches`` cuts the windows into that many
+        batches, each counted as a replica (batch means).
+        """
+        windows = self.windows
+        rows = slice(point * self.replicas, (point + 1) * self.replicas)
+        last_window = windows.filled if last is None else last
+        blocks = (last_window - first) * windows.span + (windows.partial if last is None else 0)
+        data = windows.data[first : last_window + (1 if last is None and windows.partial else 0), :, rows]
+        if batches > 1:
+            size = (last_window - first) // batches
+            cut = data[(last_window - first) - size * batches : last_window - first]
+            data = cut.reshape(batches, size, *cut.shape[1:]).sum(axis=1)
+            data = np.moveaxis(data, 0, 2).reshape(data.shape[1], -1)
+            blocks = size * windows.span
+        else:
+            data = data.sum(axis=0)
+        if groups is not None and groups < data.shape[1]:
+            edges = np.linspace(0, data.shape[1], groups + 1).astype(int)
+            data = np.add.reduceat(data, edges[:-1], axis=1) / np.diff(edges)
+        return self._estimates(point, data, blocks * self.layout.events_per_block)
+
+    def _estimates(self, point: int, data: np.ndarray, events: int) -> Sums:
+        step_time, stride = self.step_times[point], self.layout.stride
+        scale = {
+            "time": stride,
+            "observed": stride * (1.0 if step_time is None else step_time),
+            "tallied": stride,
+            "counted": 1,
+        }
+        entries: dict[str, dict[str, Estimate]] = {}
+        column = 0
+        for kind, names in self._names.items():
+            entries[kind] = {}
+            for name in names:
+                entries[kind][name] = Estimate.of(data[column] * scale[kind])
+                column += 1
+        constant = np.zeros(data.shape[1])
+        time = Estimate(events * step_time, constant) if step_time is not None else entries["time"][""]
+        return Sums(time, Estimate(float(events), constant), *[entries[k] for k in ("observed", "tallied", "counted")])
+
+    def histogram(self, point: int, name: str, first: int) -> np.ndarray:
+        """Weighted counts of one quantity, shape (groups of replicas, BINS), from window ``first`` on."""
+        position = self.layout.histograms.index(name)
+        counts = self.histograms.total(first)[position].reshape(-1, BINS)
+        tiles = self.replicas // self.layout.tile
+        return counts[point * tiles : (point + 1) * tiles]
+
+
+def _by_block(x, tile: bool = True) -> np.ndarray:
+    """A launch's output (tiles, blocks, ...) as (blocks, rows)."""
+    x = np.asarray(x)
+    return np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)

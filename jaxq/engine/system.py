@@ -1,0 +1,154 @@
+"""The contract between the engine and a queueing system.
+
+A system is a frozen pytree dataclass that describes one replica with scalars. It never sees a batch axis, a chunk, a
+device or a statistic; the engine vmaps it over replicas, scans it over events, and keeps the sums.
+
+One event is ``choose`` then ``apply``. They are two functions because the engine carries the chosen event to the next
+iteration: there it is observed, applied and the next one chosen, which lets XLA select the event only once.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Self
+
+import equinox as eqx
+
+from jaxq.engine.fields import rules
+
+State = Any
+Event = Any
+
+
+class Reference(NamedTuple):
+    """A value to compare a metric with, from a source that shares no code with the simulator.
+
+    ``kind``: ``exact`` | ``identity`` (an exact relation) | ``limit`` | ``bound``; only the first two give a z.
+    ``error``: standard error of the reference itself, entering z.
+    """
+
+    value: float
+    kind: str = "exact"
+    error: float = 0.0
+
+
+class System(eqx.Module):
+    """One replica of a queueing system. Subclass it (or `JumpProcess`) and declare the fields.
+
+    Number fields are pytree leaves, float64 / int64 on the host, float32 / int32 in the compiled loop, where they are
+    traced: a sweep over them never recompiles. Static fields are those that fix a shape or a program.
+    """
+
+    words: ClassVar[int] = 1
+    """uint32 words one event consumes, each with one purpose."""
+    init_words: ClassVar[int] = 1
+    """uint32 words that `init` gets, from a stream of their own."""
+    headline: ClassVar[tuple[str, ...]] = ()
+    """Metrics the precision stop applies to; empty: every metric."""
+    stride: ClassVar[int] = 1
+    """Observe every stride-th event (odd: an embedded chain of period 2 would be seen in half its states only)."""
+    unroll: ClassVar[int] = 1
+    """Iterations of the scan unrolled on CPU."""
+    tile: ClassVar[int | None] = None
+    """Replicas per tile on CPU; None: the engine chooses from the size of the state."""
+
+    def init(self, words) -> State:
+        """The state at time 0: a pytree of scalars and small arrays (Python numbers are fine)."""
+        raise TypeError(f"{type(self).__name__} must define init(words)")
+
+    def choose(self, state: State, words: tuple) -> tuple[Event, Any]:
+        """The next event in ``state`` and its weight: the model time that ``state``, before the jump, owns.
+
+        The weight is the conditional mean 1/rate of an embedded chain, a sampled time where a real clock is needed,
+        the interarrival time when indexed by customer; None where `step_time` gives it.
+        """
+        raise TypeError(f"{type(self).__name__} must define choose(state, words)")
+
+    def apply(self, state: State, event: Event) -> State:
+        """The state after the event."""
+        raise TypeError(f"{type(self).__name__} must define apply(state, event)")
+
+    def observe(self, state: State) -> dict[str, Any]:
+        """Scalars whose time average is wanted; whole numbers are summed exactly where the weight is constant."""
+        return {}
+
+    def tally(self, state: State, event: Event) -> dict[str, Any]:
+        """Float scalars summed once an event, without weight: a customer's wait."""
+        return {}
+
+    def counters(self, state: State) -> dict[str, Any]:
+        """Monotone int32 counts kept in the state; the engine takes differences, so wrapping is harmless."""
+        return {}
+
+    def overflow(self, state: State):
+        """True where the state has left its representation; the result is then flagged."""
+        return False
+
+    def step_time(self) -> float | None:
+        """The constant model time of one event (a uniformised chain), on the host; None: `choose` gives weights."""
+        return None
+
+    def metrics(self, sums: "Sums") -> dict[str, Any]:
+        """What is reported, written with + - * / on `Sums`; intervals follow by linearisation.
+
+        The default: every observation averaged over time, every tally over events, every counter per unit of time.
+        """
+        return {
+            **{name: sums[name] / sums.time for name in sums.observed},
+            **{name: sums[name] / sums.events for name in sums.tallied},
+            **{name: sums[name] / sums.time for name in sums.counted},
+        }
+
+    def oracle(self) -> dict[str, Reference | float]:
+        """Values to compare metrics with, by metric name; a bare number counts as exact."""
+        return {}
+
+    def check_stationary(self) -> None:
+        """Raise ValueError if a formula says that there is no stationary regime."""
+
+    def prepare(self) -> "System":
+        """The system the compiled loop sees, with constants derived on the host in float64. Default: itself."""
+        return self
+
+    def replace(self, **fields) -> Self:
+        """A copy with other fields, converted and checked; the only way to change a system."""
+        known = [f.name for f in dataclasses.fields(self)]
+        for name in fields:
+            if name not in known:
+                raise ValueError(f"{name}: {self.title()} has no such field; it has {', '.join(known)}")
+        return type(self)(**{**{name: getattr(self, name) for name in known}, **fields})
+
+    def parameters(self) -> dict[str, Any]:
+        """The fields by name."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    @classmethod
+    def title(cls) -> str:
+        """The name in results and on the command line: the class name in kebab-case unless ``name`` is set."""
+        return getattr(cls, "name", None) or re.sub(r"(?<!^)(?=[A-Z][a-z])", "-", cls.__name__).lower()
+
+    def __check_init__(self):
+        for name, rule in rules(type(self)).items():
+            rule.check(name, getattr(self, name))
+
+
+class Sums(Mapping):
+    """Sums over a run that `System.metrics` combines: ``sums["queue"]``, ``sums.time``, ``sums.events``.
+
+    The entries are anything with arithmetic: estimates with per-replica residuals in a simulation, plain floats in
+    `exact`. ``observed``, ``tallied``, ``counted`` list the names by kind.
+    """
+
+    def __init__(self, time, events, observed: dict, tallied: dict, counted: dict):
+        self.time, self.events = time, events
+        self.observed, self.tallied, self.counted = tuple(observed), tuple(tallied), tuple(counted)
+        self._entries = {**observed, **tallied, **counted}
+
+    def __getitem__(self, name):
+        return self._entries[name]
+
+    def __iter__(self):
+        return iter(self._entries)
+
+    def __len__(self):
+        return len(self._entries)

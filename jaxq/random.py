@@ -1,0 +1,113 @@
+"""Per-replica random words.
+
+Every replica carries one xoshiro128++ generator (Blackman and Vigna 2021, doi:10.1145/3460772): four uint32 words of
+state, one uint32 word a draw, seeded by Threefry from ``(seed, domain, replica)``. A replica's stream therefore does
+not depend on how many replicas run beside it, on the chunk length or on the devices. The functions below turn a word
+into a variate; each uses exactly one word, so that a word can keep one purpose through a change of policy or
+parameter (common random numbers).
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.scipy.special import ndtri
+
+PATH, START, HOLDING = 0, 1, 2
+"""Domains of the seed: the words of the path, of the initial state, of the holding times on a real clock."""
+
+
+class Stream(NamedTuple):
+    """State of one xoshiro128++ generator: four uint32 words, not all zero."""
+
+    a: jax.Array
+    b: jax.Array
+    c: jax.Array
+    d: jax.Array
+
+
+def key_data(seed: int):
+    """The seed as the two uint32 words of a Threefry key, on the host; ValueError unless 0 <= seed < 2**64."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed = {seed}: must be a whole number >= 0 and < 2**64")
+    return np.array([int(seed) >> 32, int(seed) & 0xFFFFFFFF], np.uint32)
+
+
+def words_for(seed, domain: int, replica, count: int):
+    """``count`` uint32 words that depend on ``(seed, domain, replica)`` alone, shape ``(count,)``.
+
+    Threefry-2x32 in counter mode; ``seed`` is `key_data`, ``replica`` an integer scalar (vmap for more).
+    """
+    key = jax.random.fold_in(jax.random.wrap_key_data(seed, impl="threefry2x32"), domain)
+    return jax.random.bits(jax.random.fold_in(key, replica), (count,), jnp.uint32)
+
+
+def stream(seed, domain: int, replica) -> Stream:
+    """The generator of one replica, seeded from ``(seed, domain, replica)``."""
+    return Stream(*words_for(seed, domain, replica, 4))
+
+
+def _rotate(x, k: int):
+    return (x << k) | (x >> (32 - k))
+
+
+def next_word(s: Stream):
+    """One draw of xoshiro128++: ``(uint32 word, next state)``."""
+    word = _rotate(s.a + s.d, 7) + s.a
+    c, d = s.c ^ s.a, s.d ^ s.b
+    return word, Stream(s.a ^ d, s.b ^ c, c ^ (s.b << 9), _rotate(d, 11))
+
+
+def next_words(s: Stream, count: int):
+    """``count`` draws: ``(tuple of uint32 words, next state)``."""
+    words = []
+    for _ in range(count):
+        word, s = next_word(s)
+        words.append(word)
+    return tuple(words), s
+
+
+def scaled(word, upper):
+    """A uniform on [0, upper] in float32, the whole word used: ``word * upper / 2**32``.
+
+    Not shifted to 24 bits first, so that values near 0 keep the full resolution ``upper * 2**-32``; the largest 128
+    words round to ``upper`` itself.
+    """
+    return word.astype(jnp.float32) * (upper * jnp.float32(2.0**-32))
+
+
+def uniform(word):
+    """A uniform on the open interval (0, 1), float32: ``(k + 1/2) / 2**24`` for the 24 high bits k, never 0 or 1."""
+    return ((word >> 8).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-24)
+
+
+def exponential(word):
+    """A unit-mean exponential, float32, in [0, 22.9]: ``-log((word + 1/2) / 2**32)``."""
+    return -jnp.log((word.astype(jnp.float32) + 0.5) * jnp.float32(2.0**-32))
+
+
+def bernoulli(word, probability):
+    """True with the given probability, on the grid ``2**-24``; exact at 0 and 1."""
+    return (word >> 8).astype(jnp.float32) * jnp.float32(2.0**-24) < probability
+
+
+def below(word, n):
+    """A whole number in [0, n), int32, with the fraction left over: ``(floor(word * n / 2**32), rest)``.
+
+    ``rest`` is uint32, the low half of the product ``word * n``: uniform on the grid ``n / 2**32`` given the number,
+    good for one more coarse decision. Needs ``1 <= n <= 65536``; every number has probability 1/n to ``2**-32``.
+    """
+    n = lax.convert_element_type(n, jnp.uint32)
+    high = ((word >> 16) * n + (((word & 0xFFFF) * n) >> 16)) >> 16
+    return high.astype(jnp.int32), word * n
+
+
+def normal(word):
+    """A standard normal, float32, |z| up to 6.3: a sign bit, and the inverse distribution function of 31 bits.
+
+    Inverted from the small side, ``z = -/+ ndtri((k + 1/2) / 2**32)``, k < 2**31, so the tails keep their resolution.
+    """
+    z = ndtri(((word & 0x7FFFFFFF).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-32))
+    return jnp.where(word >> 31 == 0, z, -z)

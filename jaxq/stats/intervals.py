@@ -1,0 +1,18 @@
+"""Student quantiles, family-wise agreement."""
+
+from scipy import special
+
+
+def t_quantile(probability: float, degrees: int) -> float:
+    """Quantile of Student's t law; nan without a degree of freedom."""
+    return float(special.stdtrit(degrees, probability)) if degrees > 0 else float("nan")
+
+
+def family_bound(comparisons: int, level: float = 0.95, degrees: int | None = None) -> float:
+    """The bound that max |z| of ``comparisons`` correct values passes with probability at most ``1 - level``.
+
+    Bonferroni: the quantile at ``1 - (1 - level)/(2 m)``, of the normal law or of Student's t with ``degrees``
+    (2.81 for m = 10, 3.02 for m = 20 at 0.95).
+    """
+    probability = 1 - (1 - level) / (2 * max(comparisons, 1))
+    return float(special.ndtri(probability)) if degrees is None else t_quantile(probability, degrees)

@@ -1,0 +1,6 @@
+"""The systems that ship, by the name they have on the command line."""
+
+from jaxq.engine.system import System
+from jaxq.systems.stations.model import GG1, MG1, MMc
+
+SYSTEMS: dict[str, type[System]] = {system.title(): system for system in (MMc, MG1, GG1)}
