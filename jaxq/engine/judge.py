@@ -72,7 +72,9 @@ def look(stack: Stack, point: int, options: Options) -> Verdict:
     if isinstance(options.warmup, str):
         cut = initial_cut(stack, point, options)
     else:
-        cut = min(math.ceil(options.warmup / stack.layout.events_per_block / stack.windows.span), stack.windows.filled - 1)
+        cut = min(
+            math.ceil(options.warmup / stack.layout.events_per_block / stack.windows.span), stack.windows.filled - 1
+        )
     return Verdict(cut, estimates(stack, point, stack.windows.filled // 2 if cut is None else cut))
 
 
@@ -105,7 +107,9 @@ def growing(stack: Stack, point: int, level: float) -> dict[str, dict[str, float
     return found
 
 
-def conclude(stack: Stack, point: int, options: Options, verdict: Verdict, flags: list[str], run: dict, varied) -> Result:
+def conclude(
+    stack: Stack, point: int, options: Options, verdict: Verdict, flags: list[str], run: dict, varied
+) -> Result:
     """The result of one point. Flags under `WITHHELD` keep the means out of it."""
     system = stack.systems[point]
     flags = list(flags)

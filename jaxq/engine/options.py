@@ -33,7 +33,9 @@ class Target:
         except ValueError:
             value = math.nan
         if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"metric = {text}: must be a name, name:0.01 (relative) or name:0.001abs, with a number > 0")
+            raise ValueError(
+                f"metric = {text}: must be a name, name:0.01 (relative) or name:0.001abs, with a number > 0"
+            )
         return cls(name, value, absolute)
 
 

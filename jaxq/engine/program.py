@@ -250,9 +250,7 @@ class Program:
         seeds = aval((2,), np.uint32, PartitionSpec())
         numbers = aval((count,), np.int32, rows)
         begin = jax.jit(sharded(start_all, (specs, PartitionSpec(), rows)))
-        carry = jax.tree.map(
-            lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds, numbers)
-        )
+        carry = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds, numbers))
         launch = jax.jit(sharded(launch_shard, (specs, rows)), donate_argnums=1)
         self.start = begin.lower(leaves, seeds, numbers).compile()
         self.launch = launch.lower(leaves, carry).compile()

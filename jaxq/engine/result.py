@@ -120,7 +120,9 @@ class Result:
         """The inverse of `to_dict` (without per-replica residuals). ValueError for another schema."""
         if data.get("schema") != SCHEMA:
             raise ValueError(f"schema = {data.get('schema')}: must be {SCHEMA}")
-        metrics = {name: Metric(**{"level": data["run"].get("level", 0.95), **m}) for name, m in data["metrics"].items()}
+        metrics = {
+            name: Metric(**{"level": data["run"].get("level", 0.95), **m}) for name, m in data["metrics"].items()
+        }
         return cls(
             data["system"],
             data["parameters"],
@@ -261,9 +263,7 @@ def save(results, path, single: bool = False) -> None:
     if path.suffix == ".json":
         partial.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
     elif path.suffix == ".csv":
-        rows = [
-            {"system": r.system, **r.point, **row, "flags": " ".join(r.flags)} for r in results for row in r.rows()
-        ]
+        rows = [{"system": r.system, **r.point, **row, "flags": " ".join(r.flags)} for r in results for row in r.rows()]
         with partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
             writer.writeheader()

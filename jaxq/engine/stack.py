@@ -48,7 +48,9 @@ class Stack:
         launch_rows = min(self.rows, batch or self.rows)
         self.layout = choose_layout(prepared[0], launch_rows, devices, **layout)
         padded = self.layout.replicas
-        shapes = tuple((leaf.shape[1:] if mine else leaf.shape, leaf.dtype) for leaf, mine in zip(leaves, own, strict=True))
+        shapes = tuple(
+            (leaf.shape[1:] if mine else leaf.shape, leaf.dtype) for leaf, mine in zip(leaves, own, strict=True)
+        )
         built = program.cache_info().misses
         self.program = program(structure, shapes, own, self.layout)
         self.compile_seconds = self.program.compile_seconds if program.cache_info().misses > built else 0.0
@@ -113,7 +115,8 @@ class Stack:
         found = {
             "time": {} if sums.time is None else {"": take(sums.time)},
             "observed": {
-                name: take(x) + (observations * take(sums.start[name]).astype(np.float64) if name in sums.start else 0.0)
+                name: take(x)
+                + (observations * take(sums.start[name]).astype(np.float64) if name in sums.start else 0.0)
                 for name, x in sums.observed.items()
             },
             "tallied": {name: take(x) for name, x in sums.tallied.items()},

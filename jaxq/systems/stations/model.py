@@ -27,7 +27,9 @@ class MMc(JumpProcess):
     arrival_rate: float = positive("arrival rate, 1/time")
     service_rate: float = positive("service rate of one server, 1/time", default=1.0)
     servers: int = whole("servers", default=1)
-    abandonment_rate: float | None = nonnegative("abandonment rate of a waiting customer, 1/time", default=None, optional=True)
+    abandonment_rate: float | None = nonnegative(
+        "abandonment rate of a waiting customer, 1/time", default=None, optional=True
+    )
     capacity: int | None = whole("customers in the system at most", default=None, optional=True)
 
     name = "mmc"
@@ -36,7 +38,11 @@ class MMc(JumpProcess):
     tile = 128
 
     def __check_init__(self):
-        if isinstance(self.capacity, np.integer) and isinstance(self.servers, np.integer) and self.capacity < self.servers:
+        if (
+            isinstance(self.capacity, np.integer)
+            and isinstance(self.servers, np.integer)
+            and self.capacity < self.servers
+        ):
             raise ValueError(f"capacity = {self.capacity}: must be >= servers = {self.servers}")
 
     def init(self, words):
