@@ -3,6 +3,8 @@
 from importlib.metadata import version as _version
 
 from jaxq.engine.devices import use_all_cores as use_all_cores
+from jaxq.engine.exact import ExactResult as ExactResult
+from jaxq.engine.exact import exact as exact
 from jaxq.engine.fields import choice as choice
 from jaxq.engine.fields import nonnegative as nonnegative
 from jaxq.engine.fields import positive as positive
@@ -11,6 +13,8 @@ from jaxq.engine.fields import real as real
 from jaxq.engine.fields import whole as whole
 from jaxq.engine.jump_process import JumpProcess as JumpProcess
 from jaxq.engine.options import Options as Options
+from jaxq.engine.paths import Paths as Paths
+from jaxq.engine.paths import paths as paths
 from jaxq.engine.result import Metric as Metric
 from jaxq.engine.result import Result as Result
 from jaxq.engine.result import Results as Results
@@ -29,5 +33,7 @@ from jaxq.systems.stations.laws import Lognormal as Lognormal
 from jaxq.systems.stations.model import GG1 as GG1
 from jaxq.systems.stations.model import MG1 as MG1
 from jaxq.systems.stations.model import MMc as MMc
+from jaxq.systems.token_pool.model import TokenPool as TokenPool
+from jaxq.systems.token_pool.policy import ThresholdPolicy as ThresholdPolicy
 
 __version__ = _version("jaxq")

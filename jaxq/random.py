@@ -79,8 +79,8 @@ def scaled(word, upper):
 
 
 def uniform(word):
-    """A uniform on the open interval (0, 1), float32: ``(k + 1/2) / 2**24`` for the 24 high bits k, never 0 or 1."""
-    return ((word >> 8).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-24)
+    """A uniform on the open interval (0, 1), float32: ``(k + 1/2) / 2**23`` for the 23 high bits k, never 0 or 1."""
+    return ((word >> 9).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-23)
 
 
 def exponential(word):
@@ -88,9 +88,14 @@ def exponential(word):
     return -jnp.log((word.astype(jnp.float32) + 0.5) * jnp.float32(2.0**-32))
 
 
+def grid24(word):
+    """A uniform on {0, 1, ..., 2**24 - 1} / 2**24, float32: it is below p with probability p to 2**-24, 0 and 1 exact."""
+    return (word >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
+
+
 def bernoulli(word, probability):
     """True with the given probability, on the grid ``2**-24``; exact at 0 and 1."""
-    return (word >> 8).astype(jnp.float32) * jnp.float32(2.0**-24) < probability
+    return grid24(word) < probability
 
 
 def below(word, n):

@@ -13,6 +13,10 @@ _LOG_TAIL = math.log(1e-16)
 _MOST_STATES = 5_000_000
 
 
+class TooManyStates(ValueError):
+    """The chain is too long to be solved here."""
+
+
 def mmc(
     arrival_rate: float,
     service_rate: float,
@@ -101,7 +105,7 @@ def _probabilities(
     while True:
         last = servers + waiting_room if capacity is None else min(capacity, servers + waiting_room)
         if last > _MOST_STATES:
-            raise ValueError(
+            raise TooManyStates(
                 f"arrival_rate = {arrival_rate}, service_rate = {service_rate}, servers = {servers}, abandonment_rate = "
                 f"{abandonment_rate}, capacity = {capacity} need more than the {_MOST_STATES} states allowed"
             )

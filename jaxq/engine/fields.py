@@ -40,6 +40,8 @@ class Rule:
 
     def allowed(self) -> str:
         """The rule as the end of a sentence that starts with 'must be'."""
+        if self.parse_compound is not None:
+            return "written in full"
         if self.choices:
             return "one of " + ", ".join(self.choices)
         words = "a whole number" if self.whole else "a number"
@@ -66,7 +68,7 @@ class Rule:
             return value
         if self.whole and math.isfinite(value) and value == math.floor(value):
             return int(value) if self.static else np.int64(value)
-        return np.float64(value)
+        return float(value) if self.static else np.float64(value)
 
     def check(self, name: str, value) -> None:
         """Raise ValueError, naming field, value and rule, unless the concrete ``value`` is allowed."""
@@ -81,7 +83,7 @@ class Rule:
             good = self.listed and array.ndim == 1 and array.size > 0 and array.dtype.kind in "if"
             good = good and all(self._good(x) for x in array.tolist())
         else:
-            number = isinstance(value, (int, np.number, jax.Array)) and not isinstance(value, bool)
+            number = isinstance(value, (int, float, np.number, jax.Array)) and not isinstance(value, bool)
             good = number and self._good(np.asarray(value).item())
         if not good:
             shown = np.asarray(value).tolist() if isinstance(value, (np.generic, np.ndarray)) else value
@@ -144,16 +146,16 @@ def choice(doc: str, choices: tuple[str, ...], *, default=_MISSING) -> Any:
     return _field(Rule(doc, choices=choices, static=True), default)
 
 
-def compound(doc: str, parse: Callable[[str], Any], *, default=_MISSING) -> Any:
+def compound(doc: str, parse: Callable[[str], Any], *, default=_MISSING, optional: bool = False) -> Any:
     """A field that holds a module of its own, such as a service law; ``parse`` turns text into one."""
 
     def convert(value):
         return parse(value) if isinstance(value, str) else value
 
-    rule = Rule(doc, parse_compound=parse)
+    rule = Rule(doc, parse_compound=parse, optional=optional)
     return eqx.field(converter=convert, default=default, metadata={RULE: rule})
 
 
 def rules(system_class) -> dict[str, Rule]:
-    """The declared fields of a system class, in order: name -> `Rule` (a field declared without one allows any number)."""
-    return {f.name: f.metadata.get(RULE, Rule("")) for f in dataclasses.fields(system_class)}
+    """The fields of a class declared with a rule, in order: name -> `Rule`."""
+    return {f.name: f.metadata[RULE] for f in dataclasses.fields(system_class) if RULE in f.metadata}

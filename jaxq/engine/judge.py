@@ -97,7 +97,8 @@ def growing(stack: Stack, point: int, level: float) -> dict[str, dict[str, float
     if stack.windows is None or stack.windows.filled < 8 or stack.replicas < 2:
         return {}
     series = window_metrics(stack, point)
-    length = stack.sums(point, 0, 1).time.value
+    half = stack.windows.filled // 2
+    length = stack.sums(point, half, 2 * half).time.value / half
     found = {}
     for name in series[0]:
         slope, ratio = warmup.growth([w[name] for w in series], length)
@@ -127,14 +128,11 @@ def conclude(
         flags.append("nan")
     withheld = any(flag in WITHHELD for flag in flags)
     references = system.oracle()
-    unknown = set(references) - set(verdict.metrics)
-    if unknown:
-        raise ValueError(f"oracle: {system.title()} has no metric {', '.join(sorted(unknown))}")
     quantiles, histograms = {}, {}
     for name, probabilities in options.quantile_probabilities().items():
         counts = stack.histogram(point, name, verdict.cut or stack.histograms.filled // 2)
         quantiles[name] = _quantiles(counts, probabilities, options.level)
-        histograms[name] = _distribution(counts)
+        histograms[name] = {**_distribution(counts), "quantiles": quantiles[name]}
     metrics = {
         name: Metric.of(e, options.level, references.get(name), quantiles.get(name), withheld)
         for name, e in verdict.metrics.items()

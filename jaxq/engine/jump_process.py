@@ -2,7 +2,8 @@
 
 With a bound on the total rate the chain is uniformised: one word an event, no clock, constant weight 1/bound.
 Without one it is the embedded chain with the conditional mean holding time 1/total rate as weight. Multiplying either
-weight by a unit exponential gives the real clock (`paths`); the same two methods give `exact`.
+weight by a unit exponential gives the real clock (`paths`); the same two methods give `exact`. A process with `drift`
+always runs on the real clock: a second word an event gives the sampled holding time, which is its weight.
 """
 
 from abc import abstractmethod
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxq.engine.system import State, System
-from jaxq.random import scaled
+from jaxq.random import exponential, scaled
 
 
 class JumpProcess(System):
@@ -35,23 +36,44 @@ class JumpProcess(System):
         """An upper bound of the total rate over all states, 1/time; None where there is none."""
         return None
 
+    def drift(self, state: State, elapsed) -> State:
+        """What moves between jumps: the state ``elapsed`` time later, if no jump happens. It must not move what `rates`
+        or `observe` reads (a time average takes the state at the start of the interval for all of it). Defining it puts
+        the process on the real clock."""
+        return state
+
+    @property
+    def drifts(self) -> bool:
+        """Whether `drift` is defined."""
+        return type(self).drift is not JumpProcess.drift
+
+    @property
+    def words(self) -> int:
+        return 2 if self.drifts else 1
+
     def step_time(self):
-        bound = self.total_rate_bound()
+        bound = None if self.drifts else self.total_rate_bound()
         return None if bound is None else 1.0 / float(bound)
 
     def choose(self, state, words):
         rates = self.rates(state)
-        bound = self.total_rate_bound()
+        bound = None if self.drifts else self.total_rate_bound()
         total = sum(rates[1:], rates[0]) if bound is None else bound
         position = scaled(words[0], jnp.asarray(total, jnp.float32))
         event, edge = jnp.int32(0), 0.0
         for rate in rates:
             edge = edge + rate
             event = event + (position >= edge).astype(jnp.int32)
+        if self.drifts:
+            elapsed = exponential(words[1]) / total
+            return (event, elapsed), elapsed
         return event, (None if bound is not None else 1.0 / total)
 
     def apply(self, state, event):
         """Select the outcome of the chosen transition; K, the null event, leaves the state alone."""
+        if self.drifts:
+            event, elapsed = event
+            state = self.drift(state, elapsed)
         leaves, structure = jax.tree.flatten(state)
         chosen = list(leaves)
         for k in range(len(self.rates(state))):

@@ -7,12 +7,13 @@ loop between launches, about a millisecond, is not felt. GPU: one tile, no unrol
 
 import math
 
-from jaxq.engine.program import INNER, Layout, lanes_bytes
+from jaxq.engine.program import Layout, lanes_bytes
 from jaxq.engine.system import System
 
 TILE_BYTES = 16 * 1024
 LAUNCH_EVENTS = 2**25
 OBSERVATIONS = 1024
+LEAST_OBSERVATIONS = 16
 FIRST_LOOK = 32
 """Blocks before the first look at the run; then at every doubling."""
 
@@ -40,7 +41,7 @@ def choose_layout(
     replicas: int,
     devices: tuple,
     *,
-    events: int | None = None,
+    events: int = 2**62,
     histograms: tuple[str, ...] = (),
     tile: int | None = None,
     blocks: int | None = None,
@@ -54,9 +55,8 @@ def choose_layout(
     unit = tile * len(devices)
     padded = -(-replicas // unit) * unit
     if observations is None:
-        observations = OBSERVATIONS
-        if events is not None:
-            observations = max(INNER // 4, min(observations, _power_of_two(events / (FIRST_LOOK * system.stride))))
+        wanted = _power_of_two(events / (FIRST_LOOK * system.stride))
+        observations = max(LEAST_OBSERVATIONS, min(OBSERVATIONS, wanted))
     if blocks is None:
         a_block = padded * observations * system.stride
         blocks = max(1, min(FIRST_LOOK, _power_of_two(LAUNCH_EVENTS / a_block)))

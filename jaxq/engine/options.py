@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class Options:
         devices: how many devices to use (default: all).
         batch: replicas per launch (default: all), to bound the memory of a very large run.
         quantiles: quantities to keep histograms of: ``name`` or ``name:0.5,0.99``.
+        checkpoint: an .npz file that the run is saved to every minute and at its end, and resumed from if it exists.
     """
 
     replicas: int | None = None
@@ -72,6 +74,7 @@ class Options:
     devices: int | None = None
     batch: int | None = None
     quantiles: tuple[str, ...] = ()
+    checkpoint: str | None = None
 
     def __post_init__(self):
         for name in ("replicas", "events", "max_events", "devices", "batch"):
@@ -96,6 +99,11 @@ class Options:
         if self.wants_precision and self.replicas is not None and self.replicas < 30:
             raise ValueError(f"replicas = {self.replicas}: a precision stop needs at least 30 (or give events)")
         self.quantile_probabilities()
+        if self.checkpoint is not None:
+            object.__setattr__(self, "checkpoint", str(self.checkpoint))
+            path = Path(self.checkpoint)
+            if path.suffix != ".npz" or not path.resolve().parent.is_dir():
+                raise ValueError(f"checkpoint = {path}: must be a file ending in .npz in a folder that exists")
 
     @property
     def wants_precision(self) -> bool:

@@ -151,14 +151,15 @@ def _block(each, layout: Layout, carry):
         if histograms:
             sampled = each(functools.partial(_sampled, names=layout.histograms))(carry)
             histograms = {n: h.at[histogram.bin_of(sampled[n][0])].add(sampled[n][1]) for n, h in histograms.items()}
-        for _ in range(layout.stride):
-            carry = each(step)(carry)
+        carry, _ = lax.scan(
+            lambda carry, _: (each(step)(carry), None), carry, None, length=layout.stride, unroll=layout.unroll
+        )
         return (carry, exact, rounded, histograms), None
 
     def group(c, _):
         carry, exact, rounded, histograms = c
         (carry, exact, part, histograms), _ = lax.scan(
-            observation, (carry, exact, rounded0, histograms), None, length=inner, unroll=layout.unroll
+            observation, (carry, exact, rounded0, histograms), None, length=inner
         )
         return (carry, exact, jax.tree.map(jnp.add, rounded, part), histograms), None
 
@@ -268,26 +269,31 @@ def program(structure, shapes: tuple, own: tuple[bool, ...], layout: Layout) -> 
     return Program(structure, shapes, own, layout)
 
 
+def _shapes(system: System, function):
+    """The shapes that ``function(system, carry)`` returns for one replica at the start, found without running it."""
+    leaves, structure = jax.tree.flatten(system)
+
+    def one(leaves, seed, replica):
+        traced = jax.tree.unflatten(structure, leaves)
+        return function(traced, start(traced, seed, replica))
+
+    args = jax.tree.map(compute_leaf, leaves), np.zeros(2, np.uint32), np.int32(0)
+    return jax.eval_shape(one, *args)
+
+
 def lanes_bytes(system: System) -> int:
-    """Bytes one replica keeps in flight: its carry and sums (shapes only, nothing is run)."""
-
-    def one(seed, replica):
-        carry = start(system, seed, replica)
-        return carry, _observe(system, carry), system.counters(carry.state)
-
-    shapes = jax.eval_shape(one, jax.ShapeDtypeStruct((2,), "uint32"), jax.ShapeDtypeStruct((), "int32"))
+    """Bytes one replica of a prepared system keeps in flight: its carry and sums."""
+    shapes = _shapes(system, lambda s, carry: (carry, _observe(s, carry), s.counters(carry.state)))
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
 
 
 def names(system: System) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(metrics, quantities that histograms can be kept of) of a system, found without running it."""
-    prepared = system.prepare()
 
-    def one(seed, replica):
-        carry = start(prepared, seed, replica)
-        parts = prepared.observe(carry.state), prepared.tally(carry.state, carry.event), prepared.counters(carry.state)
-        return [dict.fromkeys(part, 0.0) for part in parts]
+    def parts(s, carry):
+        found = s.observe(carry.state), s.tally(carry.state, carry.event), s.counters(carry.state)
+        return [dict.fromkeys(part, 0.0) for part in found]
 
-    parts = jax.eval_shape(one, jax.ShapeDtypeStruct((2,), "uint32"), jax.ShapeDtypeStruct((), "int32"))
-    halves = [dict.fromkeys(part, np.float64(0.5)) for part in parts]
-    return tuple(system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))), (*parts[0], *parts[1])
+    kinds = _shapes(system.prepare(), parts)
+    halves = [dict.fromkeys(part, np.float64(0.5)) for part in kinds]
+    return tuple(system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))), (*kinds[0], *kinds[1])

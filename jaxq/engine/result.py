@@ -1,5 +1,6 @@
 """What a run returns: metrics with intervals next to their oracles, how they were obtained, and what went wrong."""
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -254,30 +255,53 @@ def aligned(rows: list[dict[str, Any]]) -> list[str]:
     return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
+@contextlib.contextmanager
+def replacing(path):
+    """A file beside ``path`` to write to, put in its place when the block ends well: no half-written file is ever seen."""
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def save(results, path, single: bool = False) -> None:
     """Write results atomically as ``.json``, ``.csv`` or ``.npz``. ValueError for another ending."""
     path = Path(path)
     check_path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     data = results[0].to_dict() if single else results.to_dict()
-    if path.suffix == ".json":
-        partial.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
-    elif path.suffix == ".csv":
-        rows = [{"system": r.system, **r.point, **row, "flags": " ".join(r.flags)} for r in results for row in r.rows()]
-        with partial.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
-            writer.writeheader()
-            writer.writerows(rows)
-    else:
-        arrays: dict[str, Any] = {"result": json.dumps(data, allow_nan=False)}
-        for i, result in enumerate(results):
-            prefix = "" if single else f"{i}/"
-            for name, values in result.replica_values().items():
-                arrays[f"{prefix}replicas/{name}"] = values
-                arrays[f"{prefix}mean/{name}"] = result.estimates[name].value
-        with partial.open("wb") as file:
-            np.savez(file, **arrays)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        if path.suffix == ".json":
+            partial.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+        elif path.suffix == ".csv":
+            rows = [
+                {"system": r.system, **r.point, **row, "flags": " ".join(r.flags)} for r in results for row in r.rows()
+            ]
+            write_csv(partial, rows)
+        else:
+            arrays: dict[str, Any] = {"result": json.dumps(data, allow_nan=False)}
+            for i, result in enumerate(results):
+                prefix = "" if single else f"{i}/"
+                for name, values in result.replica_values().items():
+                    arrays[f"{prefix}replicas/{name}"] = values
+                    arrays[f"{prefix}mean/{name}"] = result.estimates[name].value
+            write_npz(partial, arrays)
+
+
+def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Rows as CSV under the union of their keys."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_npz(path: Path, arrays: dict[str, Any]) -> None:
+    """Arrays by name as NPZ, whatever the ending of ``path``."""
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def check_path(path) -> None:

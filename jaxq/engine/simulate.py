@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from jaxq.engine import judge
+from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.layout import FIRST_LOOK, default_replicas
 from jaxq.engine.options import Options
@@ -138,12 +139,16 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
                 options.seed,
                 devices,
                 batch=options.batch,
-                events=options.events,
+                events=min(options.events or options.max_events, options.max_events // (len(systems) * replicas)),
                 histograms=tuple(options.quantile_probabilities()),
             )
             for members in groups.values()
         ]
-        outcome = _Loop(stacks, options, meter).run()
+        checkpoint = None
+        if options.checkpoint is not None:
+            checkpoint = Checkpoint(options.checkpoint, stacks, options.seed)
+            checkpoint.restore()
+        outcome = _Loop(stacks, options, meter, checkpoint).run()
     finally:
         meter.close()
     results: list[Result | None] = [None] * len(systems)
@@ -166,11 +171,14 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
 
 
 def check_names(system: System, options: Options) -> None:
-    """ValueError unless the metrics and quantities that the options name exist."""
+    """ValueError unless the metrics and quantities that the options and the oracle name exist."""
     metrics, quantities = names(system)
     for target in options.targets(()):
         if target.metric not in metrics:
             raise ValueError(f"metric = {target.metric}: {system.title()} has {', '.join(metrics)}")
+    unknown = set(system.oracle()) - set(metrics)
+    if unknown:
+        raise ValueError(f"oracle: {system.title()} has no metric {', '.join(sorted(unknown))}")
     for name in options.quantile_probabilities():
         if name not in quantities:
             raise ValueError(f"quantiles = {name}: {system.title()} has {', '.join(quantities)}")
@@ -209,8 +217,8 @@ class _Interrupt:
 class _Loop:
     """Launches all stacks in lockstep until the stop rule is met; lengths are events per replica."""
 
-    def __init__(self, stacks: list[Stack], options: Options, meter: Meter):
-        self.stacks, self.options, self.meter = stacks, options, meter
+    def __init__(self, stacks: list[Stack], options: Options, meter: Meter, checkpoint: Checkpoint | None):
+        self.stacks, self.options, self.meter, self.checkpoint = stacks, options, meter, checkpoint
         self.points = [(stack, point) for stack in stacks for point in range(len(stack.systems))]
         self.verdicts: list[judge.Verdict] = []
         self.missing: list[str | None] = []
@@ -233,6 +241,8 @@ class _Loop:
                 self._advance(goal, began, interrupt)
                 self._look()
                 goal = None if self.stopped else self._next_goal()
+        if self.checkpoint:
+            self.checkpoint.save(now=True)
         self.seconds = time.perf_counter() - began
         return self
 
@@ -254,6 +264,8 @@ class _Loop:
                     stack.launch()
             self.seconds = time.perf_counter() - began
             self.meter.update(Progress(self.total_events, self.seconds, waiting_for))
+            if self.checkpoint:
+                self.checkpoint.save()
         if interrupt.heard:
             self.stopped = "unfinished"
 

@@ -4,7 +4,8 @@ A sweep is more replicas with other leaves: point p, replica r is row ``p * repl
 all points see the same random words (common random numbers).
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
@@ -96,6 +97,37 @@ class Stack:
         self._store("windows", np.concatenate(columns, axis=2))
         if histograms:
             self._store("histograms", np.concatenate(histograms, axis=2))
+
+    def saved(self) -> dict[str, np.ndarray]:
+        """Everything computed so far, as arrays (`jaxq.engine.checkpoint`)."""
+        arrays = {
+            "launches": np.int64(self.launches),
+            "overflow": self.overflow,
+            "names": np.str_(json.dumps(self._names)),
+        }
+        for name in ("windows", "histograms"):
+            store: WindowedSums | None = getattr(self, name)
+            if store is not None:
+                arrays[name] = store.data
+                arrays[f"{name}_state"] = np.array([store.span, store.filled, store.partial])
+        for i, (_, carry, _) in enumerate(self._parts):
+            arrays |= {f"carry/{i}/{j}": np.asarray(x) for j, x in enumerate(jax.tree.leaves(carry))}
+        return arrays
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """The inverse of `saved`."""
+        self.launches, self.overflow = int(arrays["launches"]), arrays["overflow"]
+        self._names = json.loads(str(arrays["names"]))
+        for name in ("windows", "histograms"):
+            if name in arrays:
+                store = WindowedSums(*arrays[name].shape[1:], limit=len(arrays[name]))
+                store.data = arrays[name]
+                store.span, store.filled, store.partial = map(int, arrays[f"{name}_state"])
+                setattr(self, name, store)
+        for i, part in enumerate(self._parts):
+            leaves, structure = jax.tree.flatten(part[1])
+            placed = [self.program.place(arrays[f"carry/{i}/{j}"], True) for j in range(len(leaves))]
+            part[1] = jax.tree.unflatten(structure, placed)
 
     def _store(self, name: str, blocks: np.ndarray) -> None:
         store = getattr(self, name)

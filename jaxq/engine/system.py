@@ -48,7 +48,7 @@ class System(eqx.Module):
     stride: ClassVar[int] = 1
     """Observe every stride-th event (odd: an embedded chain of period 2 would be seen in half its states only)."""
     unroll: ClassVar[int] = 1
-    """Iterations of the scan unrolled on CPU."""
+    """Events unrolled between two observations; only the cheapest steps gain (each is compiled anew)."""
     tile: ClassVar[int | None] = None
     """Replicas per tile on CPU; None: the engine chooses from the size of the state."""
 

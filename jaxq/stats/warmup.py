@@ -42,6 +42,8 @@ def cut_of_metric(windows: Sequence[Estimate], last_half: Estimate, half_width: 
     differences = [w - last_half for w in windows[:early]]
     d = np.array([x.value for x in differences])
     error = np.array([x.standard_error for x in differences])
+    # A window of a rare event that did not happen has a tiny spread of its own: no window counts for more than usual.
+    error = np.maximum(error, np.sqrt(np.mean(error[early // 2 :] ** 2)))
     known = np.isfinite(d) & (error > 0)
     if known.sum() < 4 or not half_width > 0:
         return least_cut(count)
@@ -54,7 +56,7 @@ def cut_of_metric(windows: Sequence[Estimate], last_half: Estimate, half_width: 
         if begin > early - 4:
             break
         x, y = shape[:, begin:] * weight[begin:], d[begin:] * weight[begin:]
-        size = (x * y).sum(axis=1) / (x * x).sum(axis=1)
+        size = (x * y).sum(axis=1) / np.maximum((x * x).sum(axis=1), 1e-300)
         fall = size * (x * y).sum(axis=1)
         if fall.max() < _SIGNIFICANT:
             continue

@@ -2,5 +2,6 @@
 
 from jaxq.engine.system import System
 from jaxq.systems.stations.model import GG1, MG1, MMc
+from jaxq.systems.token_pool.model import TokenPool
 
-SYSTEMS: dict[str, type[System]] = {system.title(): system for system in (MMc, MG1, GG1)}
+SYSTEMS: dict[str, type[System]] = {system.title(): system for system in (MMc, MG1, GG1, TokenPool)}

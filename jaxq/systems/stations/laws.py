@@ -33,7 +33,7 @@ class Law(eqx.Module):
     def key(self) -> tuple[str, float | None]:
         """(name, parameter): how `jaxq.analytic.laws` knows the law."""
         values = [getattr(self, name) for name in rules(type(self))]
-        return self.name, (values[0].item() if values else None)
+        return self.name, (np.asarray(values[0]).item() if values else None)
 
     def __check_init__(self):
         for name, rule in rules(type(self)).items():

@@ -35,6 +35,7 @@ class MMc(JumpProcess):
     name = "mmc"
     headline = ("number_in_system",)
     stride = 3
+    unroll = 3
     tile = 128
 
     def __check_init__(self):
@@ -64,11 +65,11 @@ class MMc(JumpProcess):
         return jnp.maximum(n - self.servers, 0)
 
     def observe(self, state):
-        seen = {"number": state, "queue": self._queue(state), "all_busy": state >= self.servers}
+        seen = {"number_in_system": state, "queue_length": self._queue(state), "all_busy": state >= self.servers}
         return seen if self.capacity is None else {**seen, "full": state >= self.capacity}
 
     def metrics(self, sums):
-        number, queue, all_busy = (sums[name] / sums.time for name in ("number", "queue", "all_busy"))
+        number, queue, all_busy = (sums[name] / sums.time for name in ("number_in_system", "queue_length", "all_busy"))
         full = 0.0 if self.capacity is None else sums["full"] / sums.time
         admitted = self.arrival_rate * (1.0 - full)
         patience = 0.0 if self.abandonment_rate is None else self.abandonment_rate

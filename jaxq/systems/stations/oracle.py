@@ -7,14 +7,13 @@ _LINDLEY = ("waiting_time", "sojourn_time", "queue_length", "probability_wait")
 
 
 def mmc(arrival_rate, service_rate, servers, abandonment_rate, capacity) -> dict[str, Reference]:
-    """M/M/c/K+M from the birth-death law."""
-    values = multiserver.mmc(
-        float(arrival_rate),
-        float(service_rate),
-        int(servers),
-        None if abandonment_rate is None else float(abandonment_rate),
-        None if capacity is None else int(capacity),
-    )
+    """M/M/c/K+M from the birth-death law; none where that has too many states to be solved."""
+    patience = None if abandonment_rate is None else float(abandonment_rate)
+    room = None if capacity is None else int(capacity)
+    try:
+        values = multiserver.mmc(float(arrival_rate), float(service_rate), int(servers), patience, room)
+    except multiserver.TooManyStates:
+        return {}
     if capacity is None:
         del values["probability_block"]
     return {name: Reference(value) for name, value in values.items()}

@@ -1,0 +1,22 @@
+"""The ``jaxq`` command: ``python -m jaxq`` or the console script."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line with ``argv`` (default: that of the process); returns the exit code."""
+    from jaxq.cli.app import INTERRUPTED, call
+
+    code = call(sys.argv[1:] if argv is None else argv)
+    if argv is None and code == INTERRUPTED:
+        # after an interrupted compilation jaxlib 0.10 crashes while the interpreter shuts down
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The typer application and the one place where exceptions become exit codes."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from jaxq.cli.catalogue import list_systems
+from jaxq.cli.console import print_line
+from jaxq.cli.errors import BadInput, suggestion
+from jaxq.cli.group import HELP, SystemGroup
+from jaxq.cli.machine import info
+from jaxq.cli.validation import validate
+from jaxq.cli.verbs import VERBS
+
+OK, INTERRUPTED = 0, 130
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        from jaxq import __version__
+
+        print(f"jaxq {__version__}")
+        raise typer.Exit()
+
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True)]
+
+
+def root(version: Version = False) -> None:
+    """Monte Carlo for queueing systems on JAX.
+
+    Results go to stdout, everything else to stderr. Exit codes: 0 ok, 1 validation failed, 2 bad input, 3 a result
+    carries a flag, 130 interrupted. For the fields of a system: jaxq run mmc --help.
+    """
+
+
+class Verbs(TyperGroup):
+    """The verbs, those that simulate first."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names in the order of the help."""
+        return [*VERBS, *(name for name in self.commands if name not in VERBS)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command. BadInput, with the nearest name, for another."""
+        if cmd_name not in self.commands:
+            raise BadInput(f"unknown command {cmd_name}{suggestion(cmd_name, self.commands)}")
+        return super().get_command(ctx, cmd_name)
+
+
+def build() -> typer.Typer:
+    """The application."""
+    app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode=None, context_settings=HELP)
+    app.callback()(root)
+    for name, verb in VERBS.items():
+        group = typer.Typer(cls=SystemGroup, rich_markup_mode=None, context_settings=HELP)
+        app.add_typer(
+            group, name=name, help=verb.help, short_help=verb.short, subcommand_metavar="SYSTEM|FILE.toml [OPTIONS]"
+        )
+    app.command("list", context_settings=HELP)(list_systems)
+    app.command("info", context_settings=HELP)(info)
+    app.command("validate", context_settings=HELP)(validate)
+    return app
+
+
+def call(argv: Sequence[str]) -> int:
+    """Run a command line; returns the exit code. Bad input is one line on stderr; a bug keeps its traceback."""
+    shown = warnings.showwarning
+    warnings.showwarning = _show_warning
+    try:
+        command = typer.main.get_command(build())
+        code = command.main(args=list(argv) or ["--help"], prog_name="jaxq", standalone_mode=False)
+        return code if isinstance(code, int) else OK
+    except KeyboardInterrupt:
+        print_line("error", "interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        print_line("error", message(error))
+        return getattr(error, "code", 2)
+    finally:
+        warnings.showwarning = shown
+
+
+def message(error: Any) -> str:
+    """What an error of the parser or a `CommandError` says; for an unknown option, the nearest one."""
+    unknown = getattr(error, "option_name", None)
+    if unknown is not None and hasattr(error, "possibilities"):
+        nearest = next(iter(error.possibilities or ()), None)
+        return f"unknown option {unknown}" + (f"; did you mean {nearest}?" if nearest else "; see --help")
+    return error.format_message()
+
+
+def _show_warning(text, category, filename, lineno, file=None, line=None) -> None:
+    print_line("warning", str(text))

@@ -1,0 +1,56 @@
+"""What ends a command with one line instead of a traceback."""
+
+import contextlib
+import difflib
+from collections.abc import Iterable, Mapping
+
+
+class CommandError(Exception):
+    """A line for stderr and an exit code. ``format_message`` is what `jaxq.cli.app.call` looks for."""
+
+    code = 2
+
+    def format_message(self) -> str:
+        """The message on one line."""
+        return " ".join(str(self).split())
+
+
+class BadInput(CommandError):
+    """An option, a field or an experiment file is not allowed: exit code 2."""
+
+
+class Interrupted(CommandError):
+    """Ctrl-C before there was anything to report: exit code 130."""
+
+    code = 130
+
+
+@contextlib.contextmanager
+def interruptible():
+    """Inside, Ctrl-C that the engine does not turn into a partial result is `Interrupted`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; there is no result to save") from None
+
+
+@contextlib.contextmanager
+def input_errors(sources: Mapping[str, str] | None = None):
+    """Inside, a ValueError is bad input.
+
+    Only parsing, construction and checks belong inside: an error of a run itself is a bug and keeps its traceback.
+    Messages begin with the name of a field or an option; ``sources`` says which of those came from a file.
+    """
+    try:
+        yield
+    except ValueError as error:
+        name = str(error).partition(" ")[0].rstrip(":")
+        source = (sources or {}).get(name)
+        raise BadInput(f"{source}: {error}" if source else str(error)) from error
+
+
+def suggestion(word: str, names: Iterable[str]) -> str:
+    """``; did you mean x?`` for the nearest of ``names``, or the list of them."""
+    names = list(names)
+    close = difflib.get_close_matches(word, names, 1, 0.5)
+    return f"; did you mean {close[0]}?" if close else f"; there is {', '.join(names)}"

@@ -1,0 +1,77 @@
+"""An experiment as a TOML file: ``system``, ``[parameters]``, ``[run]``, ``[sweep]`` and ``[compare]``.
+
+system = "mmc"
+[parameters]
+arrival_rate = 8
+servers = 10
+[run]
+precision = 0.005
+[sweep]                       # for jaxq sweep
+arrival_rate = "6:9.5:8"      # or a list
+[compare]                     # for jaxq compare
+servers = [10, 12]
+"""
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from jaxq.cli.errors import BadInput, suggestion
+from jaxq.cli.options import SHARED
+from jaxq.cli.values import Several
+from jaxq.engine.fields import rules
+from jaxq.engine.system import System
+from jaxq.systems import SYSTEMS
+
+TABLES = ("parameters", "run", "sweep", "compare")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A file that has been read; all keys in it are known."""
+
+    path: str
+    system: type[System]
+    parameters: dict[str, Any]
+    run: dict[str, Any]
+    sweep: dict[str, Any]
+    compare: dict[str, Any]
+
+    def fields(self, verb: str) -> dict[str, Any]:
+        """The fields for a verb: the parameters, under what the verb's own table varies."""
+        varied = getattr(self, verb) if verb in ("sweep", "compare") else {}
+        several = {name: Several(x) if isinstance(x, list) else x for name, x in varied.items()}
+        return {**self.parameters, **several}
+
+
+def read(path: str) -> Experiment:
+    """Read an experiment file. BadInput names the file and the key."""
+    try:
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise BadInput(f"{path}: {error}") from None
+    for key in data:
+        if key != "system" and key not in TABLES:
+            raise BadInput(f"{path}: {key}: unknown key{suggestion(key, ('system', *TABLES))}")
+    name = data.pop("system", None)
+    if name not in SYSTEMS:
+        reason = "missing" if name is None else f"unknown system {name}"
+        raise BadInput(f"{path}: system: {reason}{suggestion(str(name), SYSTEMS)}")
+    fields = rules(SYSTEMS[name])
+    tables = {}
+    for table in TABLES:
+        tables[table] = data.get(table, {})
+        if not isinstance(tables[table], dict):
+            raise BadInput(f"{path}: {table} = {tables[table]}: must be a table, [{table}]")
+        known = SHARED if table == "run" else fields
+        for key, value in tables[table].items():
+            if key not in known:
+                raise BadInput(f"{path}: [{table}] {key}: unknown key{suggestion(key, known)}")
+            if table in ("sweep", "compare") and not isinstance(value, (list, str)):
+                raise BadInput(f"{path}: [{table}] {key} = {value}: must be a list of values")
+            if value == [] and table != "run":
+                raise BadInput(f"{path}: [{table}] {key} = []: must have at least one value")
+    return Experiment(path, SYSTEMS[name], **tables)

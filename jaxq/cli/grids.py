@@ -1,0 +1,135 @@
+"""Several results as text: a row a point for a sweep, systems side by side and their differences for a comparison."""
+
+from typing import Any
+
+from jaxq.cli.console import add_column, new_table
+from jaxq.cli.tables import (
+    bound_of,
+    flag_lines,
+    growth_lines,
+    interval,
+    mean_text,
+    oracle_text,
+    pair,
+    parameters_text,
+    run_line,
+    value_text,
+    verdict_line,
+    z_text,
+)
+from jaxq.engine.result import Result, Results
+
+SIDE_BY_SIDE = 4
+"""Systems of a comparison that get columns of their own; more get a row each."""
+
+
+def points_table(results: list[Result], metrics: tuple[str, ...]) -> Any:
+    """One row a point: what varies, then each metric with half-width, oracle and z."""
+    _, bound = bound_of(results)
+    table = new_table()
+    for name in results[0].point:
+        add_column(table, name, True)
+    for name in metrics:
+        references = any(name in r.metrics and r.metrics[name].oracle is not None for r in results)
+        for header in (name, "+-", *(("oracle", "z") if references else ())):
+            add_column(table, header, True)
+    flagged = any(result.flags for result in results)
+    if flagged:
+        add_column(table, "flags")
+    for result in results:
+        cells: list[Any] = [value_text(value) for value in result.point.values()]
+        for name in metrics:
+            metric = result.metrics.get(name)
+            references = any(name in r.metrics and r.metrics[name].oracle is not None for r in results)
+            if metric is None:
+                cells += [""] * (4 if references else 2)
+                continue
+            cells += [mean_text(metric), interval(metric)[1]]
+            cells += [oracle_text(metric), z_text(metric, bound)] if references else []
+        table.add_row(*cells, *([_flags(result)] if flagged else []))
+    return table
+
+
+def _flags(result: Result) -> Any:
+    from rich.text import Text
+
+    return Text(" ".join(result.flags), style="bold white on red")
+
+
+def systems_table(results: Results) -> Any:
+    """One row a metric, the systems side by side."""
+    _, bound = bound_of(results)
+    table = new_table()
+    add_column(table, "metric")
+    for result in results:
+        add_column(table, parameters_text(result.point).replace("  ", "\n"), True)
+        add_column(table, "+-", True)
+        add_column(table, "z", True)
+    for name in dict.fromkeys(name for result in results for name in result.metrics):
+        cells: list[Any] = [name]
+        for result in results:
+            metric = result.metrics.get(name)
+            cells += ["", "", ""] if metric is None else [mean_text(metric), interval(metric)[1], z_text(metric, bound)]
+        table.add_row(*cells)
+    return table
+
+
+def differences_table(results: Results) -> Any:
+    """The paired differences to the first system, a row a metric; starred where beyond the interval."""
+    from rich.text import Text
+
+    others = list(dict.fromkeys(row["system"] for row in results.differences))
+    rows = {(row["metric"], row["system"]): row for row in results.differences if row["mean"] is not None}
+    table = new_table()
+    add_column(table, "metric")
+    for other in others:
+        add_column(table, other.replace(" ", "\n").replace("None", "none"), True)
+        add_column(table, "+-", True)
+    for name in dict.fromkeys(metric for metric, _ in rows):
+        cells: list[Any] = [name]
+        for other in others:
+            row = rows.get((name, other))
+            mean, width = ("", "") if row is None else pair(row["mean"], row["half_width"])
+            sure = row is not None and row["half_width"] is not None and abs(row["mean"]) > row["half_width"] > 0
+            cells += [Text(f"{mean} *" if sure else f"{mean}  ", style="bold" if sure else ""), width]
+        table.add_row(*cells)
+    return table
+
+
+def differences_list(results: Results, metrics: tuple[str, ...]) -> Any:
+    """The paired differences of many systems, a row a system and metric."""
+    table = new_table()
+    for header, numeric in (("system", False), ("metric", False), ("difference", True), ("+-", True)):
+        add_column(table, header, numeric)
+    for row in results.differences:
+        if row["metric"] in metrics and row["mean"] is not None:
+            mean, width = pair(row["mean"], row["half_width"])
+            table.add_row(row["system"].replace("None", "none"), row["metric"], mean, width)
+    return table
+
+
+def print_results(console: Any, verb: str, results: Results, headline: tuple[str, ...]) -> None:
+    """A sweep or a comparison. ``headline``: the metrics of a sweep's columns."""
+    from rich.text import Text
+
+    first = results[0]
+    fixed = {name: value for name, value in first.parameters.items() if name not in first.point}
+    console.print(Text(f"{first.system}  ", style="bold") + Text(parameters_text(fixed)))
+    if verb == "compare" and len(results) <= SIDE_BY_SIDE:
+        console.print(systems_table(results))
+    else:
+        console.print(points_table(results, headline))
+    if results.differences:
+        few = len(results) <= SIDE_BY_SIDE
+        console.print(f"paired differences to {parameters_text(first.point)}{' (* beyond the interval)' * few}")
+        console.print(differences_table(results) if few else differences_list(results, headline))
+    points = f"{len(results)} {'points' if verb == 'sweep' else 'systems'}, each "
+    console.print(points + run_line(first), style="dim")
+    verdict = verdict_line(results)
+    if verdict is not None:
+        console.print(verdict)
+    for line in flag_lines(results):
+        console.print(line)
+    for result in results:
+        for line in growth_lines(result):
+            console.print(f"{parameters_text(result.point)}: {line}", style="red")

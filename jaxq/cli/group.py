@@ -1,0 +1,105 @@
+"""The verbs that take a system: groups with one command a system, made from its fields, and one for any .toml file."""
+
+import dataclasses
+import inspect
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from jaxq.cli.errors import BadInput, suggestion
+from jaxq.cli.experiment_file import Experiment, read
+from jaxq.cli.options import option, shared_parameters
+from jaxq.cli.values import allowed
+from jaxq.cli.verbs import VERBS
+from jaxq.engine.fields import Rule, rules
+from jaxq.engine.result import plain
+from jaxq.engine.system import System
+from jaxq.systems import SYSTEMS
+
+HELP = {"max_content_width": 110}
+
+
+class SystemCommand(TyperCommand):
+    """A command whose help lists the fields of the system apart from the options of the run."""
+
+    field_names: frozenset[str] = frozenset()
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the two sections."""
+        sections: dict[str, list] = {"Fields": [], "Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                sections["Fields" if parameter.name in self.field_names else "Options"].append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class SystemGroup(TyperGroup):
+    """A verb: its commands are the systems of `jaxq.systems.SYSTEMS`, built when asked for, and .toml files."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The systems."""
+        return list(SYSTEMS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a system or of an experiment file. BadInput, with the nearest name, for anything else."""
+        verb = self.name or ""
+        if cmd_name.endswith(".toml"):
+            experiment = read(cmd_name)
+            return command(verb, experiment.system, experiment)
+        if cmd_name not in SYSTEMS:
+            raise BadInput(f"unknown system {cmd_name}{suggestion(cmd_name, SYSTEMS)}")
+        return command(verb, SYSTEMS[cmd_name])
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """BadInput unless a system comes first."""
+        if not args:
+            raise BadInput(f"jaxq {self.name}: name a system ({', '.join(SYSTEMS)}) or a .toml file")
+        if args[0].startswith("-") and args[0] not in ("--help", "-h"):
+            raise BadInput(f"{args[0]}: options come after the system, as in jaxq {self.name} mmc {args[0]} ...")
+        return super().parse_args(ctx, args)
+
+
+def command(verb: str, system: type[System], experiment: Experiment | None = None) -> TyperCommand:
+    """The command that does ``verb`` with a system; an experiment file gives it other defaults."""
+    declared = rules(system)
+    defaults = {field.name: field.default for field in dataclasses.fields(system)}
+
+    def run(**given):
+        return VERBS[verb].execute(verb, system, given, experiment)
+
+    parameters = [field_option(name, rule, defaults[name], experiment) for name, rule in declared.items()]
+    run.__dict__["__signature__"] = inspect.Signature([*parameters, *shared_parameters(VERBS[verb].options)])
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    name = system.title() if experiment is None else experiment.path
+    described = first_paragraph(system)
+    text = f"{VERBS[verb].help}\n\n{described}"
+    app.command(name, cls=SystemCommand, help=text, short_help=described, context_settings=HELP)(run)
+    built = typer.main.get_command(app)
+    assert isinstance(built, SystemCommand)
+    built.field_names = frozenset(declared)
+    return built
+
+
+def field_option(name: str, rule: Rule, default: Any, experiment: Experiment | None) -> inspect.Parameter:
+    """The option of one field; its help is the field's doc, rule and default."""
+    words = "; ".join(filter(None, (rule.doc, allowed(rule))))
+    metavar = "NAME" if rule.choices else "TEXT" if rule.parse_compound else "WHOLE" if rule.whole else "NUMBER"
+    return option(name, metavar, f"{words}  [{default_words(default, name, experiment)}]")
+
+
+def default_words(default, name: str, experiment: Experiment | None = None) -> str:
+    """What holds if an option is not given."""
+    if experiment is not None and name in experiment.parameters:
+        return f"{experiment.path}: {experiment.parameters[name]}"
+    if default is dataclasses.MISSING:
+        return "required"
+    return f"default: {'none' if default is None else plain(default)}"
+
+
+def first_paragraph(system: type[System]) -> str:
+    """What a system is, from its docstring."""
+    return inspect.cleandoc(system.__doc__ or "").split("\n\n")[0].replace("\n", " ")

@@ -1,0 +1,154 @@
+"""The options that verbs share, declared once for the command line and experiment files."""
+
+import dataclasses
+import inspect
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from jaxq.engine.options import Options
+
+RESULT_ENDINGS = (".json", ".csv", ".npz")
+PLOT_ENDINGS = (".png", ".svg", ".pdf")
+
+
+@dataclasses.dataclass(frozen=True)
+class SharedOption:
+    """One shared option: a flag, a text, or a text that may be repeated."""
+
+    help: str
+    metavar: str | None = "NUMBER"
+    repeated: bool = False
+
+    @property
+    def flag(self) -> bool:
+        """Whether the option takes no value."""
+        return self.metavar is None
+
+
+SHARED = {
+    "replicas": SharedOption("independent replicas of each point  [default: 1024 on CPU, 65536 on an accelerator]"),
+    "events": SharedOption("events per replica, after warm-up"),
+    "horizon": SharedOption("model time per replica, after warm-up"),
+    "warmup": SharedOption("auto, mser5 or a number of events per replica  [default: auto]", "WARMUP"),
+    "precision": SharedOption(
+        "relative half-width wanted of the headline metrics  [default: 0.01 if nothing else ends the run]"
+    ),
+    "metric": SharedOption("further target: name, name:0.01 (relative) or name:0.001abs; repeatable", "TARGET", True),
+    "max_events": SharedOption("events, over all replicas, that the run may take  [default: 2e10]"),
+    "time_limit": SharedOption("seconds after which the run stops"),
+    "level": SharedOption("confidence level of the intervals  [default: 0.95]"),
+    "seed": SharedOption("with the same seed and replicas a run gives the same numbers  [default: 0]"),
+    "devices": SharedOption("devices to use  [default: all]"),
+    "batch": SharedOption("replicas per launch, to bound the memory of a very large run  [default: all]"),
+    "quantiles": SharedOption("quantiles of a quantity: name or name:0.5,0.99; repeatable", "TARGET", True),
+    "checkpoint": SharedOption("save the run to an .npz file every minute, and resume from it if it exists", "FILE"),
+    "times": SharedOption("times to report: start:stop:count (ends included) or a,b,c  [required]", "TIMES"),
+    "keep_paths": SharedOption("keep the paths of the first so many replicas  [default: 0]"),
+    "max_states": SharedOption("states that may be enumerated  [default: 200000]"),
+    "out": SharedOption("write the result: .json, .csv or .npz (per-replica values); repeatable", "FILE", True),
+    "json": SharedOption("print the result as JSON and nothing else", None),
+    "plot": SharedOption("write a figure: .png, .svg or .pdf", "FILE"),
+    "quiet": SharedOption("show no progress", None),
+}
+TEXT = ("warmup", "checkpoint")
+"""Options whose value need not be a number."""
+OUTPUT = ("out", "json", "plot", "quiet")
+SIMULATION = (*(field.name for field in dataclasses.fields(Options)), *OUTPUT)
+"""What `run`, `sweep` and `compare` take."""
+PATHS = ("times", "replicas", "seed", "level", "devices", "keep_paths", "max_events", "out", "json", "plot")
+EXACT = ("max_states", "json")
+
+
+def option(name: str, metavar: str | None, help: str, repeated: bool = False) -> inspect.Parameter:
+    """A command's parameter for ``--name`` that arrives as text, a list of texts, or (without metavar) a flag."""
+    declared = "--" + name.replace("_", "-")
+    if metavar is None:
+        info, annotation = typer.Option(False, declared, help=help, show_default=False), bool
+    else:
+        info = typer.Option(None, declared, metavar=metavar, help=help, show_default=False)
+        annotation = list[str] | None if repeated else str | None
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=info, annotation=annotation)
+
+
+def shared_parameters(names: Iterable[str]) -> list[inspect.Parameter]:
+    """Some shared options as parameters of a command."""
+    return [option(name, SHARED[name].metavar, SHARED[name].help, SHARED[name].repeated) for name in names]
+
+
+def number(value) -> Any:
+    """Text as an int or a float; what is no number is left for `Options` to refuse."""
+    if not isinstance(value, str):
+        return value
+    for kind in (int, float):
+        try:
+            found = kind(value)
+        except ValueError:
+            continue
+        return int(found) if found == found and abs(found) < 2**63 and found == int(found) else found
+    return value
+
+
+def build_options(given: Mapping[str, Any]) -> Options:
+    """`Options` from the shared options given as text or as values of an experiment file. Raises ValueError."""
+    chosen = {}
+    for name in (field.name for field in dataclasses.fields(Options)):
+        if name not in given:
+            continue
+        value = given[name]
+        if SHARED[name].repeated:
+            chosen[name] = texts(name, value)
+        else:
+            chosen[name] = value if name in TEXT else number(value)
+    if "checkpoint" in chosen:
+        check_file("checkpoint", chosen["checkpoint"], (".npz",))
+    return Options(**chosen)
+
+
+def texts(name: str, value) -> tuple[str, ...]:
+    """One text or a list of texts as a tuple. Raises ValueError."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)) or not all(isinstance(x, str) for x in values):
+        raise ValueError(f"{name} = {value}: must be a text or a list of texts")
+    return tuple(values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """Where the result goes besides the terminal."""
+
+    files: tuple[str, ...] = ()
+    plot: str | None = None
+    json: bool = False
+    quiet: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "Output":
+        """The checked outputs among the shared options. Raises ValueError."""
+        flags = {}
+        for name in ("json", "quiet"):
+            flags[name] = given.get(name, False)
+            if not isinstance(flags[name], bool):
+                raise ValueError(f"{name} = {flags[name]}: must be true or false")
+        output = cls(texts("out", given.get("out", ())), given.get("plot"), **flags)
+        for path in output.files:
+            check_file("out", path, RESULT_ENDINGS)
+        if output.plot is not None:
+            check_file("plot", output.plot, PLOT_ENDINGS)
+        return output
+
+
+def check_file(name: str, path, endings: tuple[str, ...]) -> None:
+    """ValueError unless ``path`` has one of the endings and can be written."""
+    if not isinstance(path, str) or Path(path).suffix not in endings:
+        raise ValueError(f"{name} = {path}: must end in {', '.join(endings)}")
+    folder = Path(path).resolve().parent
+    if not folder.is_dir():
+        raise ValueError(f"{name} = {path}: the folder {folder} must exist")
+    if Path(path).is_dir():
+        raise ValueError(f"{name} = {path}: is a folder")
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"{name} = {path}: the folder {folder} must be writable")

@@ -1,0 +1,80 @@
+"""What becomes of an outcome: files, a figure, JSON or tables, and the exit code."""
+
+import json
+from typing import Any
+
+from jaxq.cli.console import stdout_console
+from jaxq.cli.errors import BadInput
+from jaxq.cli.options import Output
+from jaxq.engine.result import Result, Results
+from jaxq.engine.system import System
+
+OK, FLAGGED, INTERRUPTED = 0, 3, 130
+
+
+def report(verb: str, outcome: Result | Results, systems: list[System], output: Output) -> int:
+    """Save, draw and print an outcome. The terminal comes last, and also when a file could not be written."""
+    headline = headline_of(outcome, systems)
+    try:
+        for path in output.files:
+            outcome.save(path)
+        if output.plot is not None:
+            draw(outcome, output.plot, headline)
+    except OSError as error:
+        failure = BadInput(f"{error.filename}: {error.strerror}")
+    else:
+        failure = None
+    if output.json:
+        print_json(outcome.to_dict())
+    elif isinstance(outcome, Results):
+        from jaxq.cli.grids import print_results
+
+        print_results(stdout_console(), verb, outcome, headline)
+    else:
+        from jaxq.cli.tables import print_result
+
+        print_result(stdout_console(), outcome)
+    if failure is not None:
+        raise failure
+    return exit_code(outcome.flags)
+
+
+def headline_of(outcome: Result | Results, systems: list[System]) -> tuple[str, ...]:
+    """The headline metrics of the system and those the run was given targets for; all if there are none."""
+    result = outcome[0] if isinstance(outcome, Results) else outcome
+    targets = [text.partition(":")[0] for text in result.run["options"]["metric"]]
+    return tuple(dict.fromkeys([*systems[0].headline, *targets])) or tuple(result.metrics)
+
+
+def exit_code(flags: tuple[str, ...]) -> int:
+    """130 for an interrupted run, 3 for any other flag."""
+    return INTERRUPTED if "unfinished" in flags else FLAGGED if flags else OK
+
+
+def print_json(data: Any) -> None:
+    """JSON on stdout, and nothing else."""
+    print(json.dumps(data, indent=1, allow_nan=False))
+
+
+def draw(outcome: Result | Results, path: str, headline: tuple[str, ...]) -> None:
+    """The figure of an outcome, without pyplot and so without a display."""
+    from matplotlib.figure import Figure
+
+    if isinstance(outcome, Results):
+        from jaxq.plotting.sweep import plot_results
+
+        figure = Figure(figsize=(6.4, 0.8 + 3.4 * len(headline)), layout="constrained")
+        for axes, metric in zip(figure.subplots(len(headline), 1, squeeze=False)[:, 0], headline, strict=True):
+            plot_results(outcome, axes, metric=metric)
+    else:
+        from jaxq.plotting.histogram import plot_histogram
+        from jaxq.plotting.metrics import plot_metrics
+
+        quantities = list(outcome.histograms)
+        heights = [1.2 + 0.32 * len(outcome.metrics), *[3.2] * len(quantities)]
+        figure = Figure(figsize=(7.2, sum(heights)), layout="constrained")
+        column = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+        plot_metrics(outcome, column[0])
+        for axes, quantity in zip(column[1:], quantities, strict=True):
+            plot_histogram(outcome, quantity, axes)
+    figure.savefig(path, dpi=150)

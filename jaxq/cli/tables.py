@@ -1,0 +1,168 @@
+"""One result as text: metrics next to their oracles, what ran, and whether they agree."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from jaxq.cli.console import add_column, new_table
+from jaxq.engine.result import MEANING, Metric, Result
+from jaxq.stats.intervals import family_bound
+
+WITHHELD_TEXT = "withheld"
+FAMILY_LEVEL = 0.95
+LEAST_SAMPLES = 30
+"""With fewer replicas the engine cuts them into batches, at least this many in all."""
+
+
+def interval(metric: Metric) -> tuple[str, str]:
+    """Mean and half-width as text, the half-width to two digits and the mean to the same place."""
+    if metric.mean is None:
+        return WITHHELD_TEXT, ""
+    return pair(metric.mean, metric.half_width)
+
+
+def pair(mean: float, width: float | None) -> tuple[str, str]:
+    """A mean and its half-width as text."""
+    if width is None or width <= 1e-12 * abs(mean):
+        return f"{mean:.6g}", "" if width is None else "0"
+    digits = 1 - math.floor(math.log10(width))
+    size = max(abs(mean), width)
+    if not 1e-4 <= size < 1e9 or digits > 9:
+        shown = max(1, digits + math.floor(math.log10(size)))
+        return f"{mean:.{shown}e}", f"{width:.1e}"
+    return f"{mean:.{max(digits, 0)}f}", f"{width:.{max(digits, 0)}f}"
+
+
+def oracle_text(metric: Metric) -> str:
+    """The oracle to seven digits."""
+    return "" if metric.oracle is None else f"{metric.oracle:.7g}"
+
+
+def bound_of(results: Iterable[Result]) -> tuple[int, float]:
+    """(comparisons, bound on max |z|) over the exact and identity metrics of some results."""
+    results = list(results)
+    count = sum(m.z is not None for r in results for m in r.metrics.values())
+    samples = min((r.run["replicas"] for r in results), default=LEAST_SAMPLES)
+    return count, family_bound(count, FAMILY_LEVEL, max(samples, LEAST_SAMPLES) - 1)
+
+
+def z_text(metric: Metric, bound: float) -> Any:
+    """z with two decimals, red beyond the bound."""
+    from rich.text import Text
+
+    if metric.z is None:
+        return ""
+    return Text(f"{metric.z:+.2f}", style="bold red" if abs(metric.z) > bound else "")
+
+
+def mean_text(metric: Metric) -> Any:
+    """The mean, or ``withheld`` in red."""
+    from rich.text import Text
+
+    return Text(interval(metric)[0], style="bold red" if metric.mean is None else "")
+
+
+def metrics_table(result: Result, bound: float) -> Any:
+    """The metrics of one result."""
+    table = new_table()
+    for header, numeric in (("metric", False), ("mean", True), ("+-", True), ("oracle", True), ("kind", False)):
+        add_column(table, header, numeric)
+    add_column(table, "z", True)
+    for name, metric in result.metrics.items():
+        width = interval(metric)[1]
+        table.add_row(name, mean_text(metric), width, oracle_text(metric), metric.kind or "", z_text(metric, bound))
+    return table
+
+
+def quantile_lines(result: Result) -> list[str]:
+    """One line for each metric with quantiles."""
+    lines = []
+    for name, metric in result.metrics.items():
+        shown = []
+        for p, q in (metric.quantiles or {}).items():
+            value, width = ("none", None) if q["value"] is None else pair(q["value"], q["half_width"])
+            shown.append(f"{p}: {value}" + (f" +- {width}" if width else ""))
+        if shown:
+            lines.append(f"quantiles of {name}  " + "   ".join(shown))
+    return lines
+
+
+def growth_lines(result: Result) -> list[str]:
+    """One line for each metric that grows."""
+    lines = []
+    for name, growth in result.growth.items():
+        rate, width = pair(growth["rate"] or 0.0, growth["half_width"])
+        lines.append(f"{name} grows by {rate} +- {width} per unit of time")
+    return lines
+
+
+def flag_lines(results: Iterable[Result]) -> list[Any]:
+    """One red line for each flag, with what it means."""
+    from rich.text import Text
+
+    flags = Counter(flag for result in results for flag in result.flags)
+    label, meaning = "bold white on red", "red"
+    return [Text.assemble((f" FLAG {flag} ", label), (f" {MEANING[flag]}", meaning)) for flag in flags]
+
+
+def parameters_text(parameters: dict[str, Any]) -> str:
+    """Fields as ``name=value``, long lists shortened."""
+    return "  ".join(f"{name}={value_text(value)}" for name, value in parameters.items())
+
+
+def value_text(value) -> str:
+    """A field's value for a line or a table."""
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        shown = ",".join(map(value_text, value[:6]))
+        return f"{shown},... ({len(value)} values)" if len(value) > 6 else shown
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def run_line(result: Result) -> str:
+    """What ran and what it took."""
+    run = result.run
+    warm = "undetermined" if run["warmup"] is None else f"{run['warmup']:.6g} events"
+    kinds = Counter(device.split(" ", 1)[-1] for device in run["devices"])
+    devices = ", ".join(f"{count} x {kind}" if count > 1 else kind for kind, count in kinds.items())
+    return (
+        f"{run['replicas']} replicas, {run['events']:.4g} events ({run['events_per_replica']} a replica used; "
+        f"warm-up {warm}, {run['warmup_method']}); {run['method']} intervals at {run['level']:g}, seed {run['seed']}\n"
+        f"{run['seconds']:.3g} s + {run['compile_seconds']:.3g} s compiling, {run['ns_per_event']:.3g} ns an event "
+        f"on {devices}"
+    )
+
+
+def verdict_line(results: Iterable[Result]) -> Any:
+    """Whether max |z| keeps within the family-wise bound; None without a comparison."""
+    from rich.text import Text
+
+    results = list(results)
+    count, bound = bound_of(results)
+    if not count:
+        return None
+    worst = max(abs(m.z) for r in results for m in r.metrics.values() if m.z is not None)
+    text = f"oracle: max |z| = {worst:.2f} of {count}, bound {bound:.2f} (family-wise {FAMILY_LEVEL:g}): "
+    agrees = worst <= bound
+    return Text(text) + Text("agrees" if agrees else "DISAGREES", style="green" if agrees else "bold white on red")
+
+
+def print_result(console: Any, result: Result) -> None:
+    """Everything about one result."""
+    from rich.text import Text
+
+    _, bound = bound_of([result])
+    console.print(Text(result.system, style="bold") + Text("  " + parameters_text(result.parameters)))
+    console.print(metrics_table(result, bound))
+    for line in quantile_lines(result):
+        console.print(line)
+    console.print(run_line(result), style="dim")
+    verdict = verdict_line([result])
+    if verdict is not None:
+        console.print(verdict)
+    for line in flag_lines([result]):
+        console.print(line)
+    for line in growth_lines(result):
+        console.print(line, style="red")

@@ -1,0 +1,87 @@
+"""From text, or from a value in an experiment file, to the values of a system's field."""
+
+import math
+
+import numpy as np
+
+from jaxq.engine.fields import Rule
+
+
+def allowed(rule: Rule) -> str:
+    """What a field may hold, in words; empty where only the field's own parser knows."""
+    return "" if rule.parse_compound is not None else rule.allowed()
+
+
+def one(name: str, rule: Rule, given):
+    """The checked value that ``given`` stands for. ValueError names field, value and rule."""
+    if isinstance(given, str):
+        try:
+            value = rule.convert(rule.parse(name, given))
+        except ValueError as error:
+            hint = " - ranges and lists are for jaxq sweep and compare" if _varies(rule, given) else ""
+            text = str(error)
+            raise ValueError((text if text.startswith(f"{name} ") else f"{name}: {text}") + hint) from None
+    elif rule.parse_compound is not None:
+        raise ValueError(f"{name} = {given}: must be text ({rule.doc})")
+    else:
+        value = rule.convert(given)
+    rule.check(name, value)
+    return value
+
+
+def _varies(rule: Rule, text: str) -> bool:
+    """Whether text looks like more than one value of a field that holds one (a comma in a listed field is a list)."""
+    return rule.parse_compound is None and (":" in text or ("," in text and not rule.listed))
+
+
+class Several(tuple):
+    """The values that the [sweep] or [compare] table of an experiment file gives to a field."""
+
+
+def swept(name: str, rule: Rule, given) -> list | None:
+    """The values of a sweep: ``start:stop:count``, ``a,b,c`` or `Several`; None if ``given`` is a single value."""
+    if not isinstance(given, Several) and not (isinstance(given, str) and _varies(rule, given)):
+        return None
+    if not rule.scalar:
+        raise ValueError(f"{name} = {given}: only scalar fields can be swept; jaxq compare takes lists of names")
+    if isinstance(given, str):
+        given = points(name, rule, given) if ":" in given else given.split(",")
+    return [one(name, rule, part) for part in given]
+
+
+def points(name: str, rule: Rule, text: str) -> list[float]:
+    """The points of ``start:stop:count``, both ends included."""
+    usage = f"{name} = {text}: must be start:stop:count with numbers start <= stop and a whole count >= 1"
+    try:
+        start, stop, count = map(float, text.split(":"))
+    except ValueError:
+        raise ValueError(usage) from None
+    if not (math.isfinite(start) and math.isfinite(stop) and math.isfinite(count)) or count < 1 or count % 1:
+        raise ValueError(usage)
+    if start > stop and count > 1:
+        raise ValueError(f"{name} = {text}: runs backwards; a sweep start:stop:count must have start <= stop")
+    # 12 digits: 0.15 rather than 0.15000000000000002
+    found = [float(f"{x:.12g}") for x in np.linspace(start, stop, int(count))]
+    if rule.whole:
+        broken = next((x for x in found if x % 1), None)
+        if broken is not None:
+            raise ValueError(f"{name} = {text}: must give whole numbers ({rule.doc}), and one point is {broken:.6g}")
+    return found
+
+
+def compared(name: str, rule: Rule, given) -> list | None:
+    """The values of a comparison: ``a,b,c`` or `Several`; None if ``given`` is a single value.
+
+    Text that a compound field's parser takes as a whole is one value, commas or not.
+    """
+    if isinstance(given, Several):
+        return [one(name, rule, part) for part in given]
+    if not isinstance(given, str) or rule.listed or "," not in given:
+        return None
+    if rule.parse_compound is not None:
+        try:
+            rule.parse_compound(given)
+            return None
+        except ValueError:
+            pass
+    return [one(name, rule, part) for part in given.split(",")]

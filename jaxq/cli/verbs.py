@@ -1,0 +1,50 @@
+"""The verbs that take a system: what they say, the options they share, and what they do."""
+
+import dataclasses
+from collections.abc import Callable
+
+from jaxq.cli import chain, options, plan, transient
+
+
+@dataclasses.dataclass(frozen=True)
+class Verb:
+    """``execute(verb, system class, given, experiment)`` returns the exit code."""
+
+    short: str
+    help: str
+    options: tuple[str, ...]
+    execute: Callable[..., int]
+
+
+VERBS = {
+    "run": Verb(
+        "Simulate one system.",
+        "Simulate one system: estimates with intervals, next to its oracle.",
+        options.SIMULATION,
+        plan.execute,
+    ),
+    "sweep": Verb(
+        "Simulate along one or more fields.",
+        "Simulate along fields given as start:stop:count (ends included) or a,b,c, on common random numbers.",
+        options.SIMULATION,
+        plan.execute,
+    ),
+    "compare": Verb(
+        "Simulate several systems, paired.",
+        "Simulate the systems of fields given as a,b,c on the same random numbers; paired differences.",
+        options.SIMULATION,
+        plan.execute,
+    ),
+    "paths": Verb(
+        "Transient means from the initial state.",
+        "Means over replicas at given times, from the initial state, with pointwise intervals.",
+        options.PATHS,
+        transient.execute,
+    ),
+    "exact": Verb(
+        "The stationary law of a small chain.",
+        "The stationary metrics of a jump process, by enumerating its states; nothing is simulated.",
+        options.EXACT,
+        chain.execute,
+    ),
+}

@@ -1,0 +1,387 @@
+"""`paths`: sample paths and transient means on a grid of times, on the real clock.
+
+A system's events are those of `jaxq.simulate` with the same seed (the same words); only the clock is added. Which one
+follows from the system:
+
+- a `JumpProcess`, or any system with a ``step_time``: the weight of an event is the conditional mean of its holding
+  time, which is the weight times a unit exponential from a stream of its own (`jaxq.random.HOLDING`);
+- any other system, and a `JumpProcess` that drifts: the weight is a sampled time, such as Lindley's interarrival time,
+  and is the clock itself. A state that drifts is seen where it has drifted to by the point of the grid.
+
+The clock holds the time from the current grid point to the next event, never the time since 0, as a sum of two float32
+(Knuth's two-sum): a single float32 at 2**20 ignores a step of .01.
+"""
+
+import dataclasses
+import functools
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import NamedSharding, PartitionSpec
+
+from jaxq import random
+from jaxq.engine.devices import choose_devices
+from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.layout import choose_tile
+from jaxq.engine.options import Options
+from jaxq.engine.program import AXIS, Carry, compute_leaf, start, step
+from jaxq.engine.result import SCHEMA, aligned, check_path, describe, replacing, write_csv, write_npz
+from jaxq.engine.simulate import versions
+from jaxq.engine.system import System
+from jaxq.stats.intervals import t_quantile
+
+NEVER = 1e30
+"""Holding time in a state without an event: past every grid, and safe to subtract from (infinity is not)."""
+LATEST = 1e29
+CHUNK = 64
+"""Grid points of one launch: another grid or number of replicas compiles nothing, and Ctrl-C is heard in between."""
+FLAGS = {
+    "truncated": "a replica needed more than max_events; means from there on are withheld",
+    "overflow": "a state had left its representation at a point of the grid",
+    "nan": "a holding time or a value is not a number; means from there on are withheld",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    """Transient means of one system on a grid of times.
+
+    Attributes:
+        system: title of the system.
+        parameters: its fields by name.
+        times: the grid, model time, shape (times,).
+        mean: mean over replicas at each time, by observable, shape (times,); nan where it is withheld.
+        half_width: half-width of the pointwise Student interval at ``level``, by observable, shape (times,).
+        level: confidence level of each interval (each by itself, not of the curve).
+        paths: the first replicas' values by observable, shape (keep_paths, times); empty without keep_paths.
+        run: replicas, seed, events (of all replicas), seconds (compiling included), devices, versions.
+        flags: truncated | overflow | nan (`FLAGS` says what they mean).
+    """
+
+    system: str
+    parameters: dict[str, Any]
+    times: np.ndarray = dataclasses.field(repr=False)
+    mean: dict[str, np.ndarray] = dataclasses.field(repr=False)
+    half_width: dict[str, np.ndarray] = dataclasses.field(repr=False)
+    level: float
+    paths: dict[str, np.ndarray] = dataclasses.field(repr=False)
+    run: dict[str, Any]
+    flags: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; None where a mean is withheld or an interval undefined."""
+        data: dict[str, Any] = {
+            "schema": SCHEMA,
+            "system": self.system,
+            "parameters": self.parameters,
+            "times": self.times.tolist(),
+            "observables": {
+                name: {"mean": _listed(self.mean[name]), "half_width": _listed(self.half_width[name])}
+                for name in self.mean
+            },
+            "level": self.level,
+            "run": self.run,
+            "flags": list(self.flags),
+        }
+        if self.paths:
+            data["paths"] = {name: [_listed(path) for path in values] for name, values in self.paths.items()}
+        return data
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a time and observable, for tables and CSV."""
+        return [
+            {"time": float(t), "observable": name, "mean": _none(m), "half_width": _none(h)}
+            for name in self.mean
+            for t, m, h in zip(self.times, self.mean[name], self.half_width[name], strict=True)
+        ]
+
+    def save(self, path) -> None:
+        """Write JSON, CSV (one row a time and observable) or NPZ (``times``, ``mean/<name>``, ``half_width/<name>``,
+        ``paths/<name>`` and the JSON as ``result``) by the ending of ``path``, atomically."""
+        path = Path(path)
+        check_path(path)
+        with replacing(path) as partial:
+            if path.suffix == ".json":
+                partial.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+            elif path.suffix == ".csv":
+                write_csv(partial, self.rows())
+            else:
+                kinds = {"mean": self.mean, "half_width": self.half_width, "paths": self.paths}
+                arrays: dict[str, Any] = {
+                    f"{kind}/{name}": x for kind, named in kinds.items() for name, x in named.items()
+                }
+                write_npz(
+                    partial, {**arrays, "times": self.times, "result": json.dumps(self.to_dict(), allow_nan=False)}
+                )
+
+    def plot(self, ax=None):
+        """Means with their intervals, and the kept paths, on an Axes (`jaxq.plotting.paths`); returns the Axes."""
+        from jaxq.plotting.paths import plot_paths
+
+        return plot_paths(self, ax)
+
+    def __str__(self) -> str:
+        fields = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
+        shown = np.unique(np.linspace(0, len(self.times) - 1, 11).round().astype(int))
+        rows = [
+            {
+                "time": float(self.times[i]),
+                **{name: f"{self.mean[name][i]:.6g} +- {self.half_width[name][i]:.2g}" for name in self.mean},
+            }
+            for i in shown
+        ]
+        return "\n".join([f"{self.system}  {fields}", *aligned(rows), *[f"FLAG {f}: {FLAGS[f]}" for f in self.flags]])
+
+
+def paths(
+    system: System,
+    times: Sequence[float] | np.ndarray,
+    *,
+    replicas: int = 1024,
+    seed: int = 0,
+    level: float = 0.95,
+    devices: int | None = None,
+    keep_paths: int = 0,
+    max_events: int = 10**7,
+) -> Paths:
+    """Sample paths and transient means on a grid of times, from the initial state, on the real clock.
+
+    Formula: mean(t) = sum_r f(X_r(t)) / R with the half-width t_{R-1} s(t) / sqrt(R); paths are continuous from the
+    right. Stability is not asked for. What is seen is `System.observe`; of a system that observes nothing (a recursion
+    by customer) it is `System.tally` of the customer at hand, the last to arrive by t.
+
+    Args:
+        system: any system; the module's docstring says how its weights become a clock.
+        times: increasing, >= 0, finite; model time.
+        replicas: independent replicas. Replica i is the same path whatever their number and the devices.
+        seed: whole number >= 0; the events are those of `jaxq.simulate` with the same seed.
+        level: confidence level of the pointwise intervals.
+        devices: how many devices to use (default: all).
+        keep_paths: the first so many replicas' paths are kept.
+        max_events: events of one replica after which it is stopped and the result flagged ``truncated``.
+
+    Returns:
+        A `Paths`. Memory: some 8 bytes a replica, time and observable, on the host.
+
+    Raises:
+        ValueError: an argument is not allowed, or the system observes nothing.
+        TypeError: ``system`` is no system.
+
+    Source: Asmussen and Glynn (2007), Stochastic Simulation, Section III.1 for the intervals; Knuth (1997), The Art of
+    Computer Programming 2, Section 4.2.2, Theorem B for the two-sum.
+
+    Example:
+        >>> jaxq.paths(jaxq.MMc(arrival_rate=8, servers=10), times=range(21)).mean["number_in_system"]
+    """
+    if not isinstance(system, System):
+        raise TypeError(f"{system!r} is not a jaxq system")
+    grid = _grid(times)
+    options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
+    if isinstance(keep_paths, bool) or not isinstance(keep_paths, (int, np.integer)) or not 0 <= keep_paths <= replicas:
+        raise ValueError(f"keep_paths = {keep_paths}: must be a whole number >= 0 and <= replicas = {replicas}")
+    if options.max_events >= 2**31:
+        raise ValueError(f"max_events = {max_events}: must be < 2**31, the events of one replica")
+    replicas = int(options.replicas or 1)
+    chosen = choose_devices(options.devices)
+    prepared = system.prepare()
+    step_time = prepared.step_time()
+    leaves, structure = jax.tree.flatten(prepared)
+    leaves = [compute_leaf(leaf) for leaf in leaves]
+    chain = isinstance(prepared, JumpProcess) and not prepared.drifts
+    sampler = _sampler(structure, chain or step_time is not None, chosen)
+    # on CPU the same batch whatever the replicas, so that a replica's arithmetic is the same too
+    tile = choose_tile(prepared, chosen, replicas if chosen[0].platform != "cpu" else 2**20)
+    began = time.perf_counter()
+    seen, reached = sampler(leaves, step_time, tile * len(chosen), replicas, options.seed, grid, options.max_events)
+    seconds = time.perf_counter() - began
+    if not seen:
+        raise ValueError(f"{system.title()}: defines neither observe nor tally, so there is nothing to follow")
+    late = ~(reached.clock > 0)
+    stopped = late & (reached.events >= options.max_events)
+    finite = np.array([np.isfinite(values) for values in seen.values()]).all(axis=0)
+    good = (finite & ~late).all(axis=0)
+    quantile = t_quantile((1 + options.level) / 2, replicas - 1)
+    mean = {name: np.where(good, np.where(good, values, 0.0).mean(axis=0), np.nan) for name, values in seen.items()}
+    half_width = {
+        name: np.where(good, quantile * _standard_error(np.where(good, values, 0.0)), np.nan)
+        for name, values in seen.items()
+    }
+    found = {
+        "truncated": stopped.any(),
+        "overflow": reached.overflow.any(),
+        "nan": (late & ~stopped).any() or not finite.all(),
+    }
+    run = {
+        "replicas": replicas,
+        "seed": int(options.seed),
+        "events": int(reached.events[:, -1].sum(dtype=np.int64)),
+        "max_events": options.max_events,
+        "seconds": seconds,
+        "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in chosen],
+        "versions": versions(),
+    }
+    kept = {name: values[:keep_paths].copy() for name, values in seen.items()} if keep_paths else {}
+    flags = tuple(flag for flag, there in found.items() if there)
+    return Paths(system.title(), describe(system), grid, mean, half_width, float(level), kept, run, flags)
+
+
+class Walk(NamedTuple):
+    """What one replica carries from event to event."""
+
+    carry: Carry
+    clock: tuple  # float32 pair, time from the current grid point to the next event
+    since: Any  # float32, time since the last event, at the current grid point; None where the state does not drift
+    holding: random.Stream
+    events: Any  # int32, events so far
+
+
+class Reached(NamedTuple):
+    """A replica at a grid point: its clock (> 0 unless it was stopped on the way), overflow, and its events so far."""
+
+    clock: Any
+    overflow: Any
+    events: Any
+
+
+def _add(pair, x):
+    """A pair of float32 plus a float32, with the rounding error of the sum kept in the second."""
+    high, low = pair
+    total = high + x
+    back = total - high
+    low = low + ((high - (total - back)) + (x - back))
+    renewed = total + low
+    return renewed, low - (renewed - total)
+
+
+class _Sampler:
+    """The compiled walk of one structure: a batch of replicas over CHUNK points, for any parameters, seed and grid."""
+
+    def __init__(self, structure, conditional_mean: bool, devices: tuple):
+        self.mesh = jax.make_mesh((len(devices),), (AXIS,), devices=devices)
+        self.names: tuple[str, ...] = ()
+        rows, shared = PartitionSpec(AXIS), PartitionSpec()
+
+        def wait(carry: Carry, step_time, holding):
+            """The time until the carried event, from the weight (see the module's docstring)."""
+            time = jnp.asarray(step_time if carry.weight is None else carry.weight, jnp.float32)
+            if conditional_mean:
+                (word,), holding = random.next_words(holding, 1)
+                time = time * random.exponential(word)
+            return jnp.minimum(time, jnp.float32(NEVER)), holding
+
+        def observe(system, carry: Carry, since):
+            if since is not None:
+                carry = carry._replace(state=system.drift(carry.state, since))
+            seen = system.observe(carry.state) or system.tally(carry.state, carry.event)
+            self.names = tuple(seen)  # in the system's order, which JAX does not keep
+            return {name: _narrow(value) for name, value in seen.items()}
+
+        def begin(leaves, step_time, seed, replica):
+            system = jax.tree.unflatten(structure, leaves)
+            carry = start(system, seed, replica)
+            since = jnp.float32(0) if isinstance(system, JumpProcess) and system.drifts else None
+            first, holding = wait(carry, step_time, random.stream(seed, random.HOLDING, replica))
+            walk = Walk(carry, (first, jnp.float32(0)), since, holding, jnp.int32(0))
+            # strong types, as they leave `follow`: a weak one would compile it twice
+            return jax.tree.map(lambda x: lax.convert_element_type(x, jnp.asarray(x).dtype), walk)
+
+        def follow(leaves, step_time, gaps, max_events, walk):
+            system = jax.tree.unflatten(structure, leaves)
+
+            def due(walk: Walk):
+                return (walk.clock[0] <= 0) & (walk.events < max_events)
+
+            def event(walk: Walk):
+                carry = step(system, walk.carry)
+                time, holding = wait(carry, step_time, walk.holding)
+                since = None if walk.since is None else -walk.clock[0]
+                return Walk(carry, _add(walk.clock, time), since, holding, walk.events + 1)
+
+            def interval(walk: Walk, gap):
+                since = None if walk.since is None else walk.since + gap[0]
+                walk = walk._replace(clock=_add(_add(walk.clock, -gap[0]), -gap[1]), since=since)
+                walk = lax.while_loop(due, event, walk)
+                overflow = jnp.asarray(system.overflow(walk.carry.state), bool)
+                return walk, (observe(system, walk.carry, walk.since), Reached(walk.clock[0], overflow, walk.events))
+
+            return lax.scan(interval, walk, gaps)
+
+        def compiled(function, arguments: int, donate=()):
+            """``function`` over the replicas in its last argument, the others shared."""
+            mapped = jax.vmap(function, in_axes=(*(None,) * (arguments - 1), 0))
+            specs = (*(shared,) * (arguments - 1), rows)
+            split = jax.shard_map(mapped, mesh=self.mesh, in_specs=specs, out_specs=rows, check_vma=False)
+            return jax.jit(split, donate_argnums=donate)
+
+        self._begin = compiled(begin, 4)
+        self._follow = compiled(follow, 5, donate=4)
+
+    def __call__(self, leaves, step_time, batch: int, replicas: int, seed: int, grid: np.ndarray, max_events: int):
+        """Values by observable, float64, and `Reached`, each of shape (replicas, times)."""
+        gaps = np.zeros(-(-len(grid) // CHUNK) * CHUNK)
+        gaps[: len(grid)] = np.diff(grid, prepend=0.0)
+        high = gaps.astype(np.float32)
+        chunks = np.stack([high, (gaps - high).astype(np.float32)], axis=1).reshape(-1, CHUNK, 2)
+        step_time = None if step_time is None else np.float32(step_time)
+        spread = NamedSharding(self.mesh, PartitionSpec(AXIS))
+        parts = []
+        for first in range(0, replicas, batch):
+            numbers = jax.device_put(np.arange(first, first + batch, dtype=np.int32), spread)
+            walk = self._begin(leaves, step_time, random.key_data(seed), numbers)
+            for chunk in chunks:
+                walk, found = self._follow(leaves, step_time, chunk, np.int32(max_events), walk)
+                parts.append(found)
+        # all is queued before the first part is read
+        parts = [jax.tree.map(np.asarray, part) for part in parts]
+        batches = [
+            jax.tree.map(lambda *x: np.concatenate(x, axis=1), *parts[i : i + len(chunks)])
+            for i in range(0, len(parts), len(chunks))
+        ]
+        seen, reached = jax.tree.map(lambda *x: np.concatenate(x)[:replicas, : len(grid)], *batches)
+        return {name: seen[name].astype(np.float64) for name in self.names}, reached
+
+
+@functools.lru_cache(maxsize=64)
+def _sampler(structure, conditional_mean: bool, devices: tuple) -> _Sampler:
+    return _Sampler(structure, conditional_mean, devices)
+
+
+def _standard_error(values: np.ndarray) -> np.ndarray:
+    """Of the mean over the first axis; nan with fewer than two replicas."""
+    replicas = len(values)
+    return values.std(axis=0, ddof=1) / np.sqrt(replicas) if replicas > 1 else np.full(values.shape[1:], np.nan)
+
+
+def _narrow(value):
+    value = jnp.asarray(value)
+    return value if jnp.issubdtype(value.dtype, jnp.integer) or value.dtype == bool else value.astype(jnp.float32)
+
+
+def _grid(times) -> np.ndarray:
+    try:
+        grid = np.asarray(list(times), np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"times = {times!r}: must be a list of numbers") from None
+    if grid.ndim != 1 or grid.size == 0:
+        raise ValueError(f"times: must be a list of at least one number, not of shape {grid.shape}")
+    for i, t in enumerate(grid):
+        if not (np.isfinite(t) and 0 <= t <= LATEST):
+            raise ValueError(f"times[{i}] = {t}: must be a finite number >= 0 (and at most {LATEST:g})")
+        if i and t <= grid[i - 1]:
+            raise ValueError(f"times[{i}] = {t}: must be greater than times[{i - 1}] = {grid[i - 1]}")
+    return grid
+
+
+def _none(x) -> float | None:
+    return float(x) if np.isfinite(x) else None
+
+
+def _listed(values: np.ndarray) -> list[float | None]:
+    return [_none(x) for x in values]

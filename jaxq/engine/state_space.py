@@ -1,0 +1,349 @@
+"""The reachable states of a jump process, found on the host from its rates and jumps (`jaxq.engine.exact`)."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Literal
+from scipy import sparse
+
+from jaxq import random
+from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.system import Sums
+
+BATCH = 512
+"""States whose transitions are evaluated in one call: one compiled size."""
+NARROW, PATIENCE, REACH = 16, 16, 1024
+"""After PATIENCE batches of fewer than NARROW states, each transition is repeated up to REACH times in one
+call: a chain on a line would otherwise be found one state a call."""
+RATE_TOLERANCE = 1e-9
+"""Relative excess of a total rate over its declared bound that rounding may explain."""
+
+
+class StateLayout(NamedTuple):
+    """How a state becomes a row of int64 columns: its structure, leaves, and which leaves are enumerated."""
+
+    structure: Any
+    shapes: tuple
+    dtypes: tuple
+    enumerated: tuple[bool, ...]
+
+    @property
+    def columns(self) -> int:
+        """Columns of a row; at least one, constant where the state has none."""
+        sizes = [int(np.prod(shape)) for shape, mine in zip(self.shapes, self.enumerated, strict=True) if mine]
+        return max(1, sum(sizes))
+
+    def encode(self, state):
+        """The row of one state, shape (columns,), traced or not."""
+        leaves = jax.tree.leaves(state)
+        parts = [
+            jnp.asarray(leaf, dtype).astype(jnp.int64).ravel()
+            for leaf, dtype, mine in zip(leaves, self.dtypes, self.enumerated, strict=True)
+            if mine
+        ]
+        return jnp.concatenate(parts) if parts else jnp.zeros(1, jnp.int64)
+
+    def decode(self, rows, fixed, xp):
+        """The states of rows (any leading axes); leaves that are not enumerated take their value from ``fixed``."""
+        leaves, first = [], 0
+        lead = rows.shape[:-1]
+        for shape, dtype, mine, value in zip(self.shapes, self.dtypes, self.enumerated, fixed, strict=True):
+            size = int(np.prod(shape))
+            if mine:
+                leaves.append(rows[..., first : first + size].reshape((*lead, *shape)).astype(dtype))
+                first += size
+            else:
+                leaves.append(xp.broadcast_to(xp.asarray(value, dtype), (*lead, *shape)))
+        return jax.tree.unflatten(self.structure, leaves)
+
+
+class Expansion(NamedTuple):
+    """What one call returns of a batch of n states, K transitions, d columns."""
+
+    rates: Any  # float64 (n, K)
+    targets: Any  # int64 (n, K, d)
+    observed: dict[str, Any]  # (n,)
+    tallied: dict[str, Any]  # (n, K + 1), the last one of the null event
+    counted: dict[str, Any]  # int64 (n, K), increase in each transition
+    recounted: dict[str, Any]  # the same with the left-out components elsewhere
+
+
+def _rates(system: JumpProcess, state):
+    return jnp.stack([jnp.asarray(rate, jnp.float64) for rate in system.rates(state)])
+
+
+def _moved(fixed):
+    return [value if value.dtype == bool else value + np.ones((), value.dtype) for value in fixed]
+
+
+@functools.lru_cache(maxsize=32)
+def _expander(structure, layout: StateLayout):
+    """Compiled ``(leaves, fixed, rows) -> Expansion`` of the systems of one structure."""
+
+    def counted(system, fixed, row):
+        state = layout.decode(row, fixed, jnp)
+        # as the engine carries it: every component keeps its type
+        after = [_cast(system.jump(state, k), layout) for k in range(len(system.rates(state)))]
+        before = system.counters(state)
+        increases = {
+            name: [jnp.asarray(system.counters(s)[name]) - jnp.asarray(before[name]) for s in after] for name in before
+        }
+        return state, after, {name: jnp.stack(x).astype(jnp.int64) for name, x in increases.items()}
+
+    def one(leaves, fixed, row):
+        system = jax.tree.unflatten(structure, leaves)
+        state, after, increases = counted(system, fixed, row)
+        events = [system.tally(state, jnp.int32(k)) for k in range(len(after) + 1)]
+        return Expansion(
+            _rates(system, state),
+            jnp.stack([layout.encode(s) for s in after]),
+            {name: jnp.asarray(value, jnp.float64) for name, value in system.observe(state).items()},
+            {name: jnp.stack([jnp.asarray(e[name], jnp.float64) for e in events]) for name in events[0]},
+            increases,
+            counted(system, _moved(fixed), row)[2],
+        )
+
+    return jax.jit(jax.vmap(one, in_axes=(None, None, 0)))
+
+
+@functools.lru_cache(maxsize=32)
+def _chaser(structure, layout: StateLayout):
+    """Compiled ``(leaves, fixed, rows) -> (rows reached, whether each was)``: every transition repeated REACH times.
+
+    Shapes (n, K, REACH, d) and (n, K, REACH). What is reached so is reachable, so nothing is speculated.
+    """
+
+    def one(leaves, fixed, row):
+        system = jax.tree.unflatten(structure, leaves)
+
+        def follow(k):
+            def again(carry, _):
+                row, possible = carry
+                state = layout.decode(row, fixed, jnp)
+                possible &= _rates(system, state)[k] > 0
+                row = layout.encode(_cast(system.jump(state, k), layout))
+                return (row, possible), (row, possible)
+
+            return jax.lax.scan(again, (row, jnp.bool_(True)), None, length=REACH)[1]
+
+        followed = [follow(k) for k in range(len(system.rates(layout.decode(row, fixed, jnp))))]
+        return jnp.stack([rows for rows, _ in followed]), jnp.stack([possible for _, possible in followed])
+
+    return jax.jit(jax.vmap(one, in_axes=(None, None, 0)))
+
+
+def _cast(state, layout: StateLayout):
+    leaves = [jnp.asarray(x).astype(dtype) for x, dtype in zip(jax.tree.leaves(state), layout.dtypes, strict=True)]
+    return jax.tree.unflatten(layout.structure, leaves)
+
+
+def _padded(rows: np.ndarray, size: int) -> np.ndarray:
+    return np.concatenate([rows, np.broadcast_to(rows[:1], (size - len(rows), rows.shape[1]))])
+
+
+class StateSpace:
+    """The states found so far (``rows``, in the order they were found) and the transitions between them."""
+
+    def __init__(self, system: JumpProcess, keep, max_states: int):
+        self.max_states = max_states
+        leaves, self.structure = jax.tree.flatten(system)
+        self.leaves = [_wide(leaf) for leaf in leaves]
+        self.system: JumpProcess = jax.tree.unflatten(self.structure, self.leaves)
+        bound = self.system.total_rate_bound()
+        self.bound = None if bound is None else float(bound)
+        words = random.words_for(random.key_data(0), random.START, 0, system.init_words)
+        state = self.system.init(tuple(words))
+        self.fixed = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+        structure = jax.tree.structure(state)
+        self.layout = StateLayout(
+            structure,
+            tuple(leaf.shape for leaf in self.fixed),
+            tuple(leaf.dtype for leaf in self.fixed),
+            _essential(self.system, structure, self.fixed, keep),
+        )
+        self._check_whole(state)
+        self._kept = None if keep is None else jax.jit(jax.vmap(lambda row: self._keep(keep, row)))
+        self._index: dict[bytes, int] = {}
+        self._buffer = np.empty((1024, self.layout.columns), np.int64)
+        self.count = 0
+        initial = np.asarray(self.layout.encode(state))[None]
+        if self._number(initial)[0] < 0:
+            raise ValueError(f"keep: excludes the initial state {self.show(initial[0])}")
+
+    @property
+    def rows(self) -> np.ndarray:
+        return self._buffer[: self.count]
+
+    def show(self, which) -> str:
+        """A state, given by its number or row, as text."""
+        row = self._buffer[which] if np.ndim(which) == 0 else which
+        return str(jax.tree.map(lambda x: np.asarray(x).tolist(), self.layout.decode(row, self.fixed, np)))
+
+    def enumerate(self) -> None:
+        """Find every reachable state; sources, targets and rates of the transitions between different states."""
+        expand = _expander(self.structure, self.layout)
+        sources, targets, rates, edges, parts = [], [], [], [], []
+        done = narrow = 0
+        while done < self.count:
+            rows = self._buffer[done : min(done + BATCH, self.count)].copy()
+            n = len(rows)
+            found = jax.tree.map(lambda x: np.asarray(x)[:n], expand(self.leaves, self.fixed, _padded(rows, BATCH)))  # noqa: B023
+            self._check(found, rows)
+            state, k = np.nonzero(found.rates > 0)
+            reached = self._number(found.targets[state, k])
+            suppressed = np.zeros_like(found.rates, bool)
+            suppressed[state, k] = reached < 0
+            edges.append(suppressed.any(axis=1))
+            inside = (reached >= 0) & (reached != done + state)
+            sources.append(done + state[inside])
+            targets.append(reached[inside])
+            rates.append(found.rates[state, k][inside])
+            parts.append(self._contributions(found, np.where(suppressed, 0.0, found.rates)))
+            done += n
+            narrow += n < NARROW
+            if narrow > PATIENCE and self.count - done < NARROW and done < self.count:
+                self._chase(self._buffer[done : min(done + NARROW, self.count)].copy())
+        self.transitions = tuple(np.concatenate(x) for x in (sources, targets, rates))
+        self.edge = np.concatenate(edges)
+        self.values = jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+    def generator(self) -> sparse.csr_array:
+        """Transition rates between different states, no diagonal, shape (states, states)."""
+        sources, targets, rates = self.transitions
+        return sparse.csr_array((rates, (sources, targets)), shape=(self.count, self.count))
+
+    def sums(self, probabilities: np.ndarray) -> Sums:
+        """The sums of a stationary unit of time."""
+        means = jax.tree.map(lambda x: np.float64(probabilities @ x), self.values)
+        return Sums(np.float64(1.0), means["events"], means["observed"], means["tallied"], means["counted"])
+
+    def _contributions(self, found: Expansion, rates: np.ndarray) -> dict[str, Any]:
+        """Per state, the expected sums of a unit of time; events as simulated, null ones of a uniformised chain too."""
+        total = rates.sum(axis=1)
+        idle = np.zeros_like(total) if self.bound is None else self.bound - total
+        weights = np.concatenate([rates, idle[:, None]], axis=1)
+        return {
+            "events": weights.sum(axis=1),
+            "observed": found.observed,
+            "tallied": {name: (weights * x).sum(axis=1) for name, x in found.tallied.items()},
+            "counted": {name: (rates * x).sum(axis=1) for name, x in found.counted.items()},
+        }
+
+    def _chase(self, rows: np.ndarray) -> None:
+        chase = _chaser(self.structure, self.layout)
+        reached, possible = chase(self.leaves, self.fixed, _padded(rows, NARROW))
+        reached, possible = np.array(reached), np.array(possible)
+        if self._kept is not None:
+            kept = self._keeps(reached.reshape(-1, reached.shape[-1])).reshape(possible.shape)
+            possible &= np.logical_and.accumulate(kept, axis=2)
+        self._number(reached[possible])
+
+    def _number(self, rows: np.ndarray) -> np.ndarray:
+        """The number of each row, numbering those not seen before; -1 for rows that are not kept."""
+        keys = np.ascontiguousarray(rows).view(np.dtype((np.void, 8 * rows.shape[1]))).ravel().tolist()
+        index = self._index
+        fresh = list(dict.fromkeys(key for key in keys if key not in index))
+        if fresh:
+            new = np.frombuffer(b"".join(fresh), np.int64).reshape(-1, rows.shape[1])
+            kept = self._keeps(new)
+            numbers = np.where(kept, self.count + np.cumsum(kept) - 1, -1)
+            index.update(zip(fresh, numbers.tolist(), strict=True))
+            total = self.count + int(kept.sum())
+            if total > self.max_states:
+                raise ValueError(
+                    f"more than max_states = {self.max_states} states can be reached: give keep=, a predicate on the "
+                    "state that cuts the state space, or a larger max_states"
+                )
+            if total > len(self._buffer):
+                grown = np.empty((max(total, 2 * len(self._buffer)), rows.shape[1]), np.int64)
+                grown[: self.count] = self.rows
+                self._buffer = grown
+            self._buffer[self.count : total] = new[kept]
+            self.count = total
+        return np.fromiter(map(index.__getitem__, keys), np.int64, len(keys))
+
+    def _keeps(self, rows: np.ndarray) -> np.ndarray:
+        if self._kept is None:
+            return np.ones(len(rows), bool)
+        parts = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
+        return np.concatenate([np.asarray(self._kept(_padded(part, BATCH)))[: len(part)] for part in parts])
+
+    def _keep(self, keep, row):
+        try:
+            kept = jnp.asarray(keep(self.layout.decode(row, self.fixed, jnp)))
+        except jax.errors.TracerBoolConversionError:
+            raise ValueError("keep: must be written with & | ~ and jnp functions, without and, or, not, if") from None
+        if kept.dtype != bool or kept.shape != ():
+            raise ValueError(f"keep: must return one bool a state, not {kept.dtype} of shape {kept.shape}")
+        return kept
+
+    def _check_whole(self, state) -> None:
+        for (path, leaf), mine in zip(jax.tree.leaves_with_path(state), self.layout.enumerated, strict=True):
+            if mine and np.asarray(leaf).dtype.kind not in "iub":
+                name = f"component {jax.tree_util.keystr(path)} of the state" if path else "the state"
+                raise ValueError(f"{name} = {leaf}: must be a whole number to enumerate the states")
+
+    def _check(self, found: Expansion, rows: np.ndarray) -> None:
+        """ValueError unless the rates are rates, within their bound, and counters count the same wherever they are."""
+        wrong = np.argwhere(~((found.rates >= 0) & np.isfinite(found.rates)))
+        if len(wrong):
+            state, k = wrong[0]
+            raise ValueError(
+                f"rates: transition {k} has rate {found.rates[state, k]:g} in state {self.show(rows[state])}: "
+                "must be finite and >= 0"
+            )
+        total = found.rates.sum(axis=1)
+        if self.bound is not None:
+            # written so that a bound that is not a number fails too
+            above = ~(total <= self.bound * (1 + RATE_TOLERANCE))
+            if above.any():
+                state = int(np.argmax(above))
+                raise ValueError(
+                    f"total_rate_bound = {self.bound:g}: the total rate is {total[state]:.12g} in state "
+                    f"{self.show(rows[state])}"
+                )
+        for name, increase in found.counted.items():
+            if not np.array_equal(increase[found.rates > 0], found.recounted[name][found.rates > 0]):
+                raise ValueError(f"counters: the increase of {name} depends on how far the counters have come")
+
+
+def _wide(leaf):
+    """A leaf of the system in double width, so that nothing is rounded to what the compiled loop uses."""
+    array = np.asarray(leaf)
+    return array.astype({"f": np.float64, "i": np.int64}.get(array.dtype.kind, array.dtype))
+
+
+def _essential(system: JumpProcess, structure, leaves: list[np.ndarray], keep) -> tuple[bool, ...]:
+    """Which components of the state the process depends on: all but those that only counters read."""
+
+    def everything(*leaves):
+        state = jax.tree.unflatten(structure, leaves)
+        rates = system.rates(state)
+        tallies = [system.tally(state, jnp.int32(k)) for k in range(len(rates) + 1)]
+        used = (rates, system.observe(state), tallies)
+        after = [jax.tree.leaves(system.jump(state, k)) for k in range(len(rates))]
+        return used, [list(column) for column in zip(*after, strict=True)]
+
+    jaxpr, shape = jax.make_jaxpr(everything, return_shape=True)(*leaves)
+    graph = jaxpr.jaxpr
+    reads: dict[Any, frozenset] = {variable: frozenset([i]) for i, variable in enumerate(graph.invars)}
+
+    def read_by(variables) -> frozenset:
+        sets = [reads.get(v, frozenset()) for v in variables if not isinstance(v, Literal)]
+        return frozenset().union(*sets)
+
+    for equation in graph.eqns:
+        inputs = read_by(equation.invars)
+        reads.update(dict.fromkeys(equation.outvars, inputs))
+    used, after = jax.tree.unflatten(jax.tree.structure(shape), [read_by([v]) for v in graph.outvars])
+    needed = frozenset().union(*jax.tree.leaves(used))
+    # a flag is not a count, and keep may look at anything
+    needed |= {i for i, leaf in enumerate(leaves) if keep is not None or leaf.dtype == bool}
+    while True:
+        more = needed.union(*(sources for i in needed for sources in after[i]))
+        if more == needed:
+            return tuple(i in needed for i in range(len(leaves)))
+        needed = more

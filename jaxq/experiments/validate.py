@@ -1,0 +1,177 @@
+"""Every system against its oracle: what ``jaxq validate`` runs, in under a minute.
+
+Agreement is judged family-wise over all metrics of all cases that have an exact oracle or identity: a correct build
+fails one run in a hundred. Each case must also have power: its headline interval is narrower than a stated share of the
+oracle, so that an error of that share would show.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from jaxq.engine.progress import Meter, Progress
+from jaxq.engine.result import Result, Results
+from jaxq.engine.simulate import simulate
+from jaxq.engine.system import System
+from jaxq.stats.intervals import family_bound
+from jaxq.systems.stations.laws import Deterministic, Erlang, Hyperexponential, Lognormal
+from jaxq.systems.stations.model import GG1, MG1, MMc
+from jaxq.systems.token_pool.model import TokenPool
+
+LEVEL = 0.99
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A system, options of its run, and the share of each headline oracle that the half-width must stay below."""
+
+    name: str
+    system: System
+    share: float
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+UNLIKE = TokenPool(4, [0.5, 0.6, 0.7, 1.2], 0.8, 10, [1.0, 1.0, 1.0, 2.0])
+
+CASES: list[Case] = [
+    Case("M/M/1", MMc(arrival_rate=0.8), 0.01, {"precision": 0.004}),
+    Case("M/M/100", MMc(arrival_rate=95.0, servers=100), 0.005, {"metric": ("queue_length:0.02",)}),
+    Case("Erlang A", MMc(arrival_rate=120.0, servers=100, abandonment_rate=0.5), 0.002, {"precision": 0.0005}),
+    Case("Erlang B", MMc(arrival_rate=100.0, servers=100, capacity=100), 0.002, {"precision": 0.0005}),
+    Case("M/D/1", MG1(arrival_rate=0.7, service_law=Deterministic()), 0.01, {"precision": 0.004}),
+    Case("M/lognormal/1", MG1(arrival_rate=0.5, service_law=Lognormal(2.0)), 0.015, {"precision": 0.006}),
+    Case("M/E3/1", MG1(arrival_rate=0.7, service_law=Erlang(3)), 0.01, {"precision": 0.004}),
+    Case("D/M/1", GG1(arrival_rate=0.7, arrival_law=Deterministic()), 0.01, {"precision": 0.004}),
+    Case("H2/M/1", GG1(arrival_rate=0.6, arrival_law=Hyperexponential(4.0)), 0.015, {"precision": 0.006}),
+    Case("token pool", TokenPool(10, 0.8, 0.8, 5), 0.01, {"precision": 0.006}),
+    Case("token pool, phi < rho", TokenPool(2, 0.5, 0.4, 3), 0.01, {"precision": 0.006}),
+    Case("token pool, no cap", TokenPool(10, 0.8, 0.9), 0.01, {"metric": "pool_queue:0.008"}),
+    Case("token pool, unlike servers", UNLIKE, 0.015, {"precision": 0.01}),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """What the cases gave: ``worst`` is (case, metric, z) of the largest |z|, ``failures`` what is wrong, in words."""
+
+    results: dict[str, Result]
+    level: float
+    bound: float
+    comparisons: int
+    worst: tuple[str, str, float] | None
+    failures: tuple[str, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.failures
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Every flag that any result carries."""
+        return Results(self.results.values()).flags
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict and every result as JSON values."""
+        worst = None if self.worst is None else dict(zip(("case", "metric", "z"), self.worst, strict=True))
+        return {
+            "schema": 1,
+            "passed": self.passed,
+            "level": self.level,
+            "bound": self.bound,
+            "comparisons": self.comparisons,
+            "worst": worst,
+            "failures": list(self.failures),
+            "seconds": self.seconds,
+            "cases": {name: result.to_dict() for name, result in self.results.items()},
+        }
+
+
+def select(names: Iterable[str] | None, cases: Sequence[Case] | None = None) -> list[Case]:
+    """The cases of some systems (``mmc``) or with some names (``M/M/1``); all for None. ValueError for another name."""
+    cases = CASES if cases is None else cases
+    names = list(names or ())
+    known = [*dict.fromkeys(case.system.title() for case in cases), *(case.name for case in cases)]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"systems = {name}: must be among {', '.join(known)}")
+    return [case for case in cases if not names or case.name in names or case.system.title() in names]
+
+
+def validate(
+    names: Iterable[str] | None = None,
+    meter: Meter | None = None,
+    *,
+    seed: int = 0,
+    cases: Sequence[Case] | None = None,
+) -> Validation:
+    """Run the cases and judge them together.
+
+    Args:
+        names: systems or cases (default: all); see `select`.
+        meter: shows progress.
+        seed: of every run.
+        cases: other cases than `CASES`.
+
+    Returns:
+        A `Validation`; an interrupted run ends the list early, flagged ``unfinished``.
+    """
+    began = time.perf_counter()
+    chosen, results = select(names, cases), {}
+    for number, case in enumerate(chosen, 1):
+        named = None if meter is None else _Named(meter, f"{case.name} ({number} of {len(chosen)})")
+        results[case.name] = simulate(case.system, meter=named, seed=seed, **case.options)
+        if "unfinished" in results[case.name].flags:
+            break
+    return judge([case for case in chosen if case.name in results], results, time.perf_counter() - began)
+
+
+def judge(cases: Sequence[Case], results: dict[str, Result], seconds: float, level: float = LEVEL) -> Validation:
+    """The verdict on results: flags, power of each case, and max |z| against the family-wise bound."""
+    z = {(name, key): m.z for name, r in results.items() for key, m in r.metrics.items() if m.z is not None}
+    bound = family_bound(len(z), level)
+    failures = []
+    for case in cases:
+        result = results[case.name]
+        failures += [f"{case.name}: flag {flag}" for flag in result.flags]
+        failures += [] if result.flags else weak(case, result)
+    failures += [
+        f"{name}: {key} is {value:+.2f} standard errors from its oracle, bound {bound:.2f}"
+        for (name, key), value in z.items()
+        if not abs(value) <= bound
+    ]
+    worst = max(z, key=lambda key: abs(z[key]), default=None)
+    return Validation(
+        results, level, bound, len(z), None if worst is None else (*worst, z[worst]), tuple(failures), seconds
+    )
+
+
+def weak(case: Case, result: Result) -> list[str]:
+    """The headline metrics that were compared with nothing, or whose interval is too wide to show an error."""
+    found = []
+    for name in case.system.headline or tuple(result.metrics):
+        metric = result[name]
+        if metric.oracle is None or metric.half_width is None:
+            found.append(f"{case.name}: {name} has no oracle to compare with")
+        elif metric.half_width > case.share * abs(metric.oracle):
+            width = metric.half_width / abs(metric.oracle)
+            found.append(f"{case.name}: {name} is known to {width:.2g} of its oracle, wanted {case.share:g}")
+    return found
+
+
+class _Named:
+    """A meter that says which case runs."""
+
+    def __init__(self, meter: Meter, name: str):
+        self._meter, self._name = meter, name
+
+    def start(self, description: str) -> None:
+        self._meter.start(f"{self._name}: {description}")
+
+    def update(self, progress: Progress) -> None:
+        self._meter.update(progress)
+
+    def close(self) -> None:
+        self._meter.close()

@@ -1,0 +1,71 @@
+"""The distribution of a quantity that a run kept a histogram of (``quantiles``)."""
+
+from typing import Any
+
+import numpy as np
+
+from jaxq.engine.result import Result
+from jaxq.plotting.labels import COLOUR, ORACLE, given_or_new, metric_label, tidy
+
+TAIL = 0.001
+"""Probability to the right of the picture."""
+CELLS = 80
+
+
+def plot_histogram(result: Result, quantity: str, ax: Any = None) -> Any:
+    """The distribution of ``quantity``; returns the Axes.
+
+    Probabilities of whole numbers as bars; otherwise a density, with an atom at zero written down. The quantiles that
+    were asked for are lines. Raises KeyError if the run kept no histogram of ``quantity``.
+    """
+    if quantity not in result.histograms:
+        raise KeyError(f"{quantity}: no histogram was kept; run with quantiles={quantity!r}")
+    ax = given_or_new(ax)
+    tidy(ax)
+    left, right, probability = _bins(result.histograms[quantity])
+    if np.all(left == np.floor(left)) and left.max() <= 128:
+        shown = np.cumsum(probability) - probability < 1 - TAIL
+        ax.bar(left[shown], probability[shown], 0.85, color=COLOUR, alpha=0.6)
+        ax.set_ylabel("probability")
+    else:
+        _density(ax, left, right, probability)
+    metric = result.metrics.get(quantity)
+    label: str | None = "quantiles"
+    for p, q in ((metric.quantiles or {}) if metric is not None else {}).items():
+        if q["value"] is not None and q["value"] <= ax.get_xlim()[1]:
+            ax.axvline(q["value"], color=ORACLE, linewidth=1, linestyle=":", label=label)
+            label = None
+            place = (q["value"], 0.98)
+            ax.annotate(
+                f" {float(p):g}", place, xycoords=("data", "axes fraction"), color=ORACLE, fontsize="small", va="top"
+            )
+    if label is None:
+        ax.legend(frameon=False, fontsize="small", loc="center right")
+    ax.set_xlabel(metric_label(quantity))
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+def _bins(histogram: dict[str, list]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    left = np.array(histogram["left"], float)
+    right = np.array([np.nan if x is None else x for x in histogram["right"]], float)
+    return left, np.where(np.isfinite(right), right, 2 * left), np.array(histogram["probability"], float)
+
+
+def _density(ax: Any, left: np.ndarray, right: np.ndarray, probability: np.ndarray) -> None:
+    atom = probability[left == 0].sum()
+    left, right, probability = left[left > 0], right[left > 0], probability[left > 0]
+    if not left.size:
+        return
+    below = atom + np.cumsum(probability)
+    end = right[min(np.searchsorted(below, 1 - TAIL), right.size - 1)]
+    edges = np.linspace(0.0, end, CELLS + 1)
+    # the bins are finer than the cells except far out, so the distribution function is interpolated at their ends
+    ends = np.stack([left, right], axis=1).ravel()
+    values = np.stack([below - probability, below], axis=1).ravel()
+    inside = np.interp(edges, ends, values, left=atom)
+    ax.stairs(np.diff(inside) / np.diff(edges), edges, fill=True, color=COLOUR, alpha=0.5)
+    ax.set_ylabel("density (1/unit)")
+    ax.set_xlim(0, end)
+    if atom > 0:
+        ax.annotate(f"P(0) = {atom:.4g}", (0.98, 0.9), xycoords="axes fraction", ha="right", color="0.25")

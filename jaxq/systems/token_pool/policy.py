@@ -1,0 +1,67 @@
+"""What a server does with its jobs and capacity units: threshold policies, and Lemma 4.2's among them."""
+
+import math
+
+import equinox as eqx
+import numpy as np
+
+from jaxq.engine.fields import real, rules, whole
+
+_ROUNDING = 1e-12
+"""phi this close (relative) to a power of rho counts as that power."""
+
+
+class ThresholdPolicy(eqx.Module):
+    """Route a job that finds ``q >= threshold`` jobs to the pool, with probability ``mix`` also at ``threshold - 1``;
+    offer a capacity unit that finds ``q = 0`` with probability ``offer``. Each is a number or one per server, shape (N,).
+    """
+
+    threshold: int = whole("jobs in the own queue from which jobs are routed to the pool", low=0, listed=True)
+    mix: float = real("probability of routing at threshold - 1", low=0.0, high=1.0, default=0.0, listed=True)
+    offer: float = real("probability of offering an idle capacity unit", low=0.0, high=1.0, default=1.0, listed=True)
+
+    def __check_init__(self):
+        for name, rule in rules(type(self)).items():
+            rule.check(f"policy {name}", getattr(self, name))
+
+
+def hold_back(rho: float, threshold: int) -> float:
+    """``m(z) = (z - sum_{i=1}^z rho^i) / (1 - rho)``: the pool wait, in mean service times, above which a server keeps
+    one more job (paper, before Proposition 4.1)."""
+    return (threshold - sum(rho**i for i in range(1, threshold + 1))) / (1 - rho)
+
+
+def best_response(rho: float, phi: float, wait: float = 0.0) -> tuple[int, float, float]:
+    """Lemma 4.2: the optimal ``(threshold, mix, offer)`` of one server in the fluid mean-field problem.
+
+    With k such that ``rho**(k+1) <= phi < rho**k`` (k = 0 if phi >= rho): Case One, ``wait < m(k)``: threshold k, mix
+    ``(phi - rho**(k+1)) / (rho**k - rho**(k+1))``, offer 1. Case Two: the least z >= k with ``wait <= m(z+1)``, offer
+    ``rho**(z+1) / phi``. At a boundary both of the paper's forms are the same policy; the one without mixing is given.
+
+    Args:
+        rho: utilisation of the server, in (0, 1).
+        phi: token-earning probability, in (0, 1).
+        wait: anticipated wait in the pool, mean service times.
+    """
+    k, power = 0, rho
+    while power > phi * (1 + _ROUNDING):
+        k, power = k + 1, power * rho
+    if wait < hold_back(rho, k):
+        above = power / rho
+        mix = 0.0 if math.isclose(power, phi, rel_tol=_ROUNDING) else (phi - power) / (above - power)
+        return k, mix, 1.0
+    z = k
+    while wait > hold_back(rho, z + 1):
+        z, power = z + 1, power * rho
+    return z, 0.0, min(1.0, power / phi)
+
+
+def fmfe_policy(rho, phi, wait) -> ThresholdPolicy:
+    """`best_response` of every server: a policy of numbers for a number ``rho``, of arrays for shape (N,)."""
+    if np.ndim(rho) == 0:
+        return ThresholdPolicy(*best_response(float(rho), float(phi), float(wait)))
+    waits = np.broadcast_to(wait, np.shape(rho))
+    columns = zip(
+        *[best_response(float(r), float(phi), float(w)) for r, w in zip(rho, waits, strict=True)], strict=True
+    )
+    return ThresholdPolicy(*map(np.asarray, columns))

@@ -1,0 +1,66 @@
+"""`jaxq --version`, `--help`, `list` and `info`."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import jaxq as package
+from jaxq.cli.verbs import VERBS
+from jaxq.systems import SYSTEMS
+
+
+def test_version(jaxq):
+    assert jaxq("--version") == (0, f"jaxq {package.__version__}\n", "")
+
+
+@pytest.mark.parametrize("args", [[], ["--help"]])
+def test_help_names_every_verb(jaxq, args):
+    code, out, err = jaxq(*args)
+    assert code == 0 and err == "" and all(f"\n  {verb} " in out for verb in (*VERBS, "list", "info", "validate"))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_help_of_a_system_has_its_fields_with_rule_and_default(jaxq, verb, system):
+    code, out, _ = jaxq(verb, system, "--help")
+    words = " ".join(out.split())
+    assert code == 0 and "--arrival-rate" in words and "arrival rate" in words and "[required]" in words
+    assert all(f"--{name.replace('_', '-')} " in words for name in VERBS[verb].options)
+
+
+def test_help_starts_no_device_and_imports_no_matplotlib():
+    code = (
+        "import sys, jax; from jaxq.__main__ import main; main(['run', 'mmc', '--help']); main(['--version']);"
+        "assert 'matplotlib' not in sys.modules; jax.config.update('jax_num_cpu_devices', 3)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_list(jaxq):
+    code, out, _ = jaxq("list")
+    assert code == 0 and all(system in out for system in SYSTEMS) and "number_in_system" in out
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_list_of_one_system(jaxq, system):
+    code, out, _ = jaxq("list", system)
+    assert code == 0 and "arrival_rate" in out and "a number > 0" in out and "headline" in out
+
+
+def test_list_as_json(jaxq):
+    code, out, _ = jaxq("list", "--json")
+    data = json.loads(out)
+    assert code == 0 and set(data["systems"]) == set(SYSTEMS)
+    mmc = data["systems"]["mmc"]
+    assert mmc["fields"]["arrival_rate"]["required"] and mmc["fields"]["servers"]["default"] == 1
+    assert mmc["oracle"]["queue_length"] == "exact" and "number_in_system" in mmc["headline"]
+
+
+def test_info(jaxq):
+    code, out, _ = jaxq("info", "--json")
+    data = json.loads(out)
+    assert code == 0 and data["default_run"]["replicas"] > 0 and data["usable_cores"] >= 1 and "jax" in data["versions"]
+    code, out, _ = jaxq("info")
+    assert code == 0 and "usable cores" in out and "XLA_FLAGS" in out

@@ -1,0 +1,26 @@
+"""`jaxq exact` and `jaxq paths`."""
+
+import json
+
+import pytest
+
+SMALL = ["mmc", "--arrival-rate", "0.9", "--capacity", "5"]
+
+
+def test_exact_agrees_with_the_oracle(jaxq):
+    code, out, _ = jaxq("exact", *SMALL, "--json")
+    data = json.loads(out)
+    assert code == 0 and data["number_of_states"] == 6
+    for metric in data["metrics"].values():
+        assert metric["value"] == pytest.approx(metric["oracle"], rel=1e-10)
+    code, out, _ = jaxq("exact", *SMALL)
+    assert code == 0 and "6 states" in out and "probability_block" in out
+
+
+def test_paths_start_empty(jaxq, tmp_path):
+    files = [str(tmp_path / name) for name in ("p.json", "p.png")]
+    args = ["--times", "0:20:41", "--replicas", "64", "--out", files[0], "--plot", files[1]]
+    code, out, err = jaxq("paths", *SMALL, *args)
+    assert code == 0 and err == "" and "21 of 41 times" in out and (tmp_path / "p.png").exists()
+    data = json.loads((tmp_path / "p.json").read_text())
+    assert len(data["times"]) == 41 and data["observables"]["number_in_system"]["mean"][0] == 0

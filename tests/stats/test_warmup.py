@@ -1,0 +1,135 @@
+"""Warm-up detection and growth on synthetic windows whose bias is known."""
+
+import numpy as np
+import pytest
+
+from jaxq.stats import warmup
+from jaxq.stats.estimate import Estimate
+
+WINDOWS, GROUPS = 64, 128
+
+
+def decay(tau, windows=WINDOWS):
+    return np.exp(-(np.arange(windows) + 0.5) / tau)
+
+
+def noise(random, scale=1.0, windows=WINDOWS, groups=GROUPS):
+    """Values by window and replica, correlated from window to window as those of a queue are (AR(1), 0.5)."""
+    shocks = random.normal(0.0, scale, (windows, groups))
+    values = np.empty_like(shocks)
+    values[0] = shocks[0]
+    for w in range(1, windows):
+        values[w] = 0.5 * values[w - 1] + np.sqrt(0.75) * shocks[w]
+    return values
+
+
+def cut_of(values):
+    """(cut, half-width of the whole run) of values by window and replica."""
+    windows = [Estimate.of(w) for w in values]
+    whole = Estimate.of(values.mean(axis=0)).half_width()
+    return warmup.cut_of_metric(windows, Estimate.of(values[len(values) // 2 :].mean(axis=0)), whole), whole
+
+
+@pytest.mark.parametrize(("size", "tau"), [(3.0, 1.0), (2.0, 3.0), (5.0, 3.0), (-4.0, 2.0), (30.0, 2.5)])
+def test_the_cut_removes_a_known_bias(size, tau):
+    bias = 10 * size * decay(tau)
+    left, before = [], []
+    for seed in range(40):
+        cut, half_width = cut_of(100 + bias[:, None] + noise(np.random.default_rng(seed), 10.0))
+        if cut is None:
+            continue
+        left.append(abs(bias[cut:].mean()) / half_width)
+        before.append(abs(bias.mean()) / half_width)
+    assert len(left) >= 38
+    assert np.mean(before) > 0.3, "no power"
+    assert np.mean(left) < 0.05
+    assert np.quantile(left, 0.9) < 0.1
+
+
+def test_pure_noise_is_not_a_transient():
+    cuts = [cut_of(5 + noise(np.random.default_rng(seed)))[0] for seed in range(200)]
+    assert sum(cut is None for cut in cuts) < 10
+    assert sum(cut == warmup.least_cut(WINDOWS) for cut in cuts if cut is not None) > 180
+
+
+def test_a_small_slow_component_behind_a_large_fast_one_is_found():
+    fast, slow = 200.0 * decay(0.5), 1.0 * decay(7.0)
+    left = []
+    for seed in range(40):
+        cut, half_width = cut_of(100 + (fast + slow)[:, None] + noise(np.random.default_rng(seed)))
+        if cut is not None:
+            left.append(slow[cut:].mean() / half_width)
+    assert slow[warmup.least_cut(WINDOWS) :].mean() / half_width > 0.3, "no power"
+    assert len(left) >= 30
+    assert np.mean(left) < 0.06
+
+
+def test_a_relaxation_longer_than_the_run_is_undetermined():
+    for seed in range(20):
+        assert cut_of(100 - 5 * decay(200.0)[:, None] + noise(np.random.default_rng(seed), 0.1))[0] is None
+
+
+def test_rare_events_give_no_false_alarm():
+    """Windows in which a rare event happened in few replicas or in none: skewed, and often without any spread."""
+    undetermined = 0
+    for seed in range(200):
+        values = np.random.default_rng(seed).poisson(0.02, (WINDOWS, GROUPS)).astype(float)
+        undetermined += cut_of(values)[0] is None
+    assert undetermined < 10
+
+
+def test_a_constant_metric_is_cut_at_the_least():
+    assert cut_of(np.full((WINDOWS, GROUPS), 3.0))[0] == warmup.least_cut(WINDOWS)
+
+
+def test_windows_that_are_not_numbers_are_left_out():
+    values = 5 + noise(np.random.default_rng(0))
+    windows = [Estimate.of(w) for w in values]
+    windows[3] = Estimate(float("nan"), np.full(GROUPS, np.nan))
+    half = Estimate.of(values[WINDOWS // 2 :].mean(axis=0))
+    assert warmup.cut_of_metric(windows, half, 0.05) == warmup.least_cut(WINDOWS)
+
+
+def test_least_cut():
+    assert [warmup.least_cut(n) for n in (8, 16, 32, 64)] == [1, 1, 2, 4]
+
+
+def test_mser5_cuts_where_the_bias_ends():
+    curve = np.concatenate([np.linspace(10, 0, 10), np.zeros(54)])
+    curve += np.random.default_rng(0).normal(0, 0.1, 64)
+    assert 8 <= warmup.mser5(curve) <= 12
+    assert warmup.mser5(np.arange(64.0)) is None
+    assert warmup.mser5(np.zeros(16)) == 0
+
+
+def test_mser5_is_the_minimum_of_whites_statistic():
+    curve = np.random.default_rng(2).normal(0, 1, 40) + 4 * decay(3.0, 40)
+    score = [((curve[k:] - curve[k:].mean()) ** 2).sum() / (40 - k) ** 2 for k in range(36)]
+    assert warmup.mser5(curve) == int(np.argmin(score))
+
+
+def test_growth_has_the_right_rate_and_interval():
+    covered, ratios = 0, []
+    for seed in range(100):
+        values = 0.3 * 2.5 * (np.arange(WINDOWS) + 0.5)[:, None] + noise(np.random.default_rng(seed), 2.0)
+        slope, ratio = warmup.growth([Estimate.of(w) for w in values], 2.5)
+        assert slope.half_width() < 0.05 * 0.3
+        covered += abs(slope.value - 0.3) < slope.half_width()
+        ratios.append(ratio)
+    assert covered >= 88
+    assert 0.9 < min(ratios) and max(ratios) < 1.1
+
+
+@pytest.mark.parametrize("tau", [4.0, 16.0, 48.0])
+def test_a_relaxation_is_no_growth(tau):
+    values = 20 * (1 - decay(tau))[:, None] + noise(np.random.default_rng(1), 0.5)
+    slope, ratio = warmup.growth([Estimate.of(w) for w in values], 1.0)
+    assert ratio < 0.6 or slope.value < 5 * slope.standard_error
+
+
+def test_no_growth_without_growth():
+    called = 0
+    for seed in range(200):
+        slope, ratio = warmup.growth([Estimate.of(w) for w in noise(np.random.default_rng(seed))], 1.0)
+        called += slope.value > 5 * slope.standard_error and ratio >= 0.75
+    assert called == 0

@@ -1,0 +1,88 @@
+"""Imports follow the arrows of the architecture; an oracle never sees the model it judges."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "jaxq"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path, top_level_only: bool = False) -> set[str]:
+    """Names of jaxq and third-party modules that a file imports."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def allowed(path: Path) -> tuple[str, ...] | None:
+    """Prefixes of jaxq that a file may import; None: no limit."""
+    parts = path.relative_to(PACKAGE).parts
+    if parts[0] in ("stats", "analytic", "fluid"):
+        return (f"jaxq.{parts[0]}",)
+    if parts[0] == "random.py":
+        return ()
+    if parts[0] == "engine":
+        return ("jaxq.engine", "jaxq.random", "jaxq.stats", "jaxq.plotting")
+    if parts[0] == "tuning":
+        return ("jaxq.tuning", "jaxq.engine", "jaxq.stats", "jaxq.fluid")
+    if parts[0] == "systems" and len(parts) == 3:
+        folder = f"jaxq.systems.{parts[1]}"
+        if parts[2] == "oracle.py":
+            return ("jaxq.analytic", "jaxq.engine.system")
+        if parts[2] == "fluid.py":
+            return ("jaxq.fluid", folder)
+        return ("jaxq.engine", "jaxq.random", folder)
+    return None
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_follow_the_arrows(path):
+    limits = allowed(path)
+    if limits is None:
+        assert path.relative_to(PACKAGE).parts[0] in (
+            "__init__.py",
+            "__main__.py",
+            "systems",
+            "cli",
+            "plotting",
+            "experiments",
+        )
+        return
+    inside = {name for name in imports(path) if name.split(".")[0] == "jaxq" and name != "jaxq"}
+    wrong = [name for name in inside if not any((name + ".").startswith(limit + ".") for limit in limits)]
+    wrong = [name for name in wrong if not any(limit.startswith(name + ".") for limit in limits)]
+    assert not wrong, f"{path} must not import {wrong}"
+
+
+def test_only_a_model_reaches_its_own_oracle_and_only_lazily():
+    for path in FILES:
+        parts = path.relative_to(PACKAGE).parts
+        if parts[0] == "systems" and len(parts) == 3:
+            oracles = {name for name in imports(path) if name.startswith("jaxq.systems") and ".oracle" in name}
+            assert parts[2] == "model.py" or not oracles
+            assert not oracles & imports(path, top_level_only=True)
+
+
+def test_the_witness_knows_no_jax():
+    for path in (PACKAGE / "analytic").rglob("*.py"):
+        assert not any(name.split(".")[0] in ("jax", "jaxlib", "equinox") for name in imports(path))
+
+
+def test_importing_jaxq_needs_no_command_line_and_starts_no_device():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, jaxq, jax; bad = {'typer', 'rich', 'matplotlib', 'diffrax', 'scipy.stats'} & set(sys.modules);"
+        "assert not bad, bad; jax.config.update('jax_num_cpu_devices', 3); assert len(jax.devices()) == 3"
+    )
+    assert subprocess.run([sys.executable, "-c", code], env=None).returncode == 0

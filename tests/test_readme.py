@@ -1,0 +1,67 @@
+"""The README's Python and shell lines work as they stand."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import jaxq
+from jaxq.__main__ import main
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def block(name: str) -> str:
+    """The code block after ``<!-- test:name -->``."""
+    return re.search(rf"<!-- test:{name} -->\s*```python\n(.*?)```", README, re.S)[1]
+
+
+def test_the_example_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(jaxq, "use_all_cores", lambda: 2)
+    names = {}
+    exec(block("example"), names)
+    assert names["result"].flags == () and len(names["curve"]) == 11
+    difference = names["staffed"].differences[2]
+    assert difference["metric"] == "waiting_time" and difference["mean"] < 0
+    assert (tmp_path / "staffing.csv").read_text().count("waiting_time") == 11
+    assert "probability_wait" in capsys.readouterr().out
+
+
+def test_a_users_own_jump_process_works_with_everything(capsys):
+    names = {}
+    exec(block("tandem"), names)
+    system = names["tandem"]
+    result = jaxq.simulate(system, precision=0.01)
+    assert all(m.half_width < 0.02 * m.oracle and abs(m.z) < 4.5 for m in result.metrics.values())
+    exact = jaxq.exact(system, keep=lambda x: (x[0] < 40) & (x[1] < 60))
+    assert exact.metrics["first_queue"] == pytest.approx(1.0, abs=1e-6)
+    assert exact.metrics["second_queue"] == pytest.approx(0.5 / 0.3, abs=1e-6)
+    assert "first_queue" in capsys.readouterr().out
+
+
+def test_the_tandem_is_short():
+    lines = [x for x in block("tandem").split("class Tandem")[1].split("tandem = ")[0].splitlines() if x.strip()]
+    assert len(lines) <= 22
+
+
+SHELL = [
+    line.split("#")[0].strip()
+    for line in README.split("## On the command line")[1].split("```sh")[1].split("```")[0].splitlines()
+    if line.strip()
+]
+
+
+@pytest.mark.parametrize("line", [x for x in SHELL if not x.startswith("jaxq validate")])
+def test_the_shell_lines_run(line, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    toml = re.search(r"```toml\n(.*?)```", README, re.S)[1]
+    (tmp_path / "experiment.toml").write_text(toml)
+    arguments = shlex.split(line)[1:]
+    if arguments[0] in ("run", "sweep", "compare"):
+        arguments += ["--replicas", "64", "--events", "3000", "--warmup", "1000", "--quiet"]
+        if "experiment.toml" in arguments or "sweep" in arguments:
+            arguments += ["--precision", "0.5"]
+    code = main(arguments)
+    assert code in (0, None), capsys.readouterr().err
