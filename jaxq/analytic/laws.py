@@ -12,6 +12,7 @@ scv is the squared coefficient of variation, variance / mean^2. A law of rate r 
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,8 @@ Law = tuple[str, float | None]
 NAMES = ("exponential", "deterministic", "erlang", "hyperexponential", "lognormal")
 
 
-def _parameter(name: str, parameter: float | None) -> float | None:
+def _parameter(name: str, parameter: Any) -> Any:
+    """The parameter, checked: a number, None for the laws that take none."""
     if name not in NAMES:
         raise ValueError(f"law name = {name!r} is not allowed: it must be one of {', '.join(NAMES)}")
     if name == "erlang":
@@ -59,12 +61,12 @@ def scv(name: str, parameter: float | None) -> float:
 
     Source: Whitt (1982), Operations Research 30(1), 125-147, for the balanced hyperexponential.
     """
-    parameter = _parameter(name, parameter)
+    checked = _parameter(name, parameter)
     if name == "exponential":
         return 1.0
     if name == "deterministic":
         return 0.0
-    return 1 / parameter if name == "erlang" else parameter
+    return 1 / checked if name == "erlang" else checked
 
 
 def moment(name: str, parameter: float | None, order: int) -> float:
@@ -86,7 +88,7 @@ def moment(name: str, parameter: float | None, order: int) -> float:
 
     Source: Whitt (1982), Operations Research 30(1), 125-147, for the balanced hyperexponential.
     """
-    parameter = _parameter(name, parameter)
+    checked = _parameter(name, parameter)
     if isinstance(order, bool) or order not in (1, 2, 3):
         raise ValueError(f"order = {order!r} is not allowed: it must be 1, 2 or 3")
     if name == "exponential":
@@ -94,10 +96,10 @@ def moment(name: str, parameter: float | None, order: int) -> float:
     if name == "deterministic":
         return 1.0
     if name == "erlang":
-        return math.prod(1 + i / parameter for i in range(order))
+        return math.prod(1 + i / checked for i in range(order))
     if name == "lognormal":
-        return (1 + parameter) ** (order * (order - 1) // 2)
-    return math.factorial(order) * sum(p * (2 * p) ** -order for p in _balanced_phases(parameter))
+        return (1 + checked) ** (order * (order - 1) // 2)
+    return math.factorial(order) * sum(p * (2 * p) ** -order for p in _balanced_phases(checked))
 
 
 def laplace(name: str, parameter: float | None) -> Callable[[float], float]:
@@ -143,7 +145,7 @@ def laplace_complement(name: str, parameter: float | None) -> Callable[[float], 
     return lambda s: complement(non_negative("s", s))
 
 
-def _transforms(name: str, parameter: float | None) -> tuple[Callable[[float], float], Callable[[float], float]]:
+def _transforms(name: str, parameter: Any) -> tuple[Callable[[float], float], Callable[[float], float]]:
     """Functions of s: E exp(-s X) and 1 minus it."""
     if name == "exponential":
         return lambda s: 1 / (1 + s), lambda s: s / (1 + s)

@@ -1,6 +1,7 @@
 """Single-server first-come-first-served queues: M/G/1, GI/M/1, bounds for GI/G/1, and M/M/1's waiting quantile."""
 
 import math
+from typing import Any
 
 from jaxq.analytic.arguments import number, positive, stable_load
 from jaxq.analytic.laws import Law, laplace, laplace_complement, moment, scv
@@ -86,7 +87,7 @@ def gm1(arrival_rate: float, service_rate: float, arrival_law: Law) -> dict[str,
         least /= 2
         if least < 1e-15:
             raise ValueError(f"load (arrival rate / service rate) = {rho!r} is too close to 1 to find sigma in float64")
-    complement = brentq(excess, least, 1.0, xtol=1e-300, rtol=1e-15)
+    complement: Any = brentq(excess, least, 1.0, xtol=1e-300, rtol=1e-15)  # pyright: ignore[reportArgumentType]
     # One step of the fixed point keeps sigma's digits where it is small.
     sigma = busy(complement / rho)
     waiting_time = sigma / (service_rate * complement)

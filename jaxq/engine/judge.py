@@ -50,7 +50,8 @@ def initial_cut(stack: Stack, point: int, options: Options) -> int | None:
         cuts = [
             warmup.cut_of_metric([w[name] for w in series], half[name], whole[name].half_width()) for name in series[0]
         ]
-    return None if any(cut is None for cut in cuts) else max(cuts)
+    known = [cut for cut in cuts if cut is not None]
+    return max(known) if len(known) == len(cuts) else None
 
 
 def estimates(stack: Stack, point: int, cut: int) -> dict[str, Estimate]:
@@ -94,7 +95,7 @@ def missing_precision(stack: Stack, point: int, verdict: Verdict, options: Optio
 
 def growing(stack: Stack, point: int, level: float) -> dict[str, dict[str, float | None]]:
     """Growth rates, per unit of model time, of the metrics that rise linearly over the last half of the run."""
-    if stack.windows is None or stack.windows.filled < 8 or stack.replicas < 2:
+    if stack.windows.filled < 8 or stack.replicas < 2:
         return {}
     series = window_metrics(stack, point)
     half = stack.windows.filled // 2

@@ -19,7 +19,7 @@ class Target:
     """A half-width that a metric must reach: relative to the mean, or absolute."""
 
     metric: str
-    size: float | None = None
+    size: float = 0.0
     absolute: bool = False
 
     @classmethod
@@ -27,7 +27,7 @@ class Target:
         """``name``, ``name:0.01`` (relative) or ``name:0.001abs``."""
         name, _, size = text.partition(":")
         if not size:
-            return cls(name)
+            return cls(name)  # of the size that --precision gives
         absolute = size.endswith("abs")
         try:
             value = float(size.removesuffix("abs"))
@@ -108,14 +108,14 @@ class Options:
     @property
     def wants_precision(self) -> bool:
         """Whether the run ends when its intervals are narrow enough."""
-        return self.precision is not None or any(t.size is not None for t in self.targets(()))
+        return self.precision is not None or any(Target.parse(text).size for text in self.metric)
 
     def targets(self, headline: tuple[str, ...]) -> list[Target]:
-        """The targets over the headline metrics and those added by ``metric``."""
+        """The targets over the headline metrics and those added by ``metric``, with their sizes."""
         added = {t.metric: t for t in map(Target.parse, self.metric)}
         base = {} if self.precision is None else {name: Target(name, self.precision) for name in headline}
         for name, target in added.items():
-            base[name] = target if target.size is not None else Target(name, self.precision or DEFAULT_PRECISION)
+            base[name] = target if target.size else Target(name, self.precision or DEFAULT_PRECISION)
         return list(base.values())
 
     def quantile_probabilities(self) -> dict[str, tuple[float, ...]]:

@@ -69,8 +69,17 @@ class Stack:
             carry = self.program.start(placed, self.program.place(key_data(seed), False), numbers)
             self._parts.append([placed, carry, slice(first, min(first + launch_rows, self.rows))])
         self._names: dict[str, list[str]] = {}
-        self.windows: WindowedSums | None = None
-        self.histograms: WindowedSums | None = None
+        self._stores: dict[str, WindowedSums] = {}
+
+    @property
+    def windows(self) -> WindowedSums:
+        """The sums of `System.observe`, `tally` and `counters`, by window of time."""
+        return self._stores["windows"]
+
+    @property
+    def histograms(self) -> WindowedSums:
+        """The histograms that were asked for, by window of time."""
+        return self._stores["histograms"]
 
     @property
     def blocks(self) -> int:
@@ -105,11 +114,9 @@ class Stack:
             "overflow": self.overflow,
             "names": np.str_(json.dumps(self._names)),
         }
-        for name in ("windows", "histograms"):
-            store: WindowedSums | None = getattr(self, name)
-            if store is not None:
-                arrays[name] = store.data
-                arrays[f"{name}_state"] = np.array([store.span, store.filled, store.partial])
+        for name, store in self._stores.items():
+            arrays[name] = store.data
+            arrays[f"{name}_state"] = np.array([store.span, store.filled, store.partial])
         for i, (_, carry, _) in enumerate(self._parts):
             arrays |= {f"carry/{i}/{j}": np.asarray(x) for j, x in enumerate(jax.tree.leaves(carry))}
         return arrays
@@ -123,21 +130,19 @@ class Stack:
                 store = WindowedSums(*arrays[name].shape[1:], limit=len(arrays[name]))
                 store.data = arrays[name]
                 store.span, store.filled, store.partial = map(int, arrays[f"{name}_state"])
-                setattr(self, name, store)
+                self._stores[name] = store
         for i, part in enumerate(self._parts):
             leaves, structure = jax.tree.flatten(part[1])
             placed = [self.program.place(arrays[f"carry/{i}/{j}"], True) for j in range(len(leaves))]
             part[1] = jax.tree.unflatten(structure, placed)
 
     def _store(self, name: str, blocks: np.ndarray) -> None:
-        store = getattr(self, name)
-        if store is None:
+        if name not in self._stores:
             limit = 64
             while limit > 16 and limit * blocks[0].size * 8 > WINDOW_BYTES:
                 limit //= 2
-            store = WindowedSums(blocks.shape[1], blocks.shape[2], limit)
-            setattr(self, name, store)
-        store.add(blocks)
+            self._stores[name] = WindowedSums(blocks.shape[1], blocks.shape[2], limit)
+        self._stores[name].add(blocks)
 
     def _columns(self, sums: BlockSums, rows: slice) -> np.ndarray:
         """The sums of one launch as (blocks, columns, rows), in float64 where whole numbers may exceed 2**31."""

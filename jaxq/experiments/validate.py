@@ -150,12 +150,11 @@ def judge(cases: Sequence[Case], results: dict[str, Result], seconds: float, lev
 
 def weak(case: Case, result: Result) -> list[str]:
     """The headline metrics that were compared with nothing, or whose interval is too wide to show an error."""
-    found = []
-    for name in case.system.headline or tuple(result.metrics):
-        metric = result[name]
-        if metric.oracle is None or metric.half_width is None:
-            found.append(f"{case.name}: {name} has no oracle to compare with")
-        elif metric.half_width > case.share * abs(metric.oracle):
+    headline = case.system.headline or tuple(result.metrics)
+    known = {name: result[name] for name in headline if result[name].oracle and result[name].half_width is not None}
+    found = [] if known else [f"{case.name}: no oracle to compare {', '.join(headline)} with"]
+    for name, metric in known.items():
+        if metric.half_width > case.share * abs(metric.oracle):
             width = metric.half_width / abs(metric.oracle)
             found.append(f"{case.name}: {name} is known to {width:.2g} of its oracle, wanted {case.share:g}")
     return found

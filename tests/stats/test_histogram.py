@@ -25,7 +25,7 @@ def test_edges_increase_from_zero_to_infinity():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.floats(0, 1e12, width=32, allow_subnormal=False))
+@given(st.floats(0, 2.0**40, width=32, allow_subnormal=False))
 def test_a_value_lies_between_the_edges_of_its_bin(x):
     k = int(histogram.bin_of(np.float32(x)))
     assert EDGES[k] <= x < EDGES[k + 1]
@@ -86,10 +86,10 @@ def test_weights_count():
 @pytest.mark.parametrize("p", [0.5, 0.95])
 def test_intervals_cover(p):
     random = np.random.default_rng(int(100 * p))
-    true, covered, repeats = -np.log1p(-p), 0, 400
+    true, covered, repeats = -np.log1p(-p), 0, 300
     for _ in range(repeats):
-        value, residuals = histogram.quantile(counts(random.exponential(1.0, 64 * 100), groups=64), p)
+        value, residuals = histogram.quantile(counts(random.exponential(1.0, 64 * 1000), groups=64), p)
         width = Estimate(value, residuals).half_width()
-        assert width < 0.12 * true
+        assert width < 0.03 * true
         covered += abs(value - true) < width
     assert 0.91 < covered / repeats < 0.98

@@ -6,7 +6,7 @@ squared coefficient of variation).
 """
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -21,10 +21,8 @@ class Law(eqx.Module):
 
     name: ClassVar[str]
 
-    @property
-    @abstractmethod
-    def words(self) -> int:
-        """Words one variate uses."""
+    words: ClassVar[Any]
+    """Words one variate uses."""
 
     @abstractmethod
     def sample(self, words: tuple):
@@ -116,4 +114,5 @@ def parse_law(text: str) -> Law:
     takes = list(rules(LAWS[name]).items())
     if bool(takes) != bool(parameter):
         raise ValueError(f"law = {text}: must be {usage}")
-    return LAWS[name](*[rule.parse(f"{name} {field}", parameter) for field, rule in takes])
+    values: Any = [rule.parse(f"{name} {field}", parameter) for field, rule in takes]
+    return LAWS[name](*values)

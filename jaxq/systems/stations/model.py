@@ -4,6 +4,9 @@ Notation: arrival rate lambda, service rate mu per server, servers c, abandonmen
 capacity K (customers in the system at most), load lambda/mu, utilisation lambda/(c mu).
 """
 
+from typing import Any
+
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -104,6 +107,10 @@ class Lindley(System):
     1/mu, queue_length = lambda waiting_time (Little), probability_wait.
     """
 
+    arrival_rate: eqx.AbstractVar[float]
+    service_rate: eqx.AbstractVar[float]
+    service_law: eqx.AbstractVar[Law]
+
     headline = ("waiting_time",)
 
     @property
@@ -117,9 +124,10 @@ class Lindley(System):
         return 0.0
 
     def choose(self, state, words):
-        arrival = self._arrival_law()
-        gap = arrival.sample(words[: arrival.words]) / self.arrival_rate
-        return (self.service_law.sample(words[arrival.words :]) / self.service_rate, gap), gap
+        arrival, service = self._arrival_law(), self.service_law
+        gap: Any = arrival.sample(words[: arrival.words]) / self.arrival_rate  # pyright: ignore[reportOperatorIssue]
+        time: Any = service.sample(words[arrival.words :]) / self.service_rate  # pyright: ignore[reportOperatorIssue]
+        return (time, gap), gap
 
     def apply(self, state, event):
         service, gap = event

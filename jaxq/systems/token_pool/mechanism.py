@@ -5,7 +5,7 @@ or a capacity unit came, a second word decides (mixing, offering, earning). A se
 int32, ``q << 16 | s``, so that an event gathers and scatters one entry.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +62,7 @@ _BITS = (
 )
 
 
-def _packed(**flags):
+def _packed(**flags) -> Any:
     return sum(flags[name].astype(jnp.int32) << i for i, name in enumerate(_BITS) if name in flags)
 
 
@@ -95,13 +95,13 @@ def alias_table(rates: np.ndarray) -> Picker:
 class Mechanism(System):
     """The compiled half of `TokenPool`: constants worked out on the host in float64, and the transitions."""
 
-    servers: int = whole("servers", static=True)
     token_cap: int | None
     total_rate: float
-    arrival_below: np.ndarray | None  # uint32: a job arrives if the rest of the word is below (homogeneous)
+    arrival_below: np.uint32 | None  #: a job arrives if the rest of the word is below (homogeneous)
     picker: Picker | None  # heterogeneous
     policy: ThresholdPolicy
-    earn: float  # probability that a capacity unit at q = 0 is offered and earns a token
+    earn: Any  # probability that a capacity unit at q = 0 is offered and earns a token; one or (N,)
+    servers: int = whole("servers", static=True)
 
     words = 2
     stride = 5

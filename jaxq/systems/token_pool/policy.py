@@ -1,6 +1,7 @@
 """What a server does with its jobs and capacity units: threshold policies, and Lemma 4.2's among them."""
 
 import math
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -16,9 +17,9 @@ class ThresholdPolicy(eqx.Module):
     offer a capacity unit that finds ``q = 0`` with probability ``offer``. Each is a number or one per server, shape (N,).
     """
 
-    threshold: int = whole("jobs in the own queue from which jobs are routed to the pool", low=0, listed=True)
-    mix: float = real("probability of routing at threshold - 1", low=0.0, high=1.0, default=0.0, listed=True)
-    offer: float = real("probability of offering an idle capacity unit", low=0.0, high=1.0, default=1.0, listed=True)
+    threshold: Any = whole("jobs in the own queue from which jobs are routed to the pool", low=0, listed=True)
+    mix: Any = real("probability of routing at threshold - 1", low=0.0, high=1.0, default=0.0, listed=True)
+    offer: Any = real("probability of offering an idle capacity unit", low=0.0, high=1.0, default=1.0, listed=True)
 
     def __check_init__(self):
         for name, rule in rules(type(self)).items():

@@ -1,0 +1,125 @@
+"""From the device to the host nothing is lost: whole numbers exactly, floats without stalling at 2**24."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxq
+from jaxq.engine.stack import Stack
+
+
+class Walk(jaxq.System):
+    """A walk that goes up by 1 an event and falls back by ``period`` every ``period`` events; constant weight."""
+
+    first: int = jaxq.whole("where it starts", low=-(2**31))
+    period: int = jaxq.whole("events between two falls", default=7)
+    step: int = jaxq.whole("height of a step", low=-100, default=1)
+
+    def init(self, words):
+        return (self.first, 0)
+
+    def step_time(self):
+        return 1.0
+
+    def choose(self, state, words):
+        return state[1] == self.period - 1, None
+
+    def apply(self, state, falls):
+        level, phase = state
+        moved = level + jnp.where(falls, -self.step * (self.period - 1), self.step)
+        return moved, jnp.where(falls, 0, phase + 1)
+
+    def observe(self, state):
+        return {"level": state[0]}
+
+    def counters(self, state):
+        return {"moves": state[0]}
+
+
+class Drop(jaxq.System):
+    """A float observable under a weight that is constant but given event by event."""
+
+    value: float = jaxq.real("what is observed")
+    weight: float = jaxq.positive("time of an event")
+
+    def init(self, words):
+        return 0.0
+
+    def choose(self, state, words):
+        return None, jnp.float32(self.weight)
+
+    def apply(self, state, event):
+        return state
+
+    def observe(self, state):
+        return {"value": self.value + state}
+
+    def tally(self, state, event):
+        return {"tallied": self.value + state}
+
+
+def launched(system, events, replicas=3, **layout):
+    stack = Stack([system], replicas, 0, tuple(jax.devices()[:1]), **layout)
+    while stack.events < events:
+        stack.launch()
+    return stack
+
+
+def witness(system, events):
+    """The sum of the walk's levels in Python integers."""
+    first, period, step = int(system.first), int(system.period), int(system.step)
+    rounds, rest = divmod(events, period)
+    total = events * first + step * (rounds * (period * (period - 1) // 2) + rest * (rest - 1) // 2)
+    brute = sum(first + step * (i % period) for i in range(min(events, 1000)))
+    if events <= 1000:
+        assert total == brute
+    return total
+
+
+@pytest.mark.parametrize("first", [0, 10**6, -(10**6), 2 * 10**9 // 1024, 10**9, -(2**31) + 10])
+@pytest.mark.parametrize("step", [1, -1])
+def test_whole_numbers_are_summed_exactly(first, step):
+    """The sum over a block of 1024 goes far past 2**31; only the deviation from the block's start is kept in int32."""
+    system = Walk(first, 7, max(step, 0) if first < -(2**30) else step)
+    stack = launched(system, 50_000, observations=1024, blocks=8)
+    total = stack.windows.total(0)[0]
+    assert [int(x) for x in total] == [witness(system, stack.events)] * 3
+
+
+@pytest.mark.parametrize("period", [10**6, 1500])
+def test_a_drifting_walk_is_summed_exactly(period):
+    system = Walk(10**6, period)
+    stack = launched(system, 40_000, observations=1024, blocks=4)
+    assert int(stack.windows.total(0)[0][0]) == witness(system, stack.events)
+
+
+def test_counters_survive_the_wrap_of_int32():
+    stack = launched(Walk(2**31 - 1000, 10**6), 4096, observations=1024, blocks=4)
+    assert int(stack.windows.total(0)[1][0]) == stack.events
+
+
+def test_simulate_gives_the_exact_mean():
+    system = Walk(2 * 10**9 // 1024, 8)
+    result = jaxq.simulate(system, events=80_000, replicas=32, warmup=0)
+    events = result.run["events_per_replica"]
+    assert result["level"].mean == witness(system, events) / events
+
+
+@pytest.mark.parametrize(("value", "weight"), [(1.0, 1.0), (1.0, 0.1), (0.1, 1.0), (3.7, 0.3)])
+def test_float_sums_do_not_stall(value, weight):
+    """More than 2**24 increments of one replica: a float32 sum would stop growing."""
+    stack = launched(Drop(value, weight), 2**24 + 2**22, replicas=2)
+    assert stack.events > 2**24
+    sums = stack.sums(0)
+    value, weight = float(np.float32(value)), float(np.float32(weight))
+    assert sums.time.value == pytest.approx(weight * stack.events, rel=1e-6)
+    assert sums["value"].value == pytest.approx(value * weight * stack.events, rel=1e-6)
+    assert sums["tallied"].value == pytest.approx(value * stack.events, rel=1e-6)
+    assert sums.events.value == stack.events
+
+
+def test_one_long_block_keeps_its_digits():
+    """Sixteen times the usual block, still summed 64 observations at a time."""
+    stack = launched(Drop(0.1, 0.3), 2**14, replicas=2, observations=2**14, blocks=1)
+    assert stack.sums(0)["tallied"].value == pytest.approx(float(np.float32(0.1)) * 2**14, rel=3e-6)
