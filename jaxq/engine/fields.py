@@ -33,6 +33,7 @@ class Rule:
     listed: bool = False
     choices: tuple[str, ...] = ()
     parse_compound: Callable[[str], Any] | None = None
+    kind: type = object
 
     @property
     def scalar(self) -> bool:
@@ -42,7 +43,7 @@ class Rule:
     def allowed(self) -> str:
         """The rule as the end of a sentence that starts with 'must be'."""
         if self.parse_compound is not None:
-            return "written in full"
+            return f"a {self.kind.__name__} or its text" + (", or none" if self.optional else "")
         if self.choices:
             return "one of " + ", ".join(self.choices)
         words = "a whole number" if self.whole else "a number"
@@ -59,6 +60,10 @@ class Rule:
         """Host numbers become np.float64 / np.int64 (lists an array of them); anything else passes for `check`."""
         if value is None or isinstance(value, jax.Array) or not self.scalar:
             return value
+        if self.static and isinstance(value, (list, tuple, np.ndarray, np.bool_)):
+            return (
+                tuple(np.asarray(value).tolist()) if np.ndim(value) else bool(value)
+            )  # refused by `check`; an array must not be static
         if isinstance(value, (list, tuple, np.ndarray)):
             try:
                 array = np.asarray(value, np.float64)
@@ -76,8 +81,8 @@ class Rule:
         if isinstance(value, jax.core.Tracer) or (value is None and self.optional):
             return
         if self.parse_compound is not None:
-            return
-        if self.choices:
+            good = isinstance(value, self.kind)
+        elif self.choices:
             good = value in self.choices
         elif isinstance(value, (list, tuple)) or (isinstance(value, (np.ndarray, jax.Array)) and np.ndim(value) > 0):
             array = np.asarray(value)
@@ -147,13 +152,14 @@ def choice(doc: str, choices: tuple[str, ...], *, default=_MISSING) -> Any:
     return _field(Rule(doc, choices=choices, static=True), default)
 
 
-def compound(doc: str, parse: Callable[[str], Any], *, default=_MISSING, optional: bool = False) -> Any:
-    """A field that holds a module of its own, such as a service law; ``parse`` turns text into one."""
+def compound(doc: str, parse: Callable[[str], Any], kind: type, *, default=_MISSING, optional: bool = False) -> Any:
+    """A field that holds a module of its own, such as a service law, of class ``kind``; ``parse`` turns text
+    into one."""
 
     def convert(value):
         return parse(value) if isinstance(value, str) else value
 
-    rule = Rule(doc, parse_compound=parse, optional=optional)
+    rule = Rule(doc, parse_compound=parse, kind=kind, optional=optional)
     return eqx.field(converter=convert, default=default, metadata={RULE: rule})
 
 

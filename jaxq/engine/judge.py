@@ -8,6 +8,7 @@ import numpy as np
 from jaxq.engine.options import Options
 from jaxq.engine.result import WITHHELD, Metric, Result, describe, finite
 from jaxq.engine.stack import Stack
+from jaxq.engine.system import Sums, System
 from jaxq.stats import histogram, warmup
 from jaxq.stats.estimate import Estimate
 
@@ -28,11 +29,19 @@ class Verdict:
     metrics: dict[str, Estimate]
 
 
+def evaluate(system: System, sums: Sums) -> dict[str, Estimate]:
+    """The metrics; 0/0 becomes nan (and a flag), not a warning. A metric that is a plain number gets residuals 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = system.metrics(sums)
+    still = np.zeros_like(sums.events.residuals)
+    return {name: x if isinstance(x, Estimate) else Estimate(float(x), still) for name, x in found.items()}
+
+
 def window_metrics(stack: Stack, point: int) -> list[dict[str, Estimate]]:
     """The metrics of one point over each complete window."""
     system = stack.systems[point]
     groups = min(stack.replicas, GROUPS)
-    return [system.metrics(stack.sums(point, w, w + 1, groups)) for w in range(stack.windows.filled)]
+    return [evaluate(system, stack.sums(point, w, w + 1, groups)) for w in range(stack.windows.filled)]
 
 
 def initial_cut(stack: Stack, point: int, options: Options) -> int | None:
@@ -45,8 +54,8 @@ def initial_cut(stack: Stack, point: int, options: Options) -> int | None:
         cuts = [warmup.mser5(np.array([w[name].value for w in series])) for name in series[0]]
     else:
         groups = min(stack.replicas, GROUPS)
-        half = system.metrics(stack.sums(point, count // 2, count, groups))
-        whole = system.metrics(stack.sums(point, 0, count, groups))
+        half = evaluate(system, stack.sums(point, count // 2, count, groups))
+        whole = evaluate(system, stack.sums(point, 0, count, groups))
         cuts = [
             warmup.cut_of_metric([w[name] for w in series], half[name], whole[name].half_width()) for name in series[0]
         ]
@@ -58,9 +67,9 @@ def estimates(stack: Stack, point: int, cut: int) -> dict[str, Estimate]:
     """The metrics of one point from window ``cut`` on: replica-t, or batch means when replicas are few."""
     windows = stack.windows
     if stack.replicas >= FEW or windows.filled - cut < 2:
-        return stack.systems[point].metrics(stack.sums(point, cut))
+        return evaluate(stack.systems[point], stack.sums(point, cut))
     batches = min(windows.filled - cut, -(-FEW // stack.replicas))
-    return stack.systems[point].metrics(stack.sums(point, cut, windows.filled, batches=batches))
+    return evaluate(stack.systems[point], stack.sums(point, cut, windows.filled, batches=batches))
 
 
 def discarded(stack: Stack, verdict: Verdict) -> int:
@@ -132,7 +141,7 @@ def conclude(
     quantiles, histograms = {}, {}
     for name, probabilities in options.quantile_probabilities().items():
         counts = stack.histogram(point, name, verdict.cut or stack.histograms.filled // 2)
-        quantiles[name] = _quantiles(counts, probabilities, options.level)
+        quantiles[name] = _quantiles(counts, probabilities, options.level, name in stack.whole)
         histograms[name] = {**_distribution(counts), "quantiles": quantiles[name]}
     metrics = {
         name: Metric.of(e, options.level, references.get(name), quantiles.get(name), withheld)
@@ -162,11 +171,13 @@ def conclude(
     )
 
 
-def _quantiles(counts: np.ndarray, probabilities, level: float):
+def _quantiles(counts: np.ndarray, probabilities, level: float, whole: bool):
+    """Quantiles by probability; those of whole numbers are whole and have no half-width."""
     found = {}
     for p in probabilities:
-        value, residuals = histogram.quantile(counts, p)
-        width = finite(Estimate(value, residuals).half_width(level)) if len(counts) > 1 else None
+        value, residuals = histogram.quantile(counts, p, whole)
+        known = len(counts) > 1 and not whole
+        width = finite(Estimate(value, residuals).half_width(level)) if known else None
         found[f"{p:g}"] = {"value": finite(value), "half_width": width}
     return found
 

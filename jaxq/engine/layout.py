@@ -41,17 +41,19 @@ def choose_layout(
     replicas: int,
     devices: tuple,
     *,
+    point: int = 0,
     events: int = 2**62,
     histograms: tuple[str, ...] = (),
     tile: int | None = None,
     blocks: int | None = None,
     observations: int | None = None,
 ) -> Layout:
-    """The layout for ``replicas`` in one launch; ``events`` (per replica) shortens the blocks of a small run."""
+    """The layout for ``replicas`` in one launch, ``point`` of them of each point; ``events`` (per replica) shortens
+    the blocks of a small run."""
     if tile is None:
         tile = choose_tile(system, devices, replicas)
-        if histograms:
-            tile = math.gcd(replicas, min(tile, max(1, replicas // FIRST_LOOK)))
+        if histograms:  # one a tile, and tiles are what their intervals come from: 32 of each point, none shared
+            tile = math.gcd(replicas, point, min(tile, _power_of_two(point / FIRST_LOOK)))
     unit = tile * len(devices)
     padded = -(-replicas // unit) * unit
     if observations is None:

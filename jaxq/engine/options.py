@@ -92,7 +92,10 @@ class Options:
         key_data(self.seed)
         for name in ("metric", "quantiles"):
             value = getattr(self, name)
-            object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
+            value = (value,) if isinstance(value, str) else value
+            if not (isinstance(value, (list, tuple)) and all(isinstance(x, str) for x in value)):
+                raise ValueError(f"{name} = {value}: must be a text or a list of texts")
+            object.__setattr__(self, name, tuple(value))
         targets = self.targets(())
         if self.precision is None and not targets and self.events is None and self.horizon is None:
             object.__setattr__(self, "precision", DEFAULT_PRECISION)
@@ -108,7 +111,7 @@ class Options:
     @property
     def wants_precision(self) -> bool:
         """Whether the run ends when its intervals are narrow enough."""
-        return self.precision is not None or any(Target.parse(text).size for text in self.metric)
+        return self.precision is not None or bool(self.metric)
 
     def targets(self, headline: tuple[str, ...]) -> list[Target]:
         """The targets over the headline metrics and those added by ``metric``, with their sizes."""

@@ -91,7 +91,7 @@ def typed(tree):
     return jax.tree.map(leaf, tree)
 
 
-def start(system: System, seed: int, replica) -> Carry:
+def start(system: System, seed, replica) -> Carry:
     """The carry of one replica before its first event."""
     state = typed(system.init(tuple(random.words_for(seed, random.START, replica, system.init_words))))
     words, stream = random.next_words(random.stream(seed, random.PATH, replica), system.words)
@@ -285,6 +285,27 @@ def lanes_bytes(system: System) -> int:
     """Bytes one replica of a prepared system keeps in flight: its carry and sums."""
     shapes = _shapes(system, lambda s, carry: (carry, _observe(s, carry), s.counters(carry.state)))
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
+
+
+def initial_rate(system: System) -> float:
+    """Events per unit of time at the start: what a block's length is chosen by when only a horizon is given."""
+    prepared = system.prepare()
+    step_time = prepared.step_time()
+    if step_time is not None:
+        return 1.0 / step_time
+    leaves, structure = jax.tree.flatten(prepared)
+
+    def weights(leaves):
+        traced = jax.tree.unflatten(structure, leaves)
+        return jax.vmap(lambda r: start(traced, jnp.asarray(random.key_data(0)), r).weight)(jnp.arange(64))
+
+    return 1.0 / float(jax.jit(weights)([compute_leaf(leaf) for leaf in leaves]).mean())
+
+
+def whole_quantities(system: System) -> frozenset[str]:
+    """The observed quantities of a prepared system that are whole numbers."""
+    shapes = _shapes(system, lambda s, carry: jax.tree.map(jnp.asarray, s.observe(carry.state)))
+    return frozenset(name for name, x in shapes.items() if x.dtype.kind in "iub")
 
 
 def names(system: System) -> tuple[tuple[str, ...], tuple[str, ...]]:

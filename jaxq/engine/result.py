@@ -15,7 +15,7 @@ from jaxq.engine.system import Reference, System
 from jaxq.stats.estimate import Estimate
 
 SCHEMA = 1
-WITHHELD = ("unstable", "warmup_undetermined", "overflow", "nan")
+WITHHELD = ("unstable", "warmup_undetermined", "overflow")
 """Flags under which no stationary mean is given."""
 
 
@@ -164,8 +164,9 @@ class Result:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
                 result = cls.from_dict(json.loads(str(file["result"])))
-                values = {name: np.asarray(file[f"replicas/{name}"]) for name in result.metrics}
-                means = {name: float(file[f"mean/{name}"]) for name in result.metrics}
+                kept = [name for name in result.metrics if f"replicas/{name}" in file.files]  # none if withheld
+                values = {name: np.asarray(file[f"replicas/{name}"]) for name in kept}
+                means = {name: float(file[f"mean/{name}"]) for name in kept}
             estimates = {name: Estimate(means[name], x - means[name]) for name, x in values.items()}
             return dataclasses.replace(result, estimates=estimates)
         return cls.from_dict(json.loads(path.read_text()))
@@ -190,7 +191,7 @@ MEANING = {
     "unstable": "the system grows; means are withheld, the growth rates are reported",
     "warmup_undetermined": "the initial bias had not died out by the middle of the run; means are withheld",
     "precision_not_reached": "the intervals are wider than asked for",
-    "nan": "a metric is not a number; means are withheld",
+    "nan": "a metric is not a number (0/0); it has no mean",
 }
 
 

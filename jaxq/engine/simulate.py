@@ -21,7 +21,7 @@ from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.layout import FIRST_LOOK, default_replicas
 from jaxq.engine.options import Options
-from jaxq.engine.program import names
+from jaxq.engine.program import initial_rate, names
 from jaxq.engine.progress import Meter, Progress, Silent
 from jaxq.engine.result import Result, Results, describe, finite, plain
 from jaxq.engine.stack import Stack
@@ -90,6 +90,8 @@ def compare(systems: Sequence[System], *, meter: Meter | None = None, **options)
     described = [describe(s) for s in systems]
     varied = [n for n in described[0] if any(n in d and d[n] != described[0][n] for d in described)]
     chosen = Options(**options)
+    if chosen.replicas is not None and chosen.replicas < judge.FEW:
+        raise ValueError(f"replicas = {chosen.replicas}: a paired comparison needs at least {judge.FEW}")
     results = run(systems, chosen, meter, varied=tuple(varied))
     base = results[0]
     for i, other in enumerate(results[1:], 1):
@@ -130,6 +132,9 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(prepared))
         groups.setdefault((jax.tree.structure(prepared), shapes), []).append(i)
     description = f"{len(systems)} point(s) x {replicas} replicas on {len(devices)} {devices[0].platform} device(s)"
+    expected = options.events or options.max_events
+    if options.horizon is not None:
+        expected = min(expected, math.ceil(options.horizon * max(initial_rate(system) for system in systems)))
     meter.start(description)
     try:
         stacks = [
@@ -139,7 +144,7 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
                 options.seed,
                 devices,
                 batch=options.batch,
-                events=min(options.events or options.max_events, options.max_events // (len(systems) * replicas)),
+                events=min(expected, options.max_events // (len(systems) * replicas)),
                 histograms=tuple(options.quantile_probabilities()),
             )
             for members in groups.values()
@@ -305,7 +310,7 @@ class _Loop:
     def flags(self, index: int) -> list[str]:
         """The flags of one point that the loop knows of."""
         found = []
-        if self.stopped == "unfinished" or (self.stopped == "truncated" and self.wanted is not None):
+        if self.stopped == "unfinished" or (self.stopped == "truncated" and (self.wanted or self.options.horizon)):
             found.append(self.stopped)
         if self.options.wants_precision and self.missing[index] and self.verdicts[index].cut is not None:
             found.append("precision_not_reached")

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxq.engine.layout import choose_layout
-from jaxq.engine.program import BlockSums, compute_leaf, program
+from jaxq.engine.program import BlockSums, compute_leaf, program, whole_quantities
 from jaxq.engine.system import Sums, System
 from jaxq.random import key_data
 from jaxq.stats.estimate import Estimate
@@ -47,7 +47,8 @@ class Stack:
         self.rows = len(systems) * replicas
         batch = layout.pop("batch", None)
         launch_rows = min(self.rows, batch or self.rows)
-        self.layout = choose_layout(prepared[0], launch_rows, devices, **layout)
+        self.layout = choose_layout(prepared[0], launch_rows, devices, point=replicas, **layout)
+        self.whole = whole_quantities(prepared[0])
         padded = self.layout.replicas
         shapes = tuple(
             (leaf.shape[1:] if mine else leaf.shape, leaf.dtype) for leaf, mine in zip(leaves, own, strict=True)
@@ -102,7 +103,9 @@ class Stack:
         for (_, _, rows), (sums, counts) in zip(self._parts, queued, strict=True):
             columns.append(self._columns(sums, rows))
             if counts:
-                histograms.append(np.stack([_by_block(counts[name], tile=False) for name in counts], axis=1))
+                tiles = (rows.stop - rows.start) // self.layout.tile
+                kept = [_by_block(np.asarray(counts[name])[:tiles]) for name in self.layout.histograms]
+                histograms.append(np.stack(kept, axis=1))
         self._store("windows", np.concatenate(columns, axis=2))
         if histograms:
             self._store("histograms", np.concatenate(histograms, axis=2))
@@ -216,7 +219,7 @@ class Stack:
         return counts[point * tiles : (point + 1) * tiles]
 
 
-def _by_block(x, tile: bool = True) -> np.ndarray:
+def _by_block(x) -> np.ndarray:
     """A launch's output (tiles, blocks, ...) as (blocks, rows)."""
     x = np.asarray(x)
     return np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 import equinox as eqx
+import jax
+import jax.core
 
 from jaxq.engine.fields import rules
 
@@ -127,9 +129,14 @@ class System(eqx.Module):
         """The name in results and on the command line: the class name in kebab-case unless ``name`` is set."""
         return getattr(cls, "name", None) or re.sub(r"(?<!^)(?=[A-Z][a-z])", "-", cls.__name__).lower()
 
+    def check_fields(self) -> None:
+        """Raise ValueError where fields do not go together; each one's own rule has been checked before."""
+
     def __check_init__(self):
         for name, rule in rules(type(self)).items():
             rule.check(name, getattr(self, name))
+        if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(self)):
+            self.check_fields()
 
 
 class Sums(Mapping):

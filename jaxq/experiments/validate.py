@@ -154,9 +154,9 @@ def weak(case: Case, result: Result) -> list[str]:
     known = {name: result[name] for name in headline if result[name].oracle and result[name].half_width is not None}
     found = [] if known else [f"{case.name}: no oracle to compare {', '.join(headline)} with"]
     for name, metric in known.items():
-        if metric.half_width > case.share * abs(metric.oracle):
-            width = metric.half_width / abs(metric.oracle)
-            found.append(f"{case.name}: {name} is known to {width:.2g} of its oracle, wanted {case.share:g}")
+        share = (metric.half_width or 0.0) / abs(metric.oracle or 1.0)
+        if share > case.share:
+            found.append(f"{case.name}: {name} is known to {share:.2g} of its oracle, wanted {case.share:g}")
     return found
 
 

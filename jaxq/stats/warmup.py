@@ -43,7 +43,8 @@ def cut_of_metric(windows: Sequence[Estimate], last_half: Estimate, half_width: 
     d = np.array([x.value for x in differences])
     error = np.array([x.standard_error for x in differences])
     # A window of a rare event that did not happen has a tiny spread of its own: no window counts for more than usual.
-    error = np.maximum(error, np.sqrt(np.mean(error[early // 2 :] ** 2)))
+    usual = error[early // 2 :][np.isfinite(error[early // 2 :])]
+    error = np.maximum(error, np.sqrt(np.mean(usual**2)) if usual.size else 0.0)
     known = np.isfinite(d) & (error > 0)
     if known.sum() < 4 or not half_width > 0:
         return least_cut(count)

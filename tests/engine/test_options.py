@@ -110,7 +110,7 @@ def test_names_are_checked_before_compiling():
     misses = program.cache_info().misses
     with pytest.raises(ValueError, match="metric = queue: mmc has number_in_system, queue_length, waiting_time"):
         jaxq.simulate(jaxq.MMc(0.5), metric="queue:0.1")
-    with pytest.raises(ValueError, match="quantiles = waiting_time: mmc has number_in_system, queue_length, all_busy"):
+    with pytest.raises(ValueError, match="quantiles = waiting_time: mmc has .*number_in_system"):
         jaxq.simulate(jaxq.MMc(0.5), quantiles="waiting_time")
     with pytest.raises(ValueError, match="devices = 99: must be between 1 and"):
         jaxq.simulate(jaxq.MMc(0.5), devices=99)

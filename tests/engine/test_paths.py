@@ -86,9 +86,9 @@ def test_infinitely_many_servers():
     """From empty, n(t) is Poisson with mean rho (1 - exp(-mu t)) (Takacs); 60 servers are never all busy here."""
     times = np.linspace(0, 4, 17)
     result = paths(jaxq.MMc(arrival_rate=20, service_rate=2, servers=60), times, replicas=4096, seed=1, devices=1)
-    agrees(result, "number", 10 * (1 - np.exp(-2 * times)))
-    assert result.mean["queue"].max() == 0 and result.flags == ()
-    assert list(result.mean) == ["number", "queue", "all_busy"]
+    agrees(result, "number_in_system", 10 * (1 - np.exp(-2 * times)))
+    assert result.mean["queue_length"].max() == 0 and result.flags == ()
+    assert list(result.mean) == ["number_in_system", "queue_length", "all_busy"]
 
 
 @pytest.mark.parametrize("abandonment_rate", [None, 0.5])
@@ -100,7 +100,7 @@ def test_single_server_from_empty(abandonment_rate):
     rates += np.diag(1.0 + (abandonment_rate or 0.0) * (levels[1:] - 1), -1)
     system = jaxq.MMc(arrival_rate=0.8, abandonment_rate=abandonment_rate)
     result = paths(system, times, replicas=16384, seed=2, devices=1)
-    agrees(result, "number", kolmogorov(rates, levels, times)[:, 0])
+    agrees(result, "number_in_system", kolmogorov(rates, levels, times)[:, 0])
     agrees(result, "all_busy", kolmogorov(rates, levels > 0, times)[:, 0])
 
 
@@ -108,7 +108,7 @@ def test_an_unstable_queue_is_a_transient_question():
     times = np.array([5.0, 40.0])
     rates = np.diag(np.full(250, 2.0), 1) + np.diag(np.ones(250), -1)
     result = paths(jaxq.MMc(arrival_rate=2.0), times, replicas=4096, seed=3, devices=1)
-    agrees(result, "number", kolmogorov(rates, np.arange(251), times)[:, 0])
+    agrees(result, "number_in_system", kolmogorov(rates, np.arange(251), times)[:, 0])
 
 
 def test_recursion_by_customer_runs_on_its_own_clock():
@@ -191,9 +191,9 @@ def test_replica_is_the_same_path_beside_any_number_of_others():
     for name in few.paths:
         assert few.paths[name].shape == (3, 61)
         np.testing.assert_array_equal(few.paths[name], many.paths[name][:3])
-    np.testing.assert_allclose(many.mean["number"], many.paths["number"].mean(axis=0))
+    np.testing.assert_allclose(many.mean["number_in_system"], many.paths["number_in_system"].mean(axis=0))
     other = paths(system, times, replicas=3, seed=8, keep_paths=3, devices=1)
-    assert not np.array_equal(few.paths["number"], other.paths["number"])
+    assert not np.array_equal(few.paths["number_in_system"], other.paths["number_in_system"])
     waits = [paths(jaxq.MG1(0.8), times, replicas=n, keep_paths=2, devices=1).paths["waiting_time"] for n in (2, 300)]
     np.testing.assert_array_equal(waits[0], waits[1][:2])
 
@@ -202,7 +202,7 @@ def test_a_finer_grid_follows_the_same_path():
     system = jaxq.MMc(arrival_rate=0.9)
     coarse = paths(system, [10, 20], replicas=200, seed=9, keep_paths=200, devices=1)
     fine = paths(system, np.arange(1, 21), replicas=200, seed=9, keep_paths=200, devices=1)
-    same = coarse.paths["number"] == fine.paths["number"][:, [9, 19]]
+    same = coarse.paths["number_in_system"] == fine.paths["number_in_system"][:, [9, 19]]
     assert same.mean() > 0.995  # an event within rounding of a grid point may fall on either side
 
 
@@ -231,9 +231,9 @@ def test_other_parameters_compile_nothing(caplog):
 def test_a_run_that_cannot_finish_is_marked():
     result = paths(jaxq.MMc(arrival_rate=50, servers=100), [0.5, 100.0], replicas=64, max_events=500, devices=1)
     assert result.flags == ("truncated",)
-    assert np.isfinite(result.mean["number"][0]) and math.isnan(result.mean["number"][1])
+    assert np.isfinite(result.mean["number_in_system"][0]) and math.isnan(result.mean["number_in_system"][1])
     assert result.run["events"] == 64 * 500
-    assert result.to_dict()["observables"]["number"]["mean"][1] is None
+    assert result.to_dict()["observables"]["number_in_system"]["mean"][1] is None
     assert "FLAG truncated" in str(result)
 
 
@@ -255,19 +255,19 @@ def test_written_results(tmp_path):
         result.save(tmp_path / f"out.{ending}")
     assert len(list(tmp_path.iterdir())) == 3
     data = json.loads((tmp_path / "out.json").read_text())
-    assert data == result.to_dict() and data["times"] == [0, 1, 3] and len(data["paths"]["queue"]) == 2
+    assert data == result.to_dict() and data["times"] == [0, 1, 3] and len(data["paths"]["queue_length"]) == 2
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert lines[0] == "time,observable,mean,half_width" and len(lines) == 1 + 3 * 3
     with np.load(tmp_path / "out.npz", allow_pickle=False) as file:
-        np.testing.assert_array_equal(file["mean/number"], result.mean["number"])
-        np.testing.assert_array_equal(file["paths/number"], result.paths["number"])
+        np.testing.assert_array_equal(file["mean/number_in_system"], result.mean["number_in_system"])
+        np.testing.assert_array_equal(file["paths/number_in_system"], result.paths["number_in_system"])
     with pytest.raises(ValueError, match=r"must end in \.json, \.csv or \.npz"):
         result.save(tmp_path / "out.txt")
 
 
 def test_one_replica_has_no_interval():
     result = paths(jaxq.MMc(arrival_rate=1.0), [1.0, 2.0], replicas=1, devices=1)
-    assert np.isnan(result.half_width["number"]).all() and result.flags == ()
+    assert np.isnan(result.half_width["number_in_system"]).all() and result.flags == ()
     json.dumps(result.to_dict(), allow_nan=False)
 
 
@@ -281,8 +281,8 @@ def test_plot():
     assert result.plot(ax) is ax
     assert len(ax.lines) == 3 * (1 + 4) and len(ax.collections) == 3
     assert ax.get_xlabel() == "time" and [t.get_text() for t in ax.get_legend().texts] == [
-        "number",
-        "queue",
+        "number in system",
+        "queue length",
         "all busy",
     ]
     plt.close(figure)

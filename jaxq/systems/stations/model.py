@@ -8,7 +8,6 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 
 from jaxq.engine.fields import compound, nonnegative, positive, whole
 from jaxq.engine.jump_process import JumpProcess
@@ -41,12 +40,8 @@ class MMc(JumpProcess):
     unroll = 3
     tile = 128
 
-    def __check_init__(self):
-        if (
-            isinstance(self.capacity, np.integer)
-            and isinstance(self.servers, np.integer)
-            and self.capacity < self.servers
-        ):
+    def check_fields(self):
+        if self.capacity is not None and self.capacity < self.servers:
             raise ValueError(f"capacity = {self.capacity}: must be >= servers = {self.servers}")
 
     def init(self, words):
@@ -158,7 +153,7 @@ class MG1(Lindley):
 
     arrival_rate: float = positive("arrival rate, 1/time")
     service_rate: float = positive("service rate, 1/time", default=1.0)
-    service_law: Law = compound("service law, scaled to mean 1/service_rate", parse_law, default=Exponential())
+    service_law: Law = compound("service law, scaled to mean 1/service_rate", parse_law, Law, default=Exponential())
 
     name = "mg1"
 
@@ -173,8 +168,10 @@ class GG1(Lindley):
 
     arrival_rate: float = positive("arrival rate, 1/time")
     service_rate: float = positive("service rate, 1/time", default=1.0)
-    arrival_law: Law = compound("interarrival law, scaled to mean 1/arrival_rate", parse_law, default=Exponential())
-    service_law: Law = compound("service law, scaled to mean 1/service_rate", parse_law, default=Exponential())
+    arrival_law: Law = compound(
+        "interarrival law, scaled to mean 1/arrival_rate", parse_law, Law, default=Exponential()
+    )
+    service_law: Law = compound("service law, scaled to mean 1/service_rate", parse_law, Law, default=Exponential())
 
     name = "gg1"
 

@@ -44,21 +44,28 @@ class TokenPool(System):
     wait: float = nonnegative("wait in the pool that servers anticipate, time", default=0.0)
     processing_cost: float = nonnegative("cost c of serving a job", default=1.0)
     policy: ThresholdPolicy | None = compound(
-        "what every server plays, threshold[:mix[:offer]]; none: Lemma 4.2", _parse_policy, default=None, optional=True
+        "what every server plays, threshold[:mix[:offer]]; none: Lemma 4.2",
+        _parse_policy,
+        ThresholdPolicy,
+        default=None,
+        optional=True,
     )
 
     name = "token-pool"
     headline = ("own_queue", "pool_queue")
 
-    def __check_init__(self):
+    def check_fields(self):
         for field in ("arrival_rate", "service_rate"):
             size = np.size(getattr(self, field))
             if size not in (1, self.servers):
                 raise ValueError(
                     f"{field} = {size} values: must be one number or one for each of {self.servers} servers"
                 )
+        for part, value in vars(self.policy or ThresholdPolicy(0)).items():
+            if np.ndim(value) > 0 and np.size(value) != self.servers:
+                raise ValueError(f"policy {part} = {np.size(value)} values: must be one number or {self.servers}")
         rho = np.atleast_1d(self.utilisation)
-        if isinstance(rho, np.ndarray) and rho.max() >= 1:
+        if rho.max() >= 1:
             raise ValueError(
                 f"arrival_rate = {np.max(self.arrival_rate):g}: must be < service_rate at every server "
                 f"(utilisation {rho.max():g}, no stationary regime)"

@@ -27,7 +27,7 @@ def token_pool(servers, arrival_rate, service_rate, phi, token_cap, wait, proces
     found["pool_busy_on_offer"] = Reference(phi, "identity")
     rho = arrivals / services
     total = None
-    if servers == 1 and phi <= rho[0]:
+    if servers == 1 and phi <= rho[0] and token_chain.best_response(rho[0], phi, wait * services[0])[2] == 1:
         total = token_chain.centralised_jobs(arrivals, services)
     elif token_cap is None and np.all(rho <= phi) and wait <= 1 / services.max():
         total = token_chain.pool_queue_unconstrained(phi, rho)

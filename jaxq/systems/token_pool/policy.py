@@ -21,6 +21,9 @@ class ThresholdPolicy(eqx.Module):
     mix: Any = real("probability of routing at threshold - 1", low=0.0, high=1.0, default=0.0, listed=True)
     offer: Any = real("probability of offering an idle capacity unit", low=0.0, high=1.0, default=1.0, listed=True)
 
+    def __str__(self) -> str:
+        return ":".join(f"{x:g}" if np.ndim(x) == 0 else str(np.asarray(x).tolist()) for x in vars(self).values())
+
     def __check_init__(self):
         for name, rule in rules(type(self)).items():
             rule.check(f"policy {name}", getattr(self, name))

@@ -1,0 +1,362 @@
+"""The host loop: what ends a run, what is flagged, interrupts, determinism, sweeps and paired comparisons."""
+
+import os
+import signal
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxq
+from jaxq.engine.program import program
+from jaxq.engine.progress import Silent
+
+QUICK = {"events": 3000, "replicas": 64, "warmup": 0}
+
+
+class Unchecked(jaxq.MMc):
+    """M/M/c that is run whatever its load."""
+
+    name = "unchecked"
+
+    def check_stationary(self):
+        pass
+
+    def oracle(self):
+        return {"number_in_system": 3.0}
+
+
+class Bounded(jaxq.JumpProcess):
+    """M/M/1 whose representation ends at ``room``."""
+
+    arrival_rate: float = jaxq.positive("arrival rate, 1/time")
+    room: int = jaxq.whole("most customers")
+
+    def init(self, words):
+        return 0
+
+    def rates(self, state):
+        return (self.arrival_rate, jnp.where(state > 0, 1.0, 0.0))
+
+    def jump(self, state, k):
+        return state + 1 if k == 0 else state - 1
+
+    def total_rate_bound(self):
+        return self.arrival_rate + 1.0
+
+    def observe(self, state):
+        return {"number": state}
+
+    def overflow(self, state):
+        return state >= self.room
+
+
+class Never(Bounded):
+    """A metric that is 0/0."""
+
+    def observe(self, state):
+        return {"number": state, "nothing": 0 * state}
+
+    def metrics(self, sums):
+        return {"number": sums["number"] / sums.time, "share": sums["nothing"] / sums["nothing"]}
+
+
+# --- flags ------------------------------------------------------------------------------------------------------------
+
+
+def test_growth_withholds_the_means_and_gives_the_rate():
+    result = jaxq.simulate(Unchecked(1.2), max_events=20_000_000, replicas=256)
+    assert result.flags == ("unstable", "precision_not_reached")[: len(result.flags)]
+    assert all(m.mean is None and m.half_width is None and m.z is None for m in result.metrics.values())
+    growth = result.growth["number_in_system"]
+    assert growth["half_width"] < 0.05 * 0.2, "no power"
+    assert abs(growth["rate"] - 0.2) < 2.3 * growth["half_width"]
+    assert "utilisation" not in result.growth
+    assert not result.estimates
+
+
+def test_growth_is_found_when_the_warmup_is_given():
+    result = jaxq.simulate(Unchecked(1.2), events=30_000, replicas=128, warmup=1000)
+    assert "unstable" in result.flags
+    assert result["number_in_system"].mean is None
+
+
+def test_a_run_too_short_for_its_load_is_undetermined():
+    result = jaxq.simulate(jaxq.MMc(0.999), max_events=2_000_000, replicas=256)
+    assert set(result.flags) & {"warmup_undetermined", "unstable"}
+    assert result["number_in_system"].mean is None
+    assert result["number_in_system"].oracle == pytest.approx(999)
+    assert result.run["warmup"] is None
+
+
+def test_a_slow_relaxation_is_not_called_growth():
+    """M/M/1 at 0.98 relaxes in some 10,000 time units; the run is about as long."""
+    result = jaxq.simulate(jaxq.MMc(0.98), max_events=5_000_000, replicas=256)
+    assert "unstable" not in result.flags
+    assert "warmup_undetermined" in result.flags
+
+
+def test_more_events_than_allowed_is_truncated():
+    result = jaxq.simulate(jaxq.MMc(0.5), events=1_000_000, max_events=1_000_000, replicas=64, warmup=0)
+    assert result.flags == ("truncated",)
+    assert result.run["events"] <= 1_000_000
+    assert result["number_in_system"].mean == pytest.approx(1, abs=0.05)
+
+
+def test_a_horizon_that_is_not_reached_is_truncated():
+    result = jaxq.simulate(jaxq.MMc(0.5), horizon=1e6, max_events=1_000_000, replicas=64, warmup=0)
+    assert result.flags == ("truncated",)
+
+
+def test_a_horizon_is_truncated_also_before_the_first_look():
+    """8192 replicas at the full block: one launch is one block, the first look comes after 32."""
+    result = jaxq.simulate(jaxq.MMc(0.5), horizon=1e9, time_limit=1e-9, replicas=8192, warmup=0)
+    assert result.run["time"] < 1e9
+    assert result.flags == ("truncated",)
+
+
+def test_a_time_limit_truncates():
+    result = jaxq.simulate(jaxq.MMc(0.5), events=10**9, time_limit=1e-9, replicas=64, warmup=0, max_events=10**12)
+    assert result.flags == ("truncated",)
+    assert 0 < result.run["events"] < 10**9
+
+
+def test_precision_that_is_not_reached():
+    result = jaxq.simulate(jaxq.MMc(0.5), precision=1e-6, max_events=2_000_000, replicas=64)
+    assert result.flags == ("precision_not_reached",)
+    assert result["number_in_system"].mean is not None
+
+
+@pytest.mark.parametrize("metric", ["number_in_system:0.02", "queue_length:0.01abs", "probability_wait:0.01"])
+def test_precision_that_is_reached(metric):
+    result = jaxq.simulate(jaxq.MMc(0.5), metric=metric, replicas=64)
+    name, size = metric.split(":")
+    allowed = float(size.removesuffix("abs")) * (1 if size.endswith("abs") else result[name].mean)
+    assert result.flags == ()
+    assert result[name].half_width <= allowed
+
+
+def test_overflow_withholds():
+    result = jaxq.simulate(Bounded(0.9, 8), **QUICK)
+    assert result.flags == ("overflow",)
+    assert result["number"].mean is None
+    assert jaxq.simulate(Bounded(0.1, 50), **QUICK).flags == ()
+
+
+def test_what_is_not_a_number_is_flagged():
+    result = jaxq.simulate(Never(0.5, 1000), **QUICK)
+    assert result.flags == ("nan",)
+    assert result["share"].mean is None and result["number"].mean == pytest.approx(1.0, abs=0.2)
+
+
+def test_every_flag_has_a_meaning():
+    from jaxq.engine.result import MEANING, WITHHELD
+
+    assert set(WITHHELD) < set(MEANING)
+    assert {"truncated", "unfinished", "precision_not_reached"} <= set(MEANING)
+
+
+# --- interrupts -------------------------------------------------------------------------------------------------------
+
+
+class Interrupting(Silent):
+    """Sends SIGINT to this very process when the ``at``-th launches have ended; keeps what it was told."""
+
+    def __init__(self, *at):
+        self.at, self.seen, self.log = at, 0, []
+
+    def start(self, description):
+        self.log.append(description)
+
+    def update(self, progress):
+        self.seen += 1
+        self.last = progress
+        for at in self.at:
+            if at == self.seen:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def close(self):
+        self.log.append("closed")
+
+
+ENDLESS = {"precision": 1e-9, "replicas": 64, "max_events": 10**12}
+
+
+def test_the_first_interrupt_returns_what_is_there():
+    before = signal.getsignal(signal.SIGINT)
+    meter = Interrupting(2)
+    result = jaxq.simulate(jaxq.MMc(0.5), meter=meter, **ENDLESS)
+    assert "unfinished" in result.flags
+    assert meter.seen == 2 and meter.log[-1] == "closed"
+    assert result.run["events"] == meter.last.events
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_marks_a_run_that_just_ended():
+    result = jaxq.simulate(jaxq.MMc(0.5), meter=Interrupting(1), **QUICK)
+    assert result.flags == ("unfinished",)
+    assert result["number_in_system"].mean == pytest.approx(1, abs=0.2)
+
+
+def test_the_second_interrupt_raises():
+    before = signal.getsignal(signal.SIGINT)
+    meter = Interrupting(2, 2)
+    with pytest.raises(KeyboardInterrupt):
+        jaxq.simulate(jaxq.MMc(0.5), meter=meter, **ENDLESS)
+    assert meter.log[-1] == "closed"
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_meter_hears_of_points_replicas_and_events():
+    meter = Interrupting()
+    jaxq.sweep(jaxq.MMc(0.5), {"arrival_rate": [0.2, 0.5]}, meter=meter, **QUICK)
+    assert meter.log[0].startswith("2 point(s) x 64 replicas on 2 cpu device(s)")
+    assert meter.last.events >= 2 * 64 * 3000
+    assert meter.last.seconds > 0
+
+
+# --- lengths ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("events", [1, 3000, 20_000])
+def test_events_are_rounded_up_to_whole_launches(events):
+    result = jaxq.simulate(jaxq.MMc(0.5), events=events, replicas=64, warmup=0)
+    assert events <= result.run["events_per_replica"] <= max(2 * events, 2048)
+    assert result.run["events"] == 64 * result.run["events_per_replica"]
+
+
+def test_events_come_after_the_warmup():
+    given = jaxq.simulate(jaxq.MMc(0.5), events=20_000, replicas=64, warmup=5000)
+    assert given.run["warmup"] >= 5000
+    assert given.run["events_per_replica"] >= 20_000
+    found = jaxq.simulate(jaxq.MMc(0.9), events=20_000, replicas=64)
+    assert found.run["events_per_replica"] >= 20_000
+    assert found.run["events"] == 64 * (found.run["warmup"] + found.run["events_per_replica"])
+
+
+@pytest.mark.parametrize("system", [jaxq.MMc(0.5), jaxq.MG1(0.7)], ids=["chain", "customers"])
+def test_a_horizon_is_reached_in_model_time(system):
+    result = jaxq.simulate(system, horizon=200_000.0, replicas=64)
+    assert not result.flags
+    assert 200_000 <= result.run["time"] < 400_000
+
+
+# --- determinism and common random numbers ----------------------------------------------------------------------------
+
+
+def means(result):
+    return {name: (m.mean, m.half_width) for name, m in result.metrics.items()}
+
+
+@pytest.mark.parametrize("system", [jaxq.MMc(0.8), jaxq.MG1(0.7)])
+def test_the_same_seed_gives_the_same_numbers(system):
+    one = jaxq.simulate(system, replicas=64, precision=0.05, seed=3)
+    assert means(one) == means(jaxq.simulate(system, replicas=64, precision=0.05, seed=3))
+    other = jaxq.simulate(system, replicas=64, precision=0.05, seed=4)
+    assert all(means(one)[name] != means(other)[name] for name in one.metrics if means(one)[name][1] != 0)
+
+
+def test_seeds_beyond_32_bits_differ():
+    assert means(jaxq.simulate(jaxq.MMc(0.8), seed=1, **QUICK)) != means(
+        jaxq.simulate(jaxq.MMc(0.8), seed=1 + 2**32, **QUICK)
+    )
+
+
+def test_paired_differences_are_narrow():
+    systems = [jaxq.MMc(8.0, 1.0, n) for n in (10, 11)]
+    results = jaxq.compare(systems, events=20_000, replicas=128)
+    row = next(d for d in results.differences if d["metric"] == "number_in_system")
+    one, other = (r["number_in_system"] for r in results)
+    assert (row["system"], row["minus"]) == ("servers=11", "servers=10")
+    assert row["mean"] == pytest.approx(other.mean - one.mean, abs=1e-12)
+    assert row["half_width"] < 0.6 * np.hypot(one.half_width, other.half_width)
+    exact = systems[1].oracle()["number_in_system"].value - systems[0].oracle()["number_in_system"].value
+    assert row["half_width"] < 0.1 * abs(exact), "no power"
+    assert abs(row["mean"] - exact) < 2.3 * row["half_width"]
+
+
+def test_paired_differences_are_those_of_the_replicas():
+    results = jaxq.compare([jaxq.MMc(0.5), jaxq.MMc(0.6)], **QUICK)
+    alone = [jaxq.simulate(jaxq.MMc(rate), **QUICK) for rate in (0.5, 0.6)]
+    values = [r.replica_values()["number_in_system"] for r in alone]
+    row = next(d for d in results.differences if d["metric"] == "number_in_system")
+    difference = values[1] - values[0]
+    assert row["mean"] == pytest.approx(difference.mean(), rel=1e-9)
+    from jaxq.stats.intervals import t_quantile
+
+    by_hand = t_quantile(0.975, 63) * difference.std(ddof=1) / 8
+    assert row["half_width"] == pytest.approx(by_hand, rel=1e-9)
+
+
+def test_a_system_compared_with_itself_differs_by_nothing():
+    results = jaxq.compare([jaxq.MMc(0.8), jaxq.MMc(0.8)], **QUICK)
+    assert all(d["mean"] == 0 and d["half_width"] == 0 for d in results.differences)
+    assert len(results.differences) == len(results[0].metrics)
+
+
+def test_capacity_that_is_never_reached_changes_no_path():
+    """Another structure, another program, the same words: the paths are the same."""
+    results = jaxq.compare([jaxq.MMc(0.3), jaxq.MMc(0.3, capacity=1000)], **QUICK)
+    assert all(d["mean"] == 0 for d in results.differences if d["metric"] == "number_in_system")
+
+
+def test_classes_of_different_structure_are_compared():
+    before = program.cache_info().misses
+    results = jaxq.compare([jaxq.MMc(0.5), jaxq.MG1(0.5, 1.0, "deterministic")], events=20_000, replicas=64)
+    assert program.cache_info().misses <= before + 2
+    assert [r.system for r in results] == ["mmc", "mg1"]
+    row = next(d for d in results.differences if d["metric"] == "waiting_time")
+    assert row["half_width"] < 0.1, "no power"
+    assert abs(row["mean"] - (0.5 - 1.0)) < 2.3 * row["half_width"]
+    assert {d["metric"] for d in results.differences} == {"waiting_time", "queue_length", "probability_wait"}
+
+
+def test_order_is_kept_across_structures():
+    systems = [jaxq.MMc(0.5), jaxq.MMc(0.5, abandonment_rate=1.0), jaxq.MMc(0.6), jaxq.MMc(0.5, capacity=3)]
+    results = jaxq.compare(systems, **QUICK)
+    for system, result in zip(systems, results, strict=True):
+        assert means(result) == means(jaxq.simulate(system, **QUICK))
+
+
+def test_a_paired_comparison_needs_replicas():
+    """Batch means of two runs may be cut into different windows: pairing them would be no pairing."""
+    with pytest.raises(ValueError, match="replicas = 29: a paired comparison needs at least 30"):
+        jaxq.compare([jaxq.MMc(0.2), jaxq.MG1(0.5)], events=2000, replicas=29)
+
+
+def test_few_replicas_use_batch_means():
+    result = jaxq.simulate(jaxq.MMc(0.5), events=50_000, replicas=4)
+    assert result.run["method"] == "batch-means"
+    assert result.estimates["number_in_system"].residuals.size >= 30
+    metric = result["number_in_system"]
+    assert metric.half_width < 0.1, "no power"
+    assert abs(metric.mean - 1) < 4.5 * metric.standard_error
+
+
+# --- sweeps -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_over_structures_runs():
+    results = jaxq.sweep(jaxq.MMc(0.5), {"servers": [1, 2], "capacity": [3, None]}, **QUICK)
+    assert [r.point for r in results] == [{"servers": s, "capacity": c} for s in (1, 2) for c in (3, None)]
+    assert ["probability_block" in r.metrics for r in results] == [True, False, True, False]
+
+
+def test_quantiles_of_a_sweep_are_those_of_its_points():
+    options = {"events": 3000, "replicas": 64, "warmup": 0, "quantiles": "number_in_system:0.5,0.9,0.99"}
+    rates = [0.2, 0.5, 0.9]
+    for result in jaxq.sweep(jaxq.MMc(0.5), {"arrival_rate": rates}, **options):
+        alone = jaxq.simulate(jaxq.MMc(result.point["arrival_rate"]), **options)
+        for p, row in alone["number_in_system"].quantiles.items():
+            assert result["number_in_system"].quantiles[p]["value"] == pytest.approx(row["value"], rel=1e-6)
+        assert result.histograms["number_in_system"]["probability"] == pytest.approx(
+            alone.histograms["number_in_system"]["probability"], rel=1e-6
+        )
+
+
+def test_quantiles_do_not_depend_on_the_batch():
+    options = {"events": 3000, "replicas": 99, "warmup": 0, "quantiles": "number_in_system"}
+    whole = jaxq.simulate(jaxq.MMc(0.9), **options).histograms["number_in_system"]
+    parts = jaxq.simulate(jaxq.MMc(0.9), batch=33, **options).histograms["number_in_system"]
+    assert parts["left"] == whole["left"]
+    assert parts["probability"] == pytest.approx(whole["probability"], rel=1e-6)
