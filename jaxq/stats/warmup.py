@@ -31,6 +31,15 @@ def _decay(tau: float, windows: int) -> np.ndarray:
     return tau * (np.exp(-t[:-1] / tau) - np.exp(-t[1:] / tau))
 
 
+def _inflation(windows: Sequence[Estimate]) -> float:
+    """``(1 + r) / (1 - r)`` with r the correlation of neighbouring windows within replicas, at least 0: by how much sums
+    over windows vary more than independent ones would."""
+    series = np.array([w.residuals for w in windows])
+    square = np.sum(series[:-1] ** 2)
+    r = np.sum(series[:-1] * series[1:]) / square if square > 0 and np.isfinite(square) else 0.0
+    return (1 + r) / (1 - r) if 0 < r < 0.98 else 1.0 if r <= 0 else 99.0
+
+
 def cut_of_metric(windows: Sequence[Estimate], last_half: Estimate, half_width: float) -> int | None:
     """Windows to discard for one metric; None if the run is too short to tell (the cut would pass its middle).
 
@@ -45,6 +54,7 @@ def cut_of_metric(windows: Sequence[Estimate], last_half: Estimate, half_width: 
     # A window of a rare event that did not happen has a tiny spread of its own: no window counts for more than usual.
     usual = error[early // 2 :][np.isfinite(error[early // 2 :])]
     error = np.maximum(error, np.sqrt(np.mean(usual**2)) if usual.size else 0.0)
+    error = error * np.sqrt(_inflation(windows[early:]))
     known = np.isfinite(d) & (error > 0)
     if known.sum() < 4 or not half_width > 0:
         return least_cut(count)
