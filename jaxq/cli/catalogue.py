@@ -100,7 +100,11 @@ def print_all(found: dict[str, dict[str, Any]]) -> None:
         console.print(f"  fields   {fields}")
         console.print(f"  metrics  {', '.join(about['metrics'])}")
         console.print(f"  oracle   {kinds}\n")
-    console.print("* required. More about one: jaxq list SYSTEM; its options: jaxq run SYSTEM --help", style="dim")
+    starred = any(f["required"] for about in found.values() for f in about["fields"].values())
+    console.print(
+        ("* required. " if starred else "") + "More about one: jaxq list SYSTEM; its options: jaxq run SYSTEM --help",
+        style="dim",
+    )
 
 
 def print_one(name: str, about: dict[str, Any]) -> None:

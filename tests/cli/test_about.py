@@ -26,7 +26,7 @@ def test_help_names_every_verb(jaxq, args):
 def test_help_of_a_system_has_its_fields_with_rule_and_default(jaxq, verb, system):
     code, out, _ = jaxq(verb, system, "--help")
     words = " ".join(out.split())
-    assert code == 0 and "--arrival-rate" in words and "arrival rate" in words and "[required]" in words
+    assert code == 0 and "--arrival-rate" in words and "arrival rate" in words and "0.8" in words
     assert all(f"--{name.replace('_', '-')} " in words for name in VERBS[verb].options)
 
 
@@ -54,7 +54,7 @@ def test_list_as_json(jaxq):
     data = json.loads(out)
     assert code == 0 and set(data["systems"]) == set(SYSTEMS)
     mmc = data["systems"]["mmc"]
-    assert mmc["fields"]["arrival_rate"]["required"] and mmc["fields"]["servers"]["default"] == 1
+    assert mmc["fields"]["arrival_rate"]["default"] == 0.8 and mmc["fields"]["servers"]["default"] == 1
     assert mmc["oracle"]["queue_length"] == "exact" and "number_in_system" in mmc["headline"]
 
 

@@ -16,7 +16,6 @@ BAD = {
     "unstable": (["run", "mmc", "--arrival-rate", "2"], ["arrival_rate = 2", "must be <", "stationary"]),
     "unstable in a sweep": (["sweep", "mmc", "--arrival-rate", "0.5:1.5:3"], ["arrival_rate", "must be <"]),
     "fields that disagree": ([*MMC, "--servers", "5", "--capacity", "3"], ["capacity = 3", ">= servers"]),
-    "missing field": (["run", "mmc"], ["arrival_rate", "--arrival-rate", "a number > 0"]),
     "unknown law": (["run", "mg1", "--arrival-rate", ".5", "--service-law", "x"], ["service_law", "x", "lognormal"]),
     "unknown option": ([*MMC, "--servrs", "3"], ["--servrs", "did you mean --servers"]),
     "unknown system": (["run", "tokn-pool"], ["unknown system tokn-pool; did you mean token-pool?"]),

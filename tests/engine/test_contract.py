@@ -9,7 +9,7 @@ import jaxq
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue
 
 
-def agrees(metric, value, share, error=0.0, k=4.5):
+def check_agreement(metric, value, share, error=0.0, k=4.5):
     """Two gates: the half-width is under ``share`` of the value, and the difference under ``k`` standard errors."""
     assert metric.half_width < share * abs(value), "no power"
     assert abs(metric.mean - value) < k * (metric.standard_error**2 + error**2) ** 0.5
@@ -17,7 +17,7 @@ def agrees(metric, value, share, error=0.0, k=4.5):
 
 def test_tolled_queue_joins_as_the_closed_form_says():
     result = jaxq.simulate(TolledQueue(0.8, 3.0), events=40_000, replicas=256)
-    agrees(result["probability_join"], 0.9412359, 0.001)
+    check_agreement(result["probability_join"], 0.9412359, 0.001)
     assert result["revenue"].mean == pytest.approx(0.8 * result["probability_join"].mean, rel=2e-3)
 
 
@@ -25,12 +25,12 @@ def test_balanced_saturation_meets_the_exact_chain():
     # the N network of the staffing specification at n = 100; 10.7533 is its exact total queue
     system = BalancedSaturation(131.0, 49.0, 55, 118, 52)
     result = jaxq.simulate(system, events=100_000, replicas=512)
-    agrees(result["total_queue"], 10.7533, 0.05)
+    check_agreement(result["total_queue"], 10.7533, 0.05)
 
 
 def test_shadow_routing_runs_on_the_real_clock():
     result = jaxq.simulate(ShadowRouting(), events=60_000, replicas=64)
-    agrees(result["reward_rate"], 1315.9, 0.005, error=0.35)
+    check_agreement(result["reward_rate"], 1315.9, 0.005, error=0.35)
 
 
 def test_every_system_that_ships_keeps_its_types_and_metrics():

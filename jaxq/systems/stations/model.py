@@ -26,7 +26,7 @@ class MMc(JumpProcess):
     probability_block of an arrival. Arrivals see time averages (PASTA).
     """
 
-    arrival_rate: float = positive("arrival rate, 1/time")
+    arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
     service_rate: float = positive("service rate of one server, 1/time", default=1.0)
     servers: int = whole("servers", default=1)
     abandonment_rate: float | None = nonnegative(
@@ -151,7 +151,7 @@ class Lindley(System):
 class MG1(Lindley):
     """M/G/1: Poisson arrivals, one server, service times from a law with mean 1/service_rate."""
 
-    arrival_rate: float = positive("arrival rate, 1/time")
+    arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
     service_rate: float = positive("service rate, 1/time", default=1.0)
     service_law: Law = compound("service law, scaled to mean 1/service_rate", parse_law, Law, default=Exponential())
 
@@ -166,7 +166,7 @@ class MG1(Lindley):
 class GG1(Lindley):
     """GI/G/1: renewal arrivals from a law with mean 1/arrival_rate, service times from a law with mean 1/service_rate."""
 
-    arrival_rate: float = positive("arrival rate, 1/time")
+    arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
     service_rate: float = positive("service rate, 1/time", default=1.0)
     arrival_law: Law = compound(
         "interarrival law, scaled to mean 1/arrival_rate", parse_law, Law, default=Exponential()

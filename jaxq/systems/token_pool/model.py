@@ -36,9 +36,9 @@ class TokenPool(System):
     with a cap also tokens, no_tokens = P[s = 0], full_tokens = P[s = C].
     """
 
-    servers: int = whole("servers N", static=True, high=MOST_SERVERS)
-    arrival_rate: Any = positive("arrival rate of jobs at a server, 1/time; one or N", listed=True)
-    phi: float = probability("probability that an offer earns a token")
+    servers: int = whole("servers N", default=10, static=True, high=MOST_SERVERS)
+    arrival_rate: Any = positive("arrival rate of jobs at a server, 1/time; one or N", default=0.8, listed=True)
+    phi: float = probability("probability that an offer earns a token", default=0.8)
     token_cap: int | None = whole("tokens a server can hold", default=None, optional=True, high=MOST_TOKENS)
     service_rate: Any = positive("rate of capacity units at a server, 1/time; one or N", default=1.0, listed=True)
     wait: float = nonnegative("wait in the pool that servers anticipate, time", default=0.0)
