@@ -1,6 +1,6 @@
 """Coverage of the intervals through the whole pipeline: warm-up detection and stop rule run inside every repeat.
 
-    python benchmarks/coverage.py                    # 4000 repeats of three systems, about 15 minutes on two cores
+    python benchmarks/coverage.py                    # 4000 repeats of three systems, about 10 minutes on two cores
     python benchmarks/coverage.py --repeats 400 --case mm1
 
 Each repeat is one `jaxq.simulate` with a fresh seed; a metric is covered if the exact value lies within its half-width.
@@ -25,7 +25,7 @@ CASES = {
     ),
     "token-pool": (
         jaxq.TokenPool(10, 0.8, 0.8, 5),
-        {"replicas": 64, "precision": 0.02},
+        {"replicas": 64, "events": 20_000},
         ("own_queue", "request_rate", "pool_busy_on_offer", "no_tokens"),
     ),
 }

@@ -21,7 +21,7 @@ from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.layout import FIRST_LOOK, default_replicas
 from jaxq.engine.options import Options
-from jaxq.engine.program import initial_rate, names
+from jaxq.engine.program import initial_rate, lanes_bytes, names
 from jaxq.engine.progress import Meter, Progress, Silent
 from jaxq.engine.result import Result, Results, describe, finite, plain
 from jaxq.engine.stack import Stack
@@ -118,20 +118,26 @@ def label(result: Result, index: int) -> str:
 
 def run(systems: Sequence[System], options: Options, meter: Meter | None = None, varied=()) -> Results:
     """Run several points for the same number of events and judge each."""
+    structures = set()
     for system in systems:
         if not isinstance(system, System):
             raise TypeError(f"{system!r} is not a jaxq system")
         system.check_stationary()
-        check_names(system, options)
+        if jax.tree.structure(system) not in structures:
+            structures.add(jax.tree.structure(system))
+            check_names(system, options)
     meter = meter or Silent()
     devices = choose_devices(options.devices)
     replicas = options.replicas or default_replicas(devices)
     groups: dict = {}
+    size = 0
     for i, system in enumerate(systems):
         prepared = system.prepare()
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(prepared))
+        size += replicas * lanes_bytes(prepared)
         groups.setdefault((jax.tree.structure(prepared), shapes), []).append(i)
     description = f"{len(systems)} point(s) x {replicas} replicas on {len(devices)} {devices[0].platform} device(s)"
+    description += f", {size / 2**20:.3g} MB of state"
     expected = options.events or options.max_events
     if options.horizon is not None:
         expected = min(expected, math.ceil(options.horizon * max(initial_rate(system) for system in systems)))
