@@ -5,7 +5,7 @@ Notation as in `jaxq.analytic.token_chain`; time unit 1 / mu, rates per server, 
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -184,8 +184,8 @@ def equilibria(servers: int, rho: float, phi: float, phases: int = 400) -> tuple
     Raises:
         ValueError: as `best_response`, servers or phases is no integer of at least 1.
 
-    Source: Chen, Chen and Qian, Sections 3.2 and 4.2, Lemma 4.2, Appendix B.4; the bound by Baeuerle and Rolski (1998),
-    Journal of Applied Probability 35(3), 741-747: associated modulation of a queue does not shorten it.
+    Source: Chen, Chen and Qian, Sections 3.2 and 4.2, Lemma 4.2, Appendix B.4. The bound, proved for modulated arrivals
+    and used here for modulated arrivals and units: Baeuerle and Rolski (1998), Journal of Applied Probability 35(3).
     """
     from scipy.optimize import brentq
 
@@ -196,7 +196,7 @@ def equilibria(servers: int, rho: float, phi: float, phases: int = 400) -> tuple
 
     def consider(threshold: int, mix: float, low: float, high: float) -> None:
         wait, offer, pool = _induced(servers, rho, phi, threshold, mix)
-        # A wait on the border of its interval may miss it by rounding: as _ceil does for the least N.
+        # A wait on the border of its interval may miss it by rounding: as the closed conditions of the paper are meant.
         slack = 8 * _EPS * high / min(1 - rho, 1 - phi)
         if low - slack <= wait <= high + slack and not any(abs(wait - other.wait) <= slack for other in found):
             found.append(Equilibrium(wait, threshold, mix, offer, pool))
@@ -216,7 +216,7 @@ def equilibria(servers: int, rho: float, phi: float, phases: int = 400) -> tuple
             gaps = [excess(mix) for mix in mixes]
             for first, second, before, after in zip(mixes, mixes[1:], gaps, gaps[1:], strict=False):
                 if before * after < 0:
-                    mix = float(brentq(excess, second, first, xtol=1e-12))
+                    mix: Any = brentq(excess, second, first, xtol=1e-12)
                     _, offer, pool = _induced(servers, rho, phi, z, mix)
                     found.append(Equilibrium(low, z, mix, offer, pool))
         consider(z, 0.0, 0.0 if z == k and not p else low, high)

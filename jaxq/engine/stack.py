@@ -71,15 +71,18 @@ class Stack:
             self._parts.append([placed, carry, slice(first, min(first + launch_rows, self.rows))])
         self._names: dict[str, list[str]] = {}
         self._stores: dict[str, WindowedSums] = {}
+        self._queued: list = []
 
     @property
     def windows(self) -> WindowedSums:
         """The sums of `System.observe`, `tally` and `counters`, by window of time."""
+        self.settle()
         return self._stores["windows"]
 
     @property
     def histograms(self) -> WindowedSums:
         """The histograms that were asked for, by window of time."""
+        self.settle()
         return self._stores["histograms"]
 
     @property
@@ -93,12 +96,20 @@ class Stack:
         return self.launches * self.layout.events_per_launch
 
     def launch(self) -> None:
-        """Run one launch of every part and add its sums up. All parts are queued before the first is read."""
+        """Queue one launch of every part, then add up the sums of the one before, while the devices work."""
         queued = []
         for part in self._parts:
             part[1], sums = self.program.launch(part[0], part[1])
             queued.append(sums)
         self.launches += 1
+        self.settle()
+        self._queued = queued
+
+    def settle(self) -> None:
+        """Wait for the launch that is queued, if any, and add its sums up."""
+        queued, self._queued = self._queued, []
+        if not queued:
+            return
         columns, histograms = [], []
         for (_, _, rows), (sums, counts) in zip(self._parts, queued, strict=True):
             columns.append(self._columns(sums, rows))
@@ -112,6 +123,7 @@ class Stack:
 
     def saved(self) -> dict[str, np.ndarray]:
         """Everything computed so far, as arrays (`jaxq.engine.checkpoint`)."""
+        self.settle()
         arrays = {
             "launches": np.int64(self.launches),
             "overflow": self.overflow,
