@@ -1,7 +1,7 @@
 """The rule by which the engine cuts a run into tiles, blocks and launches (figures: benchmarks/README.md).
 
 CPU: a tile's carry and sums fill about half of the first-level cache (16 KB of 32), 64 to 256 replicas (a system may say
-otherwise); so the whole event loop of a tile runs in cache. A launch lasts long enough (2**25 events) that the host
+otherwise); so the whole event loop of a tile runs in cache. A launch lasts long enough (2**27 events) that the host
 loop between launches, about a millisecond, is not felt. GPU: one tile, no unrolling beyond the system's hint.
 """
 
@@ -11,7 +11,7 @@ from jaxq.engine.program import Layout, lanes_bytes
 from jaxq.engine.system import System
 
 TILE_BYTES = 16 * 1024
-LAUNCH_EVENTS = 2**25
+LAUNCH_EVENTS = 2**27
 OBSERVATIONS = 1024
 LEAST_OBSERVATIONS = 16
 FIRST_LOOK = 32
