@@ -161,7 +161,7 @@ def main() -> None:
                 rows.append(row)
                 print(json.dumps(row), flush=True)
     if arguments.out:
-        arguments.out.write_text(json.dumps({"command": " ".join(sys.argv[1:]), "rows": rows}, indent=1) + "\n")
+        arguments.out.write_text(json.dumps({"repeats": arguments.repeats, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
