@@ -6,13 +6,8 @@ Each is simulated against a value that does not come from this code (specificati
 import pytest
 
 import jaxq
+from tests.agreement import check_agreement
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue
-
-
-def check_agreement(metric, value, share, error=0.0, k=4.5):
-    """Two gates: the half-width is under ``share`` of the value, and the difference under ``k`` standard errors."""
-    assert metric.half_width < share * abs(value), "no power"
-    assert abs(metric.mean - value) < k * (metric.standard_error**2 + error**2) ** 0.5
 
 
 def test_tolled_queue_joins_as_the_closed_form_says():

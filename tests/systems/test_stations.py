@@ -12,16 +12,11 @@ from jaxq import random
 from jaxq.analytic import laws as exact_laws
 from jaxq.analytic.single_server import mm1_waiting_quantile
 from jaxq.systems.stations.laws import parse_law
+from tests.agreement import check_agreement
 
 K = 4.5
 """Standard errors allowed: one false alarm in 150,000 comparisons; some 200 are made, with fixed seeds."""
 OPTIONS = {"events": 30_000, "replicas": 256}
-
-
-def agrees(metric, value, share):
-    """The half-width is under ``share`` of the value (power), the difference under K standard errors."""
-    assert metric.half_width < share * abs(value), "no power"
-    assert abs(metric.mean - value) < K * metric.standard_error
 
 
 def all_agree(result, share, skip=()):
@@ -32,7 +27,7 @@ def all_agree(result, share, skip=()):
             continue
         assert metric.oracle is not None and metric.kind == "exact"
         if metric.half_width > 1e-12:
-            agrees(metric, metric.oracle, share)
+            check_agreement(metric, metric.oracle, share)
         else:
             assert metric.mean == pytest.approx(metric.oracle, abs=1e-12)
 

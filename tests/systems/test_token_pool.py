@@ -15,16 +15,12 @@ from jaxq.analytic import token_chain
 from jaxq.engine.stack import Stack
 from jaxq.systems.token_pool.mechanism import alias_table
 from jaxq.systems.token_pool.policy import best_response
+from tests.agreement import check_agreement
 
 K = 4.5
 """Standard errors allowed; seeds are fixed."""
 RUN = {"events": 200_000, "replicas": 128}
 """One length for all, so that points of one structure share a compilation."""
-
-
-def agrees(metric, value, share):
-    assert metric.half_width < share * abs(value), "no power"
-    assert abs(metric.mean - value) < K * metric.standard_error
 
 
 # --- a slow witness, written from Section 6.1 of the paper ------------------------------------------------------------
@@ -123,7 +119,7 @@ def test_every_metric_with_an_oracle_agrees(small):
 )
 def test_offers_find_a_job_with_probability_phi(servers, arrival_rate, phi, cap):
     result = jaxq.simulate(jaxq.TokenPool(servers, arrival_rate, phi, cap), **RUN)
-    agrees(result["pool_busy_on_offer"], phi, 0.02)
+    check_agreement(result["pool_busy_on_offer"], phi, 0.02)
     assert result["pool_busy_on_offer"].kind == "identity"
     requests, offers = result.estimates["request_rate"], result.estimates["offer_rate"]
     balance = requests - phi * offers
@@ -137,7 +133,7 @@ def test_one_server_is_work_conserving_whatever_the_cap():
     """N = 1, phi <= lambda: total jobs = lambda/(1 - lambda) for every C; the cap is traced, so one compilation."""
     for cap in (1, 3, 8):
         result = jaxq.simulate(jaxq.TokenPool(1, 0.6, 0.5, cap), **RUN)
-        agrees(result["total_jobs"], 1.5, 0.02)
+        check_agreement(result["total_jobs"], 1.5, 0.02)
         assert result["total_jobs"].oracle == pytest.approx(1.5)
 
 
@@ -153,10 +149,10 @@ def test_one_server_that_holds_back_offers_is_not_work_conserving():
 @pytest.mark.parametrize("phi", [0.8, 0.9])
 def test_without_a_cap_the_pool_has_its_closed_form(phi):
     result = jaxq.simulate(jaxq.TokenPool(5, 0.8, phi), **RUN)
-    agrees(result["pool_queue"], phi / (1 - phi), 0.06)
+    check_agreement(result["pool_queue"], phi / (1 - phi), 0.06)
     assert result["own_queue"].mean == 0
     assert result["pool_queue"].oracle == pytest.approx(phi / (1 - phi))
-    agrees(result["cost"], (phi / (1 - phi) + 4) / 5, 0.06)
+    check_agreement(result["cost"], (phi / (1 - phi) + 4) / 5, 0.06)
     assert "tokens" not in result.metrics
 
 
@@ -165,8 +161,8 @@ def test_unlike_servers_meet_their_chains():
     result = jaxq.simulate(system, **RUN)
     chains = [token_chain.token_server(rho, 0.75, 4, 0.0, mu) for rho, mu in ((0.2, 1.0), (0.5, 1.0), (0.7, 2.0))]
     for name in ("own_queue", "request_rate", "offer_rate", "no_tokens", "full_tokens"):
-        agrees(result[name], np.mean([c[name] for c in chains]), 0.03)
-    agrees(result["pool_busy_on_offer"], 0.75, 0.02)
+        check_agreement(result[name], np.mean([c[name] for c in chains]), 0.03)
+    check_agreement(result["pool_busy_on_offer"], 0.75, 0.02)
 
 
 # --- bookkeeping ------------------------------------------------------------------------------------------------------
@@ -296,8 +292,8 @@ def test_a_deviating_server_is_an_array_of_thresholds():
     policy = jaxq.ThresholdPolicy([1000, 0, 0], 0.0, [0.0, 1.0, 1.0])
     result = jaxq.simulate(jaxq.TokenPool(3, 0.5, 0.5, 4, policy=policy), **RUN)
     pair = token_chain.token_server(0.5, 0.5, 4)
-    agrees(result["own_queue"], (1.0 + 2 * pair["own_queue"]) / 3, 0.03)
-    agrees(result["request_rate"], 2 * pair["request_rate"] / 3, 0.03)
+    check_agreement(result["own_queue"], (1.0 + 2 * pair["own_queue"]) / 3, 0.03)
+    check_agreement(result["request_rate"], 2 * pair["request_rate"] / 3, 0.03)
 
 
 def test_prepared_constants():
