@@ -6,45 +6,46 @@
     "erlang"           k, integer shape >= 1      1/k
     "hyperexponential" scv > 1                    parameter; two phases with balanced means, p1/r1 = p2/r2 = 1/2
     "lognormal"        scv > 0                    parameter
+    "gamma"            scv > 0                    parameter
+    "weibull"          k, shape > 0               Gamma(1 + 2/k) / Gamma(1 + 1/k)^2 - 1
+    "pareto"           a, index > 1               1 / (a (a-2)), infinite for a <= 2; P(X > x) = ((a-1) / (a x))^a
+    "phase-type"       (b, T)                     initial vector b, sub-generator T, taken over the mean -b T^-1 1
+    "empirical"        values > 0                 that of the values, each as likely, taken over their mean
 
 scv is the squared coefficient of variation, variance / mean^2. A law of rate r is X / r with X one of these.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+import jaxq.analytic.law_forms as forms
+from jaxq.analytic.arguments import non_negative
 
-from jaxq.analytic.arguments import count, non_negative, number, positive
+Law = tuple[str, Any]
 
-Law = tuple[str, float | None]
+_FORMS: dict[str, Callable[[Any], forms.Form]] = {
+    "exponential": forms.exponential,
+    "deterministic": forms.deterministic,
+    "erlang": forms.erlang,
+    "hyperexponential": forms.hyperexponential,
+    "lognormal": forms.lognormal,
+    "gamma": forms.gamma,
+    "weibull": forms.weibull,
+    "pareto": forms.pareto,
+    "phase-type": forms.phase_type,
+    "empirical": forms.empirical,
+}
+NAMES = tuple(_FORMS)
 
-NAMES = ("exponential", "deterministic", "erlang", "hyperexponential", "lognormal")
 
-
-def _parameter(name: str, parameter: Any) -> Any:
-    """The parameter, checked: a number, None for the laws that take none."""
-    if name not in NAMES:
+def _form(name: str, parameter: Any) -> forms.Form:
+    """The law of a name, its parameter checked."""
+    if name not in _FORMS:
         raise ValueError(f"law name = {name!r} is not allowed: it must be one of {', '.join(NAMES)}")
-    if name == "erlang":
-        return count("erlang parameter (shape)", parameter, 1)
-    if name == "hyperexponential":
-        return number("hyperexponential parameter (scv)", parameter, "a finite number above 1", above=1.0)
-    if name == "lognormal":
-        return positive("lognormal parameter (scv)", parameter)
-    if parameter is not None:
-        raise ValueError(f"{name} parameter = {parameter!r} is not allowed: it must be None")
-    return None
+    return _FORMS[name](parameter)
 
 
-def _balanced_phases(scv: float) -> tuple[float, float]:
-    """Probabilities (p1, p2) of the two phases; their rates are 2 p1 and 2 p2."""
-    first = (1 + math.sqrt((scv - 1) / (scv + 1))) / 2
-    return first, 1 / (2 * (scv + 1) * first)
-
-
-def scv(name: str, parameter: float | None) -> float:
+def scv(name: str, parameter: Any) -> float:
     """Squared coefficient of variation of a law.
 
     Formula: E[X^2] - 1, the mean being 1.
@@ -61,19 +62,15 @@ def scv(name: str, parameter: float | None) -> float:
 
     Source: Whitt (1982), Operations Research 30(1), 125-147, for the balanced hyperexponential.
     """
-    checked = _parameter(name, parameter)
-    if name == "exponential":
-        return 1.0
-    if name == "deterministic":
-        return 0.0
-    return 1 / checked if name == "erlang" else checked
+    return _form(name, parameter).scv
 
 
-def moment(name: str, parameter: float | None, order: int) -> float:
+def moment(name: str, parameter: Any, order: int) -> float:
     """Moment of order 1, 2 or 3 of a law.
 
-    Formula: E[X^n]: exponential n!; deterministic 1; erlang prod_{i<n} (1 + i/k); lognormal (1 + scv)^(n(n-1)/2);
-    hyperexponential n! (p1 r1^-n + p2 r2^-n).
+    Formula: E[X^n]: exponential n!; deterministic 1; erlang and gamma prod_{i<n} (1 + i/k); lognormal
+    (1 + scv)^(n(n-1)/2); hyperexponential n! (p1 r1^-n + p2 r2^-n); weibull Gamma(1 + n/k) / Gamma(1 + 1/k)^n; pareto
+    a ((a-1)/a)^n / (a-n); phase-type n! b (-T)^-n 1 and empirical the mean power, over the n-th power of the mean.
 
     Args:
         name: one of `NAMES`.
@@ -81,32 +78,25 @@ def moment(name: str, parameter: float | None, order: int) -> float:
         order: n, 1 to 3.
 
     Returns:
-        E[X^n], no unit.
+        E[X^n], no unit; infinite for a pareto law of index <= n.
 
     Raises:
         ValueError: as `scv`, or order is none of 1, 2, 3.
 
     Source: Whitt (1982), Operations Research 30(1), 125-147, for the balanced hyperexponential.
     """
-    checked = _parameter(name, parameter)
+    form = _form(name, parameter)
     if isinstance(order, bool) or order not in (1, 2, 3):
         raise ValueError(f"order = {order!r} is not allowed: it must be 1, 2 or 3")
-    if name == "exponential":
-        return float(math.factorial(order))
-    if name == "deterministic":
-        return 1.0
-    if name == "erlang":
-        return math.prod(1 + i / checked for i in range(order))
-    if name == "lognormal":
-        return (1 + checked) ** (order * (order - 1) // 2)
-    return math.factorial(order) * sum(p * (2 * p) ** -order for p in _balanced_phases(checked))
+    return (1.0, *form.moments)[order - 1]
 
 
-def laplace(name: str, parameter: float | None) -> Callable[[float], float]:
+def laplace(name: str, parameter: Any) -> Callable[[float], float]:
     """Laplace transform of a law.
 
-    Formula: s -> E exp(-s X): exponential 1/(1+s); deterministic e^-s; erlang (1 + s/k)^-k; hyperexponential
-    p1 r1/(r1+s) + p2 r2/(r2+s); lognormal by the trapezoid rule over the normal variable.
+    Formula: s -> E exp(-s X): exponential 1/(1+s); deterministic e^-s; erlang and gamma (1 + s/k)^-k; hyperexponential
+    p1 r1/(r1+s) + p2 r2/(r2+s); phase-type b (sI - T)^-1 (-T) 1; empirical the mean exponential; lognormal, weibull
+    and pareto by the trapezoid rule over a variable in which the integrand decays and is analytic.
 
     Args:
         name: one of `NAMES`.
@@ -120,11 +110,11 @@ def laplace(name: str, parameter: float | None) -> Callable[[float], float]:
 
     Source: Trefethen and Weideman (2014), SIAM Review 56(3), for the trapezoid rule's exponential convergence.
     """
-    transform, _ = _transforms(name, _parameter(name, parameter))
+    transform, _ = _form(name, parameter).transforms()
     return lambda s: transform(non_negative("s", s))
 
 
-def laplace_complement(name: str, parameter: float | None) -> Callable[[float], float]:
+def laplace_complement(name: str, parameter: Any) -> Callable[[float], float]:
     """Complement of the Laplace transform of a law, with all its digits for small s.
 
     Formula: s -> E[1 - exp(-s X)].
@@ -141,33 +131,5 @@ def laplace_complement(name: str, parameter: float | None) -> Callable[[float], 
 
     Source: as `laplace`.
     """
-    _, complement = _transforms(name, _parameter(name, parameter))
+    _, complement = _form(name, parameter).transforms()
     return lambda s: complement(non_negative("s", s))
-
-
-def _transforms(name: str, parameter: Any) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """Functions of s: E exp(-s X) and 1 minus it."""
-    if name == "exponential":
-        return lambda s: 1 / (1 + s), lambda s: s / (1 + s)
-    if name == "hyperexponential":
-        phases = _balanced_phases(parameter)
-        return (
-            lambda s: sum(p * 2 * p / (2 * p + s) for p in phases),
-            lambda s: sum(p * s / (2 * p + s) for p in phases),
-        )
-    if name == "deterministic":
-        return lambda s: math.exp(-s), lambda s: -math.expm1(-s)
-    if name == "erlang":
-        return (
-            lambda s: math.exp(-parameter * math.log1p(s / parameter)),
-            lambda s: -math.expm1(-parameter * math.log1p(s / parameter)),
-        )
-
-    # Beyond 12 the normal density is below 1e-31; the step of 1/100 is small against
-    # the strip of decay, pi / (2 deviation), for every deviation a float scv can give (below 27).
-    deviation = math.sqrt(math.log1p(parameter))
-    normal = np.linspace(-12.0, 12.0, 2401)
-    weights = np.exp(-(normal**2) / 2)
-    weights /= weights.sum()
-    values = np.exp(deviation * normal - deviation**2 / 2)
-    return lambda s: float(weights @ np.exp(-s * values)), lambda s: float(-weights @ np.expm1(-s * values))

@@ -73,9 +73,39 @@ def gm1(arrival_rate: float, service_rate: float, arrival_law: Law) -> dict[str,
 
     Source: Kleinrock (1975), Queueing Systems I, Chapter 6.
     """
+    rho = _utilisation(arrival_rate, service_rate)
+    sigma, complement = root(rho, arrival_law)
+    waiting_time = sigma / (service_rate * complement)
+    return {
+        "waiting_time": waiting_time,
+        "sojourn_time": waiting_time + 1 / service_rate,
+        "queue_length": arrival_rate * waiting_time,
+        "probability_wait": sigma,
+        "utilisation": rho,
+    }
+
+
+def root(rho: float, arrival_law: Law) -> tuple[float, float]:
+    """The geometric ratio of GI/M/c as customers find it.
+
+    Formula: the root in (0, 1) of sigma = X*((1-sigma) / rho), X* the Laplace transform of the law between arrivals
+    with mean 1.
+
+    Args:
+        rho: utilisation of a server, in (0, 1).
+        arrival_law: (name, parameter), see `laws`.
+
+    Returns:
+        (sigma, 1 - sigma), each with its own digits.
+
+    Raises:
+        ValueError: the law is unknown, or rho is so near 1 that float64 does not resolve sigma (the relative error of
+            1 - sigma grows as 2e-16 / (1-rho)).
+
+    Source: Kleinrock (1975), Queueing Systems I, Chapter 6.
+    """
     from scipy.optimize import brentq
 
-    rho = _utilisation(arrival_rate, service_rate)
     busy, idle = laplace(*arrival_law), laplace_complement(*arrival_law)
 
     # In the complement u = 1 - sigma the trivial root u = 0 divides out, and what is left decreases from 1/rho - 1.
@@ -89,15 +119,7 @@ def gm1(arrival_rate: float, service_rate: float, arrival_law: Law) -> dict[str,
             raise ValueError(f"load (arrival rate / service rate) = {rho!r} is too close to 1 to find sigma in float64")
     complement: Any = brentq(excess, least, 1.0, xtol=1e-300, rtol=1e-15)  # pyright: ignore[reportArgumentType]
     # One step of the fixed point keeps sigma's digits where it is small.
-    sigma = busy(complement / rho)
-    waiting_time = sigma / (service_rate * complement)
-    return {
-        "waiting_time": waiting_time,
-        "sojourn_time": waiting_time + 1 / service_rate,
-        "queue_length": arrival_rate * waiting_time,
-        "probability_wait": sigma,
-        "utilisation": rho,
-    }
+    return busy(complement / rho), complement
 
 
 def gg1_bounds(arrival_rate: float, service_rate: float, arrival_law: Law, service_law: Law) -> tuple[float, float]:

@@ -100,7 +100,9 @@ def policy_pool_queue(servers: int, rho: float, threshold: int, mix: float, offe
     return float(_multinomial(servers, one_server) @ (jobs * sojourn))
 
 
-def capped_pool_queue(servers: int, rho: float, phi: float, token_cap: int, wait: float = 0.0) -> float:
+def capped_pool_queue(
+    servers: int, rho: float, phi: float, token_cap: int, wait: float = 0.0, most_states: int = _MOST_STATES
+) -> float:
     """Mean jobs in the shared pool when all servers play the mean-field policy with at most C tokens each.
 
     Formula: the chain of (how many servers are in each state (q, s), Q_0), finite as Q_0 + sum_i S_i <= N C, solved by
@@ -112,13 +114,14 @@ def capped_pool_queue(servers: int, rho: float, phi: float, token_cap: int, wait
         phi: probability that an offer earns a token, in (0, 1).
         token_cap: C, tokens, 1 or more.
         wait: expected wait in the pool the policy answers to, in mean service times.
+        most_states: states that the chain may have.
 
     Returns:
         E[Q_0], jobs.
 
     Raises:
         ValueError: as `best_response`, servers or token_cap is no integer of at least 1, or the chain could have more
-            than 100,000 states.
+            than ``most_states`` states.
 
     Source: Chen, Chen and Qian, Section 6.1.
     """
@@ -131,10 +134,10 @@ def capped_pool_queue(servers: int, rho: float, phi: float, token_cap: int, wait
     own = [(q, s) for s in range(1, token_cap + 1) for q in range(threshold + 1)]
     own += [(q, 0) for q in range(threshold + math.ceil(math.log(_TAIL) / math.log(rho)) + 1)]
     states = math.comb(servers + len(own) - 1, servers) * (servers * token_cap + 1)
-    if states > _MOST_STATES:
+    if states > most_states:
         raise ValueError(
             f"servers = {servers} with token_cap = {token_cap} is not allowed: the chain could have {states} states, "
-            f"it must be at most {_MOST_STATES}"
+            f"it must be at most {most_states}"
         )
 
     counts = _counts(servers, len(own))

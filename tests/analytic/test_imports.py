@@ -5,7 +5,7 @@ import pytest
 
 import jaxq.analytic
 
-SOURCES = sorted(Path(next(iter(jaxq.analytic.__path__))).glob("*.py"))
+SOURCES = sorted(Path(next(iter(jaxq.analytic.__path__))).rglob("*.py"))
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)

@@ -13,6 +13,13 @@ LAWS: list[Law] = [
     ("hyperexponential", 20.0),
     ("lognormal", 0.25),
     ("lognormal", 3.0),
+    ("gamma", 0.3),
+    ("gamma", 6.0),
+    ("weibull", 0.5),
+    ("weibull", 3.0),
+    ("pareto", 5.5),
+    ("phase-type", ((0.5, 0.5), ((-1.0, 0.5), (0.0, -2.0)))),
+    ("empirical", (0.5, 4.0, 1.0)),
 ]
 
 
@@ -24,7 +31,10 @@ def test_moments_are_consistent(law: Law) -> None:
     assert moment(*law, 3) >= moment(*law, 2) ** 2 * (1 - 1e-14)
 
 
+# gamma: prod (1 + i scv); weibull k: Gamma(1 + 4/k) / Gamma(1 + 1/k)^4; pareto a: a ((a-1)/a)^4 / (a-4);
+# phase-type and empirical: bounds.
 FOURTH_MOMENTS = [24, 1, 24, 1.25 * 1.5 * 1.75, 150, 1.1e5, 1.25**6, 4.0**6]
+FOURTH_MOMENTS += [1.3 * 1.6 * 1.9, 7 * 13 * 19, 2520, 1.873, 1.643, 60, 30]
 
 
 @pytest.mark.parametrize(("law", "fourth"), list(zip(LAWS, FOURTH_MOMENTS, strict=True)))
@@ -71,9 +81,77 @@ def test_lognormal_transform_by_adaptive_quadrature(variation: float, s: float) 
     assert laplace("lognormal", variation)(s) == pytest.approx(expected, rel=1e-11)
 
 
+SAME: list[tuple[Law, Law]] = [
+    (("gamma", 0.25), ("erlang", 4)),
+    (("weibull", 1.0), ("exponential", None)),
+    (("phase-type", ((1.0, 0.0, 0.0), ((-7.0, 7.0, 0.0), (0.0, -7.0, 7.0), (0.0, 0.0, -7.0)))), ("erlang", 3)),
+    # scv 3: p = (1 +- sqrt(1/2)) / 2 and rates 2 p, here in another unit of time.
+    (
+        (
+            "phase-type",
+            ((0.8535533905932737, 0.1464466094067263), ((-8.535533905932737, 0.0), (0.0, -1.464466094067263))),
+        ),
+        ("hyperexponential", 3.0),
+    ),
+    (("empirical", (2.5,)), ("deterministic", None)),
+]
+
+
+@pytest.mark.parametrize(("law", "other"), SAME)
+def test_laws_that_are_others(law: Law, other: Law) -> None:
+    assert scv(*law) == pytest.approx(scv(*other), rel=1e-12, abs=1e-15)
+    for order in (1, 2, 3):
+        assert moment(*law, order) == pytest.approx(moment(*other, order), rel=1e-12)
+    for s in (1e-12, 0.7, 30.0):
+        assert laplace(*law)(s) == pytest.approx(laplace(*other)(s), rel=1e-12)
+        assert laplace_complement(*law)(s) == pytest.approx(laplace_complement(*other)(s), rel=1e-12)
+
+
+def test_a_cycle_of_phases_is_a_law_too() -> None:
+    # From phase 1 to 2 and back with probability 1/2: (E1 + E2) a geometric number of times.
+    law: Law = ("phase-type", ((1.0, 0.0), ((-2.0, 2.0), (1.0, -2.0))))
+    once = (4 / (2 + 0.4)) ** 2 / 4  # both phases of rate 2 at s = 0.4, the mean being 2
+    assert laplace(*law)(0.8) == pytest.approx(once / 2 / (1 - once / 2), rel=1e-12)
+    assert scv(*law) > 0.5
+
+
+@pytest.mark.parametrize("index", [1.1, 1.5, 2.5, 7.0])
+@pytest.mark.parametrize("s", [0.02, 1.0, 20.0])
+def test_pareto_transform_by_adaptive_quadrature(index: float, s: float) -> None:
+    from scipy.integrate import quad
+
+    # By parts: E exp(-s X) = 1 - s int P(X > x) exp(-s x) dx.
+    least = (index - 1) / index
+    tail = quad(lambda x: (least / x) ** index * math.exp(-s * x), least, 60 / s, epsabs=0, epsrel=1e-12, limit=800)[0]
+    assert laplace_complement("pareto", index)(s) == pytest.approx(-math.expm1(-s * least) + s * tail, rel=1e-10)
+
+
+def test_a_pareto_law_has_the_moments_below_its_index() -> None:
+    assert [moment("pareto", 1.5, n) for n in (1, 2, 3)] == [1.0, math.inf, math.inf]
+    assert moment("pareto", 2.5, 2) == pytest.approx(2.5 * 0.6**2 / 0.5) and moment("pareto", 2.5, 3) == math.inf
+    assert scv("pareto", 2.5) == pytest.approx(1 / (2.5 * 0.5)) and scv("pareto", 2.0) == math.inf
+
+
 def test_errors() -> None:
-    with pytest.raises(ValueError, match=r"law name = 'weibull' .* lognormal"):
-        scv("weibull", 1.0)
+    with pytest.raises(ValueError, match=r"law name = 'beta' .* lognormal"):
+        scv("beta", 1.0)
+    with pytest.raises(ValueError, match=r"pareto parameter \(index\) = 1.0 .* above 1"):
+        scv("pareto", 1.0)
+    with pytest.raises(ValueError, match=r"weibull parameter \(shape\) = 0"):
+        scv("weibull", 0)
+    with pytest.raises(ValueError, match=r"gamma parameter \(scv\) = -1"):
+        scv("gamma", -1)
+    with pytest.raises(ValueError, match=r"empirical parameter = .* positive finite numbers"):
+        scv("empirical", (1.0, 0.0))
+    for parameter, words in (
+        (None, "initial, generator"),
+        (((1.0,), ((-1.0, 0.0),)), "initial, generator"),
+        (((0.5,), ((-1.0,),)), "probabilities and rates"),
+        (((1.0, 0.0), ((-1.0, 2.0), (0.0, -1.0))), "sub-generator"),
+        (((1.0, 0.0), ((-1.0, 1.0), (1.0, -1.0))), "sub-generator"),
+    ):
+        with pytest.raises(ValueError, match=rf"phase-type parameter = .* must be .*{words}"):
+            scv("phase-type", parameter)
     with pytest.raises(ValueError, match=r"exponential parameter = 2"):
         moment("exponential", 2, 1)
     with pytest.raises(ValueError, match=r"erlang parameter \(shape\) = 2.5"):

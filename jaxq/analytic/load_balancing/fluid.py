@@ -1,0 +1,221 @@
+"""Drift-based fluid limit of speed-aware JSQ: the Lyapunov function of Section 6.1 and what it is made of.
+
+Paper: Bhambay, Bueke and Mukhopadhyay, arXiv 2312.10497. The state is x = (x_1, x_2), x_1 <= 0 minus the idle servers
+and x_2 >= 0 the servers of the fastest type with two jobs, both divided by n; n = 1 gives the diffusion scale. Moving
+by drift alone, x_1 is pushed back at 0 as Y_{M,1} is by U in Eq. 3.9. Types enter through mu_1 and mu_M only.
+
+Printed slips corrected here: curves exist for kappa >= beta / mu_1 (not beta / sqrt(n)); below the lowest of them tau is
+infinite also at x_1 = 0, where the path leaves the axis at once; the second integral for f* ends at
+(sqrt(n) / beta) (x_2 exp(-mu_1 tau) - kappa / sqrt(n)).
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from scipy.optimize import brentq
+
+from jaxq.analytic.arguments import count, non_negative, number, positive
+
+
+def hitting_time(
+    x1: float, x2: float, beta: float, fastest_rate: float, slowest_rate: float, servers: int = 1
+) -> float:
+    """Time tau(x) at which the fluid path reaches the axis x_1 = 0 to stay there for a while.
+
+    Formula: least root of -b/mu_M + (x_1 + b/mu_M) e^{-mu_M t} + mu_1 x_2 h(t) = 0 with b = beta / sqrt(n), h(t) =
+    (e^{-mu_M t} - e^{-mu_1 t}) / (mu_1 - mu_M), while mu_1 x_2 e^{-mu_1 t} >= b; infinite if there is none.
+
+    Args:
+        x1: at most 0.
+        x2: 0 or more.
+        beta: sqrt(n) (1 - lambda^(n)).
+        fastest_rate: mu_1, in the time unit in which the capacity per server is 1.
+        slowest_rate: mu_M, at most mu_1.
+        servers: n.
+
+    Returns:
+        tau, or infinity.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: Eqs. 6.50-6.52 and Lemma 6.5.
+    """
+    x1, x2 = _state(x1, x2)
+    b, fast, slow = _drift(beta, fastest_rate, slowest_rate, servers)
+    if fast * x2 < b:
+        return math.inf
+    last = math.log(fast * x2 / b) / fast
+
+    def gap(t: float) -> float:
+        # Times e^{mu_M t} it increases on [0, last].
+        return _first(x1, x2, t, b, fast, slow)
+
+    if x1 == 0:
+        return 0.0
+    if gap(last) < 0:
+        return math.inf
+    return _root(gap, last)
+
+
+def fluid_path(
+    x1: float, x2: float, time: float, beta: float, fastest_rate: float, slowest_rate: float, servers: int = 1
+) -> tuple[float, float]:
+    """Position v^x(t) of the fluid path.
+
+    Formula: (v_1, x_2 e^{-mu_1 t}) off the axis, v_1 as in `hitting_time`; on the axis x_2 falls at rate beta / sqrt(n)
+    down to beta / (mu_1 sqrt(n)); then off the axis for good.
+
+    Args:
+        x1: at most 0.
+        x2: 0 or more.
+        time: 0 or more.
+        beta: sqrt(n) (1 - lambda^(n)).
+        fastest_rate: mu_1, in the time unit in which the capacity per server is 1.
+        slowest_rate: mu_M, at most mu_1.
+        servers: n.
+
+    Returns:
+        v_1, v_2.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: Eqs. 6.49-6.51 and 6.59.
+    """
+    x1, x2 = _state(x1, x2)
+    time = non_negative("time", time)
+    b, fast, slow = _drift(beta, fastest_rate, slowest_rate, servers)
+    tau = hitting_time(x1, x2, beta, fastest_rate, slowest_rate, servers)
+    if time <= tau:
+        return min(_first(x1, x2, time, b, fast, slow), 0.0), x2 * math.exp(-fast * time)
+    landed = x2 * math.exp(-fast * tau)
+    on_axis = max(landed / b - 1 / fast, 0.0)
+    if time <= tau + on_axis:
+        return 0.0, landed - b * (time - tau)
+    rest = time - tau - on_axis
+    return _first(0.0, b / fast, rest, b, fast, slow), b / fast * math.exp(-fast * rest)
+
+
+def entry_curve(
+    x1: float, kappa: float, beta: float, fastest_rate: float, slowest_rate: float, servers: int = 1
+) -> tuple[float, float]:
+    """The curve Gamma^kappa: the height from which the path reaches the axis at kappa / sqrt(n).
+
+    Formula: the root (x_2*, tau*) of `hitting_time`'s equation with x_2 e^{-mu_1 tau} = kappa / sqrt(n).
+
+    Args:
+        x1: at most 0.
+        kappa: at least beta / mu_1.
+        beta: sqrt(n) (1 - lambda^(n)).
+        fastest_rate: mu_1, in the time unit in which the capacity per server is 1.
+        slowest_rate: mu_M, at most mu_1.
+        servers: n.
+
+    Returns:
+        x_2*(x_1, kappa) and tau*(x_1, kappa).
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: Lemma 6.4 and Eq. 6.54.
+    """
+    x1, _ = _state(x1, 0.0)
+    b, fast, slow = _drift(beta, fastest_rate, slowest_rate, servers)
+    landing = _kappa(kappa, beta, fast) / math.sqrt(servers)
+
+    def gap(t: float) -> float:
+        # Increasing from x1, so the root is unique.
+        return math.exp(-slow * t) * (x1 - b * _growth(slow, t)) + fast * landing * _growth(fast, t, slow)
+
+    if x1 == 0:
+        return landing, 0.0
+    bound = 1 / fast
+    while gap(bound) < 0:
+        bound *= 2
+    tau = _root(gap, bound)
+    return landing * math.exp(fast * tau), tau
+
+
+def lyapunov(
+    x1: float, x2: float, kappa: float, beta: float, fastest_rate: float, slowest_rate: float, servers: int = 1
+) -> tuple[float, float, float]:
+    """The Lyapunov function f*(x) = int_0^inf (v_2^x(t) - kappa / sqrt(n))^+ dt and its gradient.
+
+    Formula: with k = kappa / sqrt(n), b = beta / sqrt(n), tau = tau(x) and e = x_2 e^{-mu_1 tau} - k: zero for x_2 <= k;
+    (x_2 - k - k log(x_2 / k)) / mu_1 up to Gamma^kappa; (x_2 - x_2 e^{-mu_1 tau}) / mu_1 - k tau + e^2 / (2 b) above.
+    Gradient there: f_1 = e^{-mu_M tau} e / b, f_2 = (1 - e^{-mu_1 tau}) / mu_1 + e theta / b with theta = mu_1 h(tau) +
+    e^{-mu_1 tau}. It solves (-b - mu_M x_1 + mu_1 x_2) f_1 - mu_1 x_2 f_2 = -(x_2 - k)^+, f_1 = f_2 at x_1 = 0.
+
+    Args:
+        x1: at most 0.
+        x2: 0 or more.
+        kappa: above beta / mu_1.
+        beta: sqrt(n) (1 - lambda^(n)).
+        fastest_rate: mu_1, in the time unit in which the capacity per server is 1.
+        slowest_rate: mu_M, at most mu_1.
+        servers: n.
+
+    Returns:
+        f*, its derivatives in x_1 and in x_2.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: Lemma 6.2, Eq. 6.60 and Eqs. F.7-F.9.
+    """
+    x1, x2 = _state(x1, x2)
+    b, fast, slow = _drift(beta, fastest_rate, slowest_rate, servers)
+    level = _kappa(kappa, beta, fast) / math.sqrt(servers)
+    if x2 <= level:
+        return 0.0, 0.0, 0.0
+    if x2 <= entry_curve(x1, kappa, beta, fastest_rate, slowest_rate, servers)[0]:
+        ratio = level / x2
+        return (x2 - level + level * math.log(ratio)) / fast, 0.0, (1 - ratio) / fast
+    tau = hitting_time(x1, x2, beta, fastest_rate, slowest_rate, servers)
+    decayed = math.exp(-fast * tau)
+    excess = x2 * decayed - level
+    theta = fast * math.exp(-slow * tau) * _growth(slow, tau, fast) + decayed
+    return (
+        x2 * (1 - decayed) / fast - level * tau + excess**2 / (2 * b),
+        math.exp(-slow * tau) * excess / b,
+        (1 - decayed) / fast + excess * theta / b,
+    )
+
+
+def _state(x1: float, x2: float) -> tuple[float, float]:
+    return -non_negative("-x1", -number("x1", x1, "a number")), non_negative("x2", x2)
+
+
+def _drift(beta: float, fastest_rate: float, slowest_rate: float, servers: int) -> tuple[float, float, float]:
+    beta, fast, slow = (
+        positive("beta", beta),
+        positive("fastest_rate", fastest_rate),
+        positive("slowest_rate", slowest_rate),
+    )
+    if slow > fast:
+        raise ValueError(f"slowest_rate = {slow} is not allowed: it must be at most fastest_rate = {fast}")
+    return beta / math.sqrt(count("servers", servers, 1)), fast, slow
+
+
+def _kappa(kappa: float, beta: float, fast: float) -> float:
+    kappa = positive("kappa", kappa)
+    if kappa < beta / fast:
+        raise ValueError(f"kappa = {kappa} is not allowed: it must be at least beta / mu_1 = {beta / fast}")
+    return kappa
+
+
+def _root(gap: Callable[[float], float], high: float) -> float:
+    root: Any = brentq(gap, 0.0, high, xtol=1e-15)
+    return float(root)
+
+
+def _growth(rate: float, t: float, base: float = 0.0) -> float:
+    """int_0^t e^{(rate - base) s} ds, also for rate = base."""
+    return t if rate == base else math.expm1((rate - base) * t) / (rate - base)
+
+
+def _first(x1: float, x2: float, t: float, b: float, fast: float, slow: float) -> float:
+    """v_1(t) off the axis: e^{-mu_M t} (x_1 - b int e^{mu_M s} + mu_1 x_2 int e^{(mu_M - mu_1) s})."""
+    return math.exp(-slow * t) * (x1 - b * _growth(slow, t) + fast * x2 * _growth(slow, t, fast))

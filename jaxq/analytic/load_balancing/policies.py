@@ -1,0 +1,143 @@
+"""Dispatching policies of parallel queues as probabilities: which server an arrival joins, given all queues.
+
+Every policy is one rule: draw servers (all of them; d distinct ones; d with replacement), keep the drawn ones of least
+rank, and take one of these at random. Its probabilities telescope over the ranks, so no server is ever simulated.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from jaxq.analytic.arguments import count, positive
+
+Rank = tuple[float, ...]
+
+
+def shortest(jobs: int, service_rate: float) -> Rank:
+    """Rank by the number of jobs; ties at random (JSQ)."""
+    return (jobs,)
+
+
+def shortest_fastest(jobs: int, service_rate: float) -> Rank:
+    """Rank by the number of jobs, ties to the fastest (SA-JSQ)."""
+    return (jobs, -service_rate)
+
+
+def least_delay(jobs: int, service_rate: float) -> Rank:
+    """Rank by the expected delay (jobs + 1) / rate, ties to the fastest."""
+    return ((jobs + 1) / service_rate, -service_rate)
+
+
+def idle_first(jobs: int, service_rate: float) -> Rank:
+    """Idle servers first; all busy servers tie (JIQ)."""
+    return (min(jobs, 1),)
+
+
+def fastest_idle_first(jobs: int, service_rate: float) -> Rank:
+    """Idle servers first, the fastest of them; all busy servers tie (speed-aware JIQ)."""
+    return (0, -service_rate) if jobs == 0 else (1, 0)
+
+
+def indifferent(jobs: int, service_rate: float) -> Rank:
+    """All servers tie (random routing)."""
+    return (0,)
+
+
+class Policy(NamedTuple):
+    """A dispatching policy.
+
+    rank: (jobs at a server, its service rate) -> tuple; the smallest wins.
+    draws: servers drawn; None for all.
+    distinct: whether the draws are distinct servers, only for equal weights.
+    weights: weight of one server of type j in a draw and in a tie; None for equal weights.
+    """
+
+    rank: Callable[[int, float], Rank]
+    draws: int | None = None
+    distinct: bool = False
+    weights: tuple[float, ...] | None = None
+
+
+SA_JSQ = Policy(shortest_fastest)
+JSQ = Policy(shortest)
+LEAST_DELAY = Policy(least_delay)
+JIQ = Policy(idle_first)
+SA_JIQ = Policy(fastest_idle_first)
+RANDOM = Policy(indifferent, draws=1)
+
+
+def weights_of(policy: Policy, types: int) -> tuple[float, ...]:
+    """Weight of one server of each type, checked.
+
+    Raises:
+        ValueError: draws is no integer of at least 1, the weights are not one positive number a type, or distinct
+            draws have weights.
+    """
+    if policy.draws is not None:
+        count("draws", policy.draws, 1)
+    if policy.weights is None:
+        return (1.0,) * types
+    if policy.distinct and policy.draws not in (None, 1):
+        raise ValueError(f"distinct = True is not allowed: weights {policy.weights} need draws with replacement")
+    if len(policy.weights) != types:
+        raise ValueError(f"weights = {policy.weights} is not allowed: it must have one entry for each of {types} types")
+    return tuple(positive(f"weights[{j}]", weight) for j, weight in enumerate(policy.weights))
+
+
+def routing(
+    policy: Policy, service_rates: Sequence[float], classes: Sequence[tuple[int, int, int]]
+) -> list[tuple[int, int, float]]:
+    """Where an arrival goes.
+
+    Formula: with W(r) the weight, as a fraction, of servers of rank r or more, the winner has rank r with probability
+    W(r)^d - W(r+)^d, for distinct draws C(m(r), d)/C(n, d) - C(m(r+), d)/C(n, d) with m(r) the number of such
+    servers; within a rank classes share by weight.
+
+    Args:
+        policy: see `Policy`.
+        service_rates: mu_j, 1/time.
+        classes: (type j from 0, jobs l, number of type-j servers with l jobs) for all servers of the system.
+
+    Returns:
+        (type, jobs, probability) of the server joined, for the classes of positive probability.
+
+    Raises:
+        ValueError: as `weights_of`, or more distinct servers are drawn than there are.
+
+    Source: Mitzenmacher (2001), IEEE TPDS 12(10), for the telescoping; Bhambay, Bueke and Mukhopadhyay, Definition
+    2.1, for SA-JSQ.
+    """
+    weights = weights_of(policy, len(service_rates))
+    total = sum(number for _, _, number in classes)
+    if policy.distinct and policy.draws is not None and policy.draws > total:
+        raise ValueError(f"draws = {policy.draws} is not allowed: it must be at most the {total} servers")
+
+    def rank(entry: tuple[int, int, int]) -> Rank:
+        return policy.rank(entry[1], service_rates[entry[0]])
+
+    ordered = sorted((entry for entry in classes if entry[2] > 0), key=rank)
+    ranks = [rank(entry) for entry in ordered]
+    weight_total = sum(weights[j] * number for j, _, number in ordered)
+    behind, weight_behind = total, weight_total
+    result: list[tuple[int, int, float]] = []
+    while behind > 0:
+        first = len(ordered) - len(ranks)
+        tied = ordered[first : first + ranks.count(ranks[0])]
+        ranks = ranks[len(tied) :]
+        number = sum(entry[2] for entry in tied)
+        weight = sum(weights[j] * m for j, _, m in tied)
+        if policy.draws is None:
+            chance = 1.0
+        elif policy.distinct:
+            d = policy.draws
+            chance = (math.comb(behind, d) - math.comb(behind - number, d)) / math.comb(total, d)
+        else:
+            after = max(weight_behind - weight, 0.0) if ranks else 0.0
+            chance = (weight_behind / weight_total) ** policy.draws - (after / weight_total) ** policy.draws
+        if chance > 0:
+            result += [(j, jobs, chance * weights[j] * m / weight) for j, jobs, m in tied]
+        if policy.draws is None:
+            break
+        behind -= number
+        weight_behind -= weight
+    return result

@@ -1,0 +1,53 @@
+"""Pools of servers with queues of their own, the set-up shared by the load-balancing formulas.
+
+Paper: Bhambay, Bueke and Mukhopadhyay, arXiv 2312.10497, Section 2: N_j servers of type j, each of rate mu_j. Their
+time unit makes the capacity sum_j mu_j N_j equal to n; here rates carry any time unit and the arrival rate is that of
+the whole system (their n lambda^(n)).
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxq.analytic.arguments import count, positive
+
+
+def pools(service_rates: Iterable[float], servers: Iterable[int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Service rates and numbers of servers by type, checked.
+
+    Args:
+        service_rates: mu_j of one server of type j, 1/time, fastest type first.
+        servers: N_j, 1 or more each.
+
+    Returns:
+        Rates, shape (M,), and servers, shape (M,).
+
+    Raises:
+        ValueError: there is no type, the lengths differ, a rate is not positive and finite, the rates do not
+            strictly decrease, or a number of servers is no integer of at least 1.
+
+    Source: Section 2, mu_1 > ... > mu_M.
+    """
+    rates = [positive(f"service_rates[{j}]", rate) for j, rate in enumerate(service_rates)]
+    counts = [count(f"servers[{j}]", number, 1) for j, number in enumerate(servers)]
+    if not rates or len(rates) != len(counts):
+        raise ValueError(
+            f"service_rates and servers have lengths {len(rates)} and {len(counts)}: both need one entry a type"
+        )
+    decreasing(rates)
+    return np.array(rates), np.array(counts)
+
+
+def decreasing(rates: Sequence[float]) -> None:
+    """Check that the types are distinct and come fastest first.
+
+    Raises:
+        ValueError: they do not.
+    """
+    for j in range(1, len(rates)):
+        if rates[j] >= rates[j - 1]:
+            raise ValueError(
+                f"service_rates[{j}] = {rates[j]!r} is not allowed: it must be below service_rates[{j - 1}] = "
+                f"{rates[j - 1]!r} (fastest type first, equal servers in one type)"
+            )
