@@ -21,19 +21,32 @@ from jaxq.engine.result import Results as Results
 from jaxq.engine.simulate import compare as compare
 from jaxq.engine.simulate import simulate as simulate
 from jaxq.engine.simulate import sweep as sweep
+from jaxq.engine.system import Objective as Objective
 from jaxq.engine.system import Reference as Reference
 from jaxq.engine.system import Sums as Sums
 from jaxq.engine.system import System as System
 from jaxq.systems import SYSTEMS as SYSTEMS
+from jaxq.systems.load_balancing.model import LoadBalancing as LoadBalancing
+from jaxq.systems.load_balancing.speeds import Speeds as Speeds
+from jaxq.systems.stations.empirical import Empirical as Empirical
+from jaxq.systems.stations.gamma import Gamma as Gamma
 from jaxq.systems.stations.laws import Deterministic as Deterministic
 from jaxq.systems.stations.laws import Erlang as Erlang
 from jaxq.systems.stations.laws import Exponential as Exponential
 from jaxq.systems.stations.laws import Hyperexponential as Hyperexponential
 from jaxq.systems.stations.laws import Lognormal as Lognormal
+from jaxq.systems.stations.laws import Pareto as Pareto
+from jaxq.systems.stations.laws import Weibull as Weibull
 from jaxq.systems.stations.model import GG1 as GG1
 from jaxq.systems.stations.model import MG1 as MG1
+from jaxq.systems.stations.model import GGc as GGc
+from jaxq.systems.stations.model import MGcc as MGcc
+from jaxq.systems.stations.model import MGinf as MGinf
 from jaxq.systems.stations.model import MMc as MMc
+from jaxq.systems.stations.phase_type import PhaseType as PhaseType
 from jaxq.systems.token_pool.model import TokenPool as TokenPool
 from jaxq.systems.token_pool.policy import ThresholdPolicy as ThresholdPolicy
+from jaxq.tuning.result import Tuning as Tuning
+from jaxq.tuning.tune import tune as tune
 
 __version__ = _version("jaxq")

@@ -16,7 +16,7 @@ from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.result import aligned, describe
 from jaxq.engine.state_space import StateSpace
 from jaxq.engine.stationary import stationary_law
-from jaxq.engine.system import Reference
+from jaxq.engine.system import Reference, System
 
 NEGLIGIBLE_EDGE = 1e-9
 """Edge mass up to which a cut state space still counts as exact."""
@@ -77,7 +77,7 @@ class ExactResult:
         return "\n".join([f"{self.system}  {fields}", *aligned(rows), f"{self.number_of_states} states{cut}"])
 
 
-def exact(system: JumpProcess, *, keep: Callable[[Any], Any] | None = None, max_states: int = 200_000) -> ExactResult:
+def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_states: int = 200_000) -> ExactResult:
     """The stationary law of a jump process and the metrics under it, without simulating.
 
     Formula: pi Q = 0, sum pi = 1 over the states reachable from ``system.init``, Q the generator given by ``rates`` and
@@ -88,7 +88,7 @@ def exact(system: JumpProcess, *, keep: Callable[[Any], Any] | None = None, max_
     total rate x relaxation time).
 
     Args:
-        system: the process; the components of its state are whole numbers.
+        system: the process, or a system that `prepare` makes one; the components of its state are whole numbers.
         keep: predicate on one state, True where it is kept, written with ``& | ~``; transitions out of the kept set are
             suppressed (of a reversible process, that leaves the law conditioned on the set), and
             `ExactResult.edge_mass` says how much the cut can matter.
@@ -108,7 +108,7 @@ def exact(system: JumpProcess, *, keep: Callable[[Any], Any] | None = None, max_
     Example:
         >>> jaxq.exact(jaxq.MMc(arrival_rate=1.8, servers=2), keep=lambda n: n <= 400).metrics["number_in_system"]
     """
-    prepared = system.prepare() if isinstance(system, JumpProcess) else None
+    prepared = system.prepare()
     if not isinstance(prepared, JumpProcess):
         raise ValueError(f"system = {type(system).__name__}: exact needs a JumpProcess (rates and jump)")
     if prepared.drifts:

@@ -16,11 +16,16 @@ import jax.core
 import numpy as np
 
 RULE = "rule"
+SIMPLEX_SLACK = 1e-6
+"""How far the sum of a list on the simplex may be from 1."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What one field allows: bounds, whether whole, whether it may be a list or none; and how text becomes a value."""
+    """What one field allows: bounds, whether whole, whether it may be a list or none; and how text becomes a value.
+
+    ``simplex``: always a list, which must sum to 1 (shares, splitting probabilities).
+    """
 
     doc: str
     low: float = -math.inf
@@ -31,9 +36,18 @@ class Rule:
     static: bool = False
     optional: bool = False
     listed: bool = False
+    simplex: bool = False
     choices: tuple[str, ...] = ()
     parse_compound: Callable[[str], Any] | None = None
     kind: type = object
+
+    def __post_init__(self):
+        object.__setattr__(self, "listed", self.listed or self.simplex)
+
+    @property
+    def tunable(self) -> bool:
+        """Whether the field holds real numbers that a gradient can move."""
+        return self.scalar and not self.whole and not self.static
 
     @property
     def scalar(self) -> bool:
@@ -53,7 +67,10 @@ class Rule:
         if self.high < math.inf:
             bounds.append(f"{'<' if self.open_high else '<='} {self.high:g}")
         words += " " + " and ".join(bounds) if bounds else ""
-        words += ", or a list of them" if self.listed else ""
+        if self.simplex:
+            words = words.replace("a number", "a list of numbers", 1) + " that sum to 1"
+        else:
+            words += ", or a list of them" if self.listed else ""
         return words + (", or none" if self.optional else "")
 
     def convert(self, value):
@@ -88,9 +105,10 @@ class Rule:
             array = np.asarray(value)
             good = self.listed and array.ndim == 1 and array.size > 0 and array.dtype.kind in "if"
             good = good and all(self._good(x) for x in array.tolist())
+            good = good and not (self.simplex and abs(array.sum() - 1) > SIMPLEX_SLACK)
         else:
             number = isinstance(value, (int, float, np.number, jax.Array)) and not isinstance(value, bool)
-            good = number and self._good(np.asarray(value).item())
+            good = number and not self.simplex and self._good(np.asarray(value).item())
         if not good:
             shown = np.asarray(value).tolist() if isinstance(value, (np.generic, np.ndarray)) else value
             raise ValueError(f"{name} = {shown}: must be {self.allowed()} ({self.doc})")
@@ -123,7 +141,7 @@ def _field(rule: Rule, default):
 
 
 def real(doc: str, *, default=_MISSING, **rule) -> Any:
-    """A float64 field; keywords are those of `Rule` (low, high, open_low, open_high, optional, listed)."""
+    """A float64 field; keywords are those of `Rule` (low, high, open_low, open_high, optional, listed, simplex)."""
     return _field(Rule(doc, **rule), default)
 
 

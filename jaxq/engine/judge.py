@@ -56,8 +56,10 @@ def initial_cut(stack: Stack, point: int, options: Options) -> int | None:
         groups = min(stack.replicas, GROUPS)
         half = evaluate(system, stack.sums(point, count // 2, count, groups))
         whole = evaluate(system, stack.sums(point, 0, count, groups))
+        points = len(stack.systems)
         cuts = [
-            warmup.cut_of_metric([w[name] for w in series], half[name], whole[name].half_width()) for name in series[0]
+            warmup.cut_of_metric([w[name] for w in series], half[name], whole[name].half_width(), points)
+            for name in series[0]
         ]
     known = [cut for cut in cuts if cut is not None]
     return max(known) if len(known) == len(cuts) else None

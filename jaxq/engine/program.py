@@ -132,7 +132,14 @@ def _sampled(system: System, carry: Carry, names: tuple[str, ...]):
     """(value, weight) of the quantities that histograms are kept of, by name."""
     observed, tallied = system.observe(carry.state), system.tally(carry.state, carry.event)
     weight = jnp.float32(1) if carry.weight is None else carry.weight
-    return {n: (tallied[n], jnp.float32(1)) if n in tallied else (observed[n], weight) for n in names}
+
+    def sampled(name: str):
+        if name not in tallied:
+            return observed[name], weight
+        happened = tallied[system.measured_at[name]] if name in system.measured_at else 1
+        return tallied[name], jnp.asarray(happened, jnp.float32)
+
+    return {name: sampled(name) for name in names}
 
 
 def _block(each, layout: Layout, carry):

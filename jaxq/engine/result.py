@@ -305,10 +305,10 @@ def write_npz(path: Path, arrays: dict[str, Any]) -> None:
         np.savez(file, **arrays)
 
 
-def check_path(path) -> None:
-    """ValueError unless ``path`` ends in .json, .csv or .npz and its folder exists."""
+def check_path(path, endings: tuple[str, ...] = (".json", ".csv", ".npz")) -> None:
+    """ValueError unless ``path`` has one of the endings and its folder exists."""
     path = Path(path)
-    if path.suffix not in (".json", ".csv", ".npz"):
-        raise ValueError(f"out = {path}: must end in .json, .csv or .npz")
+    if path.suffix not in endings:
+        raise ValueError(f"out = {path}: must end in {', '.join(endings[:-1])} or {endings[-1]}")
     if not path.resolve().parent.is_dir():
         raise ValueError(f"out = {path}: the folder {path.resolve().parent} must exist")

@@ -9,7 +9,7 @@ iteration: there it is observed, applied and the next one chosen, which lets XLA
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 import equinox as eqx
@@ -34,6 +34,21 @@ class Reference(NamedTuple):
     error: float = 0.0
 
 
+class Objective(NamedTuple):
+    """A differentiable stand-in for a simulated mean, to tune fields with (`jaxq.tune`).
+
+    ``function``: values of the tuned fields by name -> scalar, in float64, the other fields being the system's own.
+    ``metric``: the simulated metric that it stands for, or None. ``doc``: what it is, one line. ``parameters``: the
+    fields that it depends on; empty: any.
+    """
+
+    function: Callable[[dict[str, Any]], Any]
+    metric: str | None
+    doc: str
+    maximise: bool = False
+    parameters: tuple[str, ...] = ()
+
+
 class System(eqx.Module):
     """One replica of a queueing system. Subclass it (or `JumpProcess`) and declare the fields.
 
@@ -45,6 +60,8 @@ class System(eqx.Module):
     """uint32 words one event consumes, each with one purpose."""
     init_words: ClassVar[int] = 1
     """uint32 words that `init` gets, from a stream of their own."""
+    measured_at: ClassVar[Mapping[str, str]] = {}
+    """Tally -> the tally that is 1 where it has a value and 0 elsewhere; quantiles are over those events only."""
     headline: ClassVar[tuple[str, ...]] = ()
     """Metrics the precision stop applies to; empty: every metric."""
     stride: ClassVar[int] = 1
@@ -103,6 +120,10 @@ class System(eqx.Module):
 
     def oracle(self) -> dict[str, Reference | float]:
         """Values to compare metrics with, by metric name; a bare number counts as exact."""
+        return {}
+
+    def objectives(self) -> dict[str, Objective]:
+        """What `jaxq.tune` can make small (or large), by name; the first is the default."""
         return {}
 
     def check_stationary(self) -> None:

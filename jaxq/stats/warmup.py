@@ -16,7 +16,8 @@ from jaxq.stats.estimate import Estimate
 BIAS_SHARE = 0.03
 """Bias left in the average, as a share of its half-width."""
 _SIGNIFICANT = 12.0
-"""Fall of chi-square that counts as a transient: one in 2000 for a single fit, several fits being made."""
+"""Fall of chi-square that counts as a transient: one in 2000 for a single fit, several fits being made. With n points side
+by side it is 2 log n higher, which keeps the chance that any of them raises a false alarm: all are run until none does."""
 _TAUS = np.geomspace(0.25, 640.0, 45)
 
 
@@ -40,11 +41,11 @@ def _inflation(windows: Sequence[Estimate]) -> float:
     return (1 + r) / (1 - r) if 0 < r < 0.98 else 1.0 if r <= 0 else 99.0
 
 
-def cut_of_metric(windows: Sequence[Estimate], last_half: Estimate, half_width: float) -> int | None:
+def cut_of_metric(windows: Sequence[Estimate], last_half: Estimate, half_width: float, points: int = 1) -> int | None:
     """Windows to discard for one metric; None if the run is too short to tell (the cut would pass its middle).
 
     ``windows``: the metric over each window; ``last_half``: over the second half, paired by replica; ``half_width``:
-    of the metric over the whole run.
+    of the metric over the whole run; ``points``: systems that are run side by side.
     """
     count = len(windows)
     early = count // 2
@@ -69,7 +70,7 @@ def cut_of_metric(windows: Sequence[Estimate], last_half: Estimate, half_width: 
         x, y = shape[:, begin:] * weight[begin:], d[begin:] * weight[begin:]
         size = (x * y).sum(axis=1) / np.maximum((x * x).sum(axis=1), 1e-300)
         fall = size * (x * y).sum(axis=1)
-        if fall.max() < _SIGNIFICANT:
+        if fall.max() < _SIGNIFICANT + 2 * np.log(points):
             continue
         slowest = np.flatnonzero(fall >= fall.max() - 1.0)[-1]
         left = np.cumsum(curves[slowest, ::-1])[::-1] / np.arange(count, 0, -1)

@@ -1,7 +1,10 @@
 """The systems that ship, by the name they have on the command line."""
 
 from jaxq.engine.system import System
-from jaxq.systems.stations.model import GG1, MG1, MMc
+from jaxq.systems.load_balancing.model import LoadBalancing
+from jaxq.systems.stations.model import GG1, MG1, GGc, MGcc, MGinf, MMc
 from jaxq.systems.token_pool.model import TokenPool
 
-SYSTEMS: dict[str, type[System]] = {system.title(): system for system in (MMc, MG1, GG1, TokenPool)}
+SYSTEMS: dict[str, type[System]] = {
+    system.title(): system for system in (MMc, MG1, GG1, GGc, MGcc, MGinf, TokenPool, LoadBalancing)
+}

@@ -30,7 +30,7 @@ BAD = [
     *[("servers", lambda x: jaxq.TokenPool(x, 0.5, 0.5), x) for x in [*COUNTS, 2**15 + 1, [2], (2,)]],
     *[("arrival_rate", lambda x: jaxq.TokenPool(3, x, 0.5), x) for x in RATES],
     *[("service_rate", lambda x: jaxq.TokenPool(3, 0.5, 0.5, None, x), x) for x in RATES],
-    *[("phi", lambda x: jaxq.TokenPool(3, 0.5, x), x) for x in [0, 1, -0.1, 1.5, *NUMBERS, *LISTS]],
+    *[("phi", lambda x: jaxq.TokenPool(3, 0.5, x), x) for x in [0, 1, -0.1, 1.5, *NUMBERS[:-1], *LISTS]],
     *[("token_cap", lambda x: jaxq.TokenPool(3, 0.5, 0.5, x), x) for x in [0, -1, 2.5, 2**16, *NUMBERS[:-1], *LISTS]],
     *[("wait", lambda x: jaxq.TokenPool(3, 0.5, 0.5, wait=x), x) for x in [-0.1, *NUMBERS, *LISTS]],
     *[("processing_cost", lambda x: jaxq.TokenPool(3, 0.5, 0.5, processing_cost=x), x) for x in [-1, *NUMBERS]],
@@ -64,7 +64,7 @@ SENTENCES = {
         3, [0.1, -0.2, 0.3], 0.5
     ),
     "arrival_rate = True: must be a number > 0": lambda: jaxq.TokenPool(3, True, 0.5),
-    "law = pareto:2: must be exponential, deterministic": lambda: jaxq.MG1(0.5, 1.0, "pareto:2"),
+    "law = beta:2: must be exponential, deterministic": lambda: jaxq.MG1(0.5, 1.0, "beta:2"),
     "erlang phases = 2.5: must be a whole number >= 1 and <= 64": lambda: jaxq.MG1(0.5, 1.0, "erlang:2.5"),
     "policy = 1:2: must be threshold[:mix[:offer]]": lambda: jaxq.TokenPool(3, 0.5, 0.5, policy="1:2"),
 }
@@ -124,8 +124,11 @@ def test_replace_checks_as_construction_does():
         (lambda: jaxq.MMc(3.0, 1.0, 3, abandonment_rate=0.0), "arrival_rate = 3: must be <"),
         (lambda: jaxq.MG1(1.0), "arrival_rate = 1: must be < service_rate = 1"),
         (lambda: jaxq.GG1(2.0, 1.5), "arrival_rate = 2: must be < service_rate = 1.5"),
-        (lambda: jaxq.TokenPool(3, 1.0, 0.5), "arrival_rate = 1: must be < service_rate at every server"),
-        (lambda: jaxq.TokenPool(2, [0.5, 1.1], 0.5), "arrival_rate = .*1.1.*: must be < service_rate at every server"),
+        (lambda: jaxq.TokenPool(3, 1.0, 0.5), "arrival_rate = 1: must be < service_rate = 1 at every server"),
+        (
+            lambda: jaxq.TokenPool(2, [0.5, 1.1], 0.5),
+            "arrival_rate = 1.1: must be < service_rate = 1 at every server .*server 2",
+        ),
     ],
 )
 def test_overload_is_refused_before_compiling(make, text):

@@ -1,18 +1,29 @@
-"""Single stations: M/M/c/K+M as a jump process, M/G/1 and GI/G/1 by Lindley's recursion.
+"""Single stations: M/M/c/K+M as a jump process; M/G/1, GI/G/1, GI/G/c, M/G/c/c and M/G/infinity by customer.
 
 Notation: arrival rate lambda, service rate mu per server, servers c, abandonment rate theta of a waiting customer,
 capacity K (customers in the system at most), load lambda/mu, utilisation lambda/(c mu).
 """
 
+import math
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.engine.fields import compound, nonnegative, positive, whole
 from jaxq.engine.jump_process import JumpProcess
-from jaxq.engine.system import System
-from jaxq.systems.stations.laws import Exponential, Law, parse_law
+from jaxq.systems.stations import workloads
+from jaxq.systems.stations.customers import Lindley, Queue
+from jaxq.systems.stations.law import Law
+from jaxq.systems.stations.laws import Exponential, parse_law
+from jaxq.systems.stations.occupancy import Occupancy
+
+MOST_SERVERS = 1024
+"""The work at every server is moved at every customer."""
+MOST_PLACES = 4096
+
+
+def _law(times: str, rate: str) -> Any:
+    return compound(f"{times} law, scaled to mean 1/{rate}", parse_law, Law, default=Exponential())
 
 
 class MMc(JumpProcess):
@@ -95,65 +106,12 @@ class MMc(JumpProcess):
         return mmc(self.arrival_rate, self.service_rate, self.servers, self.abandonment_rate, self.capacity)
 
 
-class Lindley(System):
-    """One server, first come first served, a customer an event: ``W' = (W + S - A)+`` (Lindley 1952).
-
-    State: the wait W of the customer at hand, float32, time. Metrics: waiting_time, sojourn_time = waiting_time +
-    1/mu, queue_length = lambda waiting_time (Little), probability_wait.
-    """
-
-    arrival_rate: eqx.AbstractVar[float]
-    service_rate: eqx.AbstractVar[float]
-    service_law: eqx.AbstractVar[Law]
-
-    headline = ("waiting_time",)
-
-    @property
-    def words(self):
-        return self._arrival_law().words + self.service_law.words
-
-    def _arrival_law(self) -> Law:
-        return Exponential()
-
-    def init(self, words):
-        return 0.0
-
-    def choose(self, state, words):
-        arrival, service = self._arrival_law(), self.service_law
-        gap: Any = arrival.sample(words[: arrival.words]) / self.arrival_rate  # pyright: ignore[reportOperatorIssue]
-        time: Any = service.sample(words[arrival.words :]) / self.service_rate  # pyright: ignore[reportOperatorIssue]
-        return (time, gap), gap
-
-    def apply(self, state, event):
-        service, gap = event
-        return jnp.maximum(state + (service - gap), 0.0)
-
-    def tally(self, state, event):
-        return {"waiting_time": state, "waited": state > 0}
-
-    def metrics(self, sums):
-        wait = sums["waiting_time"] / sums.events
-        return {
-            "waiting_time": wait,
-            "sojourn_time": wait + 1.0 / self.service_rate,
-            "queue_length": self.arrival_rate * wait,
-            "probability_wait": sums["waited"] / sums.events,
-        }
-
-    def check_stationary(self):
-        if self.arrival_rate >= self.service_rate:
-            raise ValueError(
-                f"arrival_rate = {self.arrival_rate:g}: must be < service_rate = {self.service_rate:g} "
-                "(no stationary regime)"
-            )
-
-
 class MG1(Lindley):
     """M/G/1: Poisson arrivals, one server, service times from a law with mean 1/service_rate."""
 
     arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
     service_rate: float = positive("service rate, 1/time", default=1.0)
-    service_law: Law = compound("service law, scaled to mean 1/service_rate", parse_law, Law, default=Exponential())
+    service_law: Law = _law("service", "service_rate")
 
     name = "mg1"
 
@@ -168,10 +126,8 @@ class GG1(Lindley):
 
     arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
     service_rate: float = positive("service rate, 1/time", default=1.0)
-    arrival_law: Law = compound(
-        "interarrival law, scaled to mean 1/arrival_rate", parse_law, Law, default=Exponential()
-    )
-    service_law: Law = compound("service law, scaled to mean 1/service_rate", parse_law, Law, default=Exponential())
+    arrival_law: Law = _law("interarrival", "arrival_rate")
+    service_law: Law = _law("service", "service_rate")
 
     name = "gg1"
 
@@ -182,3 +138,130 @@ class GG1(Lindley):
         from jaxq.systems.stations.oracle import gg1
 
         return gg1(self.arrival_rate, self.service_rate, self.arrival_law.key(), self.service_law.key())
+
+
+class GGc(Queue):
+    """GI/G/c, first come first served: renewal arrivals, c servers (Kiefer and Wolfowitz 1955).
+
+    State: the work before each server as a customer finds it, ascending, float32, time. The customer waits the least of
+    them, adds its service there, and all run down by the gap to the next customer: ``O(c)`` a customer.
+
+    Metrics: those of `Queue` and utilisation, the mean share of busy servers.
+    """
+
+    arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
+    service_rate: float = positive("service rate of one server, 1/time", default=1.0)
+    servers: int = whole("servers", default=1, static=True, high=MOST_SERVERS)
+    arrival_law: Law = _law("interarrival", "arrival_rate")
+    service_law: Law = _law("service", "service_rate")
+
+    name = "ggc"
+
+    def _arrival_law(self):
+        return self.arrival_law
+
+    def _capacity(self):
+        most = self.servers * self.service_rate
+        return most, f"servers x service_rate = {most:g}"
+
+    def init(self, words):
+        return workloads.zeros(self.servers)
+
+    def apply(self, state, event):
+        service, gap = event
+        return workloads.run_down(workloads.replace_least(state, state[0] + service), gap)
+
+    def tally(self, state, event):
+        return {"waiting_time": state[0], "waited": state[0] > 0, "service_time": event[0]}
+
+    def metrics(self, sums):
+        return {**super().metrics(sums), "utilisation": sums["service_time"] / (sums.time * float(self.servers))}
+
+    def oracle(self):
+        from jaxq.systems.stations.oracle import ggc
+
+        rates = self.arrival_rate, self.service_rate
+        return ggc(*rates, self.servers, self.arrival_law.key(), self.service_law.key())
+
+
+class MGcc(Occupancy):
+    """M/G/c/c, Erlang's loss system: Poisson arrivals, c servers and no queue; who finds all busy is lost.
+
+    The stationary law depends on the service law through its mean only. Metrics: number_in_system, number_variance,
+    probability_empty, probability_block, utilisation.
+    """
+
+    arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
+    service_rate: float = positive("service rate of one server, 1/time", default=1.0)
+    servers: int = whole("servers", default=1, static=True, high=MOST_SERVERS)
+    service_law: Law = _law("service", "service_rate")
+
+    name = "mgcc"
+    headline = ("number_in_system", "probability_block")
+
+    @property
+    def places(self):
+        return self.servers
+
+    def metrics(self, sums):
+        found = super().metrics(sums)
+        return {
+            **found,
+            "probability_block": sums["refused"] / sums.events,
+            "utilisation": found["number_in_system"] / float(self.servers),
+        }
+
+    def oracle(self):
+        from jaxq.systems.stations.oracle import mgcc
+
+        return mgcc(self.arrival_rate, self.service_rate, self.servers)
+
+
+class MGinf(Occupancy):
+    """M/G/infinity: Poisson arrivals, a server for everyone.
+
+    The number in system is Poisson with mean lambda/mu for every service law. ``most_customers`` bounds those that the
+    simulation holds at once; the default leaves out less than 1e-15 of the law, and a run that needs more is
+    flagged ``overflow``. Metrics: number_in_system, number_variance, probability_empty.
+    """
+
+    arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
+    service_rate: float = positive("service rate, 1/time", default=1.0)
+    service_law: Law = _law("service", "service_rate")
+    most_customers: int | None = whole(
+        "customers held at once; none: from the load", default=None, optional=True, static=True, high=MOST_PLACES
+    )
+
+    name = "mginf"
+
+    @property
+    def places(self):
+        return self.most_customers or self._enough()
+
+    def _enough(self) -> int:
+        """Places that a Poisson number passes with probability under 1e-15, rounded up so that programs are shared."""
+        from scipy.special import pdtrc
+
+        load = float(self.arrival_rate / self.service_rate)
+        places = 16 * math.ceil(load / 16)
+        while pdtrc(places, load) > 1e-15:
+            places += 16
+        return places
+
+    def check_fields(self):
+        load = float(self.arrival_rate / self.service_rate)
+        if self.most_customers is None and (load > MOST_PLACES or self._enough() > MOST_PLACES):
+            raise ValueError(
+                f"arrival_rate = {self.arrival_rate:g}: must be such that a load of {load:g} fits {MOST_PLACES} customers"
+            )
+
+    def prepare(self):
+        return self.replace(most_customers=self.places)
+
+    def overflow(self, state):
+        return state[1] > 0
+
+    def oracle(self):
+        from jaxq.systems.stations.oracle import mginf
+
+        return mginf(self.arrival_rate, self.service_rate)

@@ -1,9 +1,20 @@
-"""Closed forms of the stations: Erlang, Pollaczek-Khinchine, GI/M/1, Kingman's bound."""
+"""Closed forms of the stations: Erlang, Pollaczek-Khinchine, GI/M/c, M/D/c, the Poisson law, Kingman's bounds."""
 
-from jaxq.analytic import multiserver, single_server
+import math
+
+from jaxq.analytic import general_multiserver, infinite_server, multiserver, single_server
 from jaxq.engine.system import Reference
 
-_LINDLEY = ("waiting_time", "sojourn_time", "queue_length", "probability_wait")
+_WAITS = ("waiting_time", "sojourn_time", "queue_length", "probability_wait")
+
+
+def _exact(values, names=_WAITS) -> dict[str, Reference]:
+    """References to the finite ones: what is infinite has no estimate that could agree."""
+    return {name: Reference(values[name]) for name in names if math.isfinite(values[name])}
+
+
+def _bound(value) -> dict[str, Reference]:
+    return {"waiting_time": Reference(value, "bound")} if math.isfinite(value) else {}
 
 
 def mmc(arrival_rate, service_rate, servers, abandonment_rate, capacity) -> dict[str, Reference]:
@@ -16,22 +27,44 @@ def mmc(arrival_rate, service_rate, servers, abandonment_rate, capacity) -> dict
         return {}
     if capacity is None:
         del values["probability_block"]
-    return {name: Reference(value) for name, value in values.items()}
+    return _exact(values, tuple(values))
 
 
 def mg1(arrival_rate, service_rate, service_law) -> dict[str, Reference]:
-    """M/G/1, Pollaczek-Khinchine."""
-    values = single_server.mg1(float(arrival_rate), float(service_rate), service_law)
-    return {name: Reference(values[name]) for name in _LINDLEY}
+    """M/G/1, Pollaczek-Khinchine; a law of infinite variance leaves probability_wait."""
+    return _exact(single_server.mg1(float(arrival_rate), float(service_rate), service_law))
 
 
 def gg1(arrival_rate, service_rate, arrival_law, service_law) -> dict[str, Reference]:
-    """GI/G/1: exact where one side is exponential, else Kingman's upper bound on the wait."""
+    """GI/G/1: exact where one side is exponential, else Kingman's upper bound on the wait, if it is finite."""
     rates = float(arrival_rate), float(service_rate)
     if arrival_law[0] == "exponential":
         return mg1(*rates, service_law)
     if service_law[0] == "exponential":
-        values = single_server.gm1(*rates, arrival_law)
-        return {name: Reference(values[name]) for name in _LINDLEY}
-    _, upper = single_server.gg1_bounds(*rates, arrival_law, service_law)
-    return {"waiting_time": Reference(upper, "bound")}
+        return _exact(single_server.gm1(*rates, arrival_law))
+    return _bound(single_server.gg1_bounds(*rates, arrival_law, service_law)[1])
+
+
+def ggc(arrival_rate, service_rate, servers, arrival_law, service_law) -> dict[str, Reference]:
+    """GI/G/c: as `gg1` for one server; exact for GI/M/c and M/D/c, else Kingman's upper bound on the wait."""
+    rates, servers = (float(arrival_rate), float(service_rate)), int(servers)
+    utilisation = {"utilisation": Reference(rates[0] / (servers * rates[1]))}
+    if servers == 1:
+        return gg1(*rates, arrival_law, service_law) | utilisation
+    if service_law[0] == "exponential":
+        return _exact(general_multiserver.gmc(*rates, servers, arrival_law)) | utilisation
+    if arrival_law[0] == "exponential" and service_law[0] == "deterministic":
+        return _exact(general_multiserver.mdc(*rates, servers)) | utilisation
+    return _bound(general_multiserver.ggc_bound(*rates, servers, arrival_law, service_law)) | utilisation
+
+
+def mgcc(arrival_rate, service_rate, servers) -> dict[str, Reference]:
+    """M/G/c/c: the truncated Poisson law, whatever the service law."""
+    values = infinite_server.mgcc(float(arrival_rate), float(service_rate), int(servers))
+    return _exact(values, tuple(values))
+
+
+def mginf(arrival_rate, service_rate) -> dict[str, Reference]:
+    """M/G/infinity: the Poisson law, whatever the service law."""
+    values = infinite_server.mginf(float(arrival_rate), float(service_rate))
+    return _exact(values, tuple(values))

@@ -10,22 +10,27 @@ Servers follow policy pi-bar^F of Section 6.1 (Lemma 4.2 with the anticipated wa
 offers only with s < C; the offering probability is not raised to make up for tokens lost at the cap.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
-from jaxq.engine.fields import compound, nonnegative, positive, probability, whole
+from jaxq.engine.fields import choice, compound, nonnegative, positive, probability, whole
 from jaxq.engine.system import System
+from jaxq.engine.tagged import tag_every
+from jaxq.systems.token_pool import costs
 from jaxq.systems.token_pool.mechanism import MOST_SERVERS, MOST_TOKENS, Mechanism, alias_table
-from jaxq.systems.token_pool.policy import ThresholdPolicy, fmfe_policy
+from jaxq.systems.token_pool.policy import (
+    Policy,
+    TablePolicy,
+    ThresholdPolicy,
+    fmfe_policy,
+    parse_deviator,
+    parse_threshold,
+)
 
-
-def _parse_policy(text: str) -> ThresholdPolicy:
-    """``threshold``, ``threshold:mix`` or ``threshold:mix:offer``."""
-    try:
-        return ThresholdPolicy(*[float(x) for x in text.split(":")])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"policy = {text}: must be threshold[:mix[:offer]] ({error})") from None
+MOST_KINDS = 8
+"""Kinds of servers (unlike rates) up to which costs are reported by kind."""
 
 
 class TokenPool(System):
@@ -33,23 +38,45 @@ class TokenPool(System):
 
     Metrics, means per server except pool_queue and total_jobs: own_queue, pool_queue, total_jobs, pool_wait (Little),
     request_rate, offer_rate, pool_busy_on_offer (share of offers that find a job), cost (holding plus processing);
-    with a cap also tokens, no_tokens = P[s = 0], full_tokens = P[s = C].
+    with a cap also tokens, no_tokens = P[s = 0], full_tokens = P[s = C]. With ``waits`` tagged also tagged_wait, the
+    mean of single jobs, with quantiles if asked for.
+
+    With 2 to 8 kinds of servers, per server of kind 1, 2, ... in the order listed: processing_cost_<kind>, cost of the
+    jobs that its capacity serves, and cost_<kind>, holding in its queue and, for its requests at pool_wait, in the pool
+    added.
+
+    With a deviator, who is the first server: deviator_own_queue, deviator_request_rate, deviator_offer_rate,
+    deviator_wait (of its jobs in the pool, tagged), deviator_cost (holding, in the pool too, plus processing),
+    deviator_charged_cost (a request costs (q_0 + 1) / sum mu_i instead of its wait, as in LP (76)),
+    deviator_token_drift (phi x offers - requests, tokens/time: 0 if its tokens balance), others_cost (per other server).
     """
 
     servers: int = whole("servers N", default=10, static=True, high=MOST_SERVERS)
     arrival_rate: Any = positive("arrival rate of jobs at a server, 1/time; one or N", default=0.8, listed=True)
-    phi: float = probability("probability that an offer earns a token", default=0.8)
+    phi: float | None = probability(
+        "probability that an offer earns a token; none: the largest utilisation (Theorems 5.2 and 7.1)",
+        default=None,
+        optional=True,
+    )
     token_cap: int | None = whole("tokens a server can hold", default=None, optional=True, high=MOST_TOKENS)
     service_rate: Any = positive("rate of capacity units at a server, 1/time; one or N", default=1.0, listed=True)
     wait: float = nonnegative("wait in the pool that servers anticipate, time", default=0.0)
     processing_cost: float = nonnegative("cost c of serving a job", default=1.0)
     policy: ThresholdPolicy | None = compound(
         "what every server plays, threshold[:mix[:offer]]; none: Lemma 4.2",
-        _parse_policy,
+        parse_threshold,
         ThresholdPolicy,
         default=None,
         optional=True,
     )
+    deviator: Policy | None = compound(
+        "what the first server plays instead: mean-field (as the others), optimal (LP (76)), threshold[:mix[:offer]]",
+        parse_deviator,
+        Policy,
+        default=None,
+        optional=True,
+    )
+    waits: str = choice("how waits in the pool are measured", ("little", "tagged"), default="little")
 
     name = "token-pool"
     headline = ("own_queue", "pool_queue")
@@ -66,24 +93,64 @@ class TokenPool(System):
                 raise ValueError(f"policy {part} = {np.size(value)} values: must be one number or {self.servers}")
         rho = np.atleast_1d(self.utilisation)
         if rho.max() >= 1:
+            at = int(rho.argmax())
+            arrival, service = (x if np.ndim(x) == 0 else x[at] for x in (self.arrival_rate, self.service_rate))
             raise ValueError(
-                f"arrival_rate = {np.max(self.arrival_rate):g}: must be < service_rate at every server "
-                f"(utilisation {rho.max():g}, no stationary regime)"
+                f"arrival_rate = {arrival:g}: must be < service_rate = {service:g} at every server "
+                f"(utilisation {rho[at]:g} at server {at + 1}, no stationary regime)"
             )
+        if self.deviator is not None:
+            self._check_deviator(self.deviator)
+
+    def _check_deviator(self, deviator: Policy) -> None:
+        if self.servers < 2:
+            raise ValueError(f"servers = {self.servers}: must be >= 2 where one deviates (deviator = {deviator})")
+        if self.waits == "tagged":
+            raise ValueError("waits = tagged: must be little with a deviator, whose own jobs are tagged then")
+        if isinstance(deviator, ThresholdPolicy) and any(np.ndim(x) > 0 for x in vars(deviator).values()):
+            raise ValueError(f"deviator = {deviator}: must be the policy of one server, numbers and no lists")
+        if str(deviator) == "optimal":
+            pooling = self.policy is None and self.wait <= 1 / np.max(self.service_rate)
+            alike = np.size(self.utilisation) == 1
+            if not (alike and pooling and np.isclose(self.earning_probability, self.utilisation, rtol=1e-12)):
+                raise ValueError(
+                    "deviator = optimal: LP (76) is the best response of one of alike servers to complete pooling; "
+                    "must go with phi = arrival_rate / service_rate, policy none and wait <= 1 / service_rate"
+                )
 
     @property
     def utilisation(self):
         """rho_i = lambda_i / mu_i, a number or shape (N,)."""
         return self.arrival_rate / self.service_rate
 
+    @property
+    def earning_probability(self):
+        """phi, or the largest utilisation where it is none."""
+        return np.max(self.utilisation) if self.phi is None else self.phi
+
+    def kinds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Unlike servers: rates (lambda, mu) of each kind in the order listed, (K, 2), and each server's kind, (N,)."""
+        rates = np.stack([np.broadcast_to(x, self.servers) for x in (self.arrival_rate, self.service_rate)], axis=1)
+        _, first, kind = np.unique(rates, axis=0, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        return rates[first[order]].astype(np.float64), np.argsort(order)[np.ravel(kind)]
+
+    @property
+    def _by_kind(self) -> bool:
+        return np.size(self.utilisation) > 1 and 2 <= len(self.kinds()[0]) <= MOST_KINDS
+
     def prepare(self) -> Mechanism:
         heterogeneous = np.size(self.utilisation) > 1
         arrivals = np.broadcast_to(self.arrival_rate, self.servers).astype(np.float64)
         services = np.broadcast_to(self.service_rate, self.servers).astype(np.float64)
         rho = arrivals / services if heterogeneous else arrivals[0] / services[0]
-        policy = self.policy
+        phi, policy = self.earning_probability, self.policy
         if policy is None:
-            policy = fmfe_policy(rho, self.phi, self.wait * (services if heterogeneous else services[0]))
+            policy = fmfe_policy(rho, phi, self.wait * (services if heterogeneous else services[0]))
+        deviator = None if self.deviator is None else self._deviator_table(self.deviator, policy)
+        requests = math.log(1e-9) / math.log(phi)
+        if deviator is not None:
+            requests *= arrivals[0] / arrivals.sum()
         share = arrivals[0] / (arrivals[0] + services[0])
         return Mechanism(
             servers=self.servers,
@@ -92,14 +159,30 @@ class TokenPool(System):
             arrival_below=None if heterogeneous else np.uint32(round(share * 2**32)),
             picker=alias_table(np.concatenate([arrivals, services])) if heterogeneous else None,
             policy=policy,
-            earn=np.asarray(policy.offer) * self.phi,
+            earn=np.asarray(policy.offer) * phi,
+            phi=phi,
+            tag_every=None if deviator is None and self.waits == "little" else tag_every(requests),
+            deviator=deviator,
+            kinds=len(self.kinds()[0]) if self._by_kind else 0,
+            kind=self.kinds()[1] if self._by_kind else None,
         )
+
+    def _deviator_table(self, deviator: Policy, policy: ThresholdPolicy) -> TablePolicy:
+        if isinstance(deviator, TablePolicy):
+            return deviator
+        if isinstance(deviator, ThresholdPolicy):
+            return deviator.table()
+        if str(deviator) == "mean-field":
+            return policy.of_one(0).table()
+        from jaxq.systems.token_pool.oracle import optimal_policy
+
+        return TablePolicy(*optimal_policy(self.servers, self.utilisation, self.processing_cost * self.service_rate))
 
     def metrics(self, sums):
         n, time = float(self.servers), sums.time
         own, pool = sums["own"] / time, sums["pool_queue"] / time
         requests, offers = sums["requests"] / time, sums["offers"] / time
-        return {
+        found = {
             "own_queue": own / n,
             "pool_queue": pool,
             "total_jobs": own + pool,
@@ -108,28 +191,45 @@ class TokenPool(System):
             "offer_rate": offers / n,
             "pool_busy_on_offer": sums["helped"] / sums["offers"],
             "cost": (own + pool + float(self.processing_cost) * (sums["served"] / time)) / n,
-            **(
-                {}
-                if self.token_cap is None
-                else {
-                    "tokens": sums["tokens"] / time / n,
-                    "no_tokens": sums["empty"] / time / n,
-                    "full_tokens": sums["full"] / time / n,
-                }
-            ),
         }
+        if self.token_cap is not None:
+            found |= {
+                "tokens": sums["tokens"] / time / n,
+                "no_tokens": sums["empty"] / time / n,
+                "full_tokens": sums["full"] / time / n,
+            }
+        if self.waits == "tagged":
+            found["tagged_wait"] = sums["tagged_wait"] / sums["tagged"]
+        c = float(self.processing_cost)
+        if self._by_kind:
+            found |= costs.by_kind(sums, np.bincount(self.kinds()[1]), c, pool / requests)
+        if self.deviator is not None:
+            capacity = float(np.sum(np.broadcast_to(self.service_rate, self.servers)))
+            found |= costs.of_deviator(sums, self.servers, capacity, float(self.earning_probability), c)
+        return found
+
+    def objectives(self):
+        from jaxq.systems.token_pool.objectives import objectives
+
+        return objectives(self)
 
     def oracle(self):
-        from jaxq.systems.token_pool.oracle import token_pool
+        from jaxq.systems.token_pool import oracle
 
         if self.policy is not None:
             return {}
-        return token_pool(
+        arguments = (
             self.servers,
             self.arrival_rate,
             self.service_rate,
-            self.phi,
+            self.earning_probability,
             self.token_cap,
             self.wait,
             self.processing_cost,
         )
+        if self.deviator is not None:
+            return oracle.deviation(str(self.deviator), *arguments)
+        found = oracle.token_pool(*arguments)
+        if self.waits == "tagged" and "pool_wait" in found:
+            found["tagged_wait"] = found["pool_wait"]
+        return found | (oracle.by_kind(self.kinds(), *arguments) if self._by_kind else {})

@@ -1,9 +1,16 @@
-"""What is known of the token mechanism without simulating it: the one-server token chain, and exact identities."""
+"""What is known of the token mechanism without simulating it: exact chains, identities, closed forms and bounds."""
+
+import functools
+import math
 
 import numpy as np
 
-from jaxq.analytic import token_chain
+from jaxq.analytic import token_chain, token_deviation, token_equilibrium, token_heterogeneous, token_pool_queue
 from jaxq.engine.system import Reference
+
+MOST_PHASES = 150
+"""Phases of the servers' queues, and states of the chain with tokens, up to which E[Q_0] is solved for beside a run."""
+MOST_STATES = 20_000
 
 
 def token_pool(servers, arrival_rate, service_rate, phi, token_cap, wait, processing_cost) -> dict[str, Reference]:
@@ -11,12 +18,12 @@ def token_pool(servers, arrival_rate, service_rate, phi, token_cap, wait, proces
 
     Servers' states do not depend on the pool, so every per-server mean is that of the one-server chain (Appendix C), or
     its average over unlike servers. ``P[pool non-empty | offer] = phi`` for every N and C (Remark 3.1: tokens and pool
-    balance). The pool itself is known where the paper has a closed form: with unconstrained tokens and phi >= rho_i
-    (Section 7), and for one server with phi <= rho (total jobs rho/(1 - rho), every C).
+    balance). The pool itself is known in closed form with unconstrained tokens and phi >= rho_i (Section 7) and for one
+    server with phi <= rho (total jobs rho/(1 - rho), every C), and from the exact chain of alike servers where that is
+    small.
     """
     servers, phi = int(servers), float(phi)
-    arrivals = np.broadcast_to(np.asarray(arrival_rate, float), servers)
-    services = np.broadcast_to(np.asarray(service_rate, float), servers)
+    arrivals, services = _rates(servers, arrival_rate, service_rate)
     kinds, counts = np.unique(np.stack([arrivals, services]), axis=1, return_counts=True)
     means: dict[str, float] = {}
     for (arrival, service), count in zip(kinds.T, counts, strict=True):
@@ -26,15 +33,84 @@ def token_pool(servers, arrival_rate, service_rate, phi, token_cap, wait, proces
     found = {name: Reference(value) for name, value in means.items()}
     found["pool_busy_on_offer"] = Reference(phi, "identity")
     rho = arrivals / services
-    total = None
+    pool = None
     if servers == 1 and phi <= rho[0] and token_chain.best_response(rho[0], phi, wait * services[0])[2] == 1:
-        total = token_chain.centralised_jobs(arrivals, services)
+        pool = token_chain.centralised_jobs(arrivals, services) - means["own_queue"]
     elif token_cap is None and np.all(rho <= phi) and wait <= 1 / services.max():
-        total = token_chain.pool_queue_unconstrained(phi, rho)
-    if total is not None:
-        pool = total - servers * means["own_queue"]
+        pool = token_chain.pool_queue_unconstrained(phi, rho)
+    elif len(counts) == 1:
+        pool = _pool_queue(servers, float(rho[0]), phi, token_cap, float(wait * services[0]))
+    if pool is not None:
+        total = pool + servers * means["own_queue"]
         found["total_jobs"] = Reference(total)
         found["pool_queue"] = Reference(pool)
         found["pool_wait"] = Reference(pool / (servers * means["request_rate"]))
         found["cost"] = Reference((total + processing_cost * arrivals.sum()) / servers)
     return found
+
+
+def by_kind(kinds, servers, arrival_rate, service_rate, phi, token_cap, wait, processing_cost) -> dict[str, Reference]:
+    """References by kind of server under complete pooling: processing cost c lambda_i, and with the wait of its jobs
+    (Section 7). With a token cap they hold in the limit of a large one."""
+    arrivals, services = _rates(int(servers), arrival_rate, service_rate)
+    if np.any(arrivals > services * phi) or wait > 1 / services.max():
+        return {}
+    kind = "exact" if token_cap is None else "limit"
+    pool = token_chain.pool_queue_unconstrained(phi, arrivals / services) / arrivals.sum()
+    found = {}
+    for i, (arrival, service) in enumerate(kinds[0], 1):
+        paid = float(token_heterogeneous.processing_costs(arrival, service, processing_cost).mechanism[0])
+        found[f"processing_cost_{i}"] = Reference(paid, kind)
+        found[f"cost_{i}"] = Reference(paid + arrival * pool, kind)
+    return found
+
+
+def deviation(
+    deviator, servers, arrival_rate, service_rate, phi, token_cap, wait, processing_cost
+) -> dict[str, Reference]:
+    """References where the first server plays ``deviator``: against complete pooling, with tokens unconstrained, the
+    optimal policy of LP (76) costs V_OPT by its own account, and complete pooling itself V_CRP by either (Section 6.3)."""
+    arrivals, services = _rates(int(servers), arrival_rate, service_rate)
+    alike = np.ptp(arrivals) == 0 and np.ptp(services) == 0
+    rho, mu = float(arrivals[0] / services[0]), float(services[0])
+    if token_cap is not None or not alike or not math.isclose(phi, rho, rel_tol=1e-12) or wait * mu > 1:
+        return {}
+    if deviator == "optimal":
+        value = _best_deviation(int(servers), rho, float(processing_cost) * mu).optimal
+        return {"deviator_charged_cost": Reference(value)}
+    if deviator == "mean-field":
+        value = token_equilibrium.centralised_cost(int(servers), rho, float(processing_cost) * mu)
+        names = ("deviator_charged_cost", "deviator_cost", "others_cost", "cost")
+        return dict.fromkeys(names, Reference(value)) | {"pool_queue": Reference(phi / (1 - phi))}
+    return {}
+
+
+def optimal_policy(servers, rho, processing_cost) -> tuple[np.ndarray, ...]:
+    """(request, relocate, offer, serve) of LP (76) by (own queue, pool queue); complete pooling where LP (76) never gets."""
+    policy = _best_deviation(int(servers), float(rho), float(processing_cost)).policy
+    empty = np.arange(len(policy.request))[:, None] == 0
+    elsewhere = (1.0, 0.0, 1.0 * empty, 1.0 * ~empty)
+    return tuple(np.where(np.isnan(x), y, x) for x, y in zip(policy, elsewhere, strict=True))
+
+
+@functools.lru_cache(maxsize=32)
+def _best_deviation(servers: int, rho: float, processing_cost: float) -> token_deviation.Deviation:
+    return token_deviation.best_deviation(servers, rho, processing_cost)
+
+
+@functools.lru_cache(maxsize=256)
+def _pool_queue(servers: int, rho: float, phi: float, token_cap: int | None, wait: float) -> float | None:
+    """E[Q_0] of alike servers from their exact chain; None where it is large."""
+    threshold = token_chain.best_response(rho, phi, wait)[0]
+    if token_cap is None:
+        small = math.comb(servers + threshold, threshold) <= MOST_PHASES
+        return token_pool_queue.pool_queue(servers, rho, phi, wait) if small else None
+    try:
+        return token_pool_queue.capped_pool_queue(servers, rho, phi, int(token_cap), wait, most_states=MOST_STATES)
+    except ValueError:
+        return None
+
+
+def _rates(servers: int, arrival_rate, service_rate) -> tuple[np.ndarray, np.ndarray]:
+    arrivals, services = (np.broadcast_to(np.asarray(x, float), servers) for x in (arrival_rate, service_rate))
+    return arrivals, services

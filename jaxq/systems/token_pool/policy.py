@@ -1,4 +1,5 @@
-"""What a server does with its jobs and capacity units: threshold policies, and Lemma 4.2's among them."""
+"""What a server does with its jobs and capacity units: threshold policies, Lemma 4.2's among them, and policies that see
+the pool."""
 
 import math
 from typing import Any
@@ -12,7 +13,11 @@ _ROUNDING = 1e-12
 """phi this close (relative) to a power of rho counts as that power."""
 
 
-class ThresholdPolicy(eqx.Module):
+class Policy(eqx.Module):
+    """What one server does."""
+
+
+class ThresholdPolicy(Policy):
     """Route a job that finds ``q >= threshold`` jobs to the pool, with probability ``mix`` also at ``threshold - 1``;
     offer a capacity unit that finds ``q = 0`` with probability ``offer``. Each is a number or one per server, shape (N,).
     """
@@ -27,6 +32,78 @@ class ThresholdPolicy(eqx.Module):
     def __check_init__(self):
         for name, rule in rules(type(self)).items():
             rule.check(f"policy {name}", getattr(self, name))
+
+    def of_one(self, server: int) -> "ThresholdPolicy":
+        """The policy of one server, all numbers."""
+        return ThresholdPolicy(*(x if np.ndim(x) == 0 else x[server] for x in vars(self).values()))
+
+    def table(self) -> "TablePolicy":
+        """The same policy, of numbers, as a table."""
+        threshold = int(self.threshold)
+        jobs = np.arange(threshold + 1)
+        request = np.where(jobs == threshold, 1.0, np.where(jobs == threshold - 1, self.mix, 0.0))
+        idle = np.where(jobs == 0, self.offer, 0.0)
+        columns = [x[:, None] for x in (request, np.zeros(threshold + 1), idle, 1.0 * (jobs > 0))]
+        if threshold == 0:  # a job may be there although every job is routed: it found no token
+            columns = [np.concatenate([x, x]) for x in columns]
+            columns[2][1], columns[3][1] = 0.0, 1.0
+        return TablePolicy(*columns)
+
+
+class TablePolicy(Policy):
+    """Probabilities by (own queue, pool queue), each of shape (own, pool); longer queues do as the longest listed.
+
+    ``request``: an arriving job is routed to the pool. ``relocate``: a job of the own queue is moved to the pool after
+    another server's unit has served the pool, lengths as before that service. ``offer``: an arriving capacity unit is
+    offered; ``serve``: it serves the own queue; otherwise it is wasted.
+    """
+
+    request: Any = eqx.field(converter=np.asarray)
+    relocate: Any = eqx.field(converter=np.asarray)
+    offer: Any = eqx.field(converter=np.asarray)
+    serve: Any = eqx.field(converter=np.asarray)
+
+    def __str__(self) -> str:
+        return f"table of {np.shape(self.request)[0]} x {np.shape(self.request)[1]}"
+
+    def __check_init__(self):
+        shape = np.shape(self.request)
+        for name, x in vars(self).items():
+            if np.ndim(x) != 2 or np.shape(x) != shape or 0 in shape:
+                raise ValueError(f"policy {name} = shape {np.shape(x)}: must have the shape (own, pool) of request")
+            if not np.all((x >= 0) & (x <= 1 + 1e-9)):
+                raise ValueError(f"policy {name}: must hold probabilities >= 0 and <= 1")
+        if not np.all(self.offer + self.serve <= 1 + 1e-6):
+            raise ValueError("policy offer: must be <= 1 together with serve")
+
+
+class NamedPolicy(Policy):
+    """A policy worked out when the run is prepared: ``mean-field``, what the other servers play, or ``optimal``, LP (76)."""
+
+    name: str = eqx.field(static=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __check_init__(self):
+        if self.name not in NAMED:
+            raise ValueError(f"policy = {self.name}: must be one of {', '.join(NAMED)}")
+
+
+NAMED = ("mean-field", "optimal")
+
+
+def parse_threshold(text: str) -> ThresholdPolicy:
+    """``threshold``, ``threshold:mix`` or ``threshold:mix:offer``. Raises ValueError."""
+    try:
+        return ThresholdPolicy(*[float(x) for x in text.split(":")])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"policy = {text}: must be threshold[:mix[:offer]] ({error})") from None
+
+
+def parse_deviator(text: str) -> Policy:
+    """``mean-field``, ``optimal``, or the text of a threshold policy. Raises ValueError."""
+    return NamedPolicy(text) if text[:1].isalpha() else parse_threshold(text)
 
 
 def hold_back(rho: float, threshold: int) -> float:

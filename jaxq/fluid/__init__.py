@@ -1,0 +1,1 @@
+"""Differentiable building blocks in jnp that know no queueing system."""

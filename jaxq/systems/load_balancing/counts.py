@@ -1,0 +1,99 @@
+"""Parallel queues as counts: how many servers of each type have at least i jobs. An event costs the same for any n."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from jaxq.engine.fields import whole
+from jaxq.engine.jump_process import JumpProcess
+from jaxq.systems.load_balancing.policy import Policy, join_probabilities
+
+
+class Counts(JumpProcess):
+    """The compiled half of `LoadBalancing` for policies that keep queues short; see there.
+
+    State: for each type the counts with at least 1, ..., B jobs, and the arrivals that found a server with B jobs.
+    Transitions from the deepest level up, so that the rarest come first.
+    """
+
+    arrival_rate: float
+    rates_of_types: Any  # mu_j, shape (M,)
+    servers: Any  # N_j, shape (M,)
+    weights: Any  # of one server in a draw, shape (M,); None
+    policy: Policy
+    groups: tuple = eqx.field(static=True)  # `ranking` of the cells
+    levels: int = whole("levels", static=True)
+    observed: int = whole("1 to observe levels and joins", static=True, low=0)
+    blocking: int = whole("1 if servers are full at the last level", static=True, low=0)
+
+    stride = 5
+
+    @property
+    def types(self):
+        return self.servers.shape[0]
+
+    def init(self, words):
+        """As many servers busy, the fastest first, as serve the arrivals; no job waits."""
+        left, found = self.arrival_rate, []
+        for j in range(self.types):
+            busy = jnp.minimum(jnp.int32(left / self.rates_of_types[j]), self.servers[j])
+            left = jnp.maximum(left - self.rates_of_types[j] * self.servers[j], 0.0)
+            found.append((busy, *(jnp.int32(0),) * (self.levels - 1)))
+        return tuple(found), jnp.int32(0)
+
+    def _held(self, state):
+        """Servers with exactly i jobs, i = 0..B, by type."""
+        found = []
+        for j, levels in enumerate(state[0]):
+            edges = (self.servers[j], *levels, 0)
+            found.append([edges[i] - edges[i + 1] for i in range(self.levels + 1)])
+        return found
+
+    def _joins(self, held):
+        servers = [self.servers[j] for j in range(self.types)]
+        weights = None if self.weights is None else [self.weights[j] for j in range(self.types)]
+        return join_probabilities(self.policy, self.groups, held, servers, weights)
+
+    def rates(self, state):
+        held = self._held(state)
+        joins = self._joins(held)
+        found = [self.arrival_rate * sum(joins[j, self.levels] for j in range(self.types))]
+        for level in range(self.levels - 1, -1, -1):
+            found += [self.arrival_rate * joins[j, level] for j in range(self.types)]
+            found += [self.rates_of_types[j] * held[j][level + 1] for j in range(self.types)]
+        return tuple(found)
+
+    def jump(self, state, k):
+        levels, lost = state
+        if k == 0:
+            return levels, lost + 1
+        from_top, within = divmod(k - 1, 2 * self.types)
+        departs, j = divmod(within, self.types)
+        level, mine = self.levels - 1 - from_top, list(levels[j])
+        mine[level] = mine[level] + (-1 if departs else 1)
+        return (*levels[:j], tuple(mine), *levels[j + 1 :]), lost
+
+    def total_rate_bound(self):
+        return self.arrival_rate + sum(self.rates_of_types[j] * self.servers[j] for j in range(self.types))
+
+    def observe(self, state):
+        levels, _ = state
+        seen = {f"busy_{j + 1}": levels[j][0] for j in range(self.types)}
+        if self.levels > 1:
+            seen["two_1"] = levels[0][1]
+        seen["waiting"] = sum(count for mine in levels for count in mine[1:]) + jnp.int32(0)
+        seen["all_busy"] = sum(mine[0] for mine in levels) == sum(self.servers[j] for j in range(self.types))
+        if self.observed:
+            for (j, i), chance in self._joins(self._held(state)).items():
+                seen[f"joins_{j + 1}_{i}"] = chance
+            for j in range(self.types):
+                for i in range(1, self.levels):
+                    seen[f"level_{j + 1}_{i + 1}"] = levels[j][i]
+        return seen
+
+    def counters(self, state):
+        return {"lost": state[1]}
+
+    def overflow(self, state):
+        return False if self.blocking else state[1] > 0

@@ -1,0 +1,267 @@
+"""Load balancing on heterogeneous servers: one dispatcher, n parallel first-come-first-served queues.
+
+Paper: Bhambay, Bueke and Mukhopadhyay, arXiv 2312.10497. Notation: n servers of M types, N_j of rate mu_j, fastest first;
+Poisson arrivals; Q_{j,i} type-j servers with at least i jobs. Halfin-Whitt regime: arrival rate
+(1 - beta/sqrt n) x capacity.
+"""
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from jaxq.engine.fields import choice, compound, positive, real, whole
+from jaxq.engine.system import System
+from jaxq.systems.load_balancing import few, response
+from jaxq.systems.load_balancing.counts import Counts
+from jaxq.systems.load_balancing.modified import Modified
+from jaxq.systems.load_balancing.policy import Policy, parse_policy, ranking
+from jaxq.systems.load_balancing.queues import Queues, first_servers
+from jaxq.systems.load_balancing.speeds import Speeds, parse_speeds
+
+MOST_SERVERS = 2**24
+QUEUED = 2**20
+"""Servers up to which queues are kept one by one."""
+DEEP = 12
+"""Levels kept where busy servers are chosen at random."""
+
+
+class LoadBalancing(System):
+    """Parallel queues under a dispatching policy (``sa-jsq``: the shortest queue, ties to the fastest server).
+
+    The arrival rate is ``load`` x capacity, or (1 - beta/sqrt n) x capacity if ``beta`` is given. Policies that see all
+    queues run on counts, an event costing the same for any n; random ones on the queues themselves. With a ``buffer``
+    jobs that are routed to a full server are lost.
+
+    Metrics: number_in_system, waiting_jobs, response_time and waiting_time (Little, of admitted jobs), all_busy (the
+    probability that no server is idle, which is what an arrival sees), idle_servers and idle_servers_<j>; the scaled
+    y_<j>_1 = (Q_j1 - N_j)/sqrt n, y_1_2 = Q_12/sqrt n, y_plus_2 = waiting_jobs/sqrt n, y_plus_1 = (number_in_system -
+    n)/sqrt n; busy_capacity = sum mu_j Q_j1, which is the rate of admitted jobs; with a buffer probability_lost.
+    number_in_system, y_plus_1 and response_time use that identity as a control variate (number_observed does not).
+    With ``laws`` on counts also level_<j>_<i> = Q_ji, joins_<j>_<i>, the probability that an arrival joins a type-j
+    server with i jobs, and quantiles of the response time, which is Erlang(i + 1, mu_j) for such a job.
+    """
+
+    servers: int = whole("servers n", default=100, high=MOST_SERVERS)
+    speeds: Speeds = compound(
+        "speed:fraction of each type of server, fastest first", parse_speeds, Speeds, default=Speeds([1.0], [1.0])
+    )
+    policy: Policy = compound(
+        "sa-jsq, jsq, led, sa-jiq, jiq, uniform, random, pod<d>, pod<d>r, sa-pod<d> or modified",
+        parse_policy,
+        Policy,
+        default=Policy("sa-jsq"),
+    )
+    load: float | None = positive("arrival rate / capacity", default=None, optional=True)
+    beta: float | None = real(
+        "arrival rate (1 - beta/sqrt n) x capacity; none: by the load, 0.9 unless given", default=None, optional=True
+    )
+    routing: Any = positive(
+        "probabilities of the types where servers are drawn at random; none: by capacity for random, by number otherwise",
+        default=None,
+        optional=True,
+        simplex=True,
+    )
+    buffer: int | None = whole(
+        "jobs at a server at most; none: no limit", default=None, optional=True, static=True, high=1000
+    )
+    levels: int | None = whole(
+        "jobs at a server that are counted, more being an overflow; none: enough for the load",
+        default=None,
+        optional=True,
+        static=True,
+        high=1000,
+    )
+    laws: str = choice("whether levels and response-time quantiles are estimated", ("no", "yes"), default="no")
+
+    name = "load-balancing"
+    headline = ("number_in_system",)
+
+    def check_fields(self):
+        n = int(self.servers)
+        self.speeds.servers(n)
+        if self.load is not None and self.beta is not None:
+            raise ValueError(f"load = {self.load:g}: must be none where beta = {self.beta:g} gives the arrival rate")
+        if self.beta is not None and self.beta >= math.sqrt(n):
+            raise ValueError(f"beta = {self.beta:g}: must be < sqrt(servers) = {math.sqrt(n):g} (arrival rate > 0)")
+        if self.policy.draws > n:
+            raise ValueError(f"policy = {self.policy}: must draw at most servers = {n} servers")
+        if self.routing is not None:
+            if np.size(self.routing) != self.speeds.types:
+                raise ValueError(
+                    f"routing = {np.asarray(self.routing).tolist()}: must be {self.speeds.types} probabilities, "
+                    "one a type"
+                )
+            if self.policy.draws == 0 or (self.policy.draws > 1 and not self.policy.replacement):
+                raise ValueError(f"routing: must go with policy random or pod<d>r, not {self.policy}")
+        if self.buffer is not None and self.levels is not None:
+            raise ValueError(f"levels = {self.levels}: must be none where buffer = {self.buffer} limits the queues")
+        if self.laws == "yes" and self._layout() not in ("counts", "few"):
+            raise ValueError(
+                f"laws = yes: must be no with policy {self.policy} on unlimited queues, which are not counted"
+            )
+        if self._layout() == "queues" and n > QUEUED:
+            raise ValueError(f"servers = {n}: must be <= {QUEUED} with policy {self.policy}, whose queues are all kept")
+        if str(self.policy) == "modified" and not (self.buffer is None and self.levels is None):
+            raise ValueError("buffer: must be none, and levels too, with policy modified, whose queues hold two jobs")
+
+    def _layout(self) -> str:
+        if self.policy.name == "modified":
+            return "modified"
+        if not (self.policy.shallow or self.buffer or self.levels):
+            return "queues"
+        return "few" if self.servers <= few.MOST and self.laws == "no" else "counts"
+
+    @property
+    def capacity(self) -> float:
+        """sum_j mu_j N_j, 1/time."""
+        return float(self.speeds.rates @ self.speeds.servers(int(self.servers)))
+
+    @property
+    def arrival_rate(self) -> float:
+        """Jobs per time."""
+        if self.beta is not None:
+            return self.capacity * (1 - float(self.beta) / math.sqrt(int(self.servers)))
+        return self.capacity * (0.9 if self.load is None else float(self.load))
+
+    def check_stationary(self):
+        if self.buffer is not None or self.policy.name == "modified":
+            return
+        if self.arrival_rate >= self.capacity:
+            raise ValueError(
+                f"load = {self.arrival_rate / self.capacity:g}: must be < 1 (no stationary regime without a buffer)"
+            )
+        growth = self.predicted_growth()
+        if growth is not None and growth >= 0:
+            warnings.warn(
+                f"policy {self.policy} is unstable here: {growth:.4g} jobs more per unit of time (drift of the types "
+                "that overflow)",
+                stacklevel=3,
+            )
+
+    def predicted_growth(self) -> float | None:
+        """Jobs per time by which the worst set of types grows (negative where it is stable) under a policy that draws
+        servers; None for others, which are stable below capacity as n grows."""
+        from jaxq.systems.load_balancing import oracle
+
+        return oracle.growth(*self._described())
+
+    def _described(self) -> Any:
+        """The policy and the rates, as `oracle` takes them."""
+        policy, weights = self.policy, self._weights()
+        servers = self.speeds.servers(int(self.servers))
+        return (policy.family, policy.draws, policy.replacement, weights, self.arrival_rate, self.speeds.rates, servers)
+
+    def objectives(self):
+        from jaxq.systems.load_balancing.objectives import objectives
+
+        return objectives(self)
+
+    def oracle(self):
+        from jaxq.systems.load_balancing import oracle
+
+        return oracle.load_balancing(*self._described(), beta=self.beta, buffer=self.buffer)
+
+    def _weights(self) -> np.ndarray | None:
+        """Relative weight of one server of each type in a draw; None where all are alike."""
+        if self.routing is not None:
+            return np.asarray(self.routing) / self.speeds.servers(int(self.servers))
+        return self.speeds.rates if self.policy.name == "random" else None
+
+    def counted_levels(self) -> int:
+        """Jobs at a server that are counted. Under policies that join the shortest queue a level is reached with
+        probability about load**n, and a job waits only where all servers have fewer; the count covers 1e-12."""
+        if self.buffer or self.levels:
+            return int(self.buffer or self.levels or 0)
+        if self.policy.name in ("jiq", "sa-jiq"):
+            return DEEP
+        load = min(self.arrival_rate / self.capacity, 1 - 1e-9)
+        levels = 3 + math.ceil(math.log(1e-12) / (int(self.servers) * math.log(load)))
+        if self.policy.name == "led":
+            levels = math.ceil(levels * self.speeds.rates[0] / self.speeds.rates[-1])
+        return min(levels, 1000)
+
+    def prepare(self):
+        servers = self.speeds.servers(int(self.servers))
+        rates, weights = self.speeds.rates, self._weights()
+        layout = self._layout()
+        if layout == "modified":
+            return Modified(self.arrival_rate, rates, servers)
+        if layout == "queues":
+            return Queues(
+                arrival_rate=self.arrival_rate,
+                total_rate=self.arrival_rate + self.capacity,
+                rates_of_types=rates,
+                first=first_servers(servers),
+                routing=None if weights is None else np.cumsum(weights * servers / (weights @ servers)),
+                policy=self.policy,
+                servers=int(self.servers),
+            )
+        if layout == "few":
+            types = np.repeat(np.arange(self.speeds.types), servers)
+            return few.Few(
+                arrival_rate=self.arrival_rate,
+                speeds=rates[types],
+                weights=None if weights is None else weights[types],
+                policy=self.policy,
+                types=tuple(types.tolist()),
+                levels=self.counted_levels(),
+                blocking=int(self.buffer is not None),
+            )
+        return Counts(
+            arrival_rate=self.arrival_rate,
+            rates_of_types=rates,
+            servers=servers,
+            weights=weights,
+            policy=self.policy,
+            groups=ranking(self.policy.family, rates, self.counted_levels()),
+            levels=self.counted_levels(),
+            observed=int(self.laws == "yes"),
+            blocking=int(self.buffer is not None),
+        )
+
+    def metrics(self, sums):
+        time, n, types = sums.time, int(self.servers), self.speeds.types
+        servers, mu, root = self.speeds.servers(n), self.speeds.rates, math.sqrt(n)
+        modified = self._layout() == "modified"
+        waiting, all_busy = sums["waiting"] / time, sums["all_busy"] / time
+        lost = sums["lost"] / time if "lost" in sums and (modified or self.buffer) else 0.0
+        admitted = self.arrival_rate - lost
+        found = {}
+        if modified:
+            number = sums["busy"] / time + waiting
+            idle = float(n) - sums["busy"] / time
+        else:
+            busy = [sums[f"busy_{j + 1}"] / time for j in range(types)]
+            capacity = sum(float(m) * b for m, b in zip(mu, busy, strict=True))
+            # servers of the slowest type from the rate that they must serve
+            slowest = (admitted - sum(float(m) * b for m, b in zip(mu[:-1], busy[:-1], strict=True))) / float(mu[-1])
+            observed = sum(busy[1:], busy[0]) + waiting
+            number = sum(busy[:-1], slowest) + waiting
+            idle = float(n) - sum(busy[1:], busy[0])
+            found |= {f"idle_servers_{j + 1}": float(servers[j]) - busy[j] for j in range(types)} if types > 1 else {}
+            found |= {f"y_{j + 1}_1": (busy[j] - float(servers[j])) / root for j in range(types)}
+            if "two_1" in sums:
+                found["y_1_2"] = sums["two_1"] / time / root
+            found |= {"busy_capacity": capacity, "number_observed": observed}
+        if modified or self.buffer:
+            found["probability_lost"] = lost / self.arrival_rate
+        if self.laws == "yes":
+            found |= self._laws(sums, time)
+        return {
+            "number_in_system": number,
+            "waiting_jobs": waiting,
+            "response_time": number / admitted,
+            "waiting_time": waiting / admitted,
+            "all_busy": all_busy,
+            "idle_servers": idle,
+            "y_plus_1": (number - float(n)) / root,
+            "y_plus_2": waiting / root,
+            **found,
+        }
+
+    def _laws(self, sums, time):
+        found = {name: sums[name] / time for name in sums if name.startswith(("level_", "joins_"))}
+        cells = {(j, i): f"joins_{j + 1}_{i}" for j in range(self.speeds.types) for i in range(self.counted_levels())}
+        return found | response.quantiles({cell: found[name] for cell, name in cells.items()}, self.speeds.rates)

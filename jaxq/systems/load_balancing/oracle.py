@@ -1,0 +1,153 @@
+"""What is known of dispatching policies without simulating them: exact laws, identities, limits and bounds."""
+
+import functools
+import math
+
+import numpy as np
+
+from jaxq.analytic.load_balancing import exact, limit, mean_field, modified, policies, splitting, stability
+from jaxq.engine.system import Reference
+
+MOST_STATES = 3000
+"""Sorted states up to which a small system is solved beside a run."""
+MOST_SERVERS = 500
+"""Servers up to which the modified system is solved for its bound."""
+RULES = {
+    "sa-jsq": policies.shortest_fastest,
+    "jsq": policies.shortest,
+    "led": policies.least_delay,
+    "sa-jiq": policies.fastest_idle_first,
+    "jiq": policies.idle_first,
+    "uniform": policies.indifferent,
+    "random": policies.indifferent,
+    "pod": policies.shortest,
+    "sa-pod": policies.shortest_fastest,
+}
+
+
+def load_balancing(family, draws, replacement, weights, arrival_rate, rates, servers, beta, buffer) -> dict:
+    """References of the metrics of `LoadBalancing`.
+
+    sum mu_j E Q_j1 is the arrival rate under every stable policy (no jobs lost): an identity. Random routing is M/M/1
+    at every server. SA-JSQ and JSQ have the Halfin-Whitt limit (SA-JSQ, capacity n), the power of d choices its mean
+    field, tiny systems with buffers their exact law, and every policy the lower bounds of Section 7.
+
+    Args:
+        family, draws, replacement, weights: the policy; weight of one server of each type in a draw, or None.
+        arrival_rate: of the whole system, 1/time.
+        rates, servers: mu_j, N_j, shape (M,).
+        beta: None unless the arrival rate is (1 - beta/sqrt n) x capacity.
+        buffer: most jobs at a server, or None.
+    """
+    n, total = int(servers.sum()), float(arrival_rate)
+    mu, counts = tuple(map(float, rates)), tuple(map(int, servers))
+    if family == "modified":
+        found = modified.modified_system(total, mu, counts) if n <= MOST_SERVERS else {}
+        names = {"number_in_system": "number_in_system", "waiting_jobs": "waiting", "all_busy": "probability_all_busy"}
+        return {ours: Reference(found[theirs]) for ours, theirs in names.items() if theirs in found}
+    rule = policies.Policy(
+        RULES[family], draws or None, bool(draws > 1 and not replacement), None if weights is None else tuple(weights)
+    )
+    if buffer is not None:
+        if math.prod(math.comb(m + buffer, buffer) for m in counts) > MOST_STATES:
+            return {}
+        law = _small(total, mu, counts, int(buffer), rule)
+        names = {"number_in_system": "number_in_system", "waiting_jobs": "waiting", "response_time": "response_time"}
+        names |= {"all_busy": "probability_all_busy", "probability_lost": "loss_probability"}
+        return {ours: Reference(law[theirs]) for ours, theirs in names.items()}
+    found = {"busy_capacity": Reference(total, "identity")}
+    jobs = _bound(total, mu, counts)
+    found["number_in_system"] = Reference(jobs, "bound")
+    found["response_time"] = Reference(jobs / total, "bound")
+    if draws == 1:
+        found |= _random(total, rates, servers, weights)
+    elif draws > 1:
+        found |= _mean_field(total / n, mu, tuple((servers / n).tolist()), rule, total)
+    elif beta is not None and family == "sa-jsq" and math.isclose(float(rates @ servers), n, rel_tol=1e-9):
+        found |= _limit(float(beta), mu[0], mu[-1], len(mu))
+    return found
+
+
+def growth(family, draws, replacement, weights, arrival_rate, rates, servers) -> float | None:
+    """Jobs per time that the worst set of types gains once its queues are long; None where no formula is known."""
+    if draws == 0:
+        return None
+    rule = policies.Policy(
+        RULES[family], draws, bool(draws > 1 and not replacement), None if weights is None else tuple(weights)
+    )
+    return stability.worst_drift(float(arrival_rate), tuple(map(float, rates)), tuple(map(int, servers)), rule).drift
+
+
+def _random(total: float, rates: np.ndarray, servers: np.ndarray, weights) -> dict[str, Reference]:
+    share = servers * (np.ones(len(rates)) if weights is None else np.asarray(weights))
+    share = share / share.sum()
+    try:
+        time = splitting.split_response_time(total, tuple(rates), tuple(servers), tuple(share))[0]
+    except ValueError:
+        return {}
+    rho = total * share / (servers * rates)
+    idle = {f"idle_servers_{j + 1}": float(m * (1 - r)) for j, (m, r) in enumerate(zip(servers, rho, strict=True))}
+    found = {
+        "response_time": time,
+        "number_in_system": total * time,
+        "waiting_jobs": total * time - float(servers @ rho),
+        "waiting_time": time - float(servers @ rho) / total,
+        "all_busy": float(np.prod(rho**servers)),
+        "idle_servers": sum(idle.values()),
+        "y_1_2": float(servers[0] * rho[0] ** 2) / math.sqrt(servers.sum()),
+        **(idle if len(rates) > 1 else {}),
+    }
+    return {name: Reference(value) for name, value in found.items()}
+
+
+@functools.lru_cache(maxsize=64)
+def _small(total, mu, counts, buffer, rule) -> dict:
+    return exact.small_system(total, mu, counts, buffer, rule)
+
+
+@functools.lru_cache(maxsize=64)
+def _bound(total, mu, counts) -> float:
+    """The larger of the pooled queue's and the modified system's mean jobs."""
+    pooled = modified.pooled_jobs(total, mu, counts)
+    if sum(counts) > MOST_SERVERS:
+        return pooled
+    return max(pooled, modified.modified_system(total, mu, counts)["number_in_system"])
+
+
+@functools.lru_cache(maxsize=64)
+def _limit(beta, fastest, slowest, types) -> dict[str, Reference]:
+    try:
+        found = limit.halfin_whitt_limit(beta, fastest, slowest)
+    except ValueError:
+        return {}
+    names = {"y_1_2": "two_jobs", f"y_{types}_1": "idle", "y_plus_1": "total", "y_plus_2": "two_jobs"}
+    return {ours: Reference(found[theirs], "limit") for ours, theirs in names.items()}
+
+
+@functools.lru_cache(maxsize=64)
+def limit_process(beta: float, fastest: float, slowest: float) -> dict[str, Reference]:
+    """References of `SpeedAwareLimit`: the law of the process in continuous time, none for beta out of reach."""
+    try:
+        found = limit.halfin_whitt_limit(beta, fastest, slowest)
+    except ValueError:
+        return {"y_m_1": Reference(-beta / slowest)}
+    names = {
+        "y_m_1": "idle",
+        "y_1_2": "two_jobs",
+        "y_plus_1": "total",
+        "y_m_1_variance": "idle_variance",
+        "y_1_2_variance": "two_jobs_variance",
+        "covariance": "covariance",
+        "reflection_rate": "reflection_rate",
+    }
+    return {ours: Reference(found[theirs]) for ours, theirs in names.items()}
+
+
+@functools.lru_cache(maxsize=64)
+def _mean_field(per_server, mu, shares, rule, total) -> dict[str, Reference]:
+    try:
+        found = mean_field.power_of_d_fixed_point(per_server, mu, shares, rule)
+    except ValueError:
+        return {}
+    time = found["response_time"]
+    return {"response_time": Reference(time, "limit"), "number_in_system": Reference(total * time, "limit")}

@@ -1,0 +1,73 @@
+"""Systems that take one customer an event; an event is (service time, gap to the next customer), its weight the gap."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from jaxq.engine.system import System
+from jaxq.systems.stations.law import Law
+from jaxq.systems.stations.laws import Exponential
+
+
+class ByCustomer(System):
+    """Renewal arrivals and service times, both independent; Poisson arrivals unless ``_arrival_law`` says otherwise."""
+
+    arrival_rate: eqx.AbstractVar[float]
+    service_rate: eqx.AbstractVar[float]
+    service_law: eqx.AbstractVar[Law]
+
+    @property
+    def words(self):
+        return self._arrival_law().words + self.service_law.words
+
+    def _arrival_law(self) -> Law:
+        return Exponential()
+
+    def choose(self, state, words):
+        arrival, service = self._arrival_law(), self.service_law
+        gap: Any = arrival.sample(words[: arrival.words]) / self.arrival_rate  # pyright: ignore[reportOperatorIssue]
+        time: Any = service.sample(words[arrival.words :]) / self.service_rate  # pyright: ignore[reportOperatorIssue]
+        return (time, gap), gap
+
+
+class Queue(ByCustomer):
+    """First come first served with an endless queue: what is reported of the waits.
+
+    Metrics: waiting_time, sojourn_time = waiting_time + 1/mu, queue_length = lambda waiting_time (Little),
+    probability_wait.
+    """
+
+    headline = ("waiting_time",)
+
+    def metrics(self, sums):
+        wait = sums["waiting_time"] / sums.events
+        return {
+            "waiting_time": wait,
+            "sojourn_time": wait + 1.0 / self.service_rate,
+            "queue_length": self.arrival_rate * wait,
+            "probability_wait": sums["waited"] / sums.events,
+        }
+
+    def _capacity(self) -> tuple[float, str]:
+        """Customers served per unit of time at most, and how that is written."""
+        return self.service_rate, f"service_rate = {self.service_rate:g}"
+
+    def check_stationary(self):
+        most, written = self._capacity()
+        if self.arrival_rate >= most:
+            raise ValueError(f"arrival_rate = {self.arrival_rate:g}: must be < {written} (no stationary regime)")
+
+
+class Lindley(Queue):
+    """One server: ``W' = (W + S - A)+`` (Lindley 1952). State: the wait W of the customer at hand, float32, time."""
+
+    def init(self, words):
+        return 0.0
+
+    def apply(self, state, event):
+        service, gap = event
+        return jnp.maximum(state + (service - gap), 0.0)
+
+    def tally(self, state, event):
+        return {"waiting_time": state, "waited": state > 0}

@@ -1,0 +1,56 @@
+"""What a law of interarrival or service times is."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+import equinox as eqx
+import numpy as np
+
+from jaxq.engine.fields import rules
+
+
+def shortest(x: float) -> str:
+    """The shortest of two texts that stands for exactly this number: ``4`` rather than ``4.0``."""
+    return f"{x:g}" if float(f"{x:g}") == x else repr(float(x))
+
+
+class Law(eqx.Module):
+    """A positive law of unit mean, sampled with a fixed number of words a variate."""
+
+    name: ClassVar[str]
+    usage: ClassVar[str]
+    """How the law is written in text."""
+    words: ClassVar[Any]
+    """Words one variate uses."""
+
+    @abstractmethod
+    def sample(self, words: tuple):
+        """One variate, float32, from uint32 words."""
+
+    def parameter(self) -> float | tuple | None:
+        """What tells the laws of one name apart; None where there is one only. Its text is what follows the colon."""
+        values = [getattr(self, name) for name in rules(type(self))]
+        return np.asarray(values[0]).item() if values else None
+
+    def key(self) -> tuple[str, float | tuple | None]:
+        """(name, parameter): how `jaxq.analytic.laws` knows the law."""
+        return self.name, self.parameter()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The law from what follows the colon of its text, empty where there is none. ValueError names the rule."""
+        takes = list(rules(cls).items())
+        if bool(takes) != bool(text):
+            raise ValueError(f"law = {cls.name}{':' if text else ''}{text}: must be {cls.usage}")
+        return cls(*[rule.parse(f"{cls.name} {field}", text) for field, rule in takes])
+
+    def __check_init__(self):
+        for name, rule in rules(type(self)).items():
+            rule.check(f"{self.name} {name}", getattr(self, name))
+
+    def __str__(self) -> str:
+        parameter = self.parameter()
+        return self.name if parameter is None else f"{self.name}:{self._text(parameter)}"
+
+    def _text(self, parameter: Any) -> str:
+        return shortest(parameter)

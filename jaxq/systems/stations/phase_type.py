@@ -1,0 +1,107 @@
+"""Acyclic phase-type laws, with a fixed number of words a variate."""
+
+from typing import Any, Self
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from jaxq import random
+from jaxq.systems.stations.law import Law, shortest
+
+MOST_PHASES = 32
+"""Every phase is compiled."""
+_SLACK = 1e-9
+
+
+def _numbers(value: Any) -> Any:
+    """Nested tuples of floats from a list, tuple or array."""
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"phase-type = {value}: must be numbers") from None
+    return tuple(tuple(row.tolist()) if np.ndim(row) else float(row) for row in np.atleast_1d(array))
+
+
+class PhaseType(Law):
+    """The time to absorption of a Markov chain that starts by ``initial`` and has the sub-generator ``generator``, over
+    its mean ``initial (-generator)**-1 1``.
+
+    Only acyclic chains are taken, those of an upper triangular sub-generator: the phases come in order, each at most
+    once, so n exponentials and n choices are exact, 2n words. With a cycle the number of visits has no bound.
+    Coxian, hypoexponential and hyperexponential laws are of this kind.
+
+    Both fields fix the program: other numbers compile anew. In text the vector comes first, then the rows:
+    ``phase-type:0.5,0.5;-1,0.5;0,-2`` (a shell wants it in quotes).
+    """
+
+    initial: tuple[float, ...] = eqx.field(static=True, converter=_numbers)
+    generator: tuple[tuple[float, ...], ...] = eqx.field(static=True, converter=_numbers)
+    name, usage = "phase-type", "phase-type:INITIAL;ROW;ROW"
+
+    def __check_init__(self):
+        initial, generator = np.array(self.initial), np.array(self.generator)
+        n = initial.size
+        if initial.ndim != 1 or not 1 <= n <= MOST_PHASES:
+            raise ValueError(f"phase-type initial = {self.initial}: must be 1 to {MOST_PHASES} probabilities")
+        if not (np.all(initial >= 0) and abs(initial.sum() - 1) <= _SLACK):
+            raise ValueError(f"phase-type initial = {self.initial}: must be probabilities that sum to 1")
+        if generator.shape != (n, n):
+            raise ValueError(f"phase-type generator = {self.generator}: must have {n} rows of {n} rates")
+        rates = -np.diag(generator)
+        moves = generator + np.diag(rates)
+        if not (np.all(np.isfinite(generator)) and np.all(rates > 0) and np.all(moves >= 0)):
+            raise ValueError(f"phase-type generator = {self.generator}: must be < 0 on the diagonal and >= 0 off it")
+        if np.any(np.tril(moves)):
+            raise ValueError(
+                f"phase-type generator = {self.generator}: must be upper triangular (no phase comes twice; "
+                "with cycles a variate takes no fixed number of words)"
+            )
+        if np.any(moves.sum(axis=1) > rates * (1 + _SLACK)):
+            raise ValueError(f"phase-type generator = {self.generator}: must have row sums <= 0")
+
+    @property
+    def words(self):
+        return 2 * len(self.initial)
+
+    def parameter(self):
+        """(initial, generator)."""
+        return self.initial, self.generator
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """``INITIAL;ROW;ROW``, each numbers with commas between."""
+        written = f"law = phase-type{':' if text else ''}{text}"
+        try:
+            initial, *rows = [[float(x) for x in part.split(",")] for part in text.split(";")]
+        except ValueError:
+            raise ValueError(f"{written}: must be {cls.usage}, numbers with commas between") from None
+        if any(len(row) != len(initial) for row in rows) or len(rows) != len(initial):
+            n = len(initial)
+            raise ValueError(f"{written}: must be {cls.usage} with {n} rows of {n} rates")
+        return cls(initial, rows)
+
+    def _text(self, parameter):
+        initial, generator = parameter
+        return ";".join(",".join(map(shortest, row)) for row in (initial, *generator))
+
+    def sample(self, words):
+        initial, generator = np.array(self.initial), np.array(self.generator)
+        n, rates = len(initial), -np.diag(generator)
+        mean = initial @ np.linalg.solve(-generator, np.ones(n))
+        phase, total = _choice(words[0], initial[:-1]), jnp.float32(0)
+        for i in range(n):
+            here = phase == i
+            total = total + jnp.where(here, random.exponential(words[1 + 2 * i]) * np.float32(1 / rates[i] / mean), 0)
+            if i + 1 < n:
+                after = i + 1 + _choice(words[2 + 2 * i], generator[i, i + 1 :] / rates[i])
+                phase = jnp.where(here, after, phase)
+        return total
+
+
+def _choice(word, probabilities):
+    """k with the k-th probability, and their number with what is left to 1."""
+    place, chosen = random.grid24(word), jnp.int32(0)
+    for edge in np.cumsum(probabilities):
+        chosen = chosen + (place >= np.float32(edge)).astype(jnp.int32)
+    return chosen

@@ -1,0 +1,213 @@
+"""The mean number of jobs as a differentiable function of phi: fluid limits, and exact for a finite market.
+
+Paper: Chen, Chen and Qian, "Incentivizing Resource Pooling". Notation as in `jaxq.systems.token_pool.model`: utilisation
+rho, token-earning probability phi, tokens unconstrained, servers playing Lemma 4.2 for small waits. Nothing here knows
+where the minimum is. The dtype follows that of phi; run under ``jax.enable_x64(True)`` for float64.
+"""
+
+import functools
+import itertools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxq.fluid.first_passage import first_passage
+
+LEAST_PHI = 1e-6
+"""phi down to which `levels` includes every line that matters."""
+MOST_PHASES = 1024
+"""Phases of `finite`; memory grows with the square, time with the cube."""
+MANY = 1000
+"""Copies of a market that stand for infinitely many."""
+_ROUNDING = 1e-12
+"""phi this close (relative) to a power of rho counts as that power."""
+
+
+def levels(rho, least_phi: float = LEAST_PHI) -> int:
+    """The least K with rho^(K+1) <= least_phi at every server: jobs that a server may keep for any phi >= least_phi.
+
+    Args:
+        rho: utilisation, in (0, 1), a number or an array; on the host, because it fixes a shape.
+        least_phi: the lower bound on phi.
+    """
+    return max(0, math.ceil(math.log(least_phi) / math.log(float(np.max(rho)))) - 1)
+
+
+def _lines(rho, phi, levels: int):
+    """Increments of the lines k - m(k)(1 - rho)/(1 - phi) from k - 1 to k, k = 1..levels: shape of rho, (levels,)."""
+    phi = jnp.asarray(phi)
+    powers = jnp.asarray(rho, phi.dtype)[..., None] ** jnp.arange(1, levels + 1)
+    return (powers - phi) / (1 - phi)
+
+
+def own_queue(rho, phi, levels: int):
+    """Mean own queue of a server in the fluid mean-field problem.
+
+    Formula: q(phi) = max_{0 <= k <= levels} [k - m(k) (1 - rho) / (1 - phi)], where
+    m(k) = [k - sum_{i=1}^k rho^i] / (1 - rho). From k - 1 to k a line grows by (rho^k - phi) / (1 - phi), which falls
+    with k, so that the maximum is the sum of the positive ones; it is formed so, free of cancellation.
+
+    Args:
+        rho: utilisation, in (0, 1), a number or an array (servers).
+        phi: probability that an offer earns a token, in (0, 1), a scalar.
+        levels: K, static. Below phi = rho^(K+1) the result is too small, by rho^(K+1) / ((1 - rho) (1 - phi)) at most.
+
+    Returns:
+        Mean jobs in the own queue, the shape of rho. At a kink, phi = rho^k, the gradient is the mean of both sides'.
+
+    Source: Chen, Chen and Qian, Eq. (11) and Theorem 5.1(1); Section 7 for unlike servers.
+    """
+    return jnp.sum(jnp.maximum(_lines(rho, phi, levels), 0), axis=-1)
+
+
+def large_market(rho, phi, servers, copies: float = MANY):
+    """Mean jobs per server, own queues and pool together, in a market of many copies of the given servers.
+
+    Formula: mean_i q_i(phi) + phi / (1 - phi) / (copies N), the fluid limit of the servers plus the closed form of the
+    pool for phi >= rho_i, which below it is a lower bound. For N -> infinity the minimum is at the largest rho
+    (Theorems 5.2 and 7.1); for finite numbers it is if copies n_max (1 - max rho) >= 1, where n_max servers have it.
+
+    Args:
+        rho: utilisation, in (0, 1), a host number or an array of kinds of servers.
+        phi: probability that an offer earns a token, in (0, 1), a scalar.
+        servers: how many servers have each rho: a number or an array.
+        copies: copies of these servers in the market.
+
+    Returns:
+        Jobs per server, a scalar.
+
+    Source: Chen, Chen and Qian, Sections 5 and 7.
+    """
+    return _market(own_queue(rho, phi, levels(rho)), phi, servers, copies)
+
+
+def _market(queues, phi, servers, copies):
+    share = jnp.broadcast_to(jnp.asarray(servers, queues.dtype), queues.shape)
+    total = jnp.sum(share)
+    return jnp.sum(share * queues) / total + phi / (1 - phi) / (copies * total)
+
+
+def mean_field(rho, phi, servers):
+    """Mean jobs of the given servers and their pool, both from their large-market forms.
+
+    Formula: sum_i q_i(phi) + phi / (1 - phi). Convex in 1 / (1 - phi) and minimal at the largest rho only if
+    n_max (1 - max rho) >= 1, where n_max servers have it (the paper's condition w <= 1). In a heterogeneous market with
+    few highly loaded servers, and in a small homogeneous one, the minimum is at a lower phi than the paper's: these
+    servers then keep jobs so that the pool, which serves all, is shorter. In a small market that is an artefact of the
+    approximate pool: with alike servers the exact `finite` is minimal at rho for every N.
+
+    Args:
+        rho, phi, servers: as `large_market`.
+
+    Returns:
+        Jobs, a scalar.
+    """
+    return large_market(rho, phi, servers, 1) * np.sum(np.broadcast_to(servers, np.shape(rho)))
+
+
+def smooth(rho, phi, servers, tau: float, copies: float = 1):
+    """`large_market` with the maximum over the lines replaced by tau logsumexp(lines / tau).
+
+    An upper bound of it, by tau log(K + 1) at most with K = `levels`, and smooth in phi. Its minimiser is biased. Where
+    two lines matter it is, for alike servers, 1 / (1 - phi) = (1 - tau u) / (1 - rho) with
+    1 / (1 + exp(-u)) = 1 / (copies N (1 - rho)): no bias at copies N (1 - rho) = 2; for N = 100, rho = 0.8, copies = 1:
+    phi = 0.8029 at tau = 0.005, 0.8111 at tau = 0.02.
+
+    Args:
+        rho, phi, servers, copies: as `large_market`.
+        tau: width of the smoothing, jobs, > 0.
+
+    Returns:
+        Jobs per server, a scalar.
+    """
+    steps = _lines(rho, phi, levels(rho))
+    lines = jnp.concatenate([jnp.zeros((*steps.shape[:-1], 1), steps.dtype), jnp.cumsum(steps, axis=-1)], axis=-1)
+    return _market(tau * jax.nn.logsumexp(lines / tau, axis=-1), phi, servers, copies)
+
+
+def finite(rho: float, phi, servers: int):
+    """Exact mean jobs J_N(phi) of N alike servers and their pool, tokens unconstrained.
+
+    Formula: N q(phi) + E[Q_0]. For phi >= rho all jobs go to the pool and E[Q_0] = phi / (1 - phi). For
+    rho^(k+1) <= phi < rho^k a job that finds k jobs goes to the pool, one that finds k - 1 with probability
+    (phi - rho^(k+1)) / (rho^k - rho^(k+1)), and every idle unit is offered. Then the pool is the level of a
+    quasi-birth-death process whose phase is how many servers have 0..k jobs: with the law d of the phase, rates A of
+    jobs and S of units to the pool and T among phases, E[Q_0] = d A y where (S - T - A G) y = 1 and G is `first_passage`.
+
+    Args:
+        rho: utilisation, in (0, 1).
+        phi: probability that an offer earns a token, in (0, 1): a scalar that is known when this is called, as k depends
+            on it (`jax.value_and_grad` is fine, `jax.jit` is not). Each k compiles a program.
+        servers: N.
+
+    Returns:
+        Jobs, a scalar. Minimal at phi = rho for every N >= 2, a kink; N = 1 is flat for phi <= rho.
+
+    Raises:
+        ValueError: there are comb(N + k, k) > 1024 phases.
+
+    Source: Chen, Chen and Qian, Lemma 4.2 and Section 4.2; Latouche and Ramaswami (1993) for the process.
+    """
+    known, k, power = float(jax.lax.stop_gradient(phi)), 0, rho
+    while power > known * (1 + _ROUNDING):
+        k, power = k + 1, power * rho
+    if k == 0:
+        return phi / (1 - phi) + servers * own_queue(rho, phi, 1)
+    count = math.comb(servers + k, k)
+    if count > MOST_PHASES:
+        raise ValueError(
+            f"phi = {known:g}: with servers = {servers} there are {count} phases of the servers' queues; the exact "
+            f"objective takes {MOST_PHASES} at most"
+        )
+    return servers * own_queue(rho, phi, k) + _pool(_phases(servers, k), rho, jnp.asarray(phi))
+
+
+class _Phases(NamedTuple):
+    """How many servers have 0..k jobs, in every possible way."""
+
+    counts: np.ndarray  # (phases, k + 1)
+    log_ways: np.ndarray  # log of the multinomial coefficients
+    joins: np.ndarray  # (phases, phases): servers with q < k - 1 that a job makes q + 1
+    last_joins: np.ndarray  # the same with q = k - 1
+    leaves: np.ndarray  # servers with q > 0 that a service makes q - 1
+
+
+@functools.lru_cache(maxsize=8)
+def _phases(servers: int, threshold: int) -> _Phases:
+    from scipy.special import gammaln
+
+    # bars between stars: all ways to part the servers into threshold + 1 classes
+    bars = itertools.combinations(range(servers + threshold), threshold)
+    edges = np.array([(-1, *chosen, servers + threshold) for chosen in bars])
+    counts = np.diff(edges, axis=1) - 1
+    place = {tuple(row): i for i, row in enumerate(counts.tolist())}
+    joins, last_joins, leaves = (np.zeros((len(counts), len(counts))) for _ in range(3))
+    for i, row in enumerate(counts.tolist()):
+        for q in range(threshold):
+            for origin, target in ((q, q + 1), (q + 1, q)):
+                if row[origin]:
+                    after = list(row)
+                    after[origin], after[target] = after[origin] - 1, after[target] + 1
+                    matrix = leaves if target < origin else last_joins if target == threshold else joins
+                    matrix[i, place[tuple(after)]] = row[origin]
+    log_ways = gammaln(servers + 1) - gammaln(counts + 1).sum(axis=1)
+    return _Phases(counts, log_ways, joins, last_joins, leaves)
+
+
+@jax.jit
+def _pool(phases: _Phases, rho, phi):
+    """E[Q_0] for phi < rho; the threshold is that of ``phases``."""
+    parts: Any = jax.tree.map(lambda x: jnp.asarray(x, phi.dtype), phases)
+    threshold = phases.counts.shape[1] - 1
+    low, high = rho ** (threshold + 1), rho**threshold
+    mix = (phi - low) / (high - low)
+    one = jnp.concatenate([jnp.asarray(rho, phi.dtype) ** np.arange(threshold), high * (1 - mix)[None]])
+    law = jnp.exp(parts.log_ways + parts.counts @ jnp.log(one / jnp.sum(one)))
+    moves = rho * (parts.joins + (1 - mix) * parts.last_joins) + parts.leaves
+    jobs, units = rho * (parts.counts[:, -1] + mix * parts.counts[:, -2]), parts.counts[:, 0]
+    up, down, local = jnp.diag(jobs), jnp.diag(units), moves - jnp.diag(jnp.sum(moves, axis=1))
+    passage = first_passage(down, local - up - down, up)
+    return law @ (jobs * jnp.linalg.solve(down - local - up @ passage, jnp.ones_like(jobs)))

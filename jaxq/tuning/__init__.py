@@ -1,0 +1,1 @@
+"""Tuning by gradient. Takes callables and systems, and names none."""

@@ -1,0 +1,152 @@
+"""A gradient descent on a callable, made for objectives with kinks."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+MEMORY = 0.7
+"""Decay of Adam's two means. Gradients are exact, so that a short memory loses nothing; at a kink whose sides differ in
+slope by a factor of 1000 the usual 0.999 would remember the steep side for thousands of steps."""
+LAST_RATE = 1e-4
+"""The last step over the first."""
+AVERAGED = 0.25
+"""Share of the steps, the last, over which iterates are averaged."""
+STRAIGHT = 0.9
+"""Net way over travelled way in the second half, above which the iterates were still on their way."""
+
+MEANING = {
+    "objective_not_finite": "the objective or its gradient was not finite; the best values before are given",
+    "objective_undefined": "a step left the region where the objective can be evaluated; the best values before are given",
+    "not_converged": "the parameters were still moving one way at the end; give more steps or a larger rate",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One iterate: where it was, the objective there, and the norm of its gradient in the coordinates."""
+
+    step: int
+    values: dict[str, Any]
+    objective: float
+    gradient_norm: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Descent:
+    """What a descent found. ``best``: the better of the best iterate and ``average``, the mean of the last quarter's
+    coordinates; ``average`` is None where the descent ended early."""
+
+    start: Step
+    best: Step
+    average: Step | None
+    trace: tuple[Step, ...]
+    flags: tuple[str, ...]
+
+
+def descend(function: Callable, decode: Callable, start: dict[str, np.ndarray], steps: int, rate: float) -> Descent:
+    """Minimise ``function(decode(z))`` over coordinates z by Adam, in float64.
+
+    The step length is ``rate`` for the first half and then falls geometrically to 1e-4 of it, which resolves a kink. The
+    objective is compiled if it can be traced, and evaluated as it is if it needs to know its arguments.
+
+    Args:
+        function: values by name -> scalar, differentiable.
+        decode: coordinates by name -> values by name.
+        start: coordinates by name.
+        steps: how many, 1 or more.
+        rate: length of the first steps in a coordinate, > 0.
+
+    Raises:
+        ValueError: the objective or its gradient is not finite at the start, or raises one there.
+    """
+    import optax
+
+    half = max(1, steps // 2)
+    with jax.enable_x64(True):
+        schedule = optax.join_schedules(
+            [
+                optax.constant_schedule(rate),
+                optax.exponential_decay(rate, max(1, steps - half), LAST_RATE),
+            ],
+            [half],
+        )
+        adam = optax.adam(schedule, b1=MEMORY, b2=MEMORY)
+        at: Any = {name: jnp.asarray(x, jnp.float64) for name, x in start.items()}
+        memory = adam.init(at)
+
+        @jax.jit
+        def advance(gradient, memory, at):
+            change, memory = adam.update(gradient, memory, at)
+            return optax.apply_updates(at, change), memory
+
+        evaluate = _Evaluation(function, decode)
+        trace, path, flags = [], [], []
+        for i in range(steps + 1):
+            try:
+                step, gradient = evaluate(i, at)
+            except ValueError:
+                if i == 0:
+                    raise
+                flags.append("objective_undefined")
+                break
+            if not (np.isfinite(step.objective) and np.isfinite(step.gradient_norm)):
+                if i == 0:
+                    raise ValueError(f"start = {shown(step.values)}: the objective is not finite there")
+                flags.append("objective_not_finite")
+                break
+            trace.append(step)
+            path.append(at)
+            if i < steps:
+                at, memory = advance(gradient, memory, at)
+        best = min(trace, key=lambda step: step.objective)
+        average = None
+        if not flags:
+            last = path[-max(1, round(AVERAGED * steps)) :]
+            average = evaluate(steps, jax.tree.map(lambda *z: jnp.mean(jnp.stack(z), axis=0), *last))[0]
+            best = min(best, average, key=lambda step: step.objective)
+            if _straight(path[half:]):
+                flags.append("not_converged")
+    return Descent(trace[0], best, average, tuple(trace), tuple(flags))
+
+
+class _Evaluation:
+    """Objective and gradient at coordinates, compiled where possible."""
+
+    def __init__(self, function: Callable, decode: Callable):
+        self.decode = decode
+        self.plain = jax.value_and_grad(lambda z: function(decode(z)))
+        self.chosen = None
+
+    def __call__(self, number: int, at) -> tuple[Step, Any]:
+        value, gradient = self._both(at)
+        norm = np.sqrt(sum(float(jnp.vdot(g, g)) for g in gradient.values()))
+        values = {name: np.asarray(x, np.float64)[()] for name, x in self.decode(at).items()}
+        return Step(number, values, float(value), float(norm)), gradient
+
+    def _both(self, at):
+        if self.chosen is None:
+            compiled = jax.jit(self.plain)
+            try:
+                found = compiled(at)
+            except jax.errors.ConcretizationTypeError:
+                self.chosen = self.plain
+            else:
+                self.chosen = compiled
+                return found
+        return self.chosen(at)
+
+
+def _straight(path: list) -> bool:
+    """Whether a path of coordinates went one way."""
+    points = np.array([np.concatenate([np.ravel(x) for x in at.values()]) for at in path])
+    travelled = np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
+    return len(path) > 2 and bool(np.linalg.norm(points[-1] - points[0]) > STRAIGHT * travelled > 0)
+
+
+def shown(values: dict[str, Any]) -> str:
+    """Values by name for a message."""
+    return ", ".join(f"{name} {np.asarray(x).tolist()}" for name, x in values.items())

@@ -1,0 +1,63 @@
+"""What a field may hold, as the image of R^n, so that a descent needs no constraints."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxq.engine.fields import Rule
+
+_FAR = 30.0
+"""Coordinates beyond it are taken for it: a scaled sigmoid would round to its bound, which may not be allowed."""
+_LARGEST = 700.0
+"""exp of more overflows float64."""
+
+
+class Bijection(NamedTuple):
+    """``value(z)`` maps R^n onto the inside of what a field may hold; ``coordinates`` is its inverse, on the host."""
+
+    value: Callable[[Any], Any]
+    coordinates: Callable[[Any], np.ndarray]
+
+
+def bijection(rule: Rule) -> Bijection:
+    """The bijection of a rule; arrays elementwise, of any shape.
+
+    Formula: a list on the simplex: softmax(z), whose inverse has mean 0; two bounds: low + (high - low) / (1 + exp(-z));
+    one: low + exp(z) or high - exp(z), so that steps are relative; none: z.
+    """
+    low, high = rule.low, rule.high
+    if rule.simplex:
+        return Bijection(jax.nn.softmax, _log_shares)
+    if math.isfinite(low) and math.isfinite(high):
+        return Bijection(
+            lambda z: low + (high - low) * jax.nn.sigmoid(jnp.clip(z, -_FAR, _FAR)),
+            lambda x: np.log(np.subtract(x, low)) - np.log(np.subtract(high, x)),
+        )
+    if math.isfinite(low):
+        return Bijection(lambda z: low + _exp(z), lambda x: np.log(np.subtract(x, low)))
+    if math.isfinite(high):
+        return Bijection(lambda z: high - _exp(z), lambda x: np.log(np.subtract(high, x)))
+    return Bijection(jnp.asarray, lambda x: np.asarray(x, np.float64))
+
+
+def start_coordinates(name: str, rule: Rule, value) -> np.ndarray:
+    """The coordinates of a value. ValueError, naming the field, where it is on a bound and has none."""
+    with np.errstate(divide="ignore"):
+        found = bijection(rule).coordinates(np.asarray(value, np.float64))
+    if not np.all(np.isfinite(found)):
+        shown = np.asarray(value).tolist()
+        raise ValueError(f"{name} = {shown}: a start must be inside its bounds, not on one ({rule.doc})")
+    return found
+
+
+def _exp(z):
+    return jnp.exp(jnp.minimum(z, _LARGEST))
+
+
+def _log_shares(x) -> np.ndarray:
+    logs = np.log(x)
+    return logs - logs.mean()

@@ -1,0 +1,151 @@
+"""What a tuning returns: the parameters found, how, and whether the simulation confirms the gain."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from jaxq.engine.result import MEANING as RUN_MEANING
+from jaxq.engine.result import SCHEMA, Metric, Result, aligned, check_path, finite, plain, replacing, write_csv
+from jaxq.engine.system import System
+from jaxq.tuning import descent
+from jaxq.tuning.descent import Step
+
+WORSE = "worse_in_simulation"
+MEANING = {
+    **RUN_MEANING,
+    **descent.MEANING,
+    WORSE: "the simulation says that the best parameters are worse than the start: the objective misleads here",
+}
+"""What each flag of a `Tuning` means."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """Start and best simulated on the same random words.
+
+    ``gain``: how much better ``metric`` is at best than at start (start minus best for an objective to be made small),
+    with the half-width from paired replicas; its mean is None where one of the two is withheld.
+    """
+
+    metric: str
+    gain: Metric
+    start: Result
+    best: Result
+
+    @property
+    def sure(self) -> bool:
+        """Whether the interval of the gain excludes 0."""
+        gain = self.gain
+        return gain.mean is not None and gain.half_width is not None and abs(gain.mean) > gain.half_width > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: the metric at both, the gain, and how it was run."""
+        gain = {"mean": self.gain.mean, "half_width": self.gain.half_width, "level": self.gain.level}
+        both = {
+            name: {**result[self.metric].to_dict(), "flags": list(result.flags)}
+            for name, result in (("start", self.start), ("best", self.best))
+        }
+        return {"metric": self.metric, "gain": gain, **both, "run": self.best.run}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuning:
+    """Parameters tuned by gradient.
+
+    Attributes:
+        system: its name.
+        fixed: the fields that were not tuned.
+        objective: name of the objective.
+        start, best: values, objective and norm of the gradient, in the coordinates of the descent (`Step`).
+        average: the mean of the last quarter of the iterates; None where the descent ended early.
+        trace: every iterate.
+        verification: the simulation of start and best; None if it was not asked for or there is no metric.
+        flags: what went wrong, in the descent or the runs; see `MEANING`.
+        tuned: the system with the best parameters.
+    """
+
+    system: str
+    fixed: dict[str, Any]
+    objective: str
+    start: Step
+    best: Step
+    average: Step | None
+    trace: tuple[Step, ...]
+    verification: Verification | None
+    flags: tuple[str, ...]
+    tuned: System = dataclasses.field(repr=False)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the descent ran to its end and its iterates had come to rest."""
+        return not set(self.flags) & set(descent.MEANING)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The machine-readable result (schema 1); no NaN or Infinity in it."""
+        steps = {"start": self.start, "best": self.best, "average": self.average}
+        known = {name: step for name, step in steps.items() if step is not None}
+        return {
+            "schema": SCHEMA,
+            "system": self.system,
+            "fixed": self.fixed,
+            "parameters": {name: _values(step) for name, step in known.items()},
+            "objective": {"name": self.objective, **{name: finite(step.objective) for name, step in known.items()}},
+            "verification": None if self.verification is None else self.verification.to_dict(),
+            "trace": [
+                {
+                    "step": step.step,
+                    "parameters": _values(step),
+                    "objective": step.objective,
+                    "gradient_norm": step.gradient_norm,
+                }
+                for step in self.trace
+            ],
+            "flags": list(self.flags),
+        }
+
+    def save(self, path) -> None:
+        """Write everything as ``.json`` or the trace as ``.csv``. ValueError for another ending."""
+        path = Path(path)
+        check_path(path, (".json", ".csv"))
+        with replacing(path) as partial:
+            if path.suffix == ".json":
+                partial.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+            else:
+                write_csv(partial, self.rows())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The trace with one column a number; element i of a list is ``name_i``, from 1."""
+        return [
+            {"step": s.step, **columns(s), "objective": s.objective, "gradient_norm": s.gradient_norm}
+            for s in self.trace
+        ]
+
+    def __str__(self) -> str:
+        ends = {"start": self.start, "best": self.best}
+        lines = [f"{self.system}  {self.objective}"]
+        lines += aligned([{"": name, **columns(step), "objective": step.objective} for name, step in ends.items()])
+        if self.verification is not None:
+            gain = self.verification.gain
+            shown = "withheld" if gain.mean is None else f"{gain.mean:.6g} +- {gain.half_width or 0:.2g}"
+            lines.append(f"gain in simulated {self.verification.metric}: {shown}")
+        return "\n".join([*lines, *(f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags)])
+
+    def plot(self, ax=None):
+        """Objective and parameters against the step on an Axes (`jaxq.plotting.trace`); returns the Axes."""
+        from jaxq.plotting.trace import plot_tuning
+
+        return plot_tuning(self, ax)
+
+
+def columns(step: Step) -> dict[str, float]:
+    """The values of an iterate, one number a name."""
+    found = {}
+    for name, value in _values(step).items():
+        several = isinstance(value, list)
+        found |= {f"{name}_{i}": x for i, x in enumerate(value, 1)} if several else {name: value}
+    return found
+
+
+def _values(step: Step) -> dict[str, Any]:
+    return {name: plain(value) for name, value in step.values.items()}

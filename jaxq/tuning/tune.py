@@ -1,0 +1,230 @@
+"""`tune`: parameters of a system by gradient of one of its objectives, then checked through the simulation."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxq.engine import judge
+from jaxq.engine.fields import Rule, rules
+from jaxq.engine.options import Options
+from jaxq.engine.progress import Meter
+from jaxq.engine.result import Metric, describe
+from jaxq.engine.simulate import check_names, compare
+from jaxq.engine.system import Objective, System
+from jaxq.tuning.descent import Step, descend, shown
+from jaxq.tuning.parametrise import bijection, start_coordinates
+from jaxq.tuning.result import WORSE, Tuning, Verification
+
+STEPS, RATE = 600, 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A tuning that has been checked, ready to run. ``start`` are values by name; ``options``: None without simulation."""
+
+    system: System
+    name: str
+    objective: Objective
+    start: dict[str, Any]
+    steps: int
+    rate: float
+    options: Options | None
+
+
+def tune(
+    system: System,
+    parameters: str | Sequence[str] | None = None,
+    *,
+    start: Any = None,
+    objective: str | None = None,
+    steps: int = STEPS,
+    rate: float = RATE,
+    verify: bool = True,
+    meter: Meter | None = None,
+    **options,
+) -> Tuning:
+    """Tune fields of a system by gradient, and check the gain by simulating start and best on common random numbers.
+
+    The descent is deterministic: the random words of the check are the first that are drawn.
+
+    Args:
+        system: the system; its other fields are kept.
+        parameters: the fields to tune (default: those that the objective depends on).
+        start: where to start, values by field or, for one field, the value (default: the system's own).
+        objective: one of ``system.objectives()`` (default: the first).
+        steps: gradient steps.
+        rate: length of the first steps, in the unconstrained coordinates of `jaxq.tuning.parametrise`.
+        verify: whether to simulate.
+        meter, **options: of the simulation, as `simulate`; ``precision`` is wanted of the objective's metric alone
+            (default: 0.01 if nothing else ends the run), as other metrics may vanish at the optimum.
+
+    Returns:
+        A `Tuning`. Flags mark a descent that did not come to rest, and all that a run can be flagged with.
+
+    Raises:
+        ValueError: a parameter, the start, the objective or an option is not allowed.
+
+    Example:
+        >>> jaxq.tune(jaxq.TokenPool(servers=10, arrival_rate=0.8), "phi", start=0.3).best.values
+    """
+    problem = prepare(
+        system, parameters, start=start, objective=objective, steps=steps, rate=rate, verify=verify, **options
+    )
+    return solve(problem, meter)
+
+
+def prepare(
+    system: System, parameters=None, *, start=None, objective=None, steps=STEPS, rate=RATE, verify=True, **options
+) -> Problem:
+    """Check everything that can be wrong with the input of `tune`; nothing is simulated. Raises ValueError."""
+    name, chosen = choose_objective(system, objective)
+    declared = rules(type(system))
+    names = (
+        [parameters] if isinstance(parameters, str) else list(chosen.parameters if parameters is None else parameters)
+    )
+    for parameter in names:
+        _check_parameter(system, parameter, name, chosen)
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"parameter = {', '.join(names)}: must be one or more fields, each once")
+    if not (_is_number(steps) and steps >= 1 and steps == math.floor(steps)):
+        raise ValueError(f"steps = {steps}: must be a whole number >= 1")
+    if not (_is_number(rate) and rate > 0):
+        raise ValueError(f"rate = {rate}: must be a number > 0")
+    given = _by_name(names, start)
+    values = {n: _start_value(n, declared[n], given.get(n, getattr(system, n))) for n in names}
+    first = system.replace(**values)
+    with jax.enable_x64(True):
+        there = float(chosen.function(dict(values)))
+    if not math.isfinite(there):
+        raise ValueError(f"start = {shown(values)}: the objective {name} is {there} there")
+    run = _options(chosen.metric, options)
+    if verify and chosen.metric is not None:
+        first.check_stationary()
+        check_names(first, run)
+        if run.replicas is not None and run.replicas < judge.FEW:
+            raise ValueError(f"replicas = {run.replicas}: a paired comparison needs at least {judge.FEW}")
+    return Problem(first, name, chosen, values, int(steps), float(rate), run if verify else None)
+
+
+def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
+    """Descend, then simulate."""
+    declared = rules(type(problem.system))
+    bijections = {name: bijection(declared[name]) for name in problem.start}
+    sign = -1.0 if problem.objective.maximise else 1.0
+
+    def function(values):
+        return sign * problem.objective.function(values)
+
+    def decode(at):
+        return {name: bijections[name].value(z) for name, z in at.items()}
+
+    def shown_as(step: Step) -> Step:
+        # the start as it was given, not after there and back
+        values = problem.start if step.step == 0 else step.values
+        return dataclasses.replace(step, values=values, objective=sign * step.objective)
+
+    start = {name: start_coordinates(name, declared[name], value) for name, value in problem.start.items()}
+    found = descend(function, decode, start, problem.steps, problem.rate)
+    tuned = problem.system.replace(**shown_as(found.best).values)
+    verification, flags = None, list(found.flags)
+    if problem.options is not None and problem.objective.metric is not None:
+        verification = _verify(problem, tuned, problem.objective.metric, problem.options, meter)
+        flags += [*verification.start.flags, *verification.best.flags]
+        if verification.sure and (verification.gain.mean or 0.0) < 0:
+            flags.append(WORSE)
+    return Tuning(
+        problem.system.title(),
+        {name: value for name, value in describe(problem.system).items() if name not in problem.start},
+        problem.name,
+        shown_as(found.start),
+        shown_as(found.best),
+        None if found.average is None else shown_as(found.average),
+        tuple(map(shown_as, found.trace)),
+        verification,
+        tuple(dict.fromkeys(flags)),
+        tuned,
+    )
+
+
+def choose_objective(system: System, name: str | None) -> tuple[str, Objective]:
+    """The objective of a name, or the default. Raises ValueError."""
+    known = system.objectives()
+    if not known:
+        raise ValueError(f"objective: {system.title()} has none with these fields, so that it cannot be tuned")
+    if name is not None and name not in known:
+        raise ValueError(f"objective = {name}: {system.title()} has {', '.join(known)}")
+    name = next(iter(known)) if name is None else name
+    return name, known[name]
+
+
+def _check_parameter(system: System, parameter: str, name: str, objective: Objective) -> None:
+    declared = rules(type(system))
+    tunable = [n for n, rule in declared.items() if rule.tunable]
+    if parameter not in declared:
+        raise ValueError(f"parameter = {parameter}: {system.title()} has no such field; it has {', '.join(tunable)}")
+    if parameter not in tunable:
+        raise ValueError(
+            f"parameter = {parameter}: must be a field of real numbers; {system.title()} has {', '.join(tunable)}"
+        )
+    if objective.parameters and parameter not in objective.parameters:
+        raise ValueError(f"parameter = {parameter}: the objective {name} depends on {', '.join(objective.parameters)}")
+
+
+def _by_name(names: list[str], start: Any) -> dict[str, Any]:
+    """The start by name."""
+    if start is None:
+        return {}
+    if not isinstance(start, Mapping):
+        if len(names) > 1:
+            raise ValueError(f"start = {start}: must give values by name, for {', '.join(names)}")
+        return {names[0]: start}
+    for name in start:
+        if name not in names:
+            raise ValueError(f"start = {name}: must be one of the tuned fields, {', '.join(names)}")
+    return dict(start)
+
+
+def _start_value(name: str, rule: Rule, value: Any) -> Any:
+    if value is None:
+        raise ValueError(
+            f"start: {name} is none and needs a start; it must be {_required(rule).allowed()} ({rule.doc})"
+        )
+    value = rule.convert(value)
+    _required(rule).check(name, value)
+    start_coordinates(name, rule, value)
+    return value
+
+
+def _required(rule: Rule) -> Rule:
+    return dataclasses.replace(rule, optional=False)
+
+
+def _options(metric: str | None, given: dict[str, Any]) -> Options:
+    """Options whose precision is that of one metric, as the others may vanish at the optimum."""
+    options = Options(**given)
+    if metric is None or not options.wants_precision:
+        return options
+    asked = given.get("precision")
+    if asked is None and options.metric:
+        return options
+    target = metric if asked is None else f"{metric}:{asked!r}"
+    return dataclasses.replace(options, precision=None, metric=(target, *options.metric))
+
+
+def _verify(problem: Problem, tuned: System, metric: str, options: Options, meter: Meter | None) -> Verification:
+    """Simulate both on the same words."""
+    results = compare([problem.system, tuned], meter=meter, **options.to_dict())
+    sign = 1.0 if problem.objective.maximise else -1.0
+    gain = Metric(None, None, options.level)
+    for row in results.differences:
+        if row["metric"] == metric and row["mean"] is not None:
+            gain = Metric(sign * row["mean"], row["half_width"], options.level)
+    return Verification(metric, gain, results[0], results[1])
+
+
+def _is_number(x) -> bool:
+    return isinstance(x, (int, float, np.number)) and not isinstance(x, bool) and math.isfinite(x)

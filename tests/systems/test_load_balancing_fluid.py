@@ -1,0 +1,186 @@
+"""Objectives of randomised routing against the NumPy witness, finite differences and the optimum in closed form."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+
+import jaxq
+from jaxq.analytic.load_balancing import mean_field, policies, splitting
+from jaxq.fluid.rest_point import rest_point
+from jaxq.systems.load_balancing import fluid
+
+RATES, SERVERS = (2.5, 0.625), (80, 320)
+SHARES = (0.2, 0.8)
+CAPACITY = 400.0
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def slopes(function, p, h=1e-5):
+    """Central differences, the probabilities as free variables."""
+    return [float(function(p + h * e) - function(p - h * e)) / (2 * h) for e in np.eye(len(p))]
+
+
+def witness(p, draws, arrival_rate, rates=RATES, shares=SHARES):
+    rule = policies.Policy(policies.shortest, draws, False, tuple(np.asarray(p) / np.asarray(shares)))
+    return mean_field.power_of_d_fixed_point(arrival_rate, rates, shares, rule)
+
+
+# --- random routing ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("load", "first"), [(0.5, 0.3), (0.5, 0.6), (0.5, 0.9), (0.9, 0.5), (0.99, 0.502)])
+def test_random_routing_is_the_witness_with_its_gradient(load, first):
+    p = np.array([first, 1 - first])
+    value, gradient = jax.value_and_grad(fluid.random_routing)(p, load * CAPACITY, RATES, SERVERS)
+    expected, derivative = splitting.split_response_time(load * CAPACITY, RATES, SERVERS, p)
+    assert float(value) == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(gradient, derivative, rtol=1e-12)
+
+
+def test_random_routing_outside_stability_is_finite_convex_and_leads_back():
+    def function(first):
+        return fluid.random_routing(jnp.stack([first, 1 - first]), 0.9 * CAPACITY, RATES, SERVERS)
+
+    grid = np.linspace(0.001, 0.999, 999)
+    values, gradients = jax.vmap(jax.value_and_grad(function))(grid)
+    # within rounding of values of 1e9
+    assert np.all(np.isfinite(values)) and np.all(np.diff(gradients) > -1e-9 * np.abs(gradients).max())
+    stable = (0.9 * CAPACITY * grid < 200) & (0.9 * CAPACITY * (1 - grid) < 200)
+    assert np.all(gradients[grid < grid[stable][0]] < 0) and np.all(gradients[grid > grid[stable][-1]] > 0)
+
+
+# --- the power of d choices -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "draws", "load", "rates", "shares"),
+    [
+        (0.3, 2, 0.5, RATES, SHARES),
+        (0.5, 2, 0.9, RATES, SHARES),
+        (0.7, 2, 0.9, RATES, SHARES),
+        (0.6, 3, 0.9, RATES, SHARES),
+        (0.55, 5, 0.99, RATES, SHARES),
+        (0.4, 2, 0.7, (3.0, 1.0, 0.4), (0.1, 0.5, 0.4)),
+    ],
+)
+def test_the_fixed_point_is_the_witness_and_its_gradient_the_derivative(first, draws, load, rates, shares):
+    p = np.array([first, *np.full(len(rates) - 1, (1 - first) / (len(rates) - 1))])
+    arrival_rate, servers = load * float(np.dot(rates, shares)), 1000 * np.array(shares)
+    expected = witness(p, draws, arrival_rate, rates, shares)
+    occupied = fluid.occupancy(p, draws, arrival_rate, rates, shares)
+    np.testing.assert_allclose(occupied[:, :25], expected["levels"][:, :25], atol=1e-11)
+
+    def function(p):
+        return fluid.power_of_d(p, draws, 1000 * arrival_rate, rates, servers)
+
+    value, gradient = jax.jit(jax.value_and_grad(function))(p)
+    assert float(value) == pytest.approx(expected["response_time"], abs=1e-9)
+    np.testing.assert_allclose(gradient, slopes(jax.jit(function), p), rtol=1e-6, atol=1e-6)
+
+
+def test_draws_by_capacity_are_draws_among_equal_servers():
+    """p_j = gamma_j mu_j: every server has the same load in proportion to its speed, but only the mean jobs agree."""
+    p = np.array([0.5, 0.5])
+    for draws, load in ((2, 0.9), (3, 0.7)):
+        expected = mean_field.power_of_d_response_time(load, draws)
+        assert float(fluid.power_of_d(p, draws, load * CAPACITY, RATES, SERVERS)) == pytest.approx(expected, rel=1e-10)
+        assert float(fluid.equal_servers(load, draws)) == pytest.approx(expected, rel=1e-13)
+
+
+def test_equal_servers():
+    assert float(fluid.equal_servers(0.9, 2)) == pytest.approx(2.614057, abs=5e-7)
+    assert float(fluid.equal_servers(0.9, 1, 2.0)) == pytest.approx(5.0)
+    for load, draws in ((0.3, 2), (0.9, 2), (0.999, 4)):
+        found = float(jax.grad(fluid.equal_servers)(load, draws))
+        h = 1e-6 * (1 - load)
+        step = fluid.equal_servers(load + h, draws) - fluid.equal_servers(load - h, draws)
+        assert found == pytest.approx(float(step) / (2 * h), rel=1e-6)
+    with jax.enable_x64(False):
+        value, gradient = jax.value_and_grad(fluid.equal_servers)(jnp.float32(0.9), 2)
+        assert value.dtype == np.float32 and np.isfinite(gradient)
+
+
+@pytest.mark.parametrize(("draws", "load"), [(2, 0.5), (2, 0.9), (2, 0.999), (3, 0.9)])
+def test_the_power_of_d_has_one_minimum_and_leads_back_from_where_it_is_unstable(draws, load):
+    @jax.jit
+    def slope(first):
+        function = lambda x: fluid.power_of_d(jnp.stack([x, 1 - x]), draws, load * CAPACITY, RATES, SERVERS)  # noqa: E731
+        return jax.grad(function)(first)
+
+    gradients = np.array([slope(first) for first in np.linspace(0.02, 0.98, 25)])
+    assert np.all(np.isfinite(gradients)) and np.sum(np.diff(np.sign(gradients)) != 0) == 1
+    assert gradients[0] < 0 < gradients[-1]
+
+
+def test_float32():
+    with jax.enable_x64(False):
+        value, gradient = jax.value_and_grad(fluid.power_of_d)(jnp.asarray([0.5, 0.5]), 2, 360.0, RATES, SERVERS)
+        assert value.dtype == np.float32 and float(value) == pytest.approx(2.614057, rel=1e-5)
+        assert np.all(np.isfinite(gradient))
+
+
+def test_rest_point_has_both_derivatives():
+    """x' = a - x^3 - x: the implicit derivative 1 / (3 x^2 + 1), and once more."""
+
+    def reached(a):
+        return rest_point(lambda x: a - x**3 - x, jnp.zeros(1), 1.0)[0]
+
+    x = float(reached(10.0))
+    assert x == pytest.approx(2.0, rel=1e-13)
+    assert float(jax.grad(reached)(10.0)) == pytest.approx(1 / 13, rel=1e-12)
+    assert float(jax.jvp(reached, (10.0,), (1.0,))[1]) == pytest.approx(1 / 13, rel=1e-12)
+    assert float(jax.hessian(reached)(10.0)) == pytest.approx(-12 / 13**3, rel=1e-10)
+
+
+# --- tuning -----------------------------------------------------------------------------------------------------------
+
+
+def system(policy, load, **fields):
+    return jaxq.LoadBalancing(400, "2.5:0.2,0.625:0.8", policy, load, **fields)
+
+
+@pytest.mark.parametrize(("load", "start"), [(0.5, (0.5, 0.5)), (0.5, (0.1, 0.9)), (0.9, (0.47, 0.53))])
+def test_random_routing_is_tuned_to_the_optimal_split(load, start):
+    p, value = splitting.optimal_split(load * CAPACITY, RATES, SERVERS)
+    found = jaxq.tune(system("random", load), "routing", start=start, verify=False)
+    np.testing.assert_allclose(found.best.values["routing"], p, atol=1e-3)
+    assert found.best.objective == pytest.approx(value, rel=1e-6) and not found.flags
+
+
+@pytest.mark.filterwarnings("ignore:policy random is unstable")
+def test_an_unstable_start_is_left():
+    found = jaxq.tune(system("random", 0.9), "routing", start=(0.9, 0.1), verify=False)
+    p, value = splitting.optimal_split(0.9 * CAPACITY, RATES, SERVERS)
+    np.testing.assert_allclose(found.best.values["routing"], p, atol=1e-3)
+    assert found.best.objective == pytest.approx(value, rel=1e-6)
+
+
+def test_sampling_probabilities_of_two_choices_are_tuned_and_the_gain_is_simulated():
+    def value(first):
+        return witness((first, 1 - first), 2, 0.9)["response_time"]
+
+    best = minimize_scalar(value, bounds=(0.5, 0.65), method="bounded", options={"xatol": 1e-9})
+    run = {"replicas": 64, "events": 40_000, "warmup": 20_000}
+    found = jaxq.tune(system("pod2r", 0.9), "routing", start=(0.5, 0.5), steps=200, **run)
+    assert found.best.values["routing"][0] == pytest.approx(best.x, abs=1e-3)
+    assert found.best.objective == pytest.approx(best.fun, rel=1e-6)
+    gain = found.verification.gain
+    assert gain.mean - gain.half_width > 0 and gain.mean == pytest.approx(value(0.5) - best.fun, abs=0.03)
+
+
+def test_objectives_of_a_system():
+    for policy, name in (("random", "response_time"), ("pod1", "response_time"), ("pod3r", "mean_field")):
+        found = system(policy, 0.5).objectives()
+        assert list(found) == [name] and found[name].metric == "response_time"
+        assert found[name].parameters == ("routing",) and not found[name].maximise
+    for policy in ("sa-jsq", "jsq", "led", "jiq", "sa-jiq", "uniform", "pod2", "sa-pod2", "modified"):
+        assert system(policy, 0.5).objectives() == {}
+    assert system("random", 0.5, buffer=5).objectives() == {}
+    assert jaxq.LoadBalancing(400, policy="random").objectives() == {}
