@@ -49,7 +49,7 @@ def describe_class(kind: type[System]) -> dict[str, Any]:
             "default_text": default_words(field.default, field.name),
             "sweepable": rule.scalar,
         }
-    metrics, quantities, headline, oracle = known_names(kind)
+    metrics, quantities, headline, oracle, objectives = known_names(kind)
     return {
         "doc": first_paragraph(kind),
         "fields": fields,
@@ -57,18 +57,21 @@ def describe_class(kind: type[System]) -> dict[str, Any]:
         "headline": list(headline),
         "quantities": list(quantities),
         "oracle": oracle,
+        "objectives": objectives,
     }
 
 
-def known_names(kind: type[System]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], dict[str, str]]:
-    """(metrics, quantities, headline, kinds of oracles) of `example`; empty where simple values make no system."""
+def known_names(kind: type[System]) -> tuple[tuple, tuple, tuple, dict[str, str], dict[str, str]]:
+    """(metrics, quantities, headline, kinds of oracles, objectives) of `example`; empty where simple values make no
+    system."""
     try:
         instance = example(kind)
     except (TypeError, ValueError):
-        return (), (), (), {}
+        return (), (), (), {}, {}
     metrics, quantities = names(instance)
     oracle = {name: getattr(value, "kind", "exact") for name, value in instance.oracle().items()}
-    return metrics, quantities, instance.headline or metrics, oracle
+    objectives = {name: objective.doc for name, objective in instance.objectives().items()}
+    return metrics, quantities, instance.headline or metrics, oracle, objectives
 
 
 def example(kind: type[System]) -> System:
@@ -99,7 +102,8 @@ def print_all(found: dict[str, dict[str, Any]]) -> None:
         console.print(f"  {about['doc']}")
         console.print(f"  fields   {fields}")
         console.print(f"  metrics  {', '.join(about['metrics'])}")
-        console.print(f"  oracle   {kinds}\n")
+        console.print(f"  oracle   {kinds}")
+        console.print(f"  tune     {', '.join(about['objectives']) or 'nothing'}\n")
     starred = any(f["required"] for about in found.values() for f in about["fields"].values())
     console.print(
         ("* required. " if starred else "") + "More about one: jaxq list SYSTEM; its options: jaxq run SYSTEM --help",
@@ -125,4 +129,6 @@ def print_one(name: str, about: dict[str, Any]) -> None:
         table.add_row(metric, about["oracle"].get(metric, ""), "headline" if metric in about["headline"] else "")
     console.print(table)
     console.print(f"quantities for --quantiles: {', '.join(about['quantities'])}")
+    for name, doc in about["objectives"].items():
+        console.print(f"objective for jaxq tune: {name}, {doc}")
     console.print("metrics and oracles may depend on the fields; these are of the simplest case", style="dim")

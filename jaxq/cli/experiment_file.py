@@ -1,4 +1,4 @@
-"""An experiment as a TOML file: ``system``, ``[parameters]``, ``[run]``, ``[sweep]`` and ``[compare]``.
+"""An experiment as a TOML file: ``system``, ``[parameters]``, ``[run]``, ``[sweep]``, ``[compare]``, ``[tune]``.
 
 system = "mmc"
 [parameters]
@@ -10,6 +10,9 @@ precision = 0.005
 arrival_rate = "6:9.5:8"      # or a list
 [compare]                     # for jaxq compare
 servers = [10, 12]
+[tune]                        # for jaxq tune, of a system with objectives
+parameter = "phi"             # or a list
+start = 0.3                   # or a list, one for each parameter
 """
 
 import dataclasses
@@ -18,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from jaxq.cli.errors import BadInput, suggestion
-from jaxq.cli.options import SHARED
+from jaxq.cli.options import SHARED, TUNED
 from jaxq.cli.values import Several
 from jaxq.engine.fields import rules
 from jaxq.engine.system import System
 from jaxq.systems import SYSTEMS
 
-TABLES = ("parameters", "run", "sweep", "compare")
+TABLES = ("parameters", "run", "sweep", "compare", "tune")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Experiment:
     run: dict[str, Any]
     sweep: dict[str, Any]
     compare: dict[str, Any]
+    tune: dict[str, Any]
 
     def fields(self, verb: str) -> dict[str, Any]:
         """The fields for a verb: the parameters, under what the verb's own table varies."""
@@ -66,12 +70,12 @@ def read(path: str) -> Experiment:
         tables[table] = data.get(table, {})
         if not isinstance(tables[table], dict):
             raise BadInput(f"{path}: {table} = {tables[table]}: must be a table, [{table}]")
-        known = SHARED if table == "run" else fields
+        known = {"run": SHARED, "tune": TUNED}.get(table, fields)
         for key, value in tables[table].items():
             if key not in known:
                 raise BadInput(f"{path}: [{table}] {key}: unknown key{suggestion(key, known)}")
             if table in ("sweep", "compare") and not isinstance(value, (list, str)):
                 raise BadInput(f"{path}: [{table}] {key} = {value}: must be a list of values")
-            if value == [] and table != "run":
+            if value == [] and table not in ("run", "tune"):
                 raise BadInput(f"{path}: [{table}] {key} = []: must have at least one value")
     return Experiment(path, SYSTEMS[name], **tables)

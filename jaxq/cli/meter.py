@@ -18,16 +18,26 @@ class RichMeter:
 
     def start(self, description: str) -> None:
         """Show the line, first while the run compiles."""
+        self._open(f"{description}: compiling")
+
+    def show(self, text: str) -> None:
+        """Show a text, while something runs that is no simulation."""
+        if self._bar is None or self._task is None:
+            self._open(text)
+        else:
+            self._bar.update(self._task, description=text)
+
+    def _open(self, text: str) -> None:
         from rich.console import Console
         from rich.progress import Progress as Bar
         from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        text = TextColumn("{task.description}", markup=False)
+        column = TextColumn("{task.description}", markup=False)
         console = Console(stderr=True)
         self._bar = Bar(
-            SpinnerColumn(), TimeElapsedColumn(), text, console=console, transient=True, redirect_stdout=False
+            SpinnerColumn(), TimeElapsedColumn(), column, console=console, transient=True, redirect_stdout=False
         )
-        self._task = self._bar.add_task(f"{description}: compiling", total=None)
+        self._task = self._bar.add_task(text, total=None)
         self._bar.start()
 
     def update(self, progress: Progress) -> None:
@@ -41,3 +51,4 @@ class RichMeter:
         """Take the line away."""
         if self._bar is not None:
             self._bar.stop()
+            self._bar = self._task = None

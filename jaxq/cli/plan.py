@@ -80,8 +80,11 @@ def merge(verb: str, given: Mapping[str, Any], experiment: Experiment | None) ->
     if experiment is None:
         return typed, {}
     fields = experiment.fields(verb)
+    own = experiment.tune if verb == "tune" else {}
     sources = {name: f"{experiment.path}: [run]" for name in experiment.run} | dict.fromkeys(fields, experiment.path)
-    return {**experiment.run, **fields, **typed}, {n: source for n, source in sources.items() if n not in typed}
+    sources |= {name: f"{experiment.path}: [tune]" for name in own}
+    merged = {**experiment.run, **fields, **own, **typed}
+    return merged, {n: source for n, source in sources.items() if n not in typed}
 
 
 def build_systems(verb: str, system: type[System], chosen: Mapping[str, Any]) -> tuple[list[System], dict[str, list]]:

@@ -1,6 +1,7 @@
 """What becomes of an outcome: files, a figure, JSON or tables, and the exit code."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from jaxq.cli.console import stdout_console
@@ -15,25 +16,35 @@ OK, FLAGGED, INTERRUPTED = 0, 3, 130
 def report(verb: str, outcome: Result | Results, systems: list[System], output: Output) -> int:
     """Save, draw and print an outcome. The terminal comes last, and also when a file could not be written."""
     headline = headline_of(outcome, systems)
+
+    def show():
+        if isinstance(outcome, Results):
+            from jaxq.cli.grids import print_results
+
+            print_results(stdout_console(), verb, outcome, headline)
+        else:
+            from jaxq.cli.tables import print_result
+
+            print_result(stdout_console(), outcome)
+
+    return deliver(outcome, output, lambda path: draw(outcome, path, headline), show)
+
+
+def deliver(outcome: Any, output: Output, draw: Callable[[str], None], show: Callable[[], None]) -> int:
+    """Save an outcome (which has ``save``, ``to_dict`` and ``flags``), ``draw`` it to a file and ``show`` it."""
     try:
         for path in output.files:
             outcome.save(path)
         if output.plot is not None:
-            draw(outcome, output.plot, headline)
+            draw(output.plot)
     except OSError as error:
         failure = BadInput(f"{error.filename}: {error.strerror}")
     else:
         failure = None
     if output.json:
         print_json(outcome.to_dict())
-    elif isinstance(outcome, Results):
-        from jaxq.cli.grids import print_results
-
-        print_results(stdout_console(), verb, outcome, headline)
     else:
-        from jaxq.cli.tables import print_result
-
-        print_result(stdout_console(), outcome)
+        show()
     if failure is not None:
         raise failure
     return exit_code(outcome.flags)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from jaxq.cli import chain, options, plan, transient
+from jaxq.cli import chain, options, plan, transient, tune
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,12 @@ VERBS = {
         "Simulate the systems of fields given as a,b,c on the same random numbers; paired differences.",
         options.SIMULATION,
         plan.execute,
+    ),
+    "tune": Verb(
+        "Tune fields by gradient, checked by simulation.",
+        "Move fields along the gradient of an objective, from --start; then simulate start and best, paired.",
+        options.TUNE,
+        tune.execute,
     ),
     "paths": Verb(
         "Transient means from the initial state.",

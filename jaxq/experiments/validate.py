@@ -15,8 +15,10 @@ from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import simulate
 from jaxq.engine.system import System
 from jaxq.stats.intervals import family_bound
-from jaxq.systems.stations.laws import Deterministic, Erlang, Hyperexponential, Lognormal
-from jaxq.systems.stations.model import GG1, MG1, MMc
+from jaxq.systems.stations.gamma import Gamma
+from jaxq.systems.stations.laws import Deterministic, Erlang, Hyperexponential, Lognormal, Pareto, Weibull
+from jaxq.systems.stations.model import GG1, MG1, GGc, MGcc, MGinf, MMc
+from jaxq.systems.stations.phase_type import PhaseType
 from jaxq.systems.token_pool.model import TokenPool
 
 LEVEL = 0.99
@@ -32,6 +34,7 @@ class Case:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
+COXIAN = PhaseType([1, 0], [[-2, 1], [0, -0.5]])
 UNLIKE = TokenPool(4, [0.5, 0.6, 0.7, 1.2], 0.8, 10, [1.0, 1.0, 1.0, 2.0])
 
 CASES: list[Case] = [
@@ -44,6 +47,14 @@ CASES: list[Case] = [
     Case("M/E3/1", MG1(arrival_rate=0.7, service_law=Erlang(3)), 0.01, {"precision": 0.004}),
     Case("D/M/1", GG1(arrival_rate=0.7, arrival_law=Deterministic()), 0.01, {"precision": 0.004}),
     Case("H2/M/1", GG1(arrival_rate=0.6, arrival_law=Hyperexponential(4.0)), 0.015, {"precision": 0.006}),
+    Case("M/Weibull/1", MG1(arrival_rate=0.6, service_law=Weibull(0.7)), 0.015, {"precision": 0.006}),
+    Case("Pareto/M/1", GG1(arrival_rate=0.6, arrival_law=Pareto(2.5)), 0.01, {"precision": 0.004}),
+    Case("gamma/M/5", GGc(arrival_rate=4.0, servers=5, arrival_law=Gamma(0.5)), 0.015, {"precision": 0.006}),
+    Case("M/D/10", GGc(arrival_rate=9.0, servers=10, service_law=Deterministic()), 0.015, {"precision": 0.006}),
+    Case(
+        "M/lognormal/10/10", MGcc(arrival_rate=8.0, servers=10, service_law=Lognormal(2.0)), 0.01, {"precision": 0.004}
+    ),
+    Case("M/Coxian/infinity", MGinf(arrival_rate=8.0, service_law=COXIAN), 0.005, {"precision": 0.002}),
     Case("token pool", TokenPool(10, 0.8, 0.8, 5), 0.01, {"precision": 0.006}),
     Case("token pool, phi < rho", TokenPool(2, 0.5, 0.4, 3), 0.01, {"precision": 0.006}),
     Case("token pool, no cap", TokenPool(10, 0.8, 0.9), 0.01, {"metric": "pool_queue:0.008"}),

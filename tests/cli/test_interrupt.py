@@ -37,12 +37,13 @@ def test_ctrl_c_in_the_middle_writes_what_there_is(tmp_path):
 
 def test_ctrl_c_before_the_first_launch_is_one_line():
     code = """
-import os, signal
+import os, signal, time
 import jaxq.engine.stack as stack
 from jaxq.__main__ import main
 
 def compile_and_be_interrupted(*_):
     os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(30)  # until it arrives
 
 compile_and_be_interrupted.cache_info = stack.program.cache_info
 stack.program = compile_and_be_interrupted

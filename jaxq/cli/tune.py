@@ -1,0 +1,129 @@
+"""``jaxq tune``: fields moved along the gradient of an objective, and the gain checked by simulation."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.errors import input_errors, interruptible
+from jaxq.cli.experiment_file import Experiment
+from jaxq.cli.meter import make_meter
+from jaxq.cli.options import TUNED, Output, build_options, check_file, number, texts
+from jaxq.cli.plan import build_systems, merge, start_devices
+from jaxq.cli.report import deliver
+from jaxq.cli.tables import WITHHELD_TEXT, interval, oracle_text, pair, parameters_text, run_line, value_text, z_text
+from jaxq.cli.values import one
+from jaxq.engine.fields import rules
+from jaxq.engine.system import System
+from jaxq.stats.intervals import family_bound
+from jaxq.tuning.result import MEANING, Tuning, Verification, columns
+from jaxq.tuning.tune import Problem, choose_objective, prepare, solve
+
+ROWS = 10
+"""Steps shown on the terminal, dense at the beginning; the files have all."""
+ENDINGS = (".json", ".csv")
+NUMBERS = ("steps", "rate")
+
+
+def execute(verb: str, system: type[System], given: Mapping[str, Any], experiment: Experiment | None) -> int:
+    """Tune one system; returns the exit code."""
+    chosen, sources = merge(verb, given, experiment)
+    with interruptible(), input_errors(sources):
+        output = Output.of(chosen)
+        for path in output.files:
+            check_file("out", path, ENDINGS)
+        options = read_options(system, chosen)
+        # before the objective is evaluated, which starts JAX
+        start_devices(options.get("devices"))
+        problem = read(system, chosen, options)
+    with interruptible():
+        found = solve(problem, make_meter(output.quiet))
+        return deliver(found, output, lambda path: draw(found, path), lambda: print_tuning(found))
+
+
+def read_options(system: type[System], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the simulation among what is given, as `jaxq.tune` takes them. Raises ValueError."""
+    run = {name: value for name, value in chosen.items() if name not in (*TUNED, *rules(system))}
+    return {name: value for name, value in build_options(run).to_dict().items() if name in run}
+
+
+def read(system: type[System], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Problem:
+    """The problem that all options stand for, checked. Raises ValueError."""
+    names = list(texts("parameter", chosen["parameter"])) if "parameter" in chosen else None
+    given = chosen.get("start", [])
+    given = given if isinstance(given, list) else [given]
+    declared = rules(system)
+    # a field that has no default may get its value from the start
+    known = dict(zip(names or [], given, strict=False))
+    filled = {name: value for name, value in known.items() if name in declared and name not in chosen}
+    instance = build_systems("tune", system, {**filled, **chosen})[0][0]
+    objective = choose_objective(instance, chosen.get("objective"))[1]
+    names = list(objective.parameters) if names is None else names
+    if len(given) > len(names):
+        raise ValueError(f"start = {', '.join(map(str, given))}: must be one for each parameter, {', '.join(names)}")
+    start = {n: one(n, declared[n], value) if n in declared else value for n, value in zip(names, given, strict=False)}
+    numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
+    return prepare(instance, names, start=start, objective=chosen.get("objective"), **numbers, **options)
+
+
+def print_tuning(found: Tuning) -> None:
+    """What was found, the way there, and what the simulation says."""
+    from rich.text import Text
+
+    console = stdout_console()
+    console.print(Text(found.system, style="bold") + Text("  " + parameters_text(found.fixed)))
+    table = new_table()
+    for header, numeric in (("", False), ("start", True), ("best", True)):
+        add_column(table, header, numeric)
+    best = columns(found.best)
+    for name, value in columns(found.start).items():
+        table.add_row(name, f"{value:.6g}", f"{best[name]:.6g}")
+    table.add_row(f"objective {found.objective}", f"{found.start.objective:.6g}", f"{found.best.objective:.6g}")
+    console.print(table)
+    console.print(trace_table(found))
+    if found.verification is not None:
+        print_verification(console, found.verification)
+    for flag in found.flags:
+        console.print(Text.assemble((f" FLAG {flag} ", "bold white on red"), (f" {MEANING[flag]}", "red")))
+
+
+def trace_table(found: Tuning) -> Any:
+    """Some of the steps, the first and the last among them."""
+    table = new_table()
+    rows = found.rows()
+    for header in rows[0]:
+        add_column(table, header, True)
+    last = len(rows) - 1
+    for i in np.unique([0, *np.geomspace(1, max(last, 1), ROWS - 1).round().astype(int).clip(max=last)]):
+        table.add_row(*(value_text(x) if isinstance(x, int) else f"{x:.6g}" for x in rows[i].values()))
+    return table
+
+
+def print_verification(console: Any, check: Verification) -> None:
+    """Both means and the paired gain."""
+    from rich.text import Text
+
+    bound = family_bound(2, 0.95, max(check.best.run["replicas"], 2) - 1)
+    table = new_table()
+    for header in ("simulated " + check.metric, "mean", "+-", "oracle", "z"):
+        add_column(table, header, header[0] != "s")
+    for name, result in (("start", check.start), ("best", check.best)):
+        metric = result[check.metric]
+        table.add_row(name, *interval(metric), oracle_text(metric), z_text(metric, bound))
+    mean, width = (WITHHELD_TEXT, "") if check.gain.mean is None else pair(check.gain.mean, check.gain.half_width)
+    table.add_row(Text("gain, paired", "bold"), Text(mean, "bold"), width, "", "")
+    console.print(table)
+    level = f"{100 * check.gain.level:g} % interval of the gain"
+    if check.gain.mean is not None:
+        console.print(f"{level} {'excludes' if check.sure else 'includes'} 0")
+    console.print("each " + run_line(check.best), style="dim")
+
+
+def draw(found: Tuning, path: str) -> None:
+    """The figure, without pyplot."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    found.plot(figure.subplots())
+    figure.savefig(path, dpi=150)

@@ -1,0 +1,35 @@
+"""Every figure and table that ``jaxq reproduce`` knows, by name."""
+
+import difflib
+from collections.abc import Iterable
+
+from jaxq.experiments import load_balancing, token_pool
+from jaxq.experiments.experiment import Experiment
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment for experiment in (*token_pool.EXPERIMENTS, *load_balancing.EXPERIMENTS)
+}
+
+
+def select(names: Iterable[str]) -> list[Experiment]:
+    """The experiments with some names; the first part of a name (``token-pool``) stands for all that begin with it.
+
+    Raises ValueError, with the nearest name, for another, and for names of several papers: files are named by figure.
+    """
+    chosen: dict[str, Experiment] = {}
+    for name in names:
+        found = {e.name: e for e in EXPERIMENTS.values() if name in (e.name, e.paper)}
+        if not found:
+            known = list(dict.fromkeys([*EXPERIMENTS, *(e.paper for e in EXPERIMENTS.values())]))
+            close = difflib.get_close_matches(name, known, 1, 0.5)
+            raise ValueError(
+                f"unknown experiment {name}; "
+                + (f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}")
+            )
+        chosen |= found
+    papers = dict.fromkeys(experiment.paper for experiment in chosen.values())
+    if len(papers) > 1:
+        raise ValueError(
+            f"names = {', '.join(chosen)}: must be of one of {', '.join(papers)}, into a folder of its own"
+        )
+    return list(chosen.values())

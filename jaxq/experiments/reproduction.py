@@ -1,0 +1,140 @@
+"""An experiment done: the verdict on its simulated points, and its files."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from jaxq.engine.result import replacing, write_csv
+from jaxq.experiments.experiment import Experiment, Findings, Point, Run
+from jaxq.experiments.validate import LEVEL
+from jaxq.stats.intervals import family_bound
+
+IMAGES = (".png", ".svg")
+
+
+@dataclasses.dataclass(frozen=True)
+class Reproduction:
+    """What an experiment found, judged family-wise over all its points: a correct build fails one in a hundred."""
+
+    experiment: Experiment
+    findings: Findings
+    seconds: float
+    quick: bool = False
+    interrupted: bool = False
+    level: float = LEVEL
+
+    @property
+    def compared(self) -> list[Point]:
+        """The points that have a z."""
+        return [point for point in self.findings.points if point.metric.z is not None]
+
+    @property
+    def bound(self) -> float:
+        """What max |z| may be."""
+        return family_bound(len(self.compared), self.level)
+
+    @property
+    def worst(self) -> Point | None:
+        """The point furthest against its claim."""
+        return max(self.compared, key=lambda point: point.excess or 0.0, default=None)
+
+    @property
+    def widest(self) -> float:
+        """The largest half-width as a share of the analytic value, over the points where that is not zero."""
+        metrics = [point.metric for point in self.findings.points if point.metric.half_width and point.metric.oracle]
+        return max((abs((m.half_width or 0.0) / (m.oracle or 1.0)) for m in metrics), default=0.0)
+
+    @property
+    def failures(self) -> list[str]:
+        """The points that disagree, in words."""
+        found = []
+        for point in self.findings.points:
+            where = ", ".join(f"{name} {value}" for name, value in point.where.items())
+            claim = "" if point.relation == "equals" else f"{point.relation} "
+            if point.excess is not None and not point.excess <= self.bound:
+                found.append(
+                    f"{where}: {point.name} is {point.metric.z:+.2f} standard errors off {claim}"
+                    f"{point.metric.oracle:g}, bound {self.bound:.2f}"
+                )
+            elif point.differs:
+                found.append(f"{where}: {point.name} is {point.metric.mean:g}, not {claim}{point.metric.oracle:g}")
+        return found
+
+    @property
+    def passed(self) -> bool:
+        """Whether every point agrees."""
+        return not self.failures
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Every flag that any result carries, and ``unfinished`` if anything was interrupted."""
+        return tuple(dict.fromkeys([*self.findings.results.flags, *["unfinished"] * self.interrupted]))
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write the tables as CSV and the figure as PNG and SVG into ``folder``; returns the paths."""
+        folder = Path(folder)
+        written = []
+        for stem, rows in self.findings.tables.items():
+            written.append(folder / f"{stem}.csv")
+            with replacing(written[-1]) as partial:
+                write_csv(partial, rows)
+        if self.experiment.draw is not None:
+            written = [*self._save_figure(folder), *written]
+        return written
+
+    def _save_figure(self, folder: Path) -> list[Path]:
+        from matplotlib import rc_context
+
+        assert self.experiment.draw is not None
+        figure = self.experiment.draw(self.findings)
+        if self.flags:
+            figure.suptitle(f"flags: {', '.join(self.flags)}", color="firebrick", fontsize="medium")
+        paths = [folder / f"{self.experiment.stem}{ending}" for ending in IMAGES]
+        # the same numbers give the same text: no random identifiers, no date
+        with rc_context({"svg.hashsalt": self.experiment.name}):
+            for path in paths:
+                metadata = {"Date": None} if path.suffix == ".svg" else None
+                with replacing(path) as partial:
+                    figure.savefig(partial, format=path.suffix[1:], dpi=150, metadata=metadata)
+        return paths
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict and everything found as JSON values."""
+        worst = self.worst
+        return {
+            "title": self.experiment.title,
+            "source": self.experiment.source,
+            "quick": self.quick,
+            "passed": self.passed,
+            "level": self.level,
+            "bound": self.bound,
+            "comparisons": len(self.compared),
+            "worst": None if worst is None else worst.row(),
+            "widest_half_width": self.widest,
+            "failures": self.failures,
+            "flags": list(self.flags),
+            "seconds": self.seconds,
+            "points": [point.row() for point in self.findings.points],
+            "published": self.findings.published,
+            "tables": self.findings.tables,
+            "results": [result.to_dict() for result in self.findings.results],
+        }
+
+
+def reproduce(experiment: Experiment, run: Run | None = None) -> Reproduction:
+    """Do an experiment and judge it.
+
+    Args:
+        experiment: one of `jaxq.experiments.catalogue.EXPERIMENTS`.
+        run: seed, size and meter (default: in full, seed 0).
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C before there was anything to report.
+    """
+    run = run or Run()
+    began = time.perf_counter()
+    findings = experiment.compute(run)
+    if run.interrupted and not findings.results and not any(findings.tables.values()):
+        raise KeyboardInterrupt
+    return Reproduction(experiment, findings, time.perf_counter() - began, run.quick, run.interrupted)

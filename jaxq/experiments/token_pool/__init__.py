@@ -1,0 +1,12 @@
+"""Figures and tables of Chen, Chen and Qian, "Incentivizing Resource Pooling"."""
+
+from jaxq.experiments.experiment import Experiment
+from jaxq.experiments.token_pool import deviation, equilibria, figures, unlike, values
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    *figures.EXPERIMENTS,
+    values.EXPERIMENT,
+    deviation.EXPERIMENT,
+    equilibria.EXPERIMENT,
+    unlike.EXPERIMENT,
+)
