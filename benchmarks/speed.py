@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+SPEEDS = "2.5:0.2,0.625:0.8"
 CASES = {
     "mm1": ("MMc(0.8)", {"replicas": 8192, "events": 300_000}),
     "mmc-100": ("MMc(95, 1, 100)", {"replicas": 8192, "events": 200_000}),
@@ -24,7 +25,14 @@ CASES = {
     "mg1": ("MG1(0.8, 1.0, 'erlang:2')", {"replicas": 8192, "events": 60_000}),
     "token-pool-100": ("TokenPool(100, 0.8, 0.8, 50)", {"replicas": 8192, "events": 20_000}),
     "token-pool-10000": ("TokenPool(10000, 0.8, 0.8, 50)", {"replicas": 1024, "events": 160_000}),
+    "jsq-50": ("LoadBalancing(50, policy='jsq', load=0.9, levels=6)", {"replicas": 8192, "events": 60_000}),
+    "sa-jsq-3": (f"LoadBalancing(500, {SPEEDS!r}, beta=2, levels=3)", {"replicas": 8192, "events": 60_000}),
+    "sa-jsq-6": (f"LoadBalancing(500, {SPEEDS!r}, beta=2, levels=6)", {"replicas": 8192, "events": 60_000}),
+    "sa-jsq-million": (f"LoadBalancing(10**6, {SPEEDS!r}, beta=2, levels=3)", {"replicas": 8192, "events": 60_000}),
+    "pod2-400": ("LoadBalancing(400, policy='pod2', load=0.9)", {"replicas": 8192, "events": 20_000}),
 }
+WORKLOADS = {"jsq-50": "jsq", "sa-jsq-3": "sajsq", "sa-jsq-6": "sajsq"}
+"""The workload of the reference that a case is; M/M/1 otherwise."""
 
 
 def measure_case(name: str, cores: int, repeats: int) -> dict:
@@ -109,10 +117,10 @@ def measure_bare(cores: int, repeats: int) -> dict:
     }
 
 
-def reference_ns(binary: Path) -> float:
-    """ns per event and CPU-second of the C reference's M/M/1, one core, AVX-512 where there is one."""
+def reference_ns(binary: Path, workload: str) -> float:
+    """ns per event and CPU-second of a workload of the C reference, one core, AVX-512 where there is one."""
     for kind in ("simd", "scalar"):
-        command = [str(binary), "mm1", kind, "1", "2000000000", "1"]
+        command = [str(binary), workload, kind, "1", "2000000000", "1"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode == 0:
             return 1e9 / json.loads(done.stdout)["events_per_cpu_second"]
@@ -156,8 +164,9 @@ def main() -> None:
                 done = subprocess.run(child, capture_output=True, text=True, check=True)
                 row = json.loads(done.stdout.splitlines()[-1])
                 if binary:
-                    row["reference_mm1_ns"] = reference_ns(binary)
-                    row["ratio_to_reference_mm1"] = row["ns_per_event"] / row["reference_mm1_ns"]
+                    row["workload"] = WORKLOADS.get(name, "mm1")
+                    row["reference_ns"] = reference_ns(binary, row["workload"])
+                    row["ratio_to_reference"] = row["ns_per_event"] / row["reference_ns"]
                 rows.append(row)
                 print(json.dumps(row), flush=True)
     if arguments.out:

@@ -59,6 +59,10 @@ def test_the_shell_lines_run(line, tmp_path, monkeypatch, capsys):
     toml = re.search(r"```toml\n(.*?)```", README, re.S)[1]
     (tmp_path / "experiment.toml").write_text(toml)
     arguments = shlex.split(line)[1:]
+    if arguments[0] == "reproduce":
+        arguments += ["--quick", "--quiet"]
+    if arguments[0] == "tune":
+        arguments += ["--replicas", "64", "--events", "3000", "--warmup", "1000", "--quiet"]
     if arguments[0] in ("run", "sweep", "compare"):
         arguments += ["--replicas", "64", "--events", "3000", "--warmup", "1000", "--quiet"]
         if "experiment.toml" in arguments or "sweep" in arguments:
