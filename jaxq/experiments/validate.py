@@ -15,6 +15,9 @@ from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import simulate
 from jaxq.engine.system import System
 from jaxq.stats.intervals import family_bound
+from jaxq.systems.load_balancing.model import LoadBalancing
+from jaxq.systems.load_balancing.policy import Policy
+from jaxq.systems.load_balancing.speeds import Speeds
 from jaxq.systems.stations.gamma import Gamma
 from jaxq.systems.stations.laws import Deterministic, Erlang, Hyperexponential, Lognormal, Pareto, Weibull
 from jaxq.systems.stations.model import GG1, MG1, GGc, MGcc, MGinf, MMc
@@ -35,6 +38,7 @@ class Case:
 
 
 COXIAN = PhaseType([1, 0], [[-2, 1], [0, -0.5]])
+TWO_SPEEDS = Speeds([2.0, 1.0], [0.4, 0.6])
 UNLIKE = TokenPool(4, [0.5, 0.6, 0.7, 1.2], 0.8, 10, [1.0, 1.0, 1.0, 2.0])
 
 CASES: list[Case] = [
@@ -59,6 +63,14 @@ CASES: list[Case] = [
     Case("token pool, phi < rho", TokenPool(2, 0.5, 0.4, 3), 0.01, {"precision": 0.006}),
     Case("token pool, no cap", TokenPool(10, 0.8, 0.9), 0.01, {"metric": "pool_queue:0.008"}),
     Case("token pool, unlike servers", UNLIKE, 0.015, {"precision": 0.01}),
+    Case("JSQ at two servers", LoadBalancing(2, load=0.7, policy=Policy("jsq"), buffer=40), 0.01, {"precision": 0.005}),
+    Case("SA-JSQ at five servers", LoadBalancing(5, TWO_SPEEDS, load=0.8, buffer=3), 0.005, {"precision": 0.002}),
+    Case(
+        "random routing",
+        LoadBalancing(10, TWO_SPEEDS, Policy("random", 1), load=0.6, routing=[0.7, 0.3]),
+        0.01,
+        {"metric": "response_time:0.005"},
+    ),
 ]
 
 

@@ -11,6 +11,26 @@ from jaxq.experiments.load_balancing import convergence, figures, policies, resp
 from jaxq.experiments.reproduction import reproduce
 
 
+@pytest.fixture(scope="module", autouse=True)
+def simulated_once():
+    """A run that was simulated before is given again: with the same seed it has the same numbers."""
+    known: dict = {}
+
+    def once(right):
+        def given(*args, **options):
+            key = str((right.__name__, args[1:], options))
+            if key not in known:
+                known[key] = right(*args, **options)
+            return known[key]
+
+        return given
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "results", once(Run.results))
+        patch.setattr(figures, "follow", once(figures.follow))
+        yield
+
+
 def done(name: str):
     return reproduce(EXPERIMENTS[f"load-balancing/{name}"], Run(quick=True))
 
@@ -31,7 +51,8 @@ def test_idle_fast_servers_vanish_on_the_diffusion_scale(tmp_path, monkeypatch):
     rows = found.findings.tables["figure-3-1"]
     for servers in figures.QUICK_MARKETS:
         first = next(row for row in rows if row["servers"] == servers)
-        assert first["y_1_1"] == first["mean"] == pytest.approx(-1.0, abs=0.5 / math.sqrt(servers) + 1e-9)
+        assert first["y_1_1"] == pytest.approx(first["mean"])
+        assert first["y_1_1"] == pytest.approx(-1.0, abs=0.5 / math.sqrt(servers))
     assert [path.suffix for path in found.save(tmp_path)] == [".png", ".svg", ".csv", ".csv"]
     right = figures.most_idle
     monkeypatch.setattr(figures, "most_idle", lambda servers: 0.5 * right(servers))
@@ -59,7 +80,7 @@ def test_what_nothing_feeds_decays_by_3_8_with_its_rates(tmp_path, monkeypatch):
 
 
 def test_policies_against_the_lower_bound_and_the_drift(table, tmp_path):
-    assert table.passed and table.flags == () and len(table.compared) == 6
+    assert table.passed and table.flags == () and len(table.compared) == 5
     rows = {row["policy"]: row for row in table.findings.tables["policies"]}
     assert rows["pod2"]["verdict"] == "unstable" and rows["pod2"]["response_time"] is None
     assert rows["pod2"]["predicted_growth"] == pytest.approx(30.2556, abs=1e-3)
@@ -95,13 +116,13 @@ def test_convergence(monkeypatch, tmp_path):
 
 
 def test_the_fits_find_what_they_are_given():
-    n = np.array([50, 100, 200, 500, 2000, 10_000])
+    n = np.array([50, 100, 200, 500, 2000, 10_000, 50_000])
     values = 3 * n**-0.5 * np.exp(1.5 * n**-0.5 - 4 / n)
     found = convergence.fit(n, values, 0.01 * values, 2)
     assert (found["slope"], found["constant"]) == (pytest.approx(-0.5), pytest.approx(3))
-    assert found["chi_square"] < 1e-9 and found["degrees"] == 2
-    value, error = convergence.extrapolate(n, 0.25 + n**-0.5 - 2 / n, np.full(6, 0.01))
-    assert value == pytest.approx(0.25) and 0.005 < error < 0.05
+    assert found["chi_square"] < 1e-9 and found["degrees"] == 3
+    value, error = convergence.extrapolate(n, 0.25 + n**-0.5 - 2 / n, np.full(7, 0.001))
+    assert value == pytest.approx(0.25) and 0.001 < error < 0.02
 
 
 def test_response_times(monkeypatch, tmp_path):
@@ -123,13 +144,13 @@ def test_response_times(monkeypatch, tmp_path):
 
 def test_an_interrupted_run_keeps_what_there_is(monkeypatch):
     def impatient(run, servers, beta):
-        run.interrupted |= servers > 50
+        run.interrupted |= servers > 100
         return None if run.interrupted else right(run, servers, beta)
 
     right = convergence.measure
     monkeypatch.setattr(convergence, "measure", impatient)
     found = done("convergence")
-    assert found.interrupted and [row["servers"] for row in found.findings.tables["convergence"]] == [50]
+    assert found.interrupted and [row["servers"] for row in found.findings.tables["convergence"]] == [100]
     assert convergence.draw(found.findings).axes
     for experiment in select(["load-balancing"]):
         stopped = Run(quick=True, interrupted=True)

@@ -19,14 +19,15 @@ def simulated(beta: float, step: float, time: float, **fields):
     return system, jaxq.simulate(system, events=int(time / step), warmup=int(30 / step), **RUN)
 
 
-@pytest.mark.parametrize(("beta", "step", "time"), [(0.5, 0.01, 600), (1.0, 0.01, 400), (1.0, 0.005, 300)])
+@pytest.mark.parametrize(("beta", "step", "time"), [(0.5, 0.01, 250), (1.0, 0.01, 250), (1.0, 0.005, 250)])
 def test_a_small_step_agrees_with_the_stationary_law(beta, step, time):
     system, found = simulated(beta, step, time)
     references = system.oracle()
     assert not found.flags and all(r.kind == "exact" for r in references.values())
     assert set(references) == set(found.metrics)
     for name, reference in references.items():
-        check_agreement(found.metrics[name], reference.value, 0.05 if name != "y_1_2_variance" else 0.08)
+        share = 0.1 if name in ("y_1_2_variance", "y_plus_1") else 0.05
+        check_agreement(found.metrics[name], reference.value, share)
 
 
 def test_references_are_the_printed_ones():
@@ -50,19 +51,19 @@ def test_the_bias_is_of_first_order_and_extrapolation_takes_it_away(name, coarse
 
 @pytest.fixture(scope="module")
 def coarse():
-    return [simulated(2.0, step, 4000)[1] for step in (0.2, 0.1)]
+    return [simulated(2.0, step, 3000)[1] for step in (0.2, 0.1)]
 
 
 @pytest.mark.parametrize("step", [0.3, 0.05])
 def test_what_holds_for_every_step(step):
-    _, found = simulated(1.0, step, 1500)
+    _, found = simulated(1.0, step, 500)
     check_agreement(found.metrics["y_m_1"], -1.0 / 0.625, 0.01)
     rate, two = found.metrics["reflection_rate"], found.metrics["y_1_2"]
     assert rate.mean == pytest.approx(2.5 * two.mean, rel=2e-3)
 
 
 def test_equal_speeds_are_jsq():
-    system, found = simulated(1.0, 0.01, 400, fastest_rate=1.0, slowest_rate=1.0)
+    system, found = simulated(1.0, 0.01, 150, fastest_rate=1.0, slowest_rate=1.0)
     for name in ("y_m_1", "y_1_2", "y_m_1_variance"):
         check_agreement(found.metrics[name], system.oracle()[name].value, 0.05)
 

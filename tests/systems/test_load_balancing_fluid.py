@@ -1,5 +1,7 @@
 """Objectives of randomised routing against the NumPy witness, finite differences and the optimum in closed form."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,8 +25,17 @@ def float64():
 
 
 def slopes(function, p, h=1e-5):
-    """Central differences, the probabilities as free variables."""
-    return [float(function(p + h * e) - function(p - h * e)) / (2 * h) for e in np.eye(len(p))]
+    """Central differences of fourth order, the probabilities as free variables."""
+    near = [(function(p + h * e) - function(p - h * e)) / (2 * h) for e in np.eye(len(p))]
+    far = [(function(p + 2 * h * e) - function(p - 2 * h * e)) / (4 * h) for e in np.eye(len(p))]
+    return [float(4 * x - y) / 3 for x, y in zip(near, far, strict=True)]
+
+
+@functools.cache
+def power_of_d(draws, rates, shares):
+    """Value and gradient as a function of the probabilities and the arrival rate of 400 servers, compiled once."""
+    servers = 400 * np.array(shares)
+    return jax.jit(jax.value_and_grad(lambda p, rate: fluid.power_of_d(p, draws, rate, rates, servers)))
 
 
 def witness(p, draws, arrival_rate, rates=RATES, shares=SHARES):
@@ -60,38 +71,35 @@ def test_random_routing_outside_stability_is_finite_convex_and_leads_back():
 
 
 @pytest.mark.parametrize(
-    ("first", "draws", "load", "rates", "shares"),
+    ("p", "draws", "load", "rates", "shares"),
     [
-        (0.3, 2, 0.5, RATES, SHARES),
-        (0.5, 2, 0.9, RATES, SHARES),
-        (0.7, 2, 0.9, RATES, SHARES),
-        (0.6, 3, 0.9, RATES, SHARES),
-        (0.55, 5, 0.99, RATES, SHARES),
-        (0.4, 2, 0.7, (3.0, 1.0, 0.4), (0.1, 0.5, 0.4)),
+        ((0.3, 0.7), 2, 0.5, RATES, SHARES),
+        ((0.5, 0.5), 2, 0.9, RATES, SHARES),
+        ((0.7, 0.3), 2, 0.9, RATES, SHARES),
+        ((0.55, 0.45), 3, 0.98, RATES, SHARES),
+        ((0.4, 0.35, 0.25), 4, 0.7, (3.0, 1.0, 0.4), (0.1, 0.5, 0.4)),
     ],
 )
-def test_the_fixed_point_is_the_witness_and_its_gradient_the_derivative(first, draws, load, rates, shares):
-    p = np.array([first, *np.full(len(rates) - 1, (1 - first) / (len(rates) - 1))])
-    arrival_rate, servers = load * float(np.dot(rates, shares)), 1000 * np.array(shares)
-    expected = witness(p, draws, arrival_rate, rates, shares)
-    occupied = fluid.occupancy(p, draws, arrival_rate, rates, shares)
-    np.testing.assert_allclose(occupied[:, :25], expected["levels"][:, :25], atol=1e-11)
-
-    def function(p):
-        return fluid.power_of_d(p, draws, 1000 * arrival_rate, rates, servers)
-
-    value, gradient = jax.jit(jax.value_and_grad(function))(p)
-    assert float(value) == pytest.approx(expected["response_time"], abs=1e-9)
-    np.testing.assert_allclose(gradient, slopes(jax.jit(function), p), rtol=1e-6, atol=1e-6)
+def test_the_power_of_d_is_the_witness_and_its_gradient_the_derivative(p, draws, load, rates, shares):
+    p, rate = np.array(p), load * float(np.dot(rates, shares))
+    value, gradient = power_of_d(draws, rates, shares)(p, 400 * rate)
+    assert float(value) == pytest.approx(witness(p, draws, rate, rates, shares)["response_time"], abs=1e-9)
+    differences = slopes(lambda p: power_of_d(draws, rates, shares)(p, 400 * rate)[0], p)
+    np.testing.assert_allclose(gradient, differences, rtol=1e-6)
 
 
-def test_draws_by_capacity_are_draws_among_equal_servers():
-    """p_j = gamma_j mu_j: every server has the same load in proportion to its speed, but only the mean jobs agree."""
-    p = np.array([0.5, 0.5])
-    for draws, load in ((2, 0.9), (3, 0.7)):
-        expected = mean_field.power_of_d_response_time(load, draws)
-        assert float(fluid.power_of_d(p, draws, load * CAPACITY, RATES, SERVERS)) == pytest.approx(expected, rel=1e-10)
-        assert float(fluid.equal_servers(load, draws)) == pytest.approx(expected, rel=1e-13)
+def test_occupancy_is_the_fixed_point():
+    p = (0.6, 0.4)
+    occupied = jax.jit(lambda p: fluid.occupancy(p, 2, 0.9, RATES, SHARES))(np.array(p))
+    np.testing.assert_allclose(occupied[:, :25], witness(p, 2, 0.9)["levels"][:, :25], atol=1e-11)
+    assert np.all(occupied[:, 25:] < 1e-13)
+
+
+def test_draws_by_capacity_have_the_response_time_of_equal_servers():
+    for load in (0.5, 0.9):
+        found = power_of_d(2, RATES, SHARES)(np.array([0.5, 0.5]), load * CAPACITY)[0]
+        assert float(found) == pytest.approx(mean_field.power_of_d_response_time(load, 2), rel=1e-10)
+        assert float(found) == pytest.approx(float(fluid.equal_servers(load, 2)), rel=1e-10)
 
 
 def test_equal_servers():
@@ -109,34 +117,30 @@ def test_equal_servers():
 
 @pytest.mark.parametrize(("draws", "load"), [(2, 0.5), (2, 0.9), (2, 0.999), (3, 0.9)])
 def test_the_power_of_d_has_one_minimum_and_leads_back_from_where_it_is_unstable(draws, load):
-    @jax.jit
-    def slope(first):
-        function = lambda x: fluid.power_of_d(jnp.stack([x, 1 - x]), draws, load * CAPACITY, RATES, SERVERS)  # noqa: E731
-        return jax.grad(function)(first)
-
-    gradients = np.array([slope(first) for first in np.linspace(0.02, 0.98, 25)])
-    assert np.all(np.isfinite(gradients)) and np.sum(np.diff(np.sign(gradients)) != 0) == 1
-    assert gradients[0] < 0 < gradients[-1]
+    grid = np.linspace(0.02, 0.98, 25)
+    found = [power_of_d(draws, RATES, SHARES)(np.array([first, 1 - first]), load * CAPACITY) for first in grid]
+    slopes = np.array([gradient[0] - gradient[1] for _, gradient in found])
+    assert np.all(np.isfinite(slopes)) and np.sum(np.diff(np.sign(slopes)) != 0) == 1
+    assert slopes[0] < 0 < slopes[-1]
 
 
 def test_float32():
     with jax.enable_x64(False):
-        value, gradient = jax.value_and_grad(fluid.power_of_d)(jnp.asarray([0.5, 0.5]), 2, 360.0, RATES, SERVERS)
+        value, gradient = power_of_d(2, RATES, SHARES)(np.array([0.5, 0.5], np.float32), np.float32(360))
         assert value.dtype == np.float32 and float(value) == pytest.approx(2.614057, rel=1e-5)
         assert np.all(np.isfinite(gradient))
 
 
 def test_rest_point_has_both_derivatives():
-    """x' = a - x^3 - x: the implicit derivative 1 / (3 x^2 + 1), and once more."""
+    """x' = a - x^3 - x comes to rest at 2 for a = 10; the derivative is 1 / (3 x^2 + 1)."""
 
     def reached(a):
         return rest_point(lambda x: a - x**3 - x, jnp.zeros(1), 1.0)[0]
 
-    x = float(reached(10.0))
-    assert x == pytest.approx(2.0, rel=1e-13)
-    assert float(jax.grad(reached)(10.0)) == pytest.approx(1 / 13, rel=1e-12)
-    assert float(jax.jvp(reached, (10.0,), (1.0,))[1]) == pytest.approx(1 / 13, rel=1e-12)
-    assert float(jax.hessian(reached)(10.0)) == pytest.approx(-12 / 13**3, rel=1e-10)
+    x, forward = jax.jit(lambda a: jax.jvp(reached, (a,), (1.0,)))(10.0)
+    backward = jax.jit(jax.grad(reached))(10.0)
+    assert float(x) == pytest.approx(2.0, rel=1e-13)
+    assert float(forward) == pytest.approx(1 / 13, rel=1e-12) == pytest.approx(float(backward), rel=1e-12)
 
 
 # --- tuning -----------------------------------------------------------------------------------------------------------
@@ -146,7 +150,7 @@ def system(policy, load, **fields):
     return jaxq.LoadBalancing(400, "2.5:0.2,0.625:0.8", policy, load, **fields)
 
 
-@pytest.mark.parametrize(("load", "start"), [(0.5, (0.5, 0.5)), (0.5, (0.1, 0.9)), (0.9, (0.47, 0.53))])
+@pytest.mark.parametrize(("load", "start"), [(0.5, (0.5, 0.5)), (0.9, (0.47, 0.53))])
 def test_random_routing_is_tuned_to_the_optimal_split(load, start):
     p, value = splitting.optimal_split(load * CAPACITY, RATES, SERVERS)
     found = jaxq.tune(system("random", load), "routing", start=start, verify=False)
@@ -168,7 +172,7 @@ def test_sampling_probabilities_of_two_choices_are_tuned_and_the_gain_is_simulat
 
     best = minimize_scalar(value, bounds=(0.5, 0.65), method="bounded", options={"xatol": 1e-9})
     run = {"replicas": 64, "events": 40_000, "warmup": 20_000}
-    found = jaxq.tune(system("pod2r", 0.9), "routing", start=(0.5, 0.5), steps=200, **run)
+    found = jaxq.tune(system("pod2r", 0.9), "routing", start=(0.5, 0.5), steps=120, **run)
     assert found.best.values["routing"][0] == pytest.approx(best.x, abs=1e-3)
     assert found.best.objective == pytest.approx(best.fun, rel=1e-6)
     gain = found.verification.gain

@@ -17,10 +17,14 @@ SERVERS, LOAD = 400, 0.9
 BY_CAPACITY = (0.5, 0.5)
 """Routing of pod2r: draws by capacity, which keeps it stable."""
 PUBLISHED = {"sa-jsq": 0.94359, "sa-jiq": 0.94415, "jsq": 1.0491, "jiq": 1.0496, "random": 10.0}
-"""Mean response times derived independently, to the digits known."""
+"""Mean response times derived independently, to the digits known.
+
+That of sa-jiq is not of the rule simulated here, any server alike where none is idle: a simulation of all queues one by
+one gives 0.94438(3) for it.
+"""
 POLICIES = ("modified", "sa-jsq", "sa-jiq", "jsq", "jiq", "led", "sa-pod3", "pod3", "pod2r", "random")
 UNSTABLE = ("pod2", "sa-pod2", "uniform")
-QUICK, QUICK_UNSTABLE = ("modified", "sa-jsq", "jsq"), ("pod2",)
+QUICK, QUICK_UNSTABLE = ("modified", "sa-jsq"), ("pod2",)
 EVENTS = {"random": 2_400_000, "pod3": 800_000, "sa-pod3": 800_000, "pod2r": 800_000}
 WARMUP = {"random": 2_400_000, "pod3": 400_000, "sa-pod3": 400_000, "pod2r": 400_000}
 """Events per replica, of those that take more than 400,000 after 40,000.
@@ -149,7 +153,7 @@ def draw(findings: Findings) -> Any:
         width = row["response_half_width"] or 0.0
         ax.errorbar(time, i, xerr=width, fmt="o", color=COLOUR, markersize=4.5, capsize=2, markerfacecolor="white")
         ax.annotate(f"{time:.5g}", (time, i), (8, 0), textcoords="offset points", va="center", fontsize="small")
-    bound = [p.metric.oracle for p in findings.points if p.relation == "at least"]
+    bound = [p.metric.oracle or 0.0 for p in findings.points if p.relation == "at least"]
     if bound:
         ax.axvline(bound[0] / (LOAD * SERVERS), color=ORACLE, linewidth=1.1, zorder=1, label="lower bound, Section 7")
         ax.legend(frameon=False, fontsize="small", loc="upper right")

@@ -32,7 +32,7 @@ def compute(run: Run) -> Findings:
                 policy = {"threshold": one.threshold, "mix": one.mix, "offer": one.offer, "pool_queue": one.pool_queue}
                 rows.append({**market, "wait": one.wait, **policy, **note})
             for one in found:
-                if one.threshold > HIGHEST:
+                if one.threshold > (1 if run.quick else HIGHEST):
                     continue
                 policy = ThresholdPolicy(one.threshold, one.mix, one.offer)
                 options: dict[str, Any] = {"metric": "pool_wait:0.005", "replicas": REPLICAS}

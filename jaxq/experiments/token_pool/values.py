@@ -47,7 +47,7 @@ def compute(run: Run) -> Findings:
     markets = [(*market, None, True) for market in UNCONSTRAINED]
     markets += [(*market, True) for market in CAPPED] + [(*market, False) for market in ONE_SERVER]
     points, results = [], Results()
-    for arrival_rate, phi, servers, token_cap, pool in markets[:: 3 if run.quick else 1]:
+    for arrival_rate, phi, servers, token_cap, pool in markets[:: 4 if run.quick else 1]:
         exact = {name: value for name, value in values(arrival_rate, phi, servers, token_cap, pool).items() if value}
         options: dict[str, Any] = {"metric": tuple(f"{name}:0.003" for name in exact), "replicas": REPLICAS}
         if run.quick:

@@ -38,7 +38,8 @@ class LoadBalancing(System):
     probability that no server is idle, which is what an arrival sees), idle_servers and idle_servers_<j>; the scaled
     y_<j>_1 = (Q_j1 - N_j)/sqrt n, y_1_2 = Q_12/sqrt n, y_plus_2 = waiting_jobs/sqrt n, y_plus_1 = (number_in_system -
     n)/sqrt n; busy_capacity = sum mu_j Q_j1, which is the rate of admitted jobs; with a buffer probability_lost.
-    number_in_system, y_plus_1 and response_time use that identity as a control variate (number_observed does not).
+    number_in_system, response_time, idle_servers and the y of the slowest type use that identity as a control variate
+    (number_observed and busy_capacity do not).
     With ``laws`` on counts also level_<j>_<i> = Q_ji, joins_<j>_<i>, the probability that an arrival joins a type-j
     server with i jobs, and quantiles of the response time, which is Erlang(i + 1, mu_j) for such a job.
     """
@@ -93,7 +94,7 @@ class LoadBalancing(System):
                     f"routing = {np.asarray(self.routing).tolist()}: must be {self.speeds.types} probabilities, "
                     "one a type"
                 )
-            if self.policy.draws == 0 or (self.policy.draws > 1 and not self.policy.replacement):
+            if self.policy.name != "random" and not self.policy.replacement:
                 raise ValueError(f"routing: must go with policy random or pod<d>r, not {self.policy}")
         if self.buffer is not None and self.levels is not None:
             raise ValueError(f"levels = {self.levels}: must be none where buffer = {self.buffer} limits the queues")
@@ -233,18 +234,20 @@ class LoadBalancing(System):
             number = sums["busy"] / time + waiting
             idle = float(n) - sums["busy"] / time
         else:
-            busy = [sums[f"busy_{j + 1}"] / time for j in range(types)]
-            capacity = sum(float(m) * b for m, b in zip(mu, busy, strict=True))
-            # servers of the slowest type from the rate that they must serve
-            slowest = (admitted - sum(float(m) * b for m, b in zip(mu[:-1], busy[:-1], strict=True))) / float(mu[-1])
-            observed = sum(busy[1:], busy[0]) + waiting
-            number = sum(busy[:-1], slowest) + waiting
-            idle = float(n) - sum(busy[1:], busy[0])
+            observed = [sums[f"busy_{j + 1}"] / time for j in range(types)]
+            # of the slowest type as many are busy as serve what the others do not: a control variate
+            fast = sum((float(m) * b for m, b in zip(mu[:-1], observed[:-1], strict=True)), 0.0)
+            busy = [*observed[:-1], (admitted - fast) / float(mu[-1])]
+            number = sum(busy) + waiting
+            idle = float(n) - sum(busy)
             found |= {f"idle_servers_{j + 1}": float(servers[j]) - busy[j] for j in range(types)} if types > 1 else {}
             found |= {f"y_{j + 1}_1": (busy[j] - float(servers[j])) / root for j in range(types)}
             if "two_1" in sums:
                 found["y_1_2"] = sums["two_1"] / time / root
-            found |= {"busy_capacity": capacity, "number_observed": observed}
+            found |= {
+                "busy_capacity": fast + float(mu[-1]) * observed[-1],
+                "number_observed": sum(observed) + waiting,
+            }
         if modified or self.buffer:
             found["probability_lost"] = lost / self.arrival_rate
         if self.laws == "yes":
