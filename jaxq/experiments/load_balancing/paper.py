@@ -7,7 +7,7 @@ from jaxq.experiments.experiment import Point
 from jaxq.stats.estimate import Estimate
 from jaxq.systems.load_balancing.speeds import Speeds
 
-PAPER = "Bhambay, Bueke and Mukhopadhyay, Speed-aware JSQ in the Halfin-Whitt regime"
+PAPER = "Bhambay, Bueke and Mukhopadhyay, Asymptotic Optimality of the Speed-Aware JSQ"
 REPLICAS = 256
 """On any machine, so that a seed gives the same figure."""
 RATES, FRACTIONS = (2.5, 0.625), (0.2, 0.8)

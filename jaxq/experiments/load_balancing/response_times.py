@@ -57,10 +57,11 @@ def compute(run: Run) -> Findings:
         mixture = _sum([chance * stay(j, i) for (j, i), chance in joins.items()])
         # the jobs seen on arrival against the time averages: Little's law, and what each type works off
         points.append(of_estimate(mixture - time, result, where, "response_time_by_mixture_less_by_little", 0.0))
+        fast = (float(servers[0]) - result.estimates["idle_servers_1"]) * RATES[0]
+        works = (fast, result.estimates["busy_capacity"] - fast)  # idle_servers_2 is from the balance itself
         for j in range(len(RATES)):
             share = _sum([chance for (kind, _), chance in joins.items() if kind == j])
-            busy = float(servers[j]) - result.estimates[f"idle_servers_{j + 1}"]
-            less = share - busy * (RATES[j] / arrivals)
+            less = share - works[j] / arrivals
             points.append(of_estimate(less, result, where, f"joins_{j + 1}_less_work", 0.0))
         row: dict[str, Any] = {"policy": name, "mean": time.value, "mean_half_width": time.half_width(level)}
         for p in QUANTILES:

@@ -14,7 +14,7 @@ class Counts(JumpProcess):
     """The compiled half of `LoadBalancing` for policies that keep queues short; see there.
 
     State: for each type the counts with at least 1, ..., B jobs, and the arrivals that found a server with B jobs.
-    Transitions from the deepest level up, so that the rarest come first.
+    Transitions: departures from the deepest level up, the arrivals, departures of lone jobs, so that the rarest come first.
     """
 
     arrival_rate: float
@@ -51,28 +51,64 @@ class Counts(JumpProcess):
         return found
 
     def _joins(self, held):
+        """Probability that an arrival joins each cell."""
         servers = [self.servers[j] for j in range(self.types)]
         weights = None if self.weights is None else [self.weights[j] for j in range(self.types)]
         return join_probabilities(self.policy, self.groups, held, servers, weights)
 
+    def _arrivals(self, held):
+        """The transitions of an arrival: its probability, and 1 for the cell it joins (0 for others), by cell.
+
+        Few are wanted. Policies that rank servers without ties have one; JSQ has one a type, as the level is known.
+        """
+        cells = [(j, i) for i in range(self.levels + 1) for j in range(self.types)]
+        if self.policy.draws == 0 and all(len(group) == 1 for group in self.groups):
+            found, before = {}, 0
+            for ((j, i),) in self.groups:
+                found[j, i] = (before == 0) & (held[j][i] > 0)
+                before = before + held[j][i]
+            return [(1.0, found)]
+        if self.policy.name == "jsq":
+            shortest, before = [], 0
+            for i in range(self.levels + 1):
+                here = sum(mine[i] for mine in held)
+                shortest.append((before == 0) & (here > 0))
+                before = before + here
+            sizes = [sum(jnp.where(shortest[i], mine[i], 0) for i in range(self.levels + 1)) for mine in held]
+            total = jnp.maximum(sum(sizes), 1)
+            return [
+                (size / total, {(j, i): shortest[i] for i in range(self.levels + 1)}) for j, size in enumerate(sizes)
+            ]
+        joins = self._joins(held)
+        return [(joins[cell], {cell: 1}) for cell in reversed(cells)]
+
     def rates(self, state):
         held = self._held(state)
-        joins = self._joins(held)
-        found = [self.arrival_rate * sum(joins[j, self.levels] for j in range(self.types))]
-        for level in range(self.levels - 1, -1, -1):
-            found += [self.arrival_rate * joins[j, level] for j in range(self.types)]
-            found += [self.rates_of_types[j] * held[j][level + 1] for j in range(self.types)]
-        return tuple(found)
+        departures = [self.rates_of_types[j] * held[j][i] for i in range(self.levels, 0, -1) for j in range(self.types)]
+        arrivals = [self.arrival_rate * chance for chance, _ in self._arrivals(held)]
+        return (*departures[: -self.types], *arrivals, *departures[-self.types :])
 
     def jump(self, state, k):
         levels, lost = state
-        if k == 0:
-            return levels, lost + 1
-        from_top, within = divmod(k - 1, 2 * self.types)
-        departs, j = divmod(within, self.types)
+        deep, kinds = self.types * (self.levels - 1), self._kinds_of_arrivals
+        if deep <= k < deep + kinds:
+            joined = self._arrivals(self._held(state))[k - deep][1]
+            added = [
+                tuple(c if (j, i) not in joined else c + joined[j, i] for i, c in enumerate(mine))
+                for j, mine in enumerate(levels)
+            ]
+            full = [joined[j, self.levels] for j in range(self.types) if (j, self.levels) in joined]
+            return tuple(added), sum(full, lost) if full else lost
+        from_top, j = divmod(k if k < deep else k - kinds, self.types)
         level, mine = self.levels - 1 - from_top, list(levels[j])
-        mine[level] = mine[level] + (-1 if departs else 1)
+        mine[level] = mine[level] - 1
         return (*levels[:j], tuple(mine), *levels[j + 1 :]), lost
+
+    @property
+    def _kinds_of_arrivals(self):
+        if self.policy.draws == 0 and all(len(group) == 1 for group in self.groups):
+            return 1
+        return self.types * (1 if self.policy.name == "jsq" else self.levels + 1)
 
     def total_rate_bound(self):
         return self.arrival_rate + sum(self.rates_of_types[j] * self.servers[j] for j in range(self.types))
