@@ -27,6 +27,7 @@ def system(policy="sa-jsq", servers=50, speeds=SPEEDS, **fields):
 RULES = {
     "sa-jsq": policies.SA_JSQ,
     "jsq": policies.JSQ,
+    "jsq-slowest": policies.Policy(lambda jobs, rate: (jobs, rate)),
     "led": policies.LEAST_DELAY,
     "jiq": policies.JIQ,
     "sa-jiq": policies.SA_JIQ,
@@ -74,7 +75,9 @@ def test_tiny_systems_have_the_published_exact_means(case):
     check_agreement(result["number_in_system"], TINY[case], 0.03)
 
 
-@pytest.mark.parametrize("policy", ["jsq", "pod2", "jiq", "led", "sa-jiq", "uniform", "random", "sa-pod2"])
+@pytest.mark.parametrize(
+    "policy", ["jsq", "jsq-slowest", "pod2", "jiq", "led", "sa-jiq", "uniform", "random", "sa-pod2"]
+)
 def test_every_policy_in_every_layout_has_its_exact_law(policy):
     """Three servers with room for three jobs: the few-queues layout by exact and simulation, counts by exact."""
     few = system(policy, 3, "2:0.33333333333333333,1:0.66666666666666667", load=0.8, buffer=3)

@@ -37,6 +37,8 @@ class Few(JumpProcess):
         name, most = self.policy.family, self.types[-1] + 1
         if name in ("sa-jsq", "sa-pod"):
             return [q * most + j for q, j in zip(jobs, self.types, strict=True)]
+        if name == "jsq-slowest":
+            return [(q + 1) * most - j for q, j in zip(jobs, self.types, strict=True)]
         if name == "led":  # equal delays go to the fastest, which stands first
             return [
                 (q + 1) / self.speeds[s] * (1 + 1e-6 * j) for s, (q, j) in enumerate(zip(jobs, self.types, strict=True))

@@ -49,7 +49,7 @@ class LoadBalancing(System):
         "speed:fraction of each type of server, fastest first", parse_speeds, Speeds, default=Speeds([1.0], [1.0])
     )
     policy: Policy = compound(
-        "sa-jsq, jsq, led, sa-jiq, jiq, uniform, random, pod<d>, pod<d>r, sa-pod<d> or modified",
+        "sa-jsq, jsq, jsq-slowest, led, sa-jiq, jiq, uniform, random, pod<d>, pod<d>r, sa-pod<d> or modified",
         parse_policy,
         Policy,
         default=Policy("sa-jsq"),

@@ -12,7 +12,14 @@ MOST_STATES = 3000
 """Sorted states up to which a small system is solved beside a run."""
 MOST_SERVERS = 500
 """Servers up to which the modified system is solved for its bound."""
+
+
+def _shortest_slowest(jobs: int, service_rate: float) -> policies.Rank:
+    return (jobs, service_rate)
+
+
 RULES = {
+    "jsq-slowest": _shortest_slowest,
     "sa-jsq": policies.shortest_fastest,
     "jsq": policies.shortest,
     "led": policies.least_delay,

@@ -13,18 +13,32 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-NAMES = ("sa-jsq", "jsq", "led", "sa-jiq", "jiq", "uniform", "random", "pod<d>", "pod<d>r", "sa-pod<d>", "modified")
+NAMES = (
+    "sa-jsq",
+    "jsq",
+    "jsq-slowest",
+    "led",
+    "sa-jiq",
+    "jiq",
+    "uniform",
+    "random",
+    "pod<d>",
+    "pod<d>r",
+    "sa-pod<d>",
+    "modified",
+)
 
 
 class Policy(eqx.Module):
     """A policy by name; ``draws`` is d of the power of d choices, 1 where a server is drawn at random, 0 where all are seen.
 
-    ``sa-jsq``: shortest queue, ties to the fastest (Definition 2.1). ``jsq``: ties at random. ``led``: least expected
-    delay (i + 1)/mu_j, ties to the fastest. ``sa-jiq``, ``jiq``: an idle server, the fastest or any; if none is idle, any
-    server. ``uniform``: any server. ``random``: a type by the routing probabilities, then any of its servers.
-    ``pod<d>``: the shortest of d distinct servers, ties at random; ``pod<d>r``: drawn with replacement, by the routing
-    probabilities where they are given; ``sa-pod<d>``: distinct, ties to the fastest. ``modified``: the lower bound of
-    Section 7, n queues of two jobs at most, servers moving freely so that the fastest serve the longest queues.
+    ``sa-jsq``: shortest queue, ties to the fastest (Definition 2.1). ``jsq``: ties at random; ``jsq-slowest``: ties to the
+    slowest. ``led``: least expected delay (i + 1)/mu_j, ties to the fastest. ``sa-jiq``, ``jiq``: an idle server, the
+    fastest or any; if none is idle, any server. ``uniform``: any server. ``random``: a type by the routing
+    probabilities, then any of its servers. ``pod<d>``: the shortest of d distinct servers, ties at random;
+    ``pod<d>r``: drawn with replacement, by the routing probabilities where they are given; ``sa-pod<d>``: distinct,
+    ties to the fastest. ``modified``: the lower bound of Section 7, n queues of two jobs at most, servers moving freely
+    so that the fastest serve the longest queues.
     """
 
     name: str = eqx.field(static=True)
@@ -70,6 +84,7 @@ def ranking(name: str, rates: np.ndarray, levels: int) -> tuple[tuple[tuple[int,
         return {
             "sa-jsq": (i, j),
             "sa-pod": (i, j),
+            "jsq-slowest": (i, -j),
             "led": ((i + 1) / rates[j], j),
             "jiq": (min(i, 1),),
             "sa-jiq": (0, j) if i == 0 else (1,),
