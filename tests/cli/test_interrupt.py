@@ -41,6 +41,8 @@ import os, signal, time
 import jaxq.engine.stack as stack
 from jaxq.__main__ import main
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background may have inherited none
+
 def compile_and_be_interrupted(*_):
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(30)  # until it arrives
