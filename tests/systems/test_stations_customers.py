@@ -19,7 +19,7 @@ from tests.agreement import check_agreement
 OPTIONS = {"events": 30_000, "replicas": 256, "warmup": 4000}
 
 
-def agrees(result, share, count):
+def check_exact_metrics(result, share, count):
     """Every metric with an exact reference meets it; there are ``count`` of them."""
     assert not result.flags
     exact = {name: metric for name, metric in result.metrics.items() if metric.kind == "exact"}
@@ -33,19 +33,19 @@ def agrees(result, share, count):
 
 @pytest.mark.parametrize("text", ["gamma:3", "weibull:0.6", "phase-type:0.4,0.6;-1,0.8;0,-2", "empirical:0.2,1,3"])
 def test_mg1_depends_on_two_moments(text):
-    agrees(jaxq.simulate(jaxq.MG1(0.6, 1.0, text), **OPTIONS), 0.05, 4)
+    check_exact_metrics(jaxq.simulate(jaxq.MG1(0.6, 1.0, text), **OPTIONS), 0.05, 4)
 
 
 @pytest.mark.parametrize("text", ["weibull:0.6", "pareto:2.2"])
 def test_gm1_by_the_transform(text):
     """2.2: the second moment of the gaps barely exists, and the law of the wait does not mind."""
-    agrees(jaxq.simulate(jaxq.GG1(0.6, 1.0, text), **OPTIONS), 0.05, 4)
+    check_exact_metrics(jaxq.simulate(jaxq.GG1(0.6, 1.0, text), **OPTIONS), 0.05, 4)
 
 
 def test_mmc_by_customer_and_its_quantiles():
     system = jaxq.GGc(1.6, 1.0, 2)
     result = jaxq.simulate(system, **OPTIONS, quantiles="waiting_time:0.5,0.9,0.99")
-    agrees(result, 0.05, 5)
+    check_exact_metrics(result, 0.05, 5)
     waits = system.oracle()["probability_wait"].value
     assert waits == pytest.approx(0.7111111, rel=1e-6)
     for p, row in result["waiting_time"].quantiles.items():
@@ -66,7 +66,7 @@ def test_mmc_by_customer_and_its_quantiles():
 )
 def test_several_servers(system, share):
     """M/D/20 keeps its work in an array, the others as scalars."""
-    agrees(jaxq.simulate(system, **OPTIONS), share, 5)
+    check_exact_metrics(jaxq.simulate(system, **OPTIONS), share, 5)
 
 
 def test_one_server_of_several_is_lindley():
@@ -89,7 +89,7 @@ def test_a_bound_is_a_bound():
 @pytest.mark.parametrize("text", ["lognormal:4", "deterministic"])
 def test_infinite_servers_are_insensitive(text):
     result = jaxq.simulate(jaxq.MGinf(3.0, 0.6, text), **OPTIONS)
-    agrees(result, 0.06, 3)
+    check_exact_metrics(result, 0.06, 3)
     assert result["number_in_system"].oracle == result["number_variance"].oracle == 5
 
 
@@ -97,7 +97,7 @@ def test_infinite_servers_are_insensitive(text):
 def test_loss_is_insensitive(text):
     """Erlang B, load 8 at 10 servers: .121661."""
     result = jaxq.simulate(jaxq.MGcc(4.0, 0.5, 10, text), **OPTIONS)
-    agrees(result, 0.12, 5)
+    check_exact_metrics(result, 0.12, 5)
     assert result["probability_block"].oracle == pytest.approx(0.121661, rel=1e-5)
     for name in ("number_in_system", "probability_block"):
         check_agreement(result[name], result[name].oracle, 0.01)
