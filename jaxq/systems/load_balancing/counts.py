@@ -61,8 +61,7 @@ class Counts(JumpProcess):
 
         Few are wanted. Policies that rank servers without ties have one; JSQ has one a type, as the level is known.
         """
-        cells = [(j, i) for i in range(self.levels + 1) for j in range(self.types)]
-        if self.policy.draws == 0 and all(len(group) == 1 for group in self.groups):
+        if self._without_ties:
             found, before = {}, 0
             for ((j, i),) in self.groups:
                 found[j, i] = (before == 0) & (held[j][i] > 0)
@@ -80,7 +79,8 @@ class Counts(JumpProcess):
                 (size / total, {(j, i): shortest[i] for i in range(self.levels + 1)}) for j, size in enumerate(sizes)
             ]
         joins = self._joins(held)
-        return [(joins[cell], {cell: 1}) for cell in reversed(cells)]
+        cells = [(j, i) for i in range(self.levels, -1, -1) for j in range(self.types)]
+        return [(joins[cell], {cell: 1}) for cell in cells]
 
     def rates(self, state):
         held = self._held(state)
@@ -105,8 +105,12 @@ class Counts(JumpProcess):
         return (*levels[:j], tuple(mine), *levels[j + 1 :]), lost
 
     @property
-    def _kinds_of_arrivals(self):
-        if self.policy.draws == 0 and all(len(group) == 1 for group in self.groups):
+    def _without_ties(self) -> bool:
+        return self.policy.draws == 0 and all(len(group) == 1 for group in self.groups)
+
+    @property
+    def _kinds_of_arrivals(self) -> int:
+        if self._without_ties:
             return 1
         return self.types * (1 if self.policy.name == "jsq" else self.levels + 1)
 
