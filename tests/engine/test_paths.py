@@ -19,7 +19,7 @@ LEVEL = 0.9999
 """Family-wise level of a whole curve: a correct program fails one seed in 10,000, and the seeds are fixed."""
 
 
-def agrees(result, name, wanted):
+def check_means(result, name, wanted):
     """Power, then the whole curve within its simultaneous interval; exact where the law is degenerate."""
     mean, half_width = result.mean[name], result.half_width[name]
     assert half_width.max() < SHARE * wanted.max()
@@ -86,7 +86,7 @@ def test_infinitely_many_servers():
     """From empty, n(t) is Poisson with mean rho (1 - exp(-mu t)) (Takacs); 60 servers are never all busy here."""
     times = np.linspace(0, 4, 17)
     result = paths(jaxq.MMc(arrival_rate=20, service_rate=2, servers=60), times, replicas=4096, seed=1, devices=1)
-    agrees(result, "number_in_system", 10 * (1 - np.exp(-2 * times)))
+    check_means(result, "number_in_system", 10 * (1 - np.exp(-2 * times)))
     assert result.mean["queue_length"].max() == 0 and result.flags == ()
     assert list(result.mean) == ["number_in_system", "queue_length", "all_busy"]
 
@@ -100,15 +100,15 @@ def test_single_server_from_empty(abandonment_rate):
     rates += np.diag(1.0 + (abandonment_rate or 0.0) * (levels[1:] - 1), -1)
     system = jaxq.MMc(arrival_rate=0.8, abandonment_rate=abandonment_rate)
     result = paths(system, times, replicas=16384, seed=2, devices=1)
-    agrees(result, "number_in_system", kolmogorov(rates, levels, times)[:, 0])
-    agrees(result, "all_busy", kolmogorov(rates, levels > 0, times)[:, 0])
+    check_means(result, "number_in_system", kolmogorov(rates, levels, times)[:, 0])
+    check_means(result, "all_busy", kolmogorov(rates, levels > 0, times)[:, 0])
 
 
 def test_an_unstable_queue_is_a_transient_question():
     times = np.array([5.0, 40.0])
     rates = np.diag(np.full(250, 2.0), 1) + np.diag(np.ones(250), -1)
     result = paths(jaxq.MMc(arrival_rate=2.0), times, replicas=4096, seed=3, devices=1)
-    agrees(result, "number_in_system", kolmogorov(rates, np.arange(251), times)[:, 0])
+    check_means(result, "number_in_system", kolmogorov(rates, np.arange(251), times)[:, 0])
 
 
 def test_recursion_by_customer_runs_on_its_own_clock():
@@ -125,7 +125,7 @@ def test_recursion_by_customer_runs_on_its_own_clock():
     wanted = kolmogorov(rates, np.array([m for _, m in index]), times)[:, index[1, 0]]
     result = paths(jaxq.MG1(arrival_rate=0.5), times, replicas=16384, seed=4, devices=1)
     assert list(result.mean) == ["waiting_time", "waited"]
-    agrees(result, "waiting_time", wanted)
+    check_means(result, "waiting_time", wanted)
 
 
 class Workload(jaxq.JumpProcess):
@@ -155,7 +155,7 @@ def test_a_state_that_drifts_is_seen_where_it_is():
     np.testing.assert_allclose(still.mean["work"], [4.0, 2.5, 0.0], atol=1e-6)
     # Pollaczek-Khinchine: lambda E S^2 / (2 (1 - rho)) = .5 once the start is forgotten
     result = paths(Workload(0.5), [0.0, 60.0, 61.0], replicas=16384, seed=6, devices=1)
-    agrees(result, "work", np.array([0.0, 0.5, 0.5]))
+    check_means(result, "work", np.array([0.0, 0.5, 0.5]))
     with pytest.raises(ValueError, match="its state drifts between jumps"):
         exact(Workload(0.5))
 
@@ -179,7 +179,7 @@ def test_one_long_interval_does_not_swallow_small_steps():
 def test_absorbed_replicas_wait_for_ever():
     times = [0.0, 0.5, 1e9]
     result = paths(Pure(1.0), times, replicas=4096, seed=5, devices=1)
-    agrees(result, "zulu", 1.5 * np.exp(-np.array(times)))
+    check_means(result, "zulu", 1.5 * np.exp(-np.array(times)))
     assert result.mean["zulu"][-1] == 0 and result.flags == ()
     assert paths(Pure(0.0), times, replicas=8, devices=1).run["events"] == 0
 

@@ -19,7 +19,7 @@ K = 4.5
 OPTIONS = {"events": 30_000, "replicas": 256}
 
 
-def all_agree(result, share, skip=()):
+def check_exact_metrics(result, share, skip=()):
     """Every metric against its oracle; one that is exactly known may have no spread."""
     assert not result.flags
     for name, metric in result.metrics.items():
@@ -37,7 +37,7 @@ def test_mmc_meets_erlang():
     points = [(0.5, 1.0, 1), (0.8, 1.0, 1), (2.0, 1.0, 3), (0.2, 0.1, 3), (9.0, 1.0, 10)]
     results = jaxq.compare([jaxq.MMc(*p) for p in points], **{**OPTIONS, "events": 60_000})
     for result in results:
-        all_agree(result, 0.12)
+        check_exact_metrics(result, 0.12)
     for result, name, value in (
         (results[0], "number_in_system", 1.0),
         (results[1], "number_in_system", 4.0),
@@ -59,7 +59,7 @@ def test_abandonment_meets_erlang_a():
     ]
     results = jaxq.compare(systems, **OPTIONS)
     for result in results:
-        all_agree(result, 0.06)
+        check_exact_metrics(result, 0.06)
     assert results[0]["probability_wait"].oracle == pytest.approx(0.513299, rel=1e-5)
     assert results[0]["queue_length"].oracle == pytest.approx(3.98610, rel=1e-5)
     assert results[1]["probability_abandon"].oracle == pytest.approx(0.166791, rel=1e-5)
@@ -74,14 +74,14 @@ def test_loss_systems_meet_erlang_b():
         **OPTIONS,
     )
     for result in results:
-        all_agree(result, 0.05)
+        check_exact_metrics(result, 0.05)
     assert results[0]["probability_block"].oracle == pytest.approx(0.210526, rel=1e-5)
     assert results[1]["probability_block"].oracle == pytest.approx(0.121661, rel=1e-5)
     assert results[0]["queue_length"].mean == 0 and results[0]["probability_wait"].mean == pytest.approx(0, abs=1e-12)
 
 
 def test_capacity_and_abandonment_together():
-    all_agree(jaxq.simulate(jaxq.MMc(12.0, 1.0, 10, abandonment_rate=0.5, capacity=14), **OPTIONS), 0.05)
+    check_exact_metrics(jaxq.simulate(jaxq.MMc(12.0, 1.0, 10, abandonment_rate=0.5, capacity=14), **OPTIONS), 0.05)
 
 
 LAWS = ["exponential", "deterministic", "erlang:2", "hyperexponential:4", "lognormal:0.5"]
@@ -94,7 +94,7 @@ def test_mg1_meets_pollaczek_khinchine(law):
     results = jaxq.sweep(jaxq.MG1(0.5, 1.0, law), {"arrival_rate": [0.5, 0.8]}, **LINDLEY)
     c2 = exact_laws.scv(*parse_law(law).key())
     for rho, result in zip((0.5, 0.8), results, strict=True):
-        all_agree(result, 0.05)
+        check_exact_metrics(result, 0.05)
         assert result["waiting_time"].oracle == pytest.approx(rho * (1 + c2) / 2 / (1 - rho), rel=1e-12)
 
 
@@ -105,7 +105,7 @@ def test_gm1_meets_its_root(law, sigma):
     """Time in units of 38 and 40 for D/M/1: sigma .901695, Wq 348.55."""
     system = jaxq.GG1(1 / 40, 1 / 38, law) if sigma else jaxq.GG1(0.7, 1.0, law)
     result = jaxq.simulate(system, **{**LINDLEY, "events": 100_000 if sigma else 40_000})
-    all_agree(result, 0.05)
+    check_exact_metrics(result, 0.05)
     if sigma:
         assert result["probability_wait"].oracle == pytest.approx(sigma, abs=1e-6)
         assert result["waiting_time"].oracle == pytest.approx(348.55, rel=1e-4)
