@@ -1,0 +1,1 @@
+"""Multi-class multi-pool networks: skill-based routing, abandonment, overload control, staffing."""

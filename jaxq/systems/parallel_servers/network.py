@@ -1,0 +1,212 @@
+"""A bipartite network: which pool serves which class, how fast, and with how many servers.
+
+Notation of both papers: class i arrives at rate lambda_i, pool j has N_j servers, service rate mu_ij (0: not served),
+patience rate theta_i, reward g_i a completion, holding cost h_i a customer and unit of time. At scale n a network has
+
+    lambda_i^n = n lambda_i + sqrt(n) lh_i,   N_j^n = n nu_j + sqrt(n) nh_j (rounded),   mu_ij^n = mu_ij + mh_ij / sqrt(n),
+
+Equations (1)-(2) of Hmedi, Arapostathis and Pang (arXiv 2009.01942); the second-order terms are 0 unless given.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+NAME = re.compile(r"\w+")
+
+
+class Rates(NamedTuple):
+    """A network at one scale, float64 on the host."""
+
+    arrival_rates: np.ndarray  # (I,), 1/time
+    service_rates: np.ndarray  # (I, J), 1/time
+    servers: np.ndarray  # (J,), int64
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network:
+    """Classes, pools and rates; immutable.
+
+    Args:
+        arrival_rates: lambda_i, shape (I,), >= 0, 1/time.
+        service_rates: mu_ij, a row a class, shape (I, J), >= 0, 1/time; 0 where pool j does not serve class i.
+        servers: nu_j, shape (J,), > 0; servers where ``scale`` is 1.
+        abandonment_rates: theta_i, shape (I,), >= 0, 1/time (default 0).
+        rewards: g_i, shape (I,), >= 0, money a completion (default 1).
+        holding_costs: h_i, shape (I,), >= 0, money a customer and unit of time (default 1).
+        classes, pools: names, letters, digits and underscores (default 1, 2, ...).
+        second_order_arrivals, second_order_services, staffing: lh_i, mh_ij, nh_j, of the shapes above (default 0).
+        scale: n unless the system says otherwise, > 0.
+        name: what results call it.
+
+    Raises:
+        ValueError: naming the field, the row and the value; also for a class that no pool serves and a pool that serves
+            no class.
+    """
+
+    arrival_rates: Any
+    service_rates: Any
+    servers: Any
+    abandonment_rates: Any = None
+    rewards: Any = None
+    holding_costs: Any = None
+    classes: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()
+    second_order_arrivals: Any = None
+    second_order_services: Any = None
+    staffing: Any = None
+    scale: float = 1.0
+    name: str = "network"
+
+    def __post_init__(self):
+        arrivals = _vector("arrival_rates", self.arrival_rates, None, "")
+        servers = _vector("servers", self.servers, None, "", positive=True)
+        classes = _names("classes", self.classes, len(arrivals))
+        pools = _names("pools", self.pools, len(servers))
+        for_classes, for_pools = f"one a class ({', '.join(classes)})", f"one a pool ({', '.join(pools)})"
+        found = {
+            "arrival_rates": arrivals,
+            "servers": servers,
+            "classes": classes,
+            "pools": pools,
+            "service_rates": _matrix("service_rates", self.service_rates, classes, pools),
+            "second_order_services": _matrix("second_order_services", self.second_order_services, classes, pools, True),
+            "second_order_arrivals": _vector(
+                "second_order_arrivals",
+                self.second_order_arrivals,
+                len(arrivals),
+                for_classes,
+                signed=True,
+                default=0.0,
+            ),
+            "staffing": _vector("staffing", self.staffing, len(servers), for_pools, signed=True, default=0.0),
+        }
+        for name, default in (("abandonment_rates", 0.0), ("rewards", 1.0), ("holding_costs", 1.0)):
+            found[name] = _vector(name, getattr(self, name), len(arrivals), for_classes, default=default)
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
+        if not (isinstance(self.scale, (int, float, np.number)) and math.isfinite(self.scale) and self.scale > 0):
+            raise ValueError(f"scale = {self.scale}: must be a number > 0")
+        object.__setattr__(self, "scale", float(self.scale))
+        for i, row in enumerate(found["service_rates"] > 0):
+            if not row.any():
+                raise ValueError(f"service_rates: no pool serves class {classes[i]}: a class needs a rate > 0")
+        for j, column in enumerate((found["service_rates"] > 0).T):
+            if not column.any():
+                raise ValueError(f"service_rates: pool {pools[j]} serves no class: a pool needs a rate > 0")
+
+    @property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """The pairs (i, j) with mu_ij > 0, pool by pool."""
+        return tuple((int(i), int(j)) for j, i in zip(*np.nonzero(self.service_rates.T > 0), strict=True))
+
+    def at(self, scale: float | None = None, staffing: Any = None) -> Rates:
+        """The rates at scale n; ``staffing``: nh_j in place of the network's own.
+
+        Raises:
+            ValueError: a pool has no server left, or a rate is negative, at that scale.
+        """
+        n = self.scale if scale is None else float(scale)
+        root = math.sqrt(n)
+        arrivals = n * self.arrival_rates + root * self.second_order_arrivals
+        services = self.service_rates + np.where(self.service_rates > 0, self.second_order_services, 0.0) / root
+        extra = self.staffing if staffing is None else np.asarray(staffing, np.float64)
+        servers = np.round(n * self.servers + root * extra).astype(np.int64)
+        for i, rate in enumerate(arrivals):
+            if rate < 0:
+                raise ValueError(
+                    f"scale = {n:g}: must leave class {self.classes[i]} an arrival rate >= 0, not {rate:g}"
+                )
+        for i, j in self.edges:
+            if services[i, j] <= 0:
+                raise ValueError(
+                    f"scale = {n:g}: must leave class {self.classes[i]} at pool {self.pools[j]} a service rate > 0, "
+                    f"not {services[i, j]:g}"
+                )
+        for j, count in enumerate(servers):
+            if not 1 <= count <= 2**24:
+                raise ValueError(f"scale = {n:g}: must leave pool {self.pools[j]} from 1 to 2**24 servers, not {count}")
+        return Rates(arrivals, services, servers)
+
+    def replace(self, **fields) -> "Network":
+        """A copy with other fields, checked."""
+        return dataclasses.replace(self, **fields)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, as a network file has it."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: np.asarray(x).tolist() if name not in ("name", "scale") else x for name, x in values.items()}
+
+
+def _names(field: str, given: Sequence[str], count: int) -> tuple[str, ...]:
+    if not isinstance(given, (list, tuple)):
+        raise ValueError(f"{field} = {given}: must be a list of names")
+    names = tuple(map(str, given)) or tuple(str(k + 1) for k in range(count))
+    if len(names) != count:
+        rates = "arrival_rates" if field == "classes" else "servers"
+        raise ValueError(f"{field} = {', '.join(names)}: must be {count} names, as {rates} has {count} numbers")
+    for name in names:
+        if not NAME.fullmatch(name) or names.count(name) > 1:
+            raise ValueError(f"{field} = {name}: must be different names of letters, digits and underscores")
+    return names
+
+
+def _numbers(field: str, given) -> np.ndarray:
+    try:
+        return np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{field} = {given}: must be numbers") from None
+
+
+def _vector(field, given, size, meaning, *, positive=False, signed=False, default=None) -> np.ndarray:
+    """A checked vector; ``size`` None: any size from 1."""
+    if given is None and default is not None:
+        return np.full(size, default)
+    array = _numbers(field, given)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{field} = {given}: must be a list of numbers")
+    if size is not None and array.size != size:
+        raise ValueError(f"{field} = {array.tolist()}: must be {size} numbers, {meaning}")
+    rule = "> 0" if positive else "a number" if signed else ">= 0"
+    for k, x in enumerate(array):
+        if not (math.isfinite(x) and (signed or x > 0 or (x == 0 and not positive))):
+            raise ValueError(f"{field}[{k + 1}] = {x:g}: must be {rule}")
+    return array
+
+
+def _matrix(field, given, classes, pools, signed=False) -> np.ndarray:
+    if given is None and signed:
+        return np.zeros((len(classes), len(pools)))
+    if not isinstance(given, (list, tuple, np.ndarray)) or len(given) != len(classes):
+        count = len(given) if isinstance(given, (list, tuple, np.ndarray)) else given
+        raise ValueError(f"{field}: must be {len(classes)} rows, one a class ({', '.join(classes)}), not {count}")
+    rows = []
+    for i, row in enumerate(given):
+        label = f"{field} row {i + 1} (class {classes[i]})"
+        numbers = _numbers(label, row)
+        if numbers.shape != (len(pools),):
+            raise ValueError(f"{label} = {row}: must be {len(pools)} numbers, one a pool ({', '.join(pools)})")
+        for j, x in enumerate(numbers):
+            if not (math.isfinite(x) and (signed or x >= 0)):
+                raise ValueError(f"{label}, pool {pools[j]} = {x:g}: must be {'a number' if signed else '>= 0'}")
+        rows.append(numbers)
+    return np.stack(rows)
+
+
+def read_network(data: Mapping[str, Any], name: str = "network") -> Network:
+    """A network from the table of a TOML file; keys are the fields of `Network`. ValueError for an unknown key."""
+    known = [field.name for field in dataclasses.fields(Network)]
+    for key in data:
+        if key not in known:
+            raise ValueError(f"network: unknown key {key}; a network has {', '.join(known)}")
+    for key in ("arrival_rates", "service_rates", "servers"):
+        if key not in data:
+            raise ValueError(f"network: {key} is missing; a network needs arrival_rates, service_rates and servers")
+    return Network(**{"name": name, **data})
