@@ -75,5 +75,5 @@ def x_model(
 
 
 def _root(excess: Callable[[float], float], high: float) -> float:
-    root: Any = brentq(excess, 0.0, high, xtol=1e-15 * max(high, 1.0), rtol=1e-15)
+    root: Any = brentq(excess, 0.0, high, xtol=1e-15 * max(high, 1.0))
     return float(root)
