@@ -232,8 +232,7 @@ def test_a_pool_cut_in_two_is_still_that_pool(policy):
     halves = whole.replace(service_rates=[[1, 1], [0.8, 0.8]], servers=[1, 2], pools=(), staffing=None,
                            second_order_services=None)  # fmt: skip
     one, two = (
-        jaxq.exact(jaxq.ParallelServers(network=n, policy=policy), keep=cut(policy, 6))
-        for n in (whole, halves)
+        jaxq.exact(jaxq.ParallelServers(network=n, policy=policy), keep=cut(policy, 6)) for n in (whole, halves)
     )
     for name in ("queue_1", "queue_2", "number_in_system", "abandonment_1", "reward_rate"):
         assert two[name] == pytest.approx(one[name], rel=1e-9), name

@@ -3,16 +3,10 @@
 import math
 import random as plain_random
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxq
-from jaxq.analytic.parallel_servers.planning import static_planning
-from jaxq.systems.parallel_servers.named import NETWORKS
-from jaxq.systems.parallel_servers.schedule import Schedule
-from tests.agreement import check_agreement
 
 TENTH = jaxq.Network([25, 60], [[4, 1], [4, 4]], [10, 10], [1, 1], [1, 1.9])
 """Set A at a tenth of its size; its prices are 4 and 4."""
@@ -125,4 +119,6 @@ def test_shadow_routing_meets_the_plain_simulator(network, policy, eta, start):
             # eight runs: quantiles of t are wide
             assert abs(metric.mean - mean) <= 6 * spread, name
             assert spread < 0.02 * (1 if name.startswith("tagged") else scale), "no power"
-    assert compared == len(names) - (0 if policy.startswith(("shadow-rm", "shadow-t")) else len(means) - len(edges) - len(network.classes))
+    assert compared == len(names) - (
+        0 if policy.startswith(("shadow-rm", "shadow-t")) else len(means) - len(edges) - len(network.classes)
+    )

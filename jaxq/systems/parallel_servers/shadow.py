@@ -70,7 +70,8 @@ class ShadowRM(Router):
 
 class ShadowLB(Router):
     """SHADOW-LB(eta, c), the smallest largest load: m = argmin P_j/(N_j mu_ij), then P_m += 1/(N_m mu_im); after each
-    arrival, if eta sum P >= 1, every P_j falls by c = max 1/(N_j mu_ij), to 0 at the lowest. Replicas start up to c apart."""
+    arrival, if eta sum P >= 1, every P_j falls by c = max 1/(N_j mu_ij), to 0 at the lowest.
+    """
 
     service_rates: Any  # by edge
     servers: Any  # by pool
