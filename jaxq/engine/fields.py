@@ -24,7 +24,8 @@ SIMPLEX_SLACK = 1e-6
 class Rule:
     """What one field allows: bounds, whether whole, whether it may be a list or none; and how text becomes a value.
 
-    ``simplex``: always a list, which must sum to 1 (shares, splitting probabilities).
+    ``simplex``: always a list, which must sum to 1 (shares, splitting probabilities). ``table``: ``parse_compound`` takes
+    the table of an experiment file as well.
     """
 
     doc: str
@@ -38,7 +39,8 @@ class Rule:
     listed: bool = False
     simplex: bool = False
     choices: tuple[str, ...] = ()
-    parse_compound: Callable[[str], Any] | None = None
+    parse_compound: Callable[[Any], Any] | None = None
+    table: bool = False
     kind: type = object
 
     def __post_init__(self):
@@ -118,10 +120,12 @@ class Rule:
         under = x < self.high if self.open_high else x <= self.high
         return math.isfinite(x) and above and under and not (self.whole and x != math.floor(x))
 
-    def parse(self, name: str, text: str):
-        """The value that ``text`` stands for: ``none``, a number, ``a,b,c``, ``value*count`` in a list, a choice."""
-        if self.choices or (self.optional and text.lower() == "none"):
-            return None if text.lower() == "none" and self.optional else text
+    def parse(self, name: str, text: Any):
+        """The value that ``text`` stands for: ``none``, a number, ``a,b,c``, ``value*count`` in a list, a choice or table."""
+        if self.optional and isinstance(text, str) and text.lower() == "none":
+            return None
+        if self.choices:
+            return text
         if self.parse_compound is not None:
             return self.parse_compound(text)
         try:
@@ -178,14 +182,16 @@ def compound(
     default=_MISSING,
     optional: bool = False,
     static: bool = False,
+    table: bool = False,
 ) -> Any:
-    """A field that holds a module of its own, such as a service law, of class ``kind``; ``parse`` turns text, or the table
-    of an experiment file, into one. ``static``: it is hashable and only read on the host, when a run is prepared."""
+    """A field that holds a module of its own, such as a service law, of class ``kind``; ``parse`` turns text into one, and
+    with ``table`` the table of an experiment file, a dict. ``static``: it is hashable and only read on the host, when a run
+    is prepared."""
 
     def convert(value):
-        return parse(value) if isinstance(value, (str, dict)) else value
+        return parse(value) if isinstance(value, (str, dict) if table else str) else value
 
-    rule = Rule(doc, parse_compound=parse, kind=kind, optional=optional)
+    rule = Rule(doc, parse_compound=parse, kind=kind, optional=optional, table=table)
     return eqx.field(converter=convert, static=static, default=default, metadata={RULE: rule})
 
 

@@ -65,6 +65,16 @@ def initial_cut(stack: Stack, point: int, options: Options) -> int | None:
     return max(known) if len(known) == len(cuts) else None
 
 
+def settled_cut(stack: Stack, point: int) -> int | None:
+    """Windows that begin before the system's last change, in any replica; None if that is past the middle."""
+    change = stack.systems[point].last_change()
+    for cut in range(stack.windows.filled // 2 + 1 if change > 0 else 0):
+        time = stack.sums(point, 0, cut).time
+        if (time.value + time.residuals).min() >= change:
+            return cut
+    return None if change > 0 else 0
+
+
 def estimates(stack: Stack, point: int, cut: int) -> dict[str, Estimate]:
     """The metrics of one point from window ``cut`` on: replica-t, or batch means when replicas are few."""
     windows = stack.windows
@@ -87,6 +97,8 @@ def look(stack: Stack, point: int, options: Options) -> Verdict:
         cut = min(
             math.ceil(options.warmup / stack.layout.events_per_block / stack.windows.span), stack.windows.filled - 1
         )
+    settled = settled_cut(stack, point)
+    cut = None if cut is None or settled is None else max(cut, settled)
     return Verdict(cut, estimates(stack, point, stack.windows.filled // 2 if cut is None else cut))
 
 

@@ -126,6 +126,10 @@ class System(eqx.Module):
         """What `jaxq.tune` can make small (or large), by name; the first is the default."""
         return {}
 
+    def last_change(self) -> float:
+        """Model time of the last change of the system by itself (rates that switch); means begin after it."""
+        return 0.0
+
     def check_stationary(self) -> None:
         """Raise ValueError if a formula says that there is no stationary regime."""
 

@@ -6,6 +6,7 @@ N_j servers of pool j serve it at rate mu_ij, it abandons its line at rate theta
 pool j are busy with class i, Y_i customers of class i wait.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -35,20 +36,25 @@ class ParallelServers(System):
     """
 
     network: Network = compound(
-        f"{', '.join(NETWORKS)} or a .toml file", parse_network, Network, default=NETWORKS["x-model"], static=True
+        f"{', '.join(NETWORKS)} or a .toml file",
+        parse_network,
+        Network,
+        default=NETWORKS["x-model"],
+        static=True,
+        table=True,
     )
     policy: str = choice("policy", tuple(POLICIES), default="c-mu-theta")
     scale: float | None = positive("n, the size of the network; none: its own", default=None, optional=True)
     priorities: Preferences | None = compound(
         "order of the classes, 2 > 1, or by pool, 3: 2 > 1; 4: 1 > 2",
-        parse_preferences,
+        functools.partial(parse_preferences, "priorities"),
         Preferences,
         default=None,
         optional=True,
     )
     preferences: Preferences | None = compound(
         "order of the pools, 3 > 4, or by class, 1: 3 > 4; 2: 4 > 3; none: the fastest first",
-        parse_preferences,
+        functools.partial(parse_preferences, "preferences"),
         Preferences,
         default=None,
         optional=True,
@@ -84,8 +90,13 @@ class ParallelServers(System):
         if self.changes is not None:
             self.changes.check(network.classes)
         self.rates()
+        setting = self.setting()
+        if self.priorities is not None:
+            setting.priority()
+        if self.preferences is not None:
+            setting.preference()
         if not self.policy.startswith("shadow"):  # those solve a linear program, when they are prepared
-            POLICIES[self.policy].build(self.setting())
+            POLICIES[self.policy].build(setting)
 
     def rates(self) -> Rates:
         """The rates at the scale of this system, before any change."""
@@ -111,9 +122,19 @@ class ParallelServers(System):
             lambda: oracle.load_prices(*rates),
         )
 
+    def parameters(self):
+        """The fields by name; a network that has no name of `NETWORKS` as its table, from which it can be made again."""
+        named = NETWORKS.get(self.network.name) is self.network
+        return {**super().parameters(), "network": self.network.name if named else self.network.to_dict()}
+
+    def last_change(self):
+        return 0.0 if self.changes is None else self.changes.times[-1]
+
     def check_stationary(self):
         from jaxq.systems.parallel_servers import oracle
 
+        if not self.last_arrival_rates().any():
+            raise ValueError(f"network = {self.network}: must have an arrival rate > 0 (in the end nobody arrives)")
         patient = self.network.abandonment_rates == 0
         if not patient.any() or self.policy in ("shadow-rm", "shadow-tandem"):
             return
