@@ -100,7 +100,7 @@ def nonpreemptive(
     crew = _crew(given)
     edges = [(i, j) for i, j in np.argwhere(given.served).tolist()]
     chain = _Chain(given, edges, crew, most, join, serve)
-    start: tuple[int, ...] = (0,) * (len(most) + len(edges))
+    start = tuple([0] * (len(most) + len(edges)))
     index, todo = {start: 0}, [start]
     origins, targets, rates = [], [], []
     for state in todo:
