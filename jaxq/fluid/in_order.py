@@ -2,6 +2,9 @@
 
 import jax.numpy as jnp
 
+_STEEP = 80.0
+"""Logarithm of the largest ratio of weights that is told from infinity."""
+
 
 def first_positive(amounts, before, layer):
     """How often each amount is the first positive one of its order, with a boundary layer at 0.
@@ -11,15 +14,16 @@ def first_positive(amounts, before, layer):
     0, drained at rate d and fed at rate f < d, stays at layer log(d / (d - f)) and is there a fraction f / d of the time.
 
     Args:
-        amounts: x >= 0, shape (E,); below 0 counts as 0.
+        amounts: x >= 0, shape (E,); below 0, where a solver may step, the last factor goes on as x / layer and leads back.
         before: 1 where f comes before e in e's order, shape (E, E) as [e, f]; static.
         layer: width of the layer, in the unit of the amounts, > 0.
 
     Returns:
         Shape (E,), in [0, 1]; the sum along an order is at most 1.
     """
-    depth = jnp.maximum(amounts, 0) / layer
-    return jnp.exp(-(before @ depth)) * -jnp.expm1(-depth)
+    depth = amounts / layer
+    inside = jnp.maximum(depth, 0)
+    return jnp.exp(-(before @ inside)) * (jnp.minimum(depth, 0) - jnp.expm1(-inside))
 
 
 def fill(demands, before, capacity):
@@ -38,34 +42,25 @@ def fill(demands, before, capacity):
     return jnp.clip(capacity - before @ demands, 0, demands)
 
 
-def share(demands, weights, sizes, capacity):
-    """Capacity shared by weights among those who want more: weighted max-min fair shares.
+def share(demands, scores, sizes, capacity):
+    """Capacity shared by weights exp(score) among those who want more: weighted max-min fair shares.
 
-    Formula: x_e = min(d_e, w_e K), where K is such that sum_e s_e x_e = C, or x = d if sum_e s_e d_e <= C.
+    Formula: x_e = min(d_e, K exp(s_e)), where K is such that sum_e a_e x_e = C, or x = d if sum_e a_e d_e <= C.
 
     Args:
         demands: d >= 0, shape (E,).
-        weights: w > 0, shape (E,); only ratios count.
-        sizes: s > 0, capacity that one unit takes, shape (E,).
-        capacity: C, a scalar.
+        scores: s, shape (E,); only differences count.
+        sizes: a > 0, capacity that one unit takes, shape (E,).
+        capacity: C > 0, a scalar.
 
     Returns:
         x, shape (E,); differentiable, at a kink from one side.
     """
-    # e wants no more than its share if all others, held to its level, leave room
-    level = demands / weights
-    used = jnp.minimum(demands, level[:, None] * weights) @ sizes
-    content = used <= capacity
-    # with everybody content the level does not matter
-    hungry = jnp.sum(jnp.where(content, 0, weights * sizes))
+    # e gets all that it wants if the others, held to its level, leave room for it
+    ratios = jnp.exp(jnp.minimum(scores - scores[:, None], _STEEP))
+    content = jnp.minimum(demands, demands[:, None] * ratios) @ sizes <= capacity
+    scores = jnp.where(content, jnp.min(scores), scores)
+    weights = jnp.where(content, 0, jnp.exp(scores - jnp.max(scores)))
+    hungry = weights @ sizes
     rest = capacity - jnp.sum(jnp.where(content, demands * sizes, 0))
-    reached = rest / jnp.where(hungry > 0, hungry, 1)
-    return jnp.where(content, demands, weights * reached)
-
-
-def smooth_least(x, y, width):
-    """A smooth, concave, increasing lower bound of min(x, y), less by ``width`` log 2 at most.
-
-    Formula: -w log(exp(-x / w) + exp(-y / w)).
-    """
-    return -width * jnp.logaddexp(-x / width, -y / width)
+    return jnp.where(content, demands, weights * rest / jnp.where(hungry > 0, hungry, 1))
