@@ -39,7 +39,7 @@ class JumpProcess(System):
         return self.transition(state, k)
 
     def transition(self, state: State, k: Any) -> State:
-        """The state after transition ``k``, an int32 of the compiled step or a Python int; K, the null event, leaves it alone.
+        """The state after transition ``k``, an int32 of the compiled step or a Python int; the null event K changes nothing.
 
         The default selects among all jumps, which costs every component one selection a jump that touches it. Define it
         instead of `jump` where the jumps are alike: ``count + (k == 3)`` moves a component, whatever ``k`` is.

@@ -98,4 +98,9 @@ class Allocated(JumpProcess):
 
     def observe(self, state):
         busy, queues = self._shares(state[0])
-        return named_counts(busy, dict(zip(self.classes, queues, strict=True)), self.edges, self.classes, self.pools)
+        idle = [
+            count - sum(z for z, (_, pool) in zip(busy, self.edges, strict=True) if pool == j)
+            for j, count in enumerate(self.servers)
+        ]
+        waiting = dict(zip(self.classes, queues, strict=True))
+        return named_counts(busy, waiting, idle, self.edges, self.classes, self.pools)

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.engine.jump_process import JumpProcess
-from jaxq.systems.parallel_servers.observed import named_counts
+from jaxq.systems.parallel_servers.observed import by_pool, named_counts
 from jaxq.systems.parallel_servers.routers import Router
 from jaxq.systems.parallel_servers.rules import NOBODY, Rule
 from jaxq.systems.parallel_servers.schedule import Schedule
@@ -152,7 +152,11 @@ class Dispatch(JumpProcess):
         queues = {name: 0 for name in self.classes}
         for waiting, i in zip(state.queues, self.lines, strict=True):
             queues[self.classes[i]] = queues[self.classes[i]] + waiting
-        return named_counts(state.busy, queues, self.edges, self.classes, self.pools)
+        counts = named_counts(state.busy, queues, self._idle(state.busy), self.edges, self.classes, self.pools)
+        return counts | by_pool(self.router.virtual(state.memory), self.pools)
+
+    def tally(self, state, event):
+        return by_pool(self.router.area(state.memory, event.elapsed), self.pools) if self.drifts else {}
 
     def counters(self, state):
         return {f"tagged_{name}": count for name, count in zip(self.classes, state.tagged, strict=False)}

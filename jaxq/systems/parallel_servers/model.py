@@ -1,9 +1,9 @@
 """Multi-class multi-pool networks: classes of customers that wait and may abandon, pools of servers of several skills.
 
 Papers: Stolyar and Tezcan, Operations Research 59(6), 2011, electronic companion (overload, c-mu/theta, shadow routing);
-Hmedi, Arapostathis and Pang, arXiv 2009.01942 (staffing of tree networks). Notation: class i arrives Poisson(lambda_i), N_j
-servers of pool j serve it at rate mu_ij, it abandons its line at rate theta_i, a completion earns g_i; psi_ij servers of pool
-j are busy with class i, Y_i customers of class i wait.
+Hmedi, Arapostathis and Pang, arXiv 2009.01942 (staffing of tree networks). Notation: class i arrives Poisson(lambda_i), the
+N_j servers of pool j serve it at rate mu_ij, it abandons its line at rate theta_i, a completion earns g_i; psi_ij servers of
+pool j are busy with class i, Y_i customers of class i wait.
 """
 
 from typing import Any
@@ -30,7 +30,8 @@ class ParallelServers(System):
 
     Metrics: queue_<class>, busy_<class>_<pool>, idle_<pool>; abandonment_<class> and tagged_<class>, shares of the arrivals;
     departures_<class>, which balance lambda_i; reward_rate = sum g_i mu_ij psi_ij, holding_cost = sum h_i x customers of
-    class i in system, number_in_system, total_queue. After ``changes`` of the arrival rates they are of the last ones.
+    class i in system, number_in_system, total_queue; of shadow routing price_<pool> and load_price_<pool>, eta x the
+    virtual queues. After ``changes`` of the arrival rates they are of the last ones.
     """
 
     network: Network = compound(
@@ -164,8 +165,8 @@ class ParallelServers(System):
         queues = [sums[f"queue_{name}"] / time for name in classes]
         found: dict[str, Any] = {f"queue_{name}": q for name, q in zip(classes, queues, strict=True)}
         found |= {f"busy_{classes[i]}_{pools[j]}": z for (i, j), z in busy.items()}
-        for j, pool in enumerate(pools):
-            found[f"idle_{pool}"] = float(rates.servers[j]) - sum(z for (_, q), z in busy.items() if q == j)
+        for pool in pools:
+            found[f"idle_{pool}"] = sums[f"idle_{pool}"] / time
         in_service = [sum(z for (k, _), z in busy.items() if k == i) for i in range(len(classes))]
         served = [
             sum(float(rates.service_rates[i, j]) * z for (k, j), z in busy.items() if k == i)
@@ -181,6 +182,11 @@ class ParallelServers(System):
                 found[f"tagged_{name}"] = tagged / float(arrivals[i])
                 leave = leave if self.policy == "shadow-rm-tag" else leave + tagged
             found[f"departures_{name}"] = leave
+        for pool in pools:
+            if f"virtual_area_{pool}" in sums:
+                found[f"price_{pool}"] = float(self.eta) * sums[f"virtual_area_{pool}"] / time
+            if f"virtual_load_{pool}" in sums:
+                found[f"load_price_{pool}"] = float(self.eta) * sums[f"virtual_load_{pool}"] / time
         inside = [x + q for x, q in zip(in_service, queues, strict=True)]
         return {
             "number_in_system": sum(inside),

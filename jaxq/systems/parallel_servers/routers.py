@@ -48,6 +48,14 @@ class Router(eqx.Module):
         """The memory ``elapsed`` time later."""
         return memory
 
+    def virtual(self, memory) -> dict[str, tuple]:
+        """What is observed of the memory: by name, a number a pool."""
+        return {}
+
+    def area(self, memory, elapsed) -> dict[str, tuple]:
+        """The integral over the time to the next event of what drifts: by name, a number a pool."""
+        return {}
+
 
 class OwnLine(Router):
     """One line a class: an arrival takes an idle server of the pool that ``joins`` picks, or waits."""

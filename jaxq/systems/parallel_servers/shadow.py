@@ -54,6 +54,17 @@ class ShadowRM(Router):
     def drift(self, memory, elapsed):
         return tuple(jnp.maximum(q - self.servers[j] * elapsed, 0.0) for j, q in enumerate(memory))
 
+    def virtual(self, memory):
+        return {"virtual_queue": memory}
+
+    def area(self, memory, elapsed):
+        falling = [jnp.minimum(elapsed, q / self.servers[j]) for j, q in enumerate(memory)]
+        return {
+            "virtual_area": tuple(
+                t * (q - self.servers[j] * t / 2) for j, (q, t) in enumerate(zip(memory, falling, strict=True))
+            )
+        }
+
 
 class ShadowLB(Router):
     """SHADOW-LB(eta, c), the smallest largest load: m = argmin P_j/(N_j mu_ij), then P_m += 1/(N_m mu_im); after each
@@ -89,6 +100,9 @@ class ShadowLB(Router):
         full = (charged != NOBODY) & (self.eta * sum(memory) >= 1)
         return tuple(jnp.where(full, jnp.maximum(p - fall, 0.0), p) for p in memory)
 
+    def virtual(self, memory):
+        return {"virtual_load": memory}
+
 
 class ShadowTandem(Router):
     """SHADOW-TANDEM: SHADOW-RM admits or tags (drops), the admitted stream alone feeds SHADOW-LB, which picks the pool."""
@@ -116,6 +130,12 @@ class ShadowTandem(Router):
 
     def drift(self, memory, elapsed):
         return self.admission.drift(memory[0], elapsed), memory[1]
+
+    def virtual(self, memory):
+        return self.admission.virtual(memory[0]) | self.balance.virtual(memory[1])
+
+    def area(self, memory, elapsed):
+        return self.admission.area(memory[0], elapsed)
 
 
 def _smallest(values: dict[int, Any]):
