@@ -113,9 +113,9 @@ def test_a_corner_of_a_simplex_is_rest():
     def function(v):
         return jnp.sum(cost * v["x"])
 
-    for steps, flags in ((600, ()), (60, ("not_converged",))):
+    for steps, flags, near in ((600, (), 1e-9), (20, ("not_converged",), 0.5)):
         found = descend(
             function, lambda z: {"x": there.value(z["x"])}, {"x": start_coordinates("x", rule, start)}, steps, 0.1
         )
         assert found.flags == flags
-        assert found.best.objective == pytest.approx(2, abs=1e-3 if flags else 1e-9)
+        assert found.best.objective == pytest.approx(2, abs=near)
