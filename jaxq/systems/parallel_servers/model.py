@@ -170,13 +170,22 @@ class ParallelServers(System):
     def oracle(self):
         from jaxq.systems.parallel_servers import oracle
 
+        network, setting = self.network, self.setting()
+        control = oracle.Control(
+            self.policy,
+            network.holding_costs,
+            None if self.priorities is None else setting.by_pair(setting.priority()),
+            None if self.preferences is None else setting.by_pair(setting.preference()),
+            setting.shares() if self.policy == "random" else None,
+        )
         return oracle.parallel_servers(
             self.last_arrival_rates(),
             *self.rates()[1:],
-            self.network.abandonment_rates,
-            self.network.rewards,
-            self.network.classes,
-            self.network.pools,
+            network.abandonment_rates,
+            network.rewards,
+            network.classes,
+            network.pools,
+            control,
         )
 
     def metrics(self, sums):

@@ -34,6 +34,18 @@ class Setting(NamedTuple):
         """The entries of an (I, J) matrix on the edges."""
         return np.array([matrix[i, j] for i, j in self.network.edges])
 
+    def by_pair(self, values: Sequence) -> np.ndarray:
+        """Numbers by edge as an (I, J) matrix, infinity where there is no edge."""
+        matrix = np.full(self.network.service_rates.shape, np.inf)
+        for (i, j), value in zip(self.network.edges, values, strict=True):
+            matrix[i, j] = value
+        return matrix
+
+    def shares(self) -> np.ndarray:
+        """p_ij of random splitting, shape (I, J): ``routing``, or even over the pools of a class."""
+        served = self.network.service_rates > 0
+        return served / served.sum(axis=1, keepdims=True) if self.routing is None else np.asarray(self.routing)
+
     @property
     def services(self) -> np.ndarray:
         """mu_ij by edge."""
@@ -184,9 +196,7 @@ def fastest_first(setting: Setting) -> tuple[tuple[int, ...], ...]:
 
 def split(setting: Setting) -> Discipline:
     """Arrivals are split by ``routing``, evenly over the pools of a class unless given."""
-    served = setting.network.service_rates > 0
-    routing = served / served.sum(axis=1, keepdims=True) if setting.routing is None else np.asarray(setting.routing)
-    return one_line_a_stream(setting, Split(setting.by_edge(routing)))
+    return one_line_a_stream(setting, Split(setting.by_edge(setting.shares())))
 
 
 def revenue(setting: Setting, keep: bool = False) -> ShadowRM:
