@@ -33,7 +33,9 @@ def fill(
     return z
 
 
-def balanced_saturation(in_system: ArrayLike, targets: ArrayLike, edges: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
+def balanced_saturation(
+    in_system: ArrayLike, targets: ArrayLike, edges: Iterable[tuple[int, int]]
+) -> NDArray[np.int64]:
     """A balanced saturation policy on any tree.
 
     Formula: first z_ij = min(what class i has left, Nt_ij), pool after pool; then the free servers are filled, edge by
@@ -56,7 +58,9 @@ def balanced_saturation(in_system: ArrayLike, targets: ArrayLike, edges: Iterabl
     return fill(x, nt.sum(axis=0), order, z)
 
 
-def is_balanced(in_system: Sequence[int], busy: ArrayLike, targets: ArrayLike, edges: Sequence[tuple[int, int]]) -> bool:
+def is_balanced(
+    in_system: Sequence[int], busy: ArrayLike, targets: ArrayLike, edges: Sequence[tuple[int, int]]
+) -> bool:
     """Whether z is feasible, work conserving and meets Eq. 64 in state x.
 
     Formula: x_i <= Nt_i: sum_j z_ij = x_i and z_ij <= Nt_ij for all j or, as a class at its target may do neither, for

@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from jaxq.analytic.sparse_chain import stationary
 
-MOST_STATES = 600_000
-
 Allocate = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 """x, shape (states, I) -> z, shape (states, I, J)."""
 
@@ -30,7 +28,12 @@ class Performance(NamedTuple):
 
 
 def truncated_network(
-    arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayLike, allocate: Allocate, tolerance: float = 1e-9
+    arrival_rates: ArrayLike,
+    service_rates: ArrayLike,
+    servers: ArrayLike,
+    allocate: Allocate,
+    tolerance: float = 1e-9,
+    most_states: int = 600_000,
 ) -> Performance:
     """Stationary means of a network whose servers follow the numbers in system.
 
@@ -44,12 +47,13 @@ def truncated_network(
         servers: N, shape (J,).
         allocate: z as a function of x, see `Allocate`.
         tolerance: probability that a face may have.
+        most_states: states that the box may have.
 
     Returns:
         See `Performance`.
 
     Raises:
-        ValueError: more than 600000 states would be needed (the policy may be unstable).
+        ValueError: more than `most_states` states would be needed (the policy may be unstable).
 
     Source: global balance; Hmedi, Arapostathis and Pang, Section 2 for the transitions.
     """
@@ -60,21 +64,30 @@ def truncated_network(
     low, high = np.floor(np.maximum(held - spread, 0)).astype(np.int64), np.ceil(held + spread).astype(np.int64)
     while True:
         size = high - low + 1
-        if np.prod(size.astype(float)) > MOST_STATES:
-            raise ValueError(f"servers = {capacity.tolist()}: more than {MOST_STATES} states are needed; unstable?")
+        if np.prod(size.astype(float)) > most_states:
+            raise ValueError(f"most_states = {most_states}: more are needed; is the policy unstable?")
         x = low + np.stack(np.unravel_index(np.arange(np.prod(size)), size), axis=1)
         z = allocate(x)
         law = _law(x, low, high, lam, (mu * z).sum(axis=2))
-        under = np.array([law[x[:, i] == low[i]].sum() if low[i] > 0 else 0.0 for i in range(lam.size)])
-        over = np.array([law[x[:, i] == high[i]].sum() for i in range(lam.size)])
-        if max(under.max(), over.max()) < tolerance:
+        sides = [np.bincount(x[:, i] - low[i], law) for i in range(lam.size)]
+        down = np.array([_beyond(side[::-1], tolerance) if low[i] > 0 else 0 for i, side in enumerate(sides)])
+        up = np.array([_beyond(side, tolerance) for side in sides])
+        if not (down.any() or up.any()):
             break
-        step = np.maximum(size // 3, 2)
-        low = np.where(under < tolerance, low, np.maximum(low - step, 0))
-        high = np.where(over < tolerance, high, high + step)
+        low, high = np.maximum(low - down, 0), high + up
     busy = np.einsum("s,sij->ij", law, z)
+    edge = float(sum(side[-1] + (side[0] if low[i] > 0 else 0.0) for i, side in enumerate(sides)))
     waiting = law @ (x - z.sum(axis=2))
-    return Performance(waiting, busy, capacity - busy.sum(axis=0), float(under.sum() + over.sum()))
+    return Performance(waiting, busy, capacity - busy.sum(axis=0), edge)
+
+
+def _beyond(side: NDArray, tolerance: float) -> int:
+    """States to add at the end of a side so that its last one has less than the tolerance, as the tail goes on."""
+    if side[-1] < tolerance:
+        return 0
+    near = max(side.size // 8, 1)
+    rate = np.log(max(side[-1 - near] / side[-1], 1.0)) / near
+    return int(np.clip(np.ceil(1.05 * np.log(2 * side[-1] / tolerance) / max(rate, 1e-9)), 2, side.size))
 
 
 def _law(x, low, high, lam, down) -> NDArray[np.float64]:

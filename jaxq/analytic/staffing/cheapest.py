@@ -68,5 +68,7 @@ def cheapest_staffing(
         method="highs",
     )
     if found.x is None:
-        raise ValueError(f"target = {target:g}: no staffing from {bounds[:, 0].tolist()} to {bounds[:, 1].tolist()} has it")
+        raise ValueError(
+            f"target = {target:g}: no staffing from {bounds[:, 0].tolist()} to {bounds[:, 1].tolist()} has it"
+        )
     return Staffing(found.x[:pools], float(found.fun), float(-found.ineqlin.marginals[:classes] @ p))

@@ -147,4 +147,4 @@ def class_values(service_rates: ArrayLike, root: int = -1) -> NDArray[np.float64
     Source: Hmedi, Arapostathis and Pang, Theorem 4.7.
     """
     b1 = drift_matrices(service_rates, root).b1
-    return np.linalg.solve(b1.T, np.ones(len(b1)))
+    return np.asarray(np.linalg.solve(b1.T, np.ones(len(b1))), np.float64)

@@ -66,8 +66,8 @@ def fluid_allocation(arrival_rates: ArrayLike, service_rates: ArrayLike, servers
         edges.remove((i, j))
     if abs(left[last]) > SLACK * total[last]:
         raise ValueError(
-            f"arrival_rates: {node(last, classes)} has {left[last]:g} of {total[last]:g} left over once all others are "
-            "even; the load must be critical (sum of w_j nu_j = sum of v_i lambda_i)"
+            f"arrival_rates: {node(last, classes)} has {left[last]:.6g} of {total[last]:.6g} left over once all others "
+            "are even; the load must be critical (sum of w_j nu_j = sum of v_i lambda_i)"
         )
     shares = busy / total[classes:]
     for i, j in np.argwhere(mu > 0).tolist():
