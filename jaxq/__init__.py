@@ -28,6 +28,8 @@ from jaxq.engine.system import System as System
 from jaxq.systems import SYSTEMS as SYSTEMS
 from jaxq.systems.load_balancing.model import LoadBalancing as LoadBalancing
 from jaxq.systems.load_balancing.speeds import Speeds as Speeds
+from jaxq.systems.parallel_servers.model import ParallelServers as ParallelServers
+from jaxq.systems.parallel_servers.network import Network as Network
 from jaxq.systems.stations.empirical import Empirical as Empirical
 from jaxq.systems.stations.gamma import Gamma as Gamma
 from jaxq.systems.stations.laws import Deterministic as Deterministic

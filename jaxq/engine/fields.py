@@ -170,15 +170,23 @@ def choice(doc: str, choices: tuple[str, ...], *, default=_MISSING) -> Any:
     return _field(Rule(doc, choices=choices, static=True), default)
 
 
-def compound(doc: str, parse: Callable[[str], Any], kind: type, *, default=_MISSING, optional: bool = False) -> Any:
-    """A field that holds a module of its own, such as a service law, of class ``kind``; ``parse`` turns text
-    into one."""
+def compound(
+    doc: str,
+    parse: Callable[[Any], Any],
+    kind: type,
+    *,
+    default=_MISSING,
+    optional: bool = False,
+    static: bool = False,
+) -> Any:
+    """A field that holds a module of its own, such as a service law, of class ``kind``; ``parse`` turns text, or the table
+    of an experiment file, into one. ``static``: it is hashable and only read on the host, when a run is prepared."""
 
     def convert(value):
-        return parse(value) if isinstance(value, str) else value
+        return parse(value) if isinstance(value, (str, dict)) else value
 
     rule = Rule(doc, parse_compound=parse, kind=kind, optional=optional)
-    return eqx.field(converter=convert, default=default, metadata={RULE: rule})
+    return eqx.field(converter=convert, static=static, default=default, metadata={RULE: rule})
 
 
 def rules(system_class) -> dict[str, Rule]:

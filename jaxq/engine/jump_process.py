@@ -3,7 +3,11 @@
 With a bound on the total rate the chain is uniformised: one word an event, no clock, constant weight 1/bound.
 Without one it is the embedded chain with the conditional mean holding time 1/total rate as weight. Multiplying either
 weight by a unit exponential gives the real clock (`paths`); the same two methods give `exact`. A process with `drift`
-always runs on the real clock: a second word an event gives the sampled holding time, which is its weight.
+always runs on the real clock: a second word an event gives the sampled holding time, which is its weight. If its rates
+change by themselves at given times (`next_switch`), the wait for the next jump is drawn anew there.
+
+The jumps are said in one of two ways: `jump`, what transition k does, for a few transitions that touch little each; or
+`transition`, the state after a transition that is known at run time only, for many transitions that do alike things.
 """
 
 from abc import abstractmethod
@@ -27,10 +31,27 @@ class JumpProcess(System):
     def rates(self, state: State) -> tuple:
         """The K transition rates in ``state``, a tuple of scalars, 1/time."""
 
-    @abstractmethod
     def jump(self, state: State, k: int) -> State:
         """The state after transition ``k`` (a Python int). Return components that do not change as the same objects:
         only those that differ are selected in the compiled step."""
+        if type(self).transition is JumpProcess.transition:
+            raise TypeError(f"{type(self).__name__} must define jump(state, k) or transition(state, k)")
+        return self.transition(state, k)
+
+    def transition(self, state: State, k: Any) -> State:
+        """The state after transition ``k``, an int32 of the compiled step or a Python int; the null event K changes nothing.
+
+        The default selects among all jumps, which costs every component one selection a jump that touches it. Define it
+        instead of `jump` where the jumps are alike: ``count + (k == 3)`` moves a component, whatever ``k`` is.
+        """
+        leaves, structure = jax.tree.flatten(state)
+        chosen = list(leaves)
+        for event in range(len(self.rates(state))):
+            outcome = jax.tree.leaves(self.jump(state, event))
+            for i, (old, new) in enumerate(zip(leaves, outcome, strict=True)):
+                if new is not old:
+                    chosen[i] = jnp.where(k == event, new, chosen[i])
+        return jax.tree.unflatten(structure, chosen)
 
     def total_rate_bound(self) -> Any:
         """An upper bound of the total rate over all states, 1/time; None where there is none."""
@@ -41,6 +62,11 @@ class JumpProcess(System):
         or `observe` reads (a time average takes the state at the start of the interval for all of it). Defining it puts
         the process on the real clock."""
         return state
+
+    def next_switch(self, state: State) -> Any:
+        """Time from ``state`` until the rates change by themselves, > 0, if no jump happens before; `drift` brings it to
+        pass and must leave a time > 0 to the one after. None, the default: they never do. Only with `drift`."""
+        return None
 
     @property
     def drifts(self) -> bool:
@@ -66,19 +92,15 @@ class JumpProcess(System):
             event = event + (position >= edge).astype(jnp.int32)
         if self.drifts:
             elapsed = exponential(words[1]) / total
+            switch = self.next_switch(state)
+            if switch is not None:
+                event = jnp.where(elapsed < switch, event, len(rates))
+                elapsed = jnp.minimum(elapsed, switch)
             return (event, elapsed), elapsed
         return event, (None if bound is not None else 1.0 / total)
 
     def apply(self, state, event):
-        """Select the outcome of the chosen transition; K, the null event, leaves the state alone."""
         if self.drifts:
             event, elapsed = event
             state = self.drift(state, elapsed)
-        leaves, structure = jax.tree.flatten(state)
-        chosen = list(leaves)
-        for k in range(len(self.rates(state))):
-            outcome = jax.tree.leaves(self.jump(state, k))
-            for i, (old, new) in enumerate(zip(leaves, outcome, strict=True)):
-                if new is not old:
-                    chosen[i] = jnp.where(event == k, new, chosen[i])
-        return jax.tree.unflatten(structure, chosen)
+        return self.transition(state, event)

@@ -2,9 +2,10 @@
 
 from jaxq.engine.system import System
 from jaxq.systems.load_balancing.model import LoadBalancing
+from jaxq.systems.parallel_servers.model import ParallelServers
 from jaxq.systems.stations.model import GG1, MG1, GGc, MGcc, MGinf, MMc
 from jaxq.systems.token_pool.model import TokenPool
 
 SYSTEMS: dict[str, type[System]] = {
-    system.title(): system for system in (MMc, MG1, GG1, GGc, MGcc, MGinf, TokenPool, LoadBalancing)
+    system.title(): system for system in (MMc, MG1, GG1, GGc, MGcc, MGinf, TokenPool, LoadBalancing, ParallelServers)
 }

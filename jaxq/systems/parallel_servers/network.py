@@ -37,7 +37,8 @@ class Network:
         servers: nu_j, shape (J,), > 0; servers where ``scale`` is 1.
         abandonment_rates: theta_i, shape (I,), >= 0, 1/time (default 0).
         rewards: g_i, shape (I,), >= 0, money a completion (default 1).
-        holding_costs: h_i, shape (I,), >= 0, money a customer and unit of time (default 1).
+        holding_costs: h_i, shape (I,), >= 0, money a customer and unit of time (default g_i theta_i, the reward that
+            abandonments cost, and 1 where nobody abandons).
         classes, pools: names, letters, digits and underscores (default 1, 2, ...).
         second_order_arrivals, second_order_services, staffing: lh_i, mh_ij, nh_j, of the shapes above (default 0).
         scale: n unless the system says otherwise, > 0.
@@ -85,8 +86,11 @@ class Network:
             ),
             "staffing": _vector("staffing", self.staffing, len(servers), for_pools, signed=True, default=0.0),
         }
-        for name, default in (("abandonment_rates", 0.0), ("rewards", 1.0), ("holding_costs", 1.0)):
+        for name, default in (("abandonment_rates", 0.0), ("rewards", 1.0)):
             found[name] = _vector(name, getattr(self, name), len(arrivals), for_classes, default=default)
+        lost = found["rewards"] * found["abandonment_rates"]
+        costs = np.where(lost > 0, lost, 1.0) if self.holding_costs is None else self.holding_costs
+        found["holding_costs"] = _vector("holding_costs", costs, len(arrivals), for_classes)
         for name, value in found.items():
             object.__setattr__(self, name, value)
         if not (isinstance(self.scale, (int, float, np.number)) and math.isfinite(self.scale) and self.scale > 0):

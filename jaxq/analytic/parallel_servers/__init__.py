@@ -1,0 +1,1 @@
+"""Networks of customer classes and server pools: planning, fluid rest points and exact laws of small instances."""

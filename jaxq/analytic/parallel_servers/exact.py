@@ -1,0 +1,275 @@
+"""Exact stationary law of a small network, with numbers of customers cut off, under rules written as functions."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from jaxq.analytic.arguments import count
+from jaxq.analytic.parallel_servers.network import Array, Network, network
+from jaxq.analytic.sparse_chain import stationary
+
+MOST_STATES = 150_000
+
+Rule = Callable[[int, Sequence[int]], int | None]
+"""(pool, customers of each class that wait) -> class to serve, or (class, idle servers of each pool) -> pool to join; None:
+nobody waits, or no pool is idle."""
+Allocation = Callable[[Network, NDArray[np.int64]], NDArray[np.int64]]
+"""(network, customers in the system, shape (S, I)) -> busy servers z_ij, shape (S, I, J)."""
+
+
+class Law(NamedTuple):
+    """Stationary means.
+
+    Attributes:
+        queue: E Y_i, customers of class i that wait, shape (I,).
+        busy: E Psi_ij, servers of pool j that serve class i, shape (I, J).
+        abandonment: fraction of class-i arrivals that leave unserved, shape (I,).
+        reward_rate: sum_ij g_i mu_ij E Psi_ij.
+        lost: fraction of class-i arrivals that find the number of their class cut off and are lost, shape (I,).
+        states: number of states.
+    """
+
+    queue: Array
+    busy: Array
+    abandonment: Array
+    reward_rate: float
+    lost: Array
+    states: int
+
+
+def in_order(orders: Sequence[Sequence[int]]) -> Rule:
+    """The first with a positive amount in the order of the one who chooses: a static priority or preference.
+
+    Args:
+        orders: orders[k], what k may choose, best first: classes of pool k, or pools of class k.
+    """
+    return lambda chooser, amounts: next((k for k in orders[chooser] if amounts[k] > 0), None)
+
+
+def largest(choices: Sequence[Sequence[int]]) -> Rule:
+    """The largest positive amount among what the chooser may choose, ties to the first: longest queue, freest pool.
+
+    Args:
+        choices: choices[k], what k may choose, in the order that breaks ties.
+    """
+
+    def rule(chooser: int, amounts: Sequence[int]) -> int | None:
+        best = max(choices[chooser], key=lambda k: amounts[k], default=None)
+        return best if best is not None and amounts[best] > 0 else None
+
+    return rule
+
+
+def nonpreemptive(
+    arrival_rates: ArrayLike,
+    service_rates: ArrayLike,
+    servers: ArrayLike,
+    abandonment_rates: ArrayLike = 0.0,
+    rewards: ArrayLike = 1.0,
+    *,
+    join: Rule,
+    serve: Rule,
+    most_waiting: Sequence[int],
+) -> Law:
+    """Classes queue separately; an arrival takes an idle server that ``join`` names, a freed server a class ``serve`` names.
+
+    Formula: global balance of (queues, busy servers of each edge), sparse LU; the states are those that can be reached
+    from the empty system.
+
+    Args:
+        arrival_rates, service_rates, abandonment_rates, rewards: see
+            `jaxq.analytic.parallel_servers.network.Network`.
+        servers: N_j, whole.
+        join: see `Rule`; it sees 0 idle servers where the class is not served.
+        serve: see `Rule`; it sees queues of 0 of classes that the pool does not serve.
+        most_waiting: K_i, most customers that wait; an arrival beyond is lost.
+
+    Returns:
+        A `Law`. ``lost`` tells what the cut costs.
+
+    Raises:
+        ValueError: a shape or a number is not allowed, or there are more than 150000 states.
+
+    Source: global balance.
+    """
+    given = network(arrival_rates, service_rates, servers, abandonment_rates, rewards)
+    most = _limits("most_waiting", most_waiting, given)
+    crew = _crew(given)
+    edges = [(i, j) for i, j in np.argwhere(given.served).tolist()]
+    chain = _Chain(given, edges, crew, most, join, serve)
+    start: tuple[int, ...] = (0,) * (len(most) + len(edges))
+    index, todo = {start: 0}, [start]
+    origins, targets, rates = [], [], []
+    for state in todo:
+        for target, rate in chain.jumps(state):
+            if target not in index:
+                if len(index) == MOST_STATES:
+                    raise ValueError(f"most_waiting = {most}: there are more than {MOST_STATES} states")
+                index[target] = len(index)
+                todo.append(target)
+            origins.append(index[state])
+            targets.append(index[target])
+            rates.append(rate)
+    law = stationary(len(todo), origins, targets, rates)
+    states = np.array(todo)
+    queues, busy = states[:, : len(most)], np.zeros((len(todo), *given.served.shape))
+    for e, (i, j) in enumerate(edges):
+        busy[:, i, j] = states[:, len(most) + e]
+    idle = np.asarray(crew) - busy.sum(axis=1)
+    closed = [(queues[:, i] == most[i]) & ~((idle > 0) @ given.served[i]) for i in range(len(most))]
+    return _means(given, law, queues, busy, np.stack(closed, axis=1))
+
+
+class _Chain:
+    """The jumps of `nonpreemptive`."""
+
+    def __init__(self, given: Network, edges: list, crew: list[int], most: list[int], join: Rule, serve: Rule):
+        self.given, self.edges, self.crew, self.most = given, edges, crew, most
+        self.join, self.serve = join, serve
+
+    def jumps(self, state: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], float]]:
+        arrivals, speeds, patience, served = (
+            self.given.arrival_rates,
+            self.given.service_rates,
+            self.given.abandonment_rates,
+            self.given.served,
+        )
+        classes = len(arrivals)
+        queues, busy = state[:classes], dict(zip(self.edges, state[classes:], strict=True))
+        idle = [n - sum(z for (_, pool), z in busy.items() if pool == j) for j, n in enumerate(self.crew)]
+        for i in range(classes):
+            if arrivals[i] > 0:
+                j = self.join(i, [n if served[i, pool] else 0 for pool, n in enumerate(idle)])
+                if j is not None:
+                    yield self.moved(state, (i, j, 1)), float(arrivals[i])
+                elif queues[i] < self.most[i]:
+                    yield self.moved(state, (i, None, 1)), float(arrivals[i])
+            if queues[i] > 0 and patience[i] > 0:
+                yield self.moved(state, (i, None, -1)), float(patience[i] * queues[i])
+        for (i, j), z in busy.items():
+            if z > 0:
+                k = self.serve(j, [q if served[c, j] else 0 for c, q in enumerate(queues)])
+                after = [(i, j, -1)] if k is None else [(i, j, -1), (k, j, 1), (k, None, -1)]
+                yield self.moved(state, *after), float(speeds[i, j] * z)
+
+    def moved(self, state: tuple[int, ...], *changes: tuple[int, int | None, int]) -> tuple[int, ...]:
+        after = list(state)
+        for i, j, step in changes:
+            after[i if j is None else len(self.most) + self.edges.index((i, j))] += step
+        return tuple(after)
+
+
+def greedy(order: Sequence[tuple[int, int]]) -> Allocation:
+    """Edges (class, pool) in a fixed order; each takes all customers and servers that are left.
+
+    Args:
+        order: every edge once, first served first: a static priority.
+    """
+
+    def allocate(given: Network, customers: NDArray[np.int64]) -> NDArray[np.int64]:
+        if sorted(order) != [tuple(edge) for edge in np.argwhere(given.served).tolist()]:
+            raise ValueError(f"order = {list(order)}: it must have every edge, as (class, pool), once")
+        return _filled(given, customers, np.broadcast_to(np.asarray(order), (len(customers), len(order), 2)))
+
+    return allocate
+
+
+def max_weight(holding_costs: ArrayLike) -> Allocation:
+    """MaxWeight: edges in falling order of h_i mu_ij x_i, x_i all customers of the class in the system; each takes all
+    customers and servers that are left. Ties: larger mu_ij, then the first class, then the first pool.
+
+    Args:
+        holding_costs: h_i, shape (I,).
+    """
+
+    def allocate(given: Network, customers: NDArray[np.int64]) -> NDArray[np.int64]:
+        edges = np.argwhere(given.served)
+        edges = edges[np.argsort(-given.service_rates[given.served], kind="stable")]
+        speeds = given.service_rates[edges[:, 0], edges[:, 1]]
+        costs = np.asarray(holding_costs, dtype=np.float64)[edges[:, 0]]
+        weights = costs * speeds * customers[:, edges[:, 0]]
+        return _filled(given, customers, edges[np.argsort(-weights, axis=1, kind="stable")])
+
+    return allocate
+
+
+def preemptive(
+    arrival_rates: ArrayLike,
+    service_rates: ArrayLike,
+    servers: ArrayLike,
+    abandonment_rates: ArrayLike = 0.0,
+    rewards: ArrayLike = 1.0,
+    *,
+    allocate: Allocation,
+    most_customers: Sequence[int],
+) -> Law:
+    """Busy servers are a function of the customers in the system, whose services may be interrupted at any time.
+
+    Formula: global balance of the customers of each class on the lattice 0, ..., K_i, sparse LU.
+
+    Args:
+        arrival_rates, service_rates, servers, abandonment_rates, rewards: as `nonpreemptive`.
+        allocate: see `Allocation`; `greedy` or `max_weight`.
+        most_customers: K_i, most customers in the system; an arrival beyond is lost.
+
+    Returns:
+        A `Law`. ``lost`` tells what the cut costs; an unstable class sits at the cut.
+
+    Raises:
+        ValueError: a shape or a number is not allowed, or there are more than 150000 states.
+
+    Source: global balance.
+    """
+    given = network(arrival_rates, service_rates, servers, abandonment_rates, rewards)
+    most = _limits("most_customers", most_customers, given)
+    shape = tuple(k + 1 for k in most)
+    if math.prod(shape) > MOST_STATES:
+        raise ValueError(f"most_customers = {most}: there are more than {MOST_STATES} states")
+    _crew(given)
+    customers = np.stack([axis.ravel() for axis in np.indices(shape)], axis=1)
+    busy = allocate(given, customers)
+    queues = customers - busy.sum(axis=2)
+    down = np.einsum("ij,sij->si", given.service_rates, busy) + given.abandonment_rates * queues
+    states, closed = np.arange(len(customers)), customers == most
+    origins, targets, rates = [], [], []
+    for i, stride in enumerate(math.prod(shape[i + 1 :]) for i in range(len(shape))):
+        born, gone = states[~closed[:, i]], states[down[:, i] > 0]
+        origins += [born, gone]
+        targets += [born + stride, gone - stride]
+        rates += [np.full(len(born), given.arrival_rates[i]), down[gone, i]]
+    law = stationary(len(states), np.concatenate(origins), np.concatenate(targets), np.concatenate(rates))
+    return _means(given, law, queues, busy, closed)
+
+
+def _filled(given: Network, customers: NDArray[np.int64], edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """z_ij if edges, shape (S, E, 2), take one after the other all that is left."""
+    rows = np.arange(len(customers))
+    waiting, idle = customers.copy(), np.tile(given.servers.astype(np.int64), (len(rows), 1))
+    busy = np.zeros((len(rows), *given.served.shape), dtype=np.int64)
+    for i, j in edges.transpose(1, 2, 0):
+        taken = np.minimum(waiting[rows, i], idle[rows, j])
+        busy[rows, i, j] = taken
+        waiting[rows, i] -= taken
+        idle[rows, j] -= taken
+    return busy
+
+
+def _limits(field: str, limits: Sequence[int], given: Network) -> list[int]:
+    if len(limits) != given.arrival_rates.size:
+        raise ValueError(f"{field} = {list(limits)}: it must have one number a class, {given.arrival_rates.size}")
+    return [count(f"{field}[{i}]", k, 0) for i, k in enumerate(limits)]
+
+
+def _crew(given: Network) -> list[int]:
+    return [count(f"servers[{j}]", int(n) if n == int(n) else n, 0) for j, n in enumerate(given.servers.tolist())]
+
+
+def _means(given: Network, law: Array, queues: NDArray, busy: NDArray, closed: NDArray) -> Law:
+    queue, mean = law @ queues, np.tensordot(law, busy, 1)
+    rates = np.where(given.arrival_rates > 0, given.arrival_rates, np.inf)
+    through = np.sum(given.service_rates * mean, axis=1)
+    lost = np.where(given.arrival_rates > 0, law @ closed, 0.0)
+    return Law(queue, mean, given.abandonment_rates * queue / rates, float(given.rewards @ through), lost, len(law))

@@ -1,0 +1,169 @@
+"""Static planning of a network as linear programs: the most reward, the least load, and their prices."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import linprog
+
+from jaxq.analytic.parallel_servers.network import Array, Network, network
+
+_FACE = 1e-9
+"""Relative loss of the dual objective that `price_ranges` takes for optimal."""
+
+
+class Plan(NamedTuple):
+    """Solution of the static planning problem.
+
+    Attributes:
+        reward: optimum, reward/time.
+        busy: psi_ij, servers of pool j that serve class i, shape (I, J). A vertex; others may be as good.
+        pool_prices: nu_j, reward/time that one more server of pool j earns, shape (J,).
+        class_prices: omega_i, reward that one more customer of class i brings, shape (I,).
+    """
+
+    reward: float
+    busy: Array
+    pool_prices: Array
+    class_prices: Array
+
+
+class Balance(NamedTuple):
+    """Solution of the load balancing problem.
+
+    Attributes:
+        load: rho, the load of the busiest pool; the network can serve everybody if rho < 1.
+        rates: lambda_ij, class-i customers/time sent to pool j, shape (I, J). A vertex; others may be as good.
+        pool_prices: shape (J,), sum 1: share of each pool in the bottleneck (0 for pools less loaded than rho, and
+            for all if nobody arrives).
+        class_prices: d rho / d lambda_i, shape (I,), time/customer.
+    """
+
+    load: float
+    rates: Array
+    pool_prices: Array
+    class_prices: Array
+
+
+def static_planning(
+    arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayLike, rewards: ArrayLike = 1.0
+) -> Plan:
+    """The largest reward rate of any policy, by linear programming (HiGHS).
+
+    Formula: max sum_ij g_i mu_ij psi_ij subject to sum_j mu_ij psi_ij <= lambda_i, sum_i psi_ij <= N_j, psi >= 0. The
+    duals satisfy omega_i >= g_i - nu_j / mu_ij, with equality where psi_ij > 0, and
+    reward = sum_i omega_i lambda_i + sum_j nu_j N_j. If the optimal psi is degenerate (a pool exactly filled by classes
+    that are exactly served) the prices are not unique: `price_ranges` has all of them.
+
+    Args:
+        arrival_rates, service_rates, servers, rewards: see `jaxq.analytic.parallel_servers.network.Network`.
+
+    Returns:
+        A `Plan`.
+
+    Raises:
+        ValueError: a shape or a number is not allowed.
+
+    Source: Stolyar and Tezcan (2011), Operations Research 59(6), the SPP.
+    """
+    given = network(arrival_rates, service_rates, servers, rewards=rewards)
+    matrix, bounds, gains = _planning_arrays(given)
+    found: Any = linprog(-gains, A_ub=matrix, b_ub=bounds, bounds=(0, None), method="highs")
+    classes = given.arrival_rates.size
+    busy = np.zeros(given.served.shape)
+    busy[given.served] = found.x
+    prices = np.maximum(-found.ineqlin.marginals, 0.0)
+    return Plan(-float(found.fun), busy, prices[classes:], prices[:classes])
+
+
+def price_ranges(
+    arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayLike, rewards: ArrayLike = 1.0
+) -> Array:
+    """Least and largest price of each pool among all optimal duals of `static_planning`.
+
+    Formula: min and max of nu_j subject to omega_i + nu_j / mu_ij >= g_i, omega, nu >= 0 and
+    sum lambda_i omega_i + sum N_j nu_j <= reward (1 + 1e-9).
+
+    Args:
+        arrival_rates, service_rates, servers, rewards: as `static_planning`.
+
+    Returns:
+        Shape (J, 2). Both ends agree if the price is unique.
+
+    Raises:
+        ValueError: a shape or a number is not allowed.
+    """
+    given = network(arrival_rates, service_rates, servers, rewards=rewards)
+    reward = static_planning(given.arrival_rates, given.service_rates, given.servers, given.rewards).reward
+    matrix, bounds, gains = _planning_arrays(given)
+    faces, most = np.vstack([-matrix.T, bounds]), np.append(-gains, reward * (1 + _FACE))
+    classes = given.arrival_rates.size
+    ranges = np.empty((given.servers.size, 2))
+    for j in range(given.servers.size):
+        for end, sign in enumerate((1.0, -1.0)):
+            aim = np.zeros(matrix.shape[0])
+            aim[classes + j] = sign
+            found: Any = linprog(aim, A_ub=faces, b_ub=most, bounds=(0, None), method="highs")
+            # a pool without servers may be priced at any height
+            ranges[j, end] = sign * found.fun if found.status == 0 else np.inf
+    return ranges
+
+
+def load_balancing(arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayLike) -> Balance:
+    """The least load at which all customers can be served, by linear programming (HiGHS).
+
+    Formula: min rho subject to sum_j lambda_ij = lambda_i, sum_i lambda_ij / (N_j mu_ij) <= rho, lambda_ij >= 0. The
+    duals satisfy a_i <= p_j / (N_j mu_ij), sum_j p_j = 1 and rho = sum_i a_i lambda_i. Prices are not unique where
+    parts of the network that share no class are equally loaded.
+
+    Args:
+        arrival_rates, service_rates: see `jaxq.analytic.parallel_servers.network.Network`.
+        servers: N_j > 0.
+
+    Returns:
+        A `Balance`.
+
+    Raises:
+        ValueError: a shape or a number is not allowed, or a class with arrivals is served by no pool.
+
+    Source: Stolyar and Tezcan (2010), Stochastic Systems, the problem that SHADOW-LB solves [derived from it].
+    """
+    given = network(arrival_rates, service_rates, servers)
+    if (given.servers == 0).any():
+        raise ValueError(f"servers = {given.servers.tolist()} is not allowed: each pool must have one or more")
+    for i in np.flatnonzero((given.arrival_rates > 0) & ~given.served.any(axis=1)):
+        raise ValueError(f"service_rates: class {i} has arrivals, but no pool serves it")
+    edges, (of_class, of_pool) = int(given.served.sum()), np.nonzero(given.served)
+    classes, pools = given.served.shape
+    work = np.zeros((pools, edges + 1))
+    work[of_pool, np.arange(edges)] = 1 / (given.servers[of_pool] * given.service_rates[given.served])
+    work[:, -1] = -1
+    flow = np.zeros((classes, edges + 1))
+    flow[of_class, np.arange(edges)] = 1
+    # HiGHS works with absolute tolerances: rates in units of the largest
+    unit = max(float(given.arrival_rates.max()), np.finfo(float).tiny)
+    work[:, :-1] *= unit
+    aim = np.append(np.zeros(edges), 1.0)
+    found: Any = linprog(
+        aim,
+        A_ub=work,
+        b_ub=np.zeros(pools),
+        A_eq=flow,
+        b_eq=given.arrival_rates / unit,
+        bounds=(0, None),
+        method="highs",
+    )
+    rates = np.zeros((classes, pools))
+    rates[given.served] = found.x[:-1] * unit
+    return Balance(float(found.fun), rates, np.maximum(-found.ineqlin.marginals, 0.0), found.eqlin.marginals / unit)
+
+
+def _planning_arrays(given: Network) -> tuple[Array, Array, Array]:
+    """Rows of classes, then of pools, over the edges; their bounds; the gain of each edge."""
+    (of_class, of_pool), edges = np.nonzero(given.served), int(given.served.sum())
+    classes, pools = given.served.shape
+    rates = given.service_rates[given.served]
+    matrix = np.zeros((classes + pools, edges))
+    matrix[of_class, np.arange(edges)] = rates
+    matrix[classes + of_pool, np.arange(edges)] = 1
+    return matrix, np.concatenate([given.arrival_rates, given.servers]), given.rewards[of_class] * rates

@@ -1,0 +1,162 @@
+"""Policies that are asked at arrivals and at freed servers; nobody is preempted."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from jaxq.engine.jump_process import JumpProcess
+from jaxq.systems.parallel_servers.observed import by_pool, named_counts
+from jaxq.systems.parallel_servers.routers import Router
+from jaxq.systems.parallel_servers.rules import NOBODY, Rule
+from jaxq.systems.parallel_servers.schedule import Schedule
+
+
+class State(NamedTuple):
+    """State of one replica; int32 but for the router's memory and the schedule."""
+
+    busy: tuple  # servers of pool j with a customer of class i, by edge
+    queues: tuple  # customers that wait, by line
+    memory: Any  # of the router
+    tagged: tuple  # arrivals tagged so far, by class; () where none ever is
+    schedule: Any  # of the arrival rates; () where they are constant
+
+
+class Event(NamedTuple):
+    """A transition with what follows from it, worked out once, int32; elapsed is None without a real clock."""
+
+    transition: Any
+    line: Any  # that an arrival joins, or NOBODY
+    start: Any  # the way in which a service starts, or NOBODY
+    charged: Any  # what the router is told, or NOBODY
+    elapsed: Any
+
+
+class Dispatch(JumpProcess):
+    """The compiled half of `ParallelServers` for policies with lines that servers draw from; see there.
+
+    A line is of one class. A way (line, edge) is how a server of a pool can take from a line. With one line a class there is
+    one way an edge; with one a stream routed to a pool, one way a line. Transitions: abandonments by line, completions by
+    edge, arrivals by stream.
+    """
+
+    schedule: Schedule
+    service_rates: Any  # mu_ij, by edge, shape (E,)
+    servers: Any  # N_j, shape (J,)
+    abandonment_rates: Any  # theta_i, shape (I,)
+    takes: Rule  # the way in which a freed server takes its next customer
+    router: Router
+    edges: tuple[tuple[int, int], ...] = eqx.field(static=True)  # (i, j), pool by pool
+    lines: tuple[int, ...] = eqx.field(static=True)  # the class of each
+    ways: tuple[tuple[int, int], ...] = eqx.field(static=True)  # (line, edge)
+    impatient: tuple[int, ...] = eqx.field(static=True)  # lines of classes with theta_i > 0
+    classes: tuple[str, ...] = eqx.field(static=True)
+    pools: tuple[str, ...] = eqx.field(static=True)
+
+    stride = 5
+
+    @property
+    def drifts(self):
+        return self.router.drifts or self.schedule.switches
+
+    def init(self, words):
+        classes = self.abandonment_rates.shape[0]
+        zero = jnp.int32(0)
+        return State(
+            (zero,) * len(self.edges),
+            (zero,) * len(self.lines),
+            self.router.begin(),
+            (zero,) * classes if self.router.tags else (),
+            self.schedule.begin(),
+        )
+
+    @property
+    def _first_edge(self) -> int:
+        return len(self.impatient)
+
+    @property
+    def _first_stream(self) -> int:
+        return len(self.impatient) + len(self.edges)
+
+    def _streams(self, state):
+        return self.router.streams(self.schedule.arrival_rates(state.schedule), self.edges)
+
+    def rates(self, state):
+        return (
+            *[self.abandonment_rates[self.lines[line]] * state.queues[line] for line in self.impatient],
+            *[self.service_rates[e] * busy for e, busy in enumerate(state.busy)],
+            *[rate for _, rate in self._streams(state)],
+        )
+
+    def drift(self, state, elapsed):
+        memory, schedule = self.router.drift(state.memory, elapsed), self.schedule.drift(state.schedule, elapsed)
+        return state._replace(memory=memory, schedule=schedule)
+
+    def next_switch(self, state):
+        return self.schedule.next_switch(state.schedule)
+
+    def choose(self, state, words):
+        event, weight = super().choose(state, words)
+        k, elapsed = event if self.drifts else (event, None)
+        return self._consequences(state if elapsed is None else self.drift(state, elapsed), k, elapsed), weight
+
+    def apply(self, state, event):
+        return self._after(state if event.elapsed is None else self.drift(state, event.elapsed), event)
+
+    def transition(self, state, k):
+        return self._after(state, self._consequences(state, k))
+
+    def _consequences(self, state, k, elapsed=None) -> Event:
+        idle = self._idle(state.busy)
+        line = start = charged = jnp.int32(NOBODY)
+        for j in range(len(idle)):
+            mine = [e for e, (_, pool) in enumerate(self.edges) if pool == j]
+            freed = (k >= self._first_edge + mine[0]) & (k <= self._first_edge + mine[-1])
+            waiting = {way: state.queues[q] for way, (q, e) in enumerate(self.ways) if self.edges[e][1] == j}
+            start = jnp.where(freed, self.takes.pick(waiting), start)
+        for stream in range(len(self._streams(state))):
+            arrives = k == self._first_stream + stream
+            routed = self.router.route(state.memory, stream, idle, self.edges)
+            line, start, charged = (
+                jnp.where(arrives, new, old) for new, old in zip(routed, (line, start, charged), strict=True)
+            )
+        return Event(k, line, start, charged, elapsed)
+
+    def _after(self, state, event: Event):
+        starts = [event.start == way for way in range(len(self.ways))]
+        busy, queues = list(state.busy), list(state.queues)
+        for e in range(len(busy)):
+            busy[e] = busy[e] - (event.transition == self._first_edge + e)
+        for line in range(len(queues)):
+            queues[line] = queues[line] + (event.line == line)
+        for place, line in enumerate(self.impatient):
+            queues[line] = queues[line] - (event.transition == place)
+        for way, (line, e) in enumerate(self.ways):
+            busy[e], queues[line] = busy[e] + starts[way], queues[line] - starts[way]
+        tagged = tuple(
+            count + ((event.transition == self._first_stream + i) & (event.charged == NOBODY))
+            for i, count in enumerate(state.tagged)
+        )
+        memory = self.router.after(state.memory, event.charged, self.edges)
+        return State(tuple(busy), tuple(queues), memory, tagged, state.schedule)
+
+    def _idle(self, busy) -> list:
+        """Idle servers by pool."""
+        taken = [
+            sum(z for z, (_, pool) in zip(busy, self.edges, strict=True) if pool == j)
+            for j in range(self.servers.shape[0])
+        ]
+        return [self.servers[j] - used for j, used in enumerate(taken)]
+
+    def observe(self, state):
+        queues = {name: 0 for name in self.classes}
+        for waiting, i in zip(state.queues, self.lines, strict=True):
+            queues[self.classes[i]] = queues[self.classes[i]] + waiting
+        counts = named_counts(state.busy, queues, self._idle(state.busy), self.edges, self.classes, self.pools)
+        return counts | by_pool(self.router.virtual(state.memory), self.pools)
+
+    def tally(self, state, event):
+        return by_pool(self.router.area(state.memory, event.elapsed), self.pools) if self.drifts else {}
+
+    def counters(self, state):
+        return {f"tagged_{name}": count for name, count in zip(self.classes, state.tagged, strict=False)}

@@ -1,0 +1,197 @@
+"""Multi-class multi-pool networks: classes of customers that wait and may abandon, pools of servers of several skills.
+
+Papers: Stolyar and Tezcan, Operations Research 59(6), 2011, electronic companion (overload, c-mu/theta, shadow routing);
+Hmedi, Arapostathis and Pang, arXiv 2009.01942 (staffing of tree networks). Notation: class i arrives Poisson(lambda_i), the
+N_j servers of pool j serve it at rate mu_ij, it abandons its line at rate theta_i, a completion earns g_i; psi_ij servers of
+pool j are busy with class i, Y_i customers of class i wait.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from jaxq.engine.fields import choice, compound, positive, real
+from jaxq.engine.system import System
+from jaxq.systems.parallel_servers.allocation import Allocated, Allocation
+from jaxq.systems.parallel_servers.dispatch import Dispatch
+from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
+from jaxq.systems.parallel_servers.network import Network, Rates
+from jaxq.systems.parallel_servers.policy import POLICIES, Setting
+from jaxq.systems.parallel_servers.preference import Preferences, parse_preferences
+from jaxq.systems.parallel_servers.schedule import Changes, Schedule, parse_changes
+
+
+class ParallelServers(System):
+    """A network of classes and pools under a control policy, with or without abandonment, in or out of overload.
+
+    ``priority``, ``c-mu``, ``c-mu-theta``, ``max-weight`` (-preemptive or not), ``lqfs`` and ``fsf`` keep one line a class;
+    ``random`` splits arrivals by ``routing``; ``shadow-...`` routes by virtual queues with step ``eta``, which start at the
+    prices of the planning problem. A network is a name, a .toml file, or the table of one; ``scale`` is its n.
+
+    Metrics: queue_<class>, busy_<class>_<pool>, idle_<pool>; abandonment_<class> and tagged_<class>, shares of the arrivals;
+    departures_<class>, which balance lambda_i; reward_rate = sum g_i mu_ij psi_ij, holding_cost = sum h_i x customers of
+    class i in system, number_in_system, total_queue; of shadow routing price_<pool> and load_price_<pool>, eta x the
+    virtual queues. After ``changes`` of the arrival rates they are of the last ones.
+    """
+
+    network: Network = compound(
+        f"{', '.join(NETWORKS)} or a .toml file", parse_network, Network, default=NETWORKS["x-model"], static=True
+    )
+    policy: str = choice("policy", tuple(POLICIES), default="c-mu-theta")
+    scale: float | None = positive("n, the size of the network; none: its own", default=None, optional=True)
+    priorities: Preferences | None = compound(
+        "order of the classes, 2 > 1, or by pool, 3: 2 > 1; 4: 1 > 2",
+        parse_preferences,
+        Preferences,
+        default=None,
+        optional=True,
+    )
+    preferences: Preferences | None = compound(
+        "order of the pools, 3 > 4, or by class, 1: 3 > 4; 2: 4 > 3; none: the fastest first",
+        parse_preferences,
+        Preferences,
+        default=None,
+        optional=True,
+    )
+    eta: float = positive("step of shadow routing; prices are eta x virtual queues", default=0.1)
+    staffing: Any = real(
+        "second-order staffing nh_j, servers/sqrt(n) of each pool; none: the network's own",
+        default=None,
+        optional=True,
+        listed=True,
+    )
+    changes: Changes | None = compound(
+        "new arrival rates from given times on, 20: 300,500; 40: 250,600 (at scale n)",
+        parse_changes,
+        Changes,
+        default=None,
+        optional=True,
+    )
+
+    name = "parallel-servers"
+
+    @property
+    def headline(self):
+        return ("number_in_system", "reward_rate") if self.network.abandonment_rates.any() else ("number_in_system",)
+
+    def check_fields(self):
+        network = self.network
+        if self.staffing is not None and np.size(self.staffing) != len(network.pools):
+            raise ValueError(
+                f"staffing = {np.asarray(self.staffing).tolist()}: must be {len(network.pools)} numbers, one a pool "
+                f"({', '.join(network.pools)})"
+            )
+        if self.changes is not None:
+            self.changes.check(network.classes)
+        self.rates()
+        if not self.policy.startswith("shadow"):  # those solve a linear program, when they are prepared
+            POLICIES[self.policy].build(self.setting())
+
+    def rates(self) -> Rates:
+        """The rates at the scale of this system, before any change."""
+        return self.network.at(self.scale, self.staffing)
+
+    def last_arrival_rates(self) -> np.ndarray:
+        """lambda_i after the last change, shape (I,), 1/time."""
+        return self.rates().arrival_rates if self.changes is None else np.array(self.changes.rates[-1])
+
+    def setting(self) -> Setting:
+        """What the policy is built from."""
+        from jaxq.systems.parallel_servers import oracle
+
+        rates, network = self.rates(), self.network
+        return Setting(
+            network,
+            rates,
+            self.priorities,
+            self.preferences,
+            None,
+            float(self.eta),
+            lambda: oracle.pool_prices(*rates, network.rewards),
+            lambda: oracle.load_prices(*rates),
+        )
+
+    def check_stationary(self):
+        from jaxq.systems.parallel_servers import oracle
+
+        patient = self.network.abandonment_rates == 0
+        if not patient.any() or self.policy in ("shadow-rm", "shadow-tandem"):
+            return
+        arrivals, services, servers = self.last_arrival_rates(), *self.rates()[1:]
+        load = oracle.load(arrivals[patient], services[patient], servers)
+        if load >= 1:
+            names = ", ".join(c for c, never in zip(self.network.classes, patient, strict=True) if never)
+            raise ValueError(
+                f"network = {self.network}: has load {load:.6g} of classes that never abandon ({names}): must be < 1 "
+                "(no stationary regime under any policy)"
+            )
+
+    def prepare(self):
+        network, rates = self.network, self.rates()
+        setting = self.setting()
+        built = POLICIES[self.policy].build(setting)
+        phases = [rates.arrival_rates] if self.changes is None else [rates.arrival_rates, *self.changes.rates]
+        durations = np.diff([0.0, *([] if self.changes is None else self.changes.times)])
+        common: dict[str, Any] = {
+            "schedule": Schedule(np.array(phases, np.float64), durations),
+            "service_rates": setting.services,
+            "servers": rates.servers,
+            "abandonment_rates": network.abandonment_rates,
+            "edges": network.edges,
+            "classes": network.classes,
+            "pools": network.pools,
+        }
+        if isinstance(built, Allocation):
+            return Allocated(allocation=built, **common)
+        impatient = tuple(q for q, i in enumerate(built.lines) if network.abandonment_rates[i] > 0)
+        return Dispatch(**built._asdict(), impatient=impatient, **common)
+
+    def oracle(self):
+        from jaxq.systems.parallel_servers import oracle
+
+        return oracle.parallel_servers(
+            self.last_arrival_rates(),
+            *self.rates()[1:],
+            self.network.abandonment_rates,
+            self.network.rewards,
+            self.network.classes,
+            self.network.pools,
+        )
+
+    def metrics(self, sums):
+        network, rates, arrivals = self.network, self.rates(), self.last_arrival_rates()
+        classes, pools, time = network.classes, network.pools, sums.time
+        busy = {(i, j): sums[f"busy_{classes[i]}_{pools[j]}"] / time for i, j in network.edges}
+        queues = [sums[f"queue_{name}"] / time for name in classes]
+        found: dict[str, Any] = {f"queue_{name}": q for name, q in zip(classes, queues, strict=True)}
+        found |= {f"busy_{classes[i]}_{pools[j]}": z for (i, j), z in busy.items()}
+        for pool in pools:
+            found[f"idle_{pool}"] = sums[f"idle_{pool}"] / time
+        in_service = [sum(z for (k, _), z in busy.items() if k == i) for i in range(len(classes))]
+        served = [
+            sum(float(rates.service_rates[i, j]) * z for (k, j), z in busy.items() if k == i)
+            for i in range(len(classes))
+        ]
+        for i, name in enumerate(classes):
+            abandon = float(network.abandonment_rates[i]) * queues[i]
+            leave = served[i] + abandon
+            if network.abandonment_rates[i] > 0 and arrivals[i] > 0:
+                found[f"abandonment_{name}"] = abandon / float(arrivals[i])
+            if f"tagged_{name}" in sums and arrivals[i] > 0:
+                tagged = sums[f"tagged_{name}"] / time
+                found[f"tagged_{name}"] = tagged / float(arrivals[i])
+                leave = leave if self.policy == "shadow-rm-tag" else leave + tagged
+            found[f"departures_{name}"] = leave
+        for pool in pools:
+            if f"virtual_area_{pool}" in sums:
+                found[f"price_{pool}"] = float(self.eta) * sums[f"virtual_area_{pool}"] / time
+            if f"virtual_load_{pool}" in sums:
+                found[f"load_price_{pool}"] = float(self.eta) * sums[f"virtual_load_{pool}"] / time
+        inside = [x + q for x, q in zip(in_service, queues, strict=True)]
+        return {
+            "number_in_system": sum(inside),
+            "total_queue": sum(queues),
+            "reward_rate": sum(float(g) * rate for g, rate in zip(network.rewards, served, strict=True)),
+            "holding_cost": sum(float(h) * x for h, x in zip(network.holding_costs, inside, strict=True)),
+            **found,
+        }

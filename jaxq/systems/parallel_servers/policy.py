@@ -1,0 +1,235 @@
+"""Policies by name. Each is built on the host from a `Setting`; to add one, add it here.
+
+A policy is an `Allocation` (preemptive: busy servers are a function of the numbers in system) or a `Discipline` (which line
+an arrival joins, and which line a freed server takes from).
+"""
+
+import graphlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxq.systems.parallel_servers.allocation import Allocation, Greedy
+from jaxq.systems.parallel_servers.network import Network, Rates
+from jaxq.systems.parallel_servers.preference import Preferences
+from jaxq.systems.parallel_servers.routers import OwnLine, Router, Split
+from jaxq.systems.parallel_servers.rules import InOrder, Largest, Rule
+from jaxq.systems.parallel_servers.shadow import ShadowLB, ShadowRM, ShadowTandem
+
+
+class Setting(NamedTuple):
+    """What a policy is built from."""
+
+    network: Network
+    rates: Rates
+    priorities: Preferences | None  # of the classes, by pool
+    preferences: Preferences | None  # of the pools, by class
+    routing: Any  # p_ij, shape (I, J), or None
+    eta: float
+    prices: Callable[[], np.ndarray]  # nu_j of the planning problem, shape (J,)
+    load_prices: Callable[[], np.ndarray]  # of the smallest largest load, shape (J,)
+
+    def by_edge(self, matrix: np.ndarray) -> np.ndarray:
+        """The entries of an (I, J) matrix on the edges."""
+        return np.array([matrix[i, j] for i, j in self.network.edges])
+
+    @property
+    def services(self) -> np.ndarray:
+        """mu_ij by edge."""
+        return self.by_edge(self.rates.service_rates)
+
+    def of_class(self, values: np.ndarray) -> np.ndarray:
+        """A number a class, by edge."""
+        return np.array([values[i] for i, _ in self.network.edges])
+
+    def priority(self) -> list[int]:
+        """The place of each edge's class in the list of its pool. ValueError without ``priorities``."""
+        network = self.network
+        if self.priorities is None:
+            raise ValueError(
+                "priorities: this policy needs an order of the classes, such as 2 > 1 or 3: 2 > 1; 4: 1 > 2"
+            )
+        served = {
+            pool: [network.classes[i] for i, q in network.edges if q == j] for j, pool in enumerate(network.pools)
+        }
+        ranks = self.priorities.ranks("priorities", network.pools, served)
+        return [ranks[j][network.classes[i]] for i, j in network.edges]
+
+    def preference(self) -> list[float]:
+        """The place of each edge's pool in the list of its class; without ``preferences`` the fastest comes first."""
+        network = self.network
+        if self.preferences is None:
+            return (-self.services).tolist()
+        open_to = {
+            name: [network.pools[j] for k, j in network.edges if k == i] for i, name in enumerate(network.classes)
+        }
+        ranks = self.preferences.ranks("preferences", network.classes, open_to)
+        return [ranks[i][network.pools[j]] for i, j in network.edges]
+
+    def reward_index(self) -> list[float]:
+        """-g_i mu_ij by edge: the reward of a server's time, the best first."""
+        return (-self.of_class(self.network.rewards) * self.services).tolist()
+
+    def cost_index(self) -> list[float]:
+        """-h_i mu_ij by edge (c-mu)."""
+        return (-self.of_class(self.network.holding_costs) * self.services).tolist()
+
+    def impatient_index(self) -> list[float]:
+        """-h_i mu_ij/theta_i by edge (c-mu/theta). ValueError for a class that never abandons."""
+        theta = self.network.abandonment_rates
+        for name, rate in zip(self.network.classes, theta, strict=True):
+            if rate == 0:
+                raise ValueError(f"policy = c-mu-theta: abandonment_rates of class {name} = 0: must be > 0")
+        return (np.array(self.cost_index()) / self.of_class(theta)).tolist()
+
+
+class Discipline(NamedTuple):
+    """How lines are joined and served; the fields of `Dispatch` of the same names."""
+
+    takes: Rule
+    router: Router
+    lines: tuple[int, ...]
+    ways: tuple[tuple[int, int], ...]
+
+
+class Policy(NamedTuple):
+    """``build(setting)`` raises ValueError where the setting lacks something."""
+
+    doc: str
+    build: Callable[[Setting], Allocation | Discipline]
+
+
+def one_line_a_class(setting: Setting, takes: Rule, joins: Rule) -> Discipline:
+    """Classes wait on their own."""
+    edges = setting.network.edges
+    lines = tuple(range(len(setting.network.classes)))
+    return Discipline(takes, OwnLine(joins), lines, tuple((i, e) for e, (i, _) in enumerate(edges)))
+
+
+def by_index(index: Callable[[Setting], Sequence]) -> Callable[[Setting], Discipline]:
+    """Freed servers take the smallest index, arrivals the preferred pool."""
+    return lambda s: one_line_a_class(s, InOrder.by(index(s)), InOrder.by(s.preference()))
+
+
+def preemptive(index: Callable[[Setting], Sequence], prefers=None) -> Callable[[Setting], Allocation]:
+    """Pools fill by the smallest index, and a class goes where ``prefers`` (default: the index) is smallest."""
+
+    def build(s: Setting) -> Allocation:
+        keys = index(s)
+        order = one_order(s.network, keys, keys if prefers is None and s.preferences is None else s.preference())
+        return Greedy(InOrder(tuple(order.index(e) for e in range(len(order)))), ())
+
+    return build
+
+
+def one_order(network: Network, pools_say: Sequence, classes_say: Sequence) -> list[int]:
+    """An order of all edges in which each pool's and each class's own order holds; on a tree there always is one.
+
+    Raises:
+        ValueError: the orders go round in a circle.
+    """
+    edges, after = network.edges, graphlib.TopologicalSorter()
+    keys = [(pools_say[e], classes_say[e], e) for e in range(len(edges))]
+    for e, (i, j) in enumerate(edges):
+        earlier = [f for f, (k, q) in enumerate(edges) if q == j and (pools_say[f], f) < (pools_say[e], e)]
+        earlier += [f for f, (k, q) in enumerate(edges) if k == i and (classes_say[f], f) < (classes_say[e], e)]
+        after.add(e, *earlier)
+    try:
+        after.prepare()
+    except graphlib.CycleError as error:
+        round_ = ", ".join(f"{network.classes[edges[e][0]]} at {network.pools[edges[e][1]]}" for e in error.args[1])
+        raise ValueError(f"preferences: go in a circle with the priorities ({round_}): must fit one order") from None
+    ready, found = list(after.get_ready()), []
+    while ready:
+        first = min(ready, key=lambda e: keys[e])
+        ready.remove(first)
+        found.append(first)
+        after.done(first)
+        ready += after.get_ready()
+    return found
+
+
+def longest(setting: Setting, joins: Rule) -> Discipline:
+    """Freed servers take the longest line."""
+    return one_line_a_class(setting, Largest(np.ones(len(setting.network.edges))), joins)
+
+
+def max_weight(setting: Setting) -> Discipline:
+    """Freed servers take the largest h_i mu_ij x line."""
+    return one_line_a_class(setting, Largest(-np.array(setting.cost_index())), InOrder.by(setting.preference()))
+
+
+def max_weight_preemptive(setting: Setting) -> Allocation:
+    """Edges fill by the largest h_i mu_ij x number in system."""
+    ties = sorted(range(len(setting.network.edges)), key=lambda e: (-setting.services[e], setting.network.edges[e]))
+    return Greedy(Largest(-np.array(setting.cost_index())), tuple(ties))
+
+
+def one_line_a_stream(setting: Setting, router: Router, tagged: bool = False) -> Discipline:
+    """Routed customers wait at their pool, which serves the line of the best index first, and the tagged last."""
+    edges = setting.network.edges
+    index = setting.reward_index() if setting.priorities is None else setting.priority()
+    keys = [(again, key) for again in range(1 + tagged) for key in index]
+    lines = tuple(i for _ in range(1 + tagged) for i, _ in edges)
+    return Discipline(InOrder.by(keys), router, lines, tuple((q, q % len(edges)) for q in range(len(lines))))
+
+
+def fastest_first(setting: Setting) -> tuple[tuple[int, ...], ...]:
+    """The edges of each class, the fastest pool first."""
+    edges = setting.network.edges
+    mine = [[e for e, (k, _) in enumerate(edges) if k == i] for i in range(len(setting.network.classes))]
+    return tuple(tuple(sorted(of, key=lambda e: (-setting.services[e], e))) for of in mine)
+
+
+def split(setting: Setting) -> Discipline:
+    """Arrivals are split by ``routing``, evenly over the pools of a class unless given."""
+    served = setting.network.service_rates > 0
+    routing = served / served.sum(axis=1, keepdims=True) if setting.routing is None else np.asarray(setting.routing)
+    return one_line_a_stream(setting, Split(setting.by_edge(routing)))
+
+
+def revenue(setting: Setting, keep: bool = False) -> ShadowRM:
+    """SHADOW-RM that starts at the planning problem's prices."""
+    return ShadowRM(
+        setting.services,
+        setting.rates.servers.astype(np.float64),
+        setting.network.rewards,
+        setting.eta,
+        setting.prices() / setting.eta,
+        fastest_first(setting),
+        keep,
+    )
+
+
+def balance(setting: Setting) -> ShadowLB:
+    """SHADOW-LB that starts at the prices of the smallest largest load."""
+    servers = setting.rates.servers.astype(np.float64)
+    return ShadowLB(setting.services, servers, setting.eta, setting.load_prices() / setting.eta, fastest_first(setting))
+
+
+POLICIES: dict[str, Policy] = {
+    "priority": Policy("a freed server takes the first class of its list", by_index(Setting.priority)),
+    "c-mu": Policy("a freed server takes the largest h_i mu_ij", by_index(Setting.cost_index)),
+    "c-mu-theta": Policy("a freed server takes the largest h_i mu_ij/theta_i", by_index(Setting.impatient_index)),
+    "max-weight": Policy("a freed server takes the largest h_i mu_ij x line", max_weight),
+    "lqfs": Policy("longest queue, freest pool", lambda s: longest(s, Largest(np.ones(len(s.network.edges))))),
+    "fsf": Policy("fastest server first, longest queue", lambda s: longest(s, InOrder.by(s.preference()))),
+    "priority-preemptive": Policy("static priorities, preemptive", preemptive(Setting.priority, Setting.preference)),
+    "c-mu-preemptive": Policy("the largest h_i mu_ij first, preemptive", preemptive(Setting.cost_index)),
+    "c-mu-theta-preemptive": Policy(
+        "the largest h_i mu_ij/theta_i first, preemptive", preemptive(Setting.impatient_index)
+    ),
+    "max-weight-preemptive": Policy(
+        "the largest h_i mu_ij x number in system first, preemptive", max_weight_preemptive
+    ),
+    "random": Policy("arrivals split by routing probabilities", split),
+    "shadow-rm": Policy("shadow routing by prices, the tagged dropped", lambda s: one_line_a_stream(s, revenue(s))),
+    "shadow-rm-tag": Policy(
+        "shadow routing by prices, the tagged served last", lambda s: one_line_a_stream(s, revenue(s, True), True)
+    ),
+    "shadow-lb": Policy("shadow routing that balances the load", lambda s: one_line_a_stream(s, balance(s))),
+    "shadow-tandem": Policy(
+        "SHADOW-RM admits, SHADOW-LB routes", lambda s: one_line_a_stream(s, ShadowTandem(revenue(s), balance(s)))
+    ),
+}
