@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from jaxq.analytic.erlang import halfin_whitt
 from jaxq.analytic.parallel_servers import planning
+from jaxq.analytic.staffing import drift, fluid
+from jaxq.analytic.staffing.demand import second_order_demand
 from jaxq.engine.system import Reference
 
 
@@ -28,4 +31,25 @@ def parallel_servers(arrival_rates, service_rates, servers, abandonment_rates, r
     found |= {
         f"departures_{name}": Reference(float(r), "identity") for name, r in zip(classes, arrival_rates, strict=True)
     }
+    return found
+
+
+def check_pooling(arrival_rates, service_rates, servers) -> None:
+    """ValueError, naming the edge or the node, unless the network is a critically loaded tree that pools completely."""
+    fluid.fluid_allocation(arrival_rates, service_rates, servers)
+
+
+def diffusion(
+    arrival_rates, service_rates, servers, second_order_arrivals, second_order_services, staffing, idle_pool
+) -> dict[str, Reference]:
+    """References of `StaffingDiffusion`: Remark 6.5, and with one pool and equal rates the Halfin-Whitt law of e.x."""
+    allocation = fluid.fluid_allocation(arrival_rates, service_rates, servers)
+    demand = second_order_demand(second_order_arrivals, second_order_services, allocation.busy)
+    ell = drift.constant_drift(service_rates, demand, staffing, allocation.shares)
+    spare = drift.spare_capacity(service_rates, ell, idle_pool)
+    found = {"weighted_idle": Reference(spare, "identity")}
+    rates = service_rates[:, 0]
+    if len(servers) == 1 and np.ptp(rates) == 0 and spare > 0:
+        size = float(np.sqrt(arrival_rates.sum() / rates[0]))
+        found["total_queue"] = Reference(size * halfin_whitt(spare / size) / (spare / size), "limit")
     return found
