@@ -4,7 +4,7 @@ import numpy as np
 
 from jaxq.analytic.erlang import halfin_whitt
 from jaxq.analytic.parallel_servers import planning
-from jaxq.analytic.staffing import drift, fluid
+from jaxq.analytic.staffing import drift, fluid, gains, growth, targets
 from jaxq.analytic.staffing.demand import second_order_demand
 from jaxq.engine.system import Reference
 
@@ -37,6 +37,17 @@ def parallel_servers(arrival_rates, service_rates, servers, abandonment_rates, r
 def check_pooling(arrival_rates, service_rates, servers) -> None:
     """ValueError, naming the edge or the node, unless the network is a critically loaded tree that pools completely."""
     fluid.fluid_allocation(arrival_rates, service_rates, servers)
+
+
+def saturation_targets(arrival_rates, service_rates, servers, weights) -> np.ndarray:
+    """Nt_ij, the servers that balanced saturation keeps for each class, shape (I, J); ValueError unless a tree."""
+    return targets.saturation_targets(arrival_rates, service_rates, servers, weights)
+
+
+def weighted_idle(arrival_rates, service_rates, servers) -> float:
+    """Idle servers in servers of the last pool: sum_j w_j E idle_j = w.N - v.lambda under every stable policy, trees."""
+    spare = growth.lone_growth(arrival_rates, service_rates, servers)[0]
+    return float(-spare / gains.gains(service_rates).class_pool[0, -1])
 
 
 def diffusion(

@@ -19,6 +19,11 @@ def incidence(edges: Edges, classes: int, pools: int, rates=None) -> np.ndarray:
     return found
 
 
+def is_tree(edges: Edges, classes: int, pools: int) -> bool:
+    """Whether the edges connect all classes and pools without a cycle."""
+    return len(edges) == classes + pools - 1 == np.linalg.matrix_rank(incidence(edges, classes, pools))
+
+
 def program(edges: Edges, rates: np.ndarray, pools: int, weights: np.ndarray) -> np.ndarray:
     """The matrix of the equations in (kappa by edge, theta), shape (I + J, I + J).
 
@@ -32,13 +37,12 @@ def program(edges: Edges, rates: np.ndarray, pools: int, weights: np.ndarray) ->
         ValueError: the edges are no tree.
     """
     classes = len(weights)
-    balances = incidence(edges, classes, pools, rates)
-    square = np.column_stack((balances, np.concatenate((-np.asarray(weights), np.zeros(pools)))))
-    if square.shape[0] != square.shape[1] or np.linalg.matrix_rank(incidence(edges, classes, pools)) < len(edges):
+    if not is_tree(edges, classes, pools):
         raise ValueError(
             f"network: must be a tree to be staffed: {classes} classes and {pools} pools, {len(edges)} edges"
         )
-    return square
+    last = np.concatenate((-np.asarray(weights), np.zeros(pools)))
+    return np.column_stack((incidence(edges, classes, pools, rates), last))
 
 
 def prices(edges: Edges, rates: np.ndarray, pools: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
