@@ -66,12 +66,12 @@ def staffing(
             check_file("out", out, (".json",))
         declared = rules(ParallelServers)
         fields: dict[str, Any] = {k: one(k, declared[k], text) for k, text in given.items() if text is not None}
-        fields["scale"] = None if n is None else one("n", declared["scale"], n)
+        fields |= {} if n is None else {"scale": one("n", declared["scale"], n)}
         pools = fields["network"].pools
         if root is not None and root not in pools:
             raise ValueError(f"root = {root}: must be one of the pools {', '.join(pools)}")
         place = None if root is None else pools.index(root)
-        found = assess(fields["network"], fields["scale"], fields.get("staffing"), fields.get("safety"), place)
+        found = assess(fields["network"], fields.get("scale"), fields.get("staffing"), fields.get("safety"), place)
         numbers = {"horizon": number(horizon), "replicas": number(replicas), "seed": number(seed)}
         system = ParallelServers(**fields) if simulate else None
         if system is not None:

@@ -111,11 +111,11 @@ def assess(
     p = np.full(classes, 1 / classes) if weights is None else np.asarray(weights, np.float64)
     if p.shape != (classes,) or (p <= 0).any():
         raise ValueError(f"safety = {p.tolist()}: must be {classes} numbers > 0 that sum to 1, one a class")
-    root = pools - 1 if root is None else root
+    hung = pools - 1 if root is None else root
     allocation = fluid.fluid_allocation(network.arrival_rates, mu, network.servers)
     a = second_order_demand(network.second_order_arrivals, network.second_order_services, allocation.busy)
     ell = drift.constant_drift(mu, a, nh, allocation.shares)
-    b1, b2, order = drift.drift_matrices(mu, root)
+    b1, b2, order = drift.drift_matrices(mu, hung)
     plan = elimination.safety_staffing(mu, a, nh, p)
     found = gains.gains(mu)
     rates = network.at(n, nh)
@@ -138,12 +138,12 @@ def assess(
             "lp": lp.safety_staffing(mu, a, nh, p).theta,
             "gains": gains.safety_staffing(mu, a, nh, p),
             "elimination": plan.theta,
-            "drift": drift.safety_staffing(mu, ell, p, root),
+            "drift": drift.safety_staffing(mu, ell, p, hung),
         },
         theta_n,
         gains.class_safety(mu, a, nh),
         found,
-        found.pools[:, root],
+        found.pools[:, hung],
         gains.staffing_gradient(mu, p),
         plan.kappa,
         targets,
@@ -151,11 +151,9 @@ def assess(
         b1,
         b2,
         order,
-        root,
-        drift.spare_capacity(mu, ell, root),
-        float(predicted.saturated_growth(rates.arrival_rates, rates.service_rates, targets).sum())
-        if balanced
-        else None,
+        hung,
+        drift.spare_capacity(mu, ell, hung),
+        balanced,
         predicted.lone_growth(*rates) if grows else None,
     )
 
