@@ -118,7 +118,6 @@ def draw(findings: Findings) -> Any:
             if r["system"] == f"diffusion, {control}" and r["step"] == 0:
                 ax.errorbar([0], [r["total_queue"]], [r["half_width"]], fmt="s", color=colour, label=r["system"])
     ax.set_xlim(left=-0.005)
-    ax.set_ylim(bottom=0)
     ax.set_xlabel("$n^{-1/2}$")
     ax.set_title("stationary total queue / $\\sqrt{n}$", loc="left", fontsize="medium")
     ax.legend(frameon=False, fontsize="small")
