@@ -18,7 +18,7 @@ from jaxq.systems.parallel_servers.network import Network
 from jaxq.systems.parallel_servers.objectives import safety_staffing
 from jaxq.systems.parallel_servers.saturation import Saturation
 from tests.agreement import check_agreement
-from tests.analytic.staffing.random_trees import random_tree
+from tests.analytic.staffing.random_trees import random_targets, random_tree
 
 POLICIES = {
     "balanced": {"policy": "balanced-saturation"},
@@ -68,12 +68,8 @@ def test_other_trees_keep_the_identity():
 def test_saturation_is_balanced_on_random_trees():
     rng = np.random.default_rng(7)
     for _ in range(5):
-        t = random_tree(rng, 3)
-        edges = tuple(map(tuple, np.argwhere(t.service_rates > 0).tolist()))
-        targets = np.zeros(t.service_rates.shape, int)
-        by_edge = rng.integers(1, 3, len(edges))
-        targets[tuple(np.array(edges).T)] = by_edge
-        policy = Saturation(by_edge, tuple(rng.permutation(len(edges)).tolist()))
+        edges, targets = random_targets(rng)
+        policy = Saturation(targets[tuple(np.array(edges).T)], tuple(rng.permutation(len(edges)).tolist()))
         states = list(itertools.product(*(range(int(n) + 3) for n in targets.sum(axis=1))))
         servers = list(targets.sum(axis=0))
         busy = np.stack(policy.fill(list(jnp.array(states).T), servers, edges), axis=1)

@@ -1,6 +1,5 @@
 """Which servers work for which class when only the numbers in system matter (preemptive policies)."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -99,7 +98,7 @@ def balanced_allocations(
     """
     nt = np.asarray(targets, np.int64)
     servers = nt.sum(axis=0)
-    for flows in itertools.product(*(range(min(in_system[i], int(servers[j])) + 1) for i, j in edges)):
+    for flows in np.ndindex(*(min(in_system[i], int(servers[j])) + 1 for i, j in edges)):
         z = np.zeros_like(nt)
         z[tuple(np.array(edges).T)] = flows
         if is_balanced(in_system, z, nt, edges):

@@ -25,10 +25,7 @@ def safety_staffing(
     must vanish, which gives theta.
 
     Args:
-        service_rates: mu, shape (I, J), 1/time; 0: not served.
-        demand: a_i, second-order demand, rate units, shape (I,).
-        staffing: nh_j, second-order servers, shape (J,).
-        weights: p > 0, how the safety is shared between classes, sums to 1, shape (I,).
+        service_rates, demand, staffing, weights: as `jaxq.analytic.staffing.lp.safety_staffing`.
 
     Returns:
         See `Reallocation`.

@@ -44,3 +44,9 @@ def random_tree(rng: np.random.Generator, most: int = 5) -> Instance:
         rng.normal(size=pools),
         weights / weights.sum(),
     )
+
+
+def random_targets(rng: np.random.Generator) -> tuple[list[tuple[int, int]], NDArray]:
+    """Edges of a small random tree, and one or two servers of its pool kept for its class on each, shape (I, J)."""
+    served = random_tree(rng, 3).service_rates > 0
+    return list(map(tuple, np.argwhere(served).tolist())), np.where(served, rng.integers(1, 3, served.shape), 0)

@@ -13,7 +13,7 @@ from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.analytic.staffing.drift import constant_drift, safety_staffing
 from jaxq.analytic.staffing.targets import saturation_targets
 from jaxq.systems.parallel_servers.named import NETWORKS
-from tests.analytic.staffing.random_trees import random_tree
+from tests.analytic.staffing.random_trees import random_targets, random_tree
 
 EDGES = [(0, 0), (0, 1), (1, 1)]
 HALF = np.array([0.5, 0.5])
@@ -30,10 +30,7 @@ def policies(servers, targets):
 def test_balanced_saturation_is_one_of_the_allocations_found_by_trying_all():
     rng = np.random.default_rng(4)
     for _ in range(12):
-        t = random_tree(rng, 3)
-        edges = list(map(tuple, np.argwhere(t.service_rates > 0).tolist()))
-        targets = np.zeros(t.service_rates.shape, int)
-        targets[tuple(np.array(edges).T)] = rng.integers(1, 3, len(edges))
+        edges, targets = random_targets(rng)
         for x in itertools.product(*(range(0, int(n) + 3, 1 if len(edges) < 4 else 2) for n in targets.sum(axis=1))):
             z = balanced_saturation(x, targets, edges)
             assert is_balanced(x, z, targets, edges)
