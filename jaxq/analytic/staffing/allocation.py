@@ -62,9 +62,8 @@ def is_balanced(
 ) -> bool:
     """Whether z is feasible, work conserving and meets Eq. 64 in state x.
 
-    Formula: x_i <= Nt_i: sum_j z_ij = x_i and z_ij <= Nt_ij for all j or, as a class at its target may do neither, for
-    x_i >= Nt_i: z_ij >= Nt_ij for all j; and a class that waits finds no idle server in its pools. Here
-    Nt_i = sum_j Nt_ij.
+    Formula: x_i <= Nt_i: sum_j z_ij = x_i and z_ij <= Nt_ij for all j; x_i >= Nt_i: z_ij >= Nt_ij for all j, with
+    Nt_i = sum_j Nt_ij; and a class that waits finds no idle server in its pools.
 
     Args:
         in_system: x, shape (I,).
