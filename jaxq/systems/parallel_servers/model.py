@@ -34,9 +34,9 @@ class ParallelServers(System):
 
     Metrics: queue_<class>, busy_<class>_<pool>, idle_<pool>; abandonment_<class> and tagged_<class>, shares of the arrivals;
     departures_<class>, which balance lambda_i; reward_rate = sum g_i mu_ij psi_ij, holding_cost = sum h_i x customers of
-    class i in system, number_in_system, total_queue; of trees without abandonment weighted_idle, in servers of the last pool;
-    of shadow routing price_<pool> and load_price_<pool>, eta x the virtual queues. After ``changes`` of the arrival rates they
-    are of the last ones. ``safety``, ``staffing_costs`` and ``safety_target`` are for balanced saturation and tuning.
+    class i in system, number_in_system, total_queue; of trees without abandonment weighted_idle, in servers of the last
+    pool; of shadow routing price_<pool> and load_price_<pool>, eta x the virtual queues. After ``changes`` of the arrival
+    rates they are of the last ones. ``safety``, ``staffing_costs``, ``safety_target``: of balanced saturation and tuning.
     """
 
     network: Network = compound(
