@@ -12,14 +12,18 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.fields import choice, compound, positive, real
-from jaxq.engine.system import System
+from jaxq.engine.system import Reference, System
 from jaxq.systems.parallel_servers.allocation import Allocated, Allocation
 from jaxq.systems.parallel_servers.dispatch import Dispatch
 from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network import Network, Rates
 from jaxq.systems.parallel_servers.policy import POLICIES, Setting
 from jaxq.systems.parallel_servers.preference import Preferences, parse_preferences
+from jaxq.systems.parallel_servers.safety import is_tree, prices
 from jaxq.systems.parallel_servers.schedule import Changes, Schedule, parse_changes
+
+REFUSING = ("shadow-rm", "shadow-tandem")
+"""Policies that drop customers."""
 
 
 class ParallelServers(System):
@@ -31,8 +35,9 @@ class ParallelServers(System):
 
     Metrics: queue_<class>, busy_<class>_<pool>, idle_<pool>; abandonment_<class> and tagged_<class>, shares of the arrivals;
     departures_<class>, which balance lambda_i; reward_rate = sum g_i mu_ij psi_ij, holding_cost = sum h_i x customers of
-    class i in system, number_in_system, total_queue; of shadow routing price_<pool> and load_price_<pool>, eta x the
-    virtual queues. After ``changes`` of the arrival rates they are of the last ones.
+    class i in system, number_in_system, total_queue; of trees without abandonment weighted_idle, in servers of the last
+    pool; of shadow routing price_<pool> and load_price_<pool>, eta x the virtual queues. After ``changes`` of the arrival
+    rates they are of the last ones. ``safety``, ``staffing_costs``, ``safety_target``: of balanced saturation and tuning.
     """
 
     network: Network = compound(
@@ -73,6 +78,16 @@ class ParallelServers(System):
         default=None,
         optional=True,
     )
+    safety: Any = positive(
+        "p, how classes share the safety staffing of a tree; none: evenly",
+        default=None,
+        optional=True,
+        simplex=True,
+    )
+    staffing_costs: Any = positive(
+        "c_j, money a server of each pool, for tuning; none: 1", default=None, optional=True, listed=True
+    )
+    safety_target: float = real("theta^n that a tuned staffing must have", default=1.0)
 
     name = "parallel-servers"
 
@@ -82,11 +97,16 @@ class ParallelServers(System):
 
     def check_fields(self):
         network = self.network
-        if self.staffing is not None and np.size(self.staffing) != len(network.pools):
-            raise ValueError(
-                f"staffing = {np.asarray(self.staffing).tolist()}: must be {len(network.pools)} numbers, one a pool "
-                f"({', '.join(network.pools)})"
-            )
+        for name, names, one in (
+            ("staffing", network.pools, "pool"),
+            ("staffing_costs", network.pools, "pool"),
+            ("safety", network.classes, "class"),
+        ):
+            value = getattr(self, name)
+            if value is not None and np.size(value) != len(names):
+                raise ValueError(
+                    f"{name} = {np.asarray(value).tolist()}: must be {len(names)} numbers, one a {one} ({', '.join(names)})"
+                )
         if self.changes is not None:
             self.changes.check(network.classes)
         self.rates()
@@ -101,6 +121,23 @@ class ParallelServers(System):
     def rates(self) -> Rates:
         """The rates at the scale of this system, before any change."""
         return self.network.at(self.scale, self.staffing)
+
+    @property
+    def size(self) -> float:
+        """n."""
+        return self.network.scale if self.scale is None else float(self.scale)
+
+    @property
+    def staffed(self) -> bool:
+        """Whether the theory of safety staffing applies: a tree, no abandonment, and no customer is refused."""
+        network = self.network
+        loses = network.abandonment_rates.any() or self.policy in REFUSING
+        return not loses and is_tree(network.edges, len(network.classes), len(network.pools))
+
+    def shares(self) -> np.ndarray:
+        """p, shape (I,)."""
+        classes = len(self.network.classes)
+        return np.full(classes, 1 / classes) if self.safety is None else np.asarray(self.safety)
 
     def last_arrival_rates(self) -> np.ndarray:
         """lambda_i after the last change, shape (I,), 1/time."""
@@ -120,6 +157,7 @@ class ParallelServers(System):
             float(self.eta),
             lambda: oracle.pool_prices(*rates, network.rewards),
             lambda: oracle.load_prices(*rates),
+            lambda: oracle.saturation_targets(*rates, self.shares()),
         )
 
     def parameters(self):
@@ -136,7 +174,7 @@ class ParallelServers(System):
         if not self.last_arrival_rates().any():
             raise ValueError(f"network = {self.network}: must have an arrival rate > 0 (in the end nobody arrives)")
         patient = self.network.abandonment_rates == 0
-        if not patient.any() or self.policy in ("shadow-rm", "shadow-tandem"):
+        if not patient.any() or self.policy in REFUSING:
             return
         arrivals, services, servers = self.last_arrival_rates(), *self.rates()[1:]
         load = oracle.load(arrivals[patient], services[patient], servers)
@@ -167,6 +205,11 @@ class ParallelServers(System):
         impatient = tuple(q for q, i in enumerate(built.lines) if network.abandonment_rates[i] > 0)
         return Dispatch(**built._asdict(), impatient=impatient, **common)
 
+    def objectives(self):
+        from jaxq.systems.parallel_servers.objectives import objectives
+
+        return objectives(self)
+
     def oracle(self):
         from jaxq.systems.parallel_servers import oracle
 
@@ -178,7 +221,7 @@ class ParallelServers(System):
             None if self.preferences is None else setting.by_pair(setting.preference()),
             setting.shares() if self.policy == "random" else None,
         )
-        return oracle.parallel_servers(
+        found = oracle.parallel_servers(
             self.last_arrival_rates(),
             *self.rates()[1:],
             network.abandonment_rates,
@@ -187,6 +230,10 @@ class ParallelServers(System):
             network.pools,
             control,
         )
+        if self.staffed:
+            spare = oracle.weighted_idle(self.last_arrival_rates(), *self.rates()[1:])
+            found["weighted_idle"] = Reference(spare, "identity")
+        return found
 
     def metrics(self, sums):
         network, rates, arrivals = self.network, self.rates(), self.last_arrival_rates()
@@ -197,6 +244,11 @@ class ParallelServers(System):
         found |= {f"busy_{classes[i]}_{pools[j]}": z for (i, j), z in busy.items()}
         for pool in pools:
             found[f"idle_{pool}"] = sums[f"idle_{pool}"] / time
+        if self.staffed:
+            worth = prices(network.edges, self.setting().services, len(pools), self.shares())[1]
+            found["weighted_idle"] = sum(
+                float(w / worth[-1]) * found[f"idle_{pool}"] for w, pool in zip(worth, pools, strict=True)
+            )
         in_service = [sum(z for (k, _), z in busy.items() if k == i) for i in range(len(classes))]
         served = [
             sum(float(rates.service_rates[i, j]) * z for (k, j), z in busy.items() if k == i)

@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxq.analytic.erlang import halfin_whitt
 from jaxq.analytic.multiserver import TooManyStates, mmc
 from jaxq.analytic.parallel_servers import exact, planning
 from jaxq.analytic.parallel_servers.fluid import routed_rest_point
 from jaxq.analytic.parallel_servers.x_model import x_model
+from jaxq.analytic.staffing import drift, fluid, gains, growth, targets
+from jaxq.analytic.staffing.demand import second_order_demand
 from jaxq.engine.system import Reference
 
 MOST_STATES = 20_000
@@ -81,7 +84,7 @@ def parallel_servers(
     found = {"reward_rate": Reference(plan.reward, "bound")}
     for name, rate in zip(classes, given.arrival_rates, strict=True):
         found[f"departures_{name}"] = Reference(float(rate), "identity")
-    if control.policy.startswith("shadow"):
+    if control.policy.startswith(("shadow", "balanced")):
         return found
     found |= _named(_fluid(given, control), "limit", given, control, classes, pools)
     found |= _alike(given, control, classes, pools)
@@ -311,3 +314,38 @@ def _cut(solve, given: Numbers, leaving: np.ndarray, most_states: int) -> exact.
         before = law.lost.max()
         most = np.where(law.lost > LOST, np.ceil(1.5 * most), most)
     return None
+
+
+# --- staffing of trees
+
+
+def check_pooling(arrival_rates, service_rates, servers) -> None:
+    """ValueError, naming the edge or the node, unless the network is a critically loaded tree that pools completely."""
+    fluid.fluid_allocation(arrival_rates, service_rates, servers)
+
+
+def saturation_targets(arrival_rates, service_rates, servers, weights) -> np.ndarray:
+    """Nt_ij, the servers that balanced saturation keeps for each class, shape (I, J); ValueError unless a tree."""
+    return targets.saturation_targets(arrival_rates, service_rates, servers, weights)
+
+
+def weighted_idle(arrival_rates, service_rates, servers) -> float:
+    """Idle servers in servers of the last pool: sum_j w_j E idle_j = w.N - v.lambda under every stable policy, trees."""
+    spare = growth.lone_growth(arrival_rates, service_rates, servers)[0]
+    return float(-spare / gains.gains(service_rates).class_pool[0, -1])
+
+
+def diffusion(
+    arrival_rates, service_rates, servers, second_order_arrivals, second_order_services, staffing, idle_pool
+) -> dict[str, Reference]:
+    """References of `StaffingDiffusion`: Remark 6.5, and with one pool and equal rates the Halfin-Whitt law of e.x."""
+    allocation = fluid.fluid_allocation(arrival_rates, service_rates, servers)
+    demand = second_order_demand(second_order_arrivals, second_order_services, allocation.busy)
+    ell = drift.constant_drift(service_rates, demand, staffing, allocation.shares)
+    spare = drift.spare_capacity(service_rates, ell, idle_pool)
+    found = {"weighted_idle": Reference(spare, "identity")}
+    rates = service_rates[:, 0]
+    if len(servers) == 1 and np.ptp(rates) == 0 and spare > 0:
+        size = float(np.sqrt(arrival_rates.sum() / rates[0]))
+        found["total_queue"] = Reference(size * halfin_whitt(spare / size) / (spare / size), "limit")
+    return found

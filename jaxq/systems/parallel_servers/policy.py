@@ -15,6 +15,7 @@ from jaxq.systems.parallel_servers.network import Network, Rates
 from jaxq.systems.parallel_servers.preference import Preferences
 from jaxq.systems.parallel_servers.routers import OwnLine, Router, Split
 from jaxq.systems.parallel_servers.rules import InOrder, Largest, Rule
+from jaxq.systems.parallel_servers.saturation import Saturation
 from jaxq.systems.parallel_servers.shadow import ShadowLB, ShadowRM, ShadowTandem
 
 
@@ -29,6 +30,7 @@ class Setting(NamedTuple):
     eta: float
     prices: Callable[[], np.ndarray]  # nu_j of the planning problem, shape (J,)
     load_prices: Callable[[], np.ndarray]  # of the smallest largest load, shape (J,)
+    targets: Callable[[], np.ndarray]  # Nt_ij, servers that balanced saturation keeps for each class, shape (I, J)
 
     def by_edge(self, matrix: np.ndarray) -> np.ndarray:
         """The entries of an (I, J) matrix on the edges."""
@@ -178,6 +180,12 @@ def max_weight_preemptive(setting: Setting) -> Allocation:
     return Greedy(Largest(-np.array(setting.cost_index())), tuple(ties))
 
 
+def saturation(setting: Setting) -> Saturation:
+    """Classes go to their pools in the order of ``preferences``, and leave idle servers at the last."""
+    places, targets = setting.preference(), setting.by_edge(setting.targets())
+    return Saturation(targets, tuple(sorted(range(len(places)), key=lambda e: (places[e], e))))
+
+
 def one_line_a_stream(setting: Setting, router: Router, tagged: bool = False) -> Discipline:
     """Routed customers wait at their pool, which serves the line of the best index first, and the tagged last."""
     edges = setting.network.edges
@@ -233,6 +241,7 @@ POLICIES: dict[str, Policy] = {
     "max-weight-preemptive": Policy(
         "the largest h_i mu_ij x number in system first, preemptive", max_weight_preemptive
     ),
+    "balanced-saturation": Policy("every class is kept servers of its own, on trees; preemptive", saturation),
     "random": Policy("arrivals split by routing probabilities", split),
     "shadow-rm": Policy("shadow routing by prices, the tagged dropped", lambda s: one_line_a_stream(s, revenue(s))),
     "shadow-rm-tag": Policy(
