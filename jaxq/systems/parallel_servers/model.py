@@ -54,6 +54,13 @@ class ParallelServers(System):
         optional=True,
     )
     eta: float = positive("step of shadow routing; prices are eta x virtual queues", default=0.1)
+    routing: Any = real(
+        "p_ij, probability that class i is sent to pool j, a row a class; none: even over its pools",
+        low=0.0,
+        rows=True,
+        default=None,
+        optional=True,
+    )
     staffing: Any = real(
         "second-order staffing nh_j, servers/sqrt(n) of each pool; none: the network's own",
         default=None,
@@ -81,11 +88,26 @@ class ParallelServers(System):
                 f"staffing = {np.asarray(self.staffing).tolist()}: must be {len(network.pools)} numbers, one a pool "
                 f"({', '.join(network.pools)})"
             )
+        if self.routing is not None:
+            self._check_routing(np.asarray(self.routing))
         if self.changes is not None:
             self.changes.check(network.classes)
         self.rates()
         if not self.policy.startswith("shadow"):  # those solve a linear program, when they are prepared
             POLICIES[self.policy].build(self.setting())
+
+    def _check_routing(self, routing: np.ndarray) -> None:
+        classes, pools, served = self.network.classes, self.network.pools, self.network.service_rates > 0
+        if routing.shape != served.shape:
+            raise ValueError(
+                f"routing = {routing.tolist()}: must be {len(classes)} rows, one a class ({', '.join(classes)}), of "
+                f"{len(pools)} numbers, one a pool ({', '.join(pools)})"
+            )
+        for i, j in np.argwhere((routing > 0) & ~served):
+            raise ValueError(
+                f"routing row {i + 1} (class {classes[i]}), pool {pools[j]} = {routing[i, j]:g}: must be 0, as the pool "
+                "does not serve the class"
+            )
 
     def rates(self) -> Rates:
         """The rates at the scale of this system, before any change."""
@@ -105,7 +127,7 @@ class ParallelServers(System):
             rates,
             self.priorities,
             self.preferences,
-            None,
+            self.routing,
             float(self.eta),
             lambda: oracle.pool_prices(*rates, network.rewards),
             lambda: oracle.load_prices(*rates),
@@ -166,6 +188,18 @@ class ParallelServers(System):
             network.pools,
             control,
         )
+
+    def objectives(self):
+        from jaxq.systems.parallel_servers import oracle
+        from jaxq.systems.parallel_servers.objectives import routing_objectives, shadow_objectives
+
+        rates = self.rates()._replace(arrival_rates=self.last_arrival_rates())
+        rewards = self.network.rewards
+        if self.policy == "random" and self.priorities is None:
+            return routing_objectives(rates, rewards)
+        if self.policy.startswith("shadow-rm"):
+            return shadow_objectives(rates, rewards, *oracle.plan(*rates, rewards))
+        return {}
 
     def metrics(self, sums):
         network, rates, arrivals = self.network, self.rates(), self.last_arrival_rates()
