@@ -9,11 +9,10 @@ import jaxq
 from jaxq.analytic.parallel_servers import planning
 from jaxq.analytic.parallel_servers.fluid import routed_rest_point
 from jaxq.analytic.parallel_servers.x_model import x_model
-from jaxq.engine.fields import real
-from jaxq.engine.system import System
 from jaxq.fluid import in_order
 from jaxq.systems.parallel_servers import fluid, objectives
-from jaxq.systems.parallel_servers.network import Rates
+from jaxq.systems.parallel_servers.model import ParallelServers
+from jaxq.systems.parallel_servers.network import Network, Rates
 from jaxq.tuning.descent import descend
 
 RATES, SPEEDS, SERVERS = np.array([250.0, 600.0]), np.array([[4.0, 1.0], [4.0, 4.0]]), np.array([100.0, 100.0])
@@ -193,23 +192,13 @@ def test_shares_by_weight():
     np.testing.assert_allclose(gradient, differences, atol=1e-9)
 
 
-class Splitting(System):
-    """A network that is only tuned."""
-
-    routing: object = real("routing", low=0.0, rows=True)
-    network: object = None
-
-    def objectives(self):
-        rates, speeds, servers, rewards = self.network
-        return objectives.routing_objectives(Rates(rates, speeds, servers), rewards)
-
-
 @pytest.mark.parametrize("seed", range(100, 120))
 def test_tuned_routing_reaches_the_planning_optimum(seed):
-    rates, speeds, servers, rewards = network = random_network(seed)
+    rates, speeds, servers, rewards = random_network(seed)
+    network = Network(rates, speeds, servers, np.ones(len(rates)), rewards)
     even = (speeds > 0) / np.sum(speeds > 0, axis=1, keepdims=True)
     optimum = planning.static_planning(rates, speeds, servers, rewards).reward
-    found = jaxq.tune(Splitting(even, network), steps=300, verify=False)
+    found = jaxq.tune(ParallelServers(network, policy="random"), start=even, steps=300, verify=False)
     p = found.best.values["routing"]
     assert np.all(p[speeds == 0] == 0) and found.tuned.routing is not None
     # by the witness
@@ -217,6 +206,35 @@ def test_tuned_routing_reaches_the_planning_optimum(seed):
     earned = routed_rest_point(rates[:, None] * p, speeds, servers, 1.0, orders, rewards).reward_rate
     assert earned > 0.999 * optimum and earned == pytest.approx(found.best.objective, rel=1e-9)
     assert earned >= found.start.objective - 1e-9 * optimum
+
+
+def test_tuned_routing_gains_in_simulation():
+    found = jaxq.tune(
+        ParallelServers("x-model", policy="random"),
+        start=[[0.5, 0.5], [0.5, 0.5]],
+        steps=300,
+        replicas=64,
+        events=20_000,
+        warmup=5000,
+    )
+    assert found.best.objective == pytest.approx(1340, rel=1e-3) and found.verification.sure
+    gain = found.verification.gain
+    assert gain.mean > 40 and gain.half_width < 0.1 * gain.mean
+    np.testing.assert_allclose(np.sum(found.to_dict()["parameters"]["best"]["routing"], axis=1), 1)
+    assert "routing_1_2" in found.rows()[0]
+
+
+@pytest.mark.parametrize(
+    ("routing", "words"),
+    [
+        ([[1, 0]], "routing = .*: must be 2 rows, one a class"),
+        ([[0.5, 0.6], [0, 1]], "routing = .*: must be rows, each a list of numbers >= 0 that sum to 1"),
+        ([[1, 0], [0.5, 0.5]], r"routing row 2 \(class 2\), pool 1 = 0.5: must be 0"),
+    ],
+)
+def test_routing_that_is_not_allowed(routing, words):
+    with pytest.raises(ValueError, match=words):
+        ParallelServers(Network([1, 1], [[1, 1], [0, 1]], [2, 2]), policy="random", routing=routing)
 
 
 # --- shadow routing -----------------------------------------------------------------------------------------------------

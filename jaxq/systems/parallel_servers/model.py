@@ -65,6 +65,13 @@ class ParallelServers(System):
         optional=True,
     )
     eta: float = positive("step of shadow routing; prices are eta x virtual queues", default=0.1)
+    routing: Any = real(
+        "p_ij, probability that class i is sent to pool j, a row a class; none: even over its pools",
+        low=0.0,
+        rows=True,
+        default=None,
+        optional=True,
+    )
     staffing: Any = real(
         "second-order staffing nh_j, servers/sqrt(n) of each pool; none: the network's own",
         default=None,
@@ -107,6 +114,8 @@ class ParallelServers(System):
                 raise ValueError(
                     f"{name} = {np.asarray(value).tolist()}: must be {len(names)} numbers, one a {one} ({', '.join(names)})"
                 )
+        if self.routing is not None:
+            self._check_routing(np.asarray(self.routing))
         if self.changes is not None:
             self.changes.check(network.classes)
         self.rates()
@@ -117,6 +126,19 @@ class ParallelServers(System):
             setting.preference()
         if not self.policy.startswith("shadow"):  # those solve a linear program, when they are prepared
             POLICIES[self.policy].build(setting)
+
+    def _check_routing(self, routing: np.ndarray) -> None:
+        classes, pools, served = self.network.classes, self.network.pools, self.network.service_rates > 0
+        if routing.shape != served.shape:
+            raise ValueError(
+                f"routing = {routing.tolist()}: must be {len(classes)} rows, one a class ({', '.join(classes)}), of "
+                f"{len(pools)} numbers, one a pool ({', '.join(pools)})"
+            )
+        for i, j in np.argwhere((routing > 0) & ~served):
+            raise ValueError(
+                f"routing row {i + 1} (class {classes[i]}), pool {pools[j]} = {routing[i, j]:g}: must be 0, as the pool "
+                "does not serve the class"
+            )
 
     def rates(self) -> Rates:
         """The rates at the scale of this system, before any change."""
@@ -153,7 +175,7 @@ class ParallelServers(System):
             rates,
             self.priorities,
             self.preferences,
-            None,
+            self.routing,
             float(self.eta),
             lambda: oracle.pool_prices(*rates, network.rewards),
             lambda: oracle.load_prices(*rates),
@@ -205,11 +227,6 @@ class ParallelServers(System):
         impatient = tuple(q for q, i in enumerate(built.lines) if network.abandonment_rates[i] > 0)
         return Dispatch(**built._asdict(), impatient=impatient, **common)
 
-    def objectives(self):
-        from jaxq.systems.parallel_servers.objectives import objectives
-
-        return objectives(self)
-
     def oracle(self):
         from jaxq.systems.parallel_servers import oracle
 
@@ -234,6 +251,19 @@ class ParallelServers(System):
             spare = oracle.weighted_idle(self.last_arrival_rates(), *self.rates()[1:])
             found["weighted_idle"] = Reference(spare, "identity")
         return found
+
+    def objectives(self):
+        from jaxq.systems.parallel_servers import oracle
+        from jaxq.systems.parallel_servers.objectives import routing_objectives, shadow_objectives
+        from jaxq.systems.parallel_servers.staffing_objectives import staffing_objectives
+
+        rates = self.rates()._replace(arrival_rates=self.last_arrival_rates())
+        rewards = self.network.rewards
+        if self.policy == "random" and self.priorities is None:
+            return routing_objectives(rates, rewards)
+        if self.policy.startswith("shadow-rm"):
+            return shadow_objectives(rates, rewards, *oracle.plan(*rates, rewards))
+        return staffing_objectives(self)
 
     def metrics(self, sums):
         network, rates, arrivals = self.network, self.rates(), self.last_arrival_rates()

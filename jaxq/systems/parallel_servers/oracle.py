@@ -48,9 +48,15 @@ class Numbers(NamedTuple):
     rewards: np.ndarray
 
 
+def plan(arrival_rates, service_rates, servers, rewards) -> tuple[np.ndarray, np.ndarray]:
+    """psi_ij, shape (I, J), and nu_j, shape (J,), of the static planning problem."""
+    found = planning.static_planning(arrival_rates, service_rates, servers, rewards)
+    return found.busy, found.pool_prices
+
+
 def pool_prices(arrival_rates, service_rates, servers, rewards) -> np.ndarray:
     """nu_j of the static planning problem, shape (J,)."""
-    return planning.static_planning(arrival_rates, service_rates, servers, rewards).pool_prices
+    return plan(arrival_rates, service_rates, servers, rewards)[1]
 
 
 def load_prices(arrival_rates, service_rates, servers) -> np.ndarray:
@@ -80,16 +86,16 @@ def parallel_servers(
     given = Numbers(
         *(np.asarray(x, np.float64) for x in (arrival_rates, service_rates, servers, abandonment_rates, rewards))
     )
-    plan = planning.static_planning(given.arrival_rates, given.service_rates, given.servers, given.rewards)
-    found = {"reward_rate": Reference(plan.reward, "bound")}
+    best = planning.static_planning(given.arrival_rates, given.service_rates, given.servers, given.rewards)
+    found = {"reward_rate": Reference(best.reward, "bound")}
     for name, rate in zip(classes, given.arrival_rates, strict=True):
         found[f"departures_{name}"] = Reference(float(rate), "identity")
     if control.policy.startswith(("shadow", "balanced")):
         return found
     found |= _named(_fluid(given, control), "limit", given, control, classes, pools)
-    found |= _alike(given, control, classes, pools)
     key = tuple(None if x is None else (x.shape, x.tobytes()) for x in (*given, *control[1:]))
-    return found | _named(_exact(_Key(given, control, key)), "exact", given, control, classes, pools)
+    found |= _named(_exact(_Key(given, control, key)), "exact", given, control, classes, pools)
+    return found | _alike(given, control, classes, pools)
 
 
 def _named(law: Any, kind: str, given: Numbers, control: Control, classes, pools) -> dict[str, Reference]:
