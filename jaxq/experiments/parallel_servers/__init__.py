@@ -1,0 +1,6 @@
+"""Stolyar and Tezcan on networks in overload: the e-companion's numbers, and shadow routing put to the test."""
+
+from jaxq.experiments.experiment import Experiment
+from jaxq.experiments.parallel_servers import companion, scaling
+
+EXPERIMENTS: tuple[Experiment, ...] = (companion.EXPERIMENT, scaling.EXPERIMENT)
