@@ -1,6 +1,10 @@
 """Stolyar and Tezcan on networks in overload: the e-companion's numbers, and shadow routing put to the test."""
 
 from jaxq.experiments.experiment import Experiment
-from jaxq.experiments.parallel_servers import companion, scaling
+from jaxq.experiments.parallel_servers import companion, scaling, virtual_queues
 
-EXPERIMENTS: tuple[Experiment, ...] = (companion.EXPERIMENT, scaling.EXPERIMENT)
+EXPERIMENTS: tuple[Experiment, ...] = (
+    companion.EXPERIMENT,
+    scaling.EXPERIMENT,
+    virtual_queues.EXPERIMENT,
+)
