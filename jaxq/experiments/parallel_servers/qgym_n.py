@@ -5,6 +5,7 @@ all environments of its simulator are seeded alike; the stationary cost is 48.43
 no more than P(X_2 <= 1) of that server, where X_2 is a birth-death chain; that is less than its arrivals.
 """
 
+import dataclasses
 from typing import Any
 
 from jaxq.analytic.parallel_servers.exact import greedy, max_weight, preemptive
@@ -89,7 +90,7 @@ def compute(run: Run) -> Findings:
             points.append(Point.of_difference(grown, where, "growth_of_queue_1", growth_of_class_1()))
             # no fault of the run here
             flags = tuple(flag for flag in result.flags if flag != "unstable")
-            results.append(Result(**{**vars(result), "flags": flags}))
+            results.append(dataclasses.replace(result, flags=flags))
         rows.append(row)
     return Findings({"qgym-n": rows, "qgym-n-points": [point.row() for point in points]}, points, results, rows)
 
