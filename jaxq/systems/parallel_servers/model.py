@@ -30,8 +30,8 @@ class ParallelServers(System):
     """A network of classes and pools under a control policy, with or without abandonment, in or out of overload.
 
     ``priority``, ``c-mu``, ``c-mu-theta``, ``max-weight`` (-preemptive or not), ``lqfs`` and ``fsf`` keep one line a class;
-    ``random`` splits arrivals by ``routing``; ``shadow-...`` routes by virtual queues with step ``eta``, which start at the
-    prices of the planning problem. A network is a name, a .toml file, or the table of one; ``scale`` is its n.
+    ``random`` splits arrivals by ``routing``; ``shadow-...`` routes by virtual queues with step ``eta``, which start at
+    ``initial_prices``. A network is a name, a .toml file, or the table of one; ``scale`` is its n.
 
     Metrics: queue_<class>, busy_<class>_<pool>, idle_<pool>; abandonment_<class> and tagged_<class>, shares of the arrivals;
     departures_<class>, which balance lambda_i; reward_rate = sum g_i mu_ij psi_ij, holding_cost = sum h_i x customers of
@@ -71,6 +71,11 @@ class ParallelServers(System):
         rows=True,
         default=None,
         optional=True,
+    )
+    initial_prices: str = choice(
+        "prices that shadow routing starts with, those of the planning problem or 0",
+        ("planned", "zero"),
+        default="planned",
     )
     staffing: Any = real(
         "second-order staffing nh_j, servers/sqrt(n) of each pool; none: the network's own",
@@ -170,6 +175,7 @@ class ParallelServers(System):
         from jaxq.systems.parallel_servers import oracle
 
         rates, network = self.rates(), self.network
+        zero = self.initial_prices == "zero"
         return Setting(
             network,
             rates,
@@ -177,8 +183,8 @@ class ParallelServers(System):
             self.preferences,
             self.routing,
             float(self.eta),
-            lambda: oracle.pool_prices(*rates, network.rewards),
-            lambda: oracle.load_prices(*rates),
+            lambda: np.zeros(len(network.pools)) if zero else oracle.pool_prices(*rates, network.rewards),
+            lambda: np.zeros(len(network.pools)) if zero else oracle.load_prices(*rates),
             lambda: oracle.saturation_targets(*rates, self.shares()),
         )
 

@@ -28,8 +28,8 @@ class Setting(NamedTuple):
     preferences: Preferences | None  # of the pools, by class
     routing: Any  # p_ij, shape (I, J), or None
     eta: float
-    prices: Callable[[], np.ndarray]  # nu_j of the planning problem, shape (J,)
-    load_prices: Callable[[], np.ndarray]  # of the smallest largest load, shape (J,)
+    prices: Callable[[], np.ndarray]  # nu_j to start with, shape (J,)
+    load_prices: Callable[[], np.ndarray]  # of the load, to start with, shape (J,)
     targets: Callable[[], np.ndarray]  # Nt_ij, servers that balanced saturation keeps for each class, shape (I, J)
 
     def by_edge(self, matrix: np.ndarray) -> np.ndarray:
@@ -208,7 +208,7 @@ def split(setting: Setting) -> Discipline:
 
 
 def revenue(setting: Setting, keep: bool = False) -> ShadowRM:
-    """SHADOW-RM that starts at the planning problem's prices."""
+    """SHADOW-RM from the given prices."""
     return ShadowRM(
         setting.services,
         setting.rates.servers.astype(np.float64),
@@ -221,7 +221,7 @@ def revenue(setting: Setting, keep: bool = False) -> ShadowRM:
 
 
 def balance(setting: Setting) -> ShadowLB:
-    """SHADOW-LB that starts at the prices of the smallest largest load."""
+    """SHADOW-LB from the given prices."""
     servers = setting.rates.servers.astype(np.float64)
     return ShadowLB(setting.services, servers, setting.eta, setting.load_prices() / setting.eta, fastest_first(setting))
 
