@@ -46,6 +46,7 @@ from jaxq.systems.stations.model import MGinf as MGinf
 from jaxq.systems.stations.model import MMc as MMc
 from jaxq.systems.token_pool.model import TokenPool as TokenPool
 from jaxq.systems.token_pool.policy import ThresholdPolicy as ThresholdPolicy
+from jaxq.systems.tolled_queues.model import TolledQueues as TolledQueues
 from jaxq.tuning.result import Tuning as Tuning
 from jaxq.tuning.tune import tune as tune
 
