@@ -21,6 +21,8 @@ from jaxq.systems.tolled_queues.workloads import Workloads
 MOST_CLASSES, MOST_SERVERS = 16, 16
 SLACK = 1e-6
 """How far the sum of the service rates may be from the capacity, relatively."""
+TINY = 1e-300
+"""Added to the number of those who join, which may be 0."""
 
 
 class TolledQueues(System):
@@ -38,7 +40,7 @@ class TolledQueues(System):
 
     Metrics, per unit of time: revenue, throughput, customer_utility (rewards less tolls and waiting costs of those who
     join), welfare (rewards less waiting costs); of a customer: join_<i>, the probability that one of class i joins, and
-    join_<i>_<j>, server j; sojourn_time, waiting_time and sojourn_time_<i> of those who join; averages over time:
+    join_<i>_<j>, server j; sojourn_time, waiting_time and sojourn_time_<i> of those who join (0 if none does); over time:
     utilisation_<j>, number_in_system and, but for exponential sizes with lengths visible, workload.
     """
 
@@ -49,9 +51,7 @@ class TolledQueues(System):
     tolls: Any = nonnegative("toll of each server", default=4.0, listed=True)
     capacity: float | None = positive("what the service rates must sum to; none: anything", default=None, optional=True)
     size_law: Law = compound("law of the sizes over their mean", parse_law, Law, default=Deterministic())
-    mean_sizes: Any = positive(
-        "mean size of each class, work; none: 1", default=None, optional=True, listed=True
-    )
+    mean_sizes: Any = positive("mean size of each class, work; none: 1", default=None, optional=True, listed=True)
     arrivals: Arrivals = compound(
         "poisson, a law of the gaps, modulated:RATES;ROW;ROW or trace:FILE", parse_arrivals, Arrivals, default=Renewal()
     )
@@ -171,12 +171,13 @@ class TolledQueues(System):
             "customer_utility": welfare - revenue,
             **{f"join_{i + 1}": of_class[i] / customers[i] for i in classes},
             **{f"join_{i + 1}_{j + 1}": joins[i, j] / customers[i] for i, j in joins},
-            "sojourn_time": stayed / joined,
-            "waiting_time": (stayed - sum(busy)) / joined,
-            **{f"sojourn_time_{i + 1}": sojourn[i] / of_class[i] for i in classes},
+            "sojourn_time": stayed / (joined + TINY),
+            "waiting_time": (stayed - sum(busy)) / (joined + TINY),
+            **{f"sojourn_time_{i + 1}": sojourn[i] / (of_class[i] + TINY) for i in classes},
             **{f"utilisation_{j + 1}": busy[j] / sums.time for j in servers},
             "number_in_system": stayed * per_time,
         }
         if "workload" in sums:
-            found["workload"] = sums["workload"] / sums.time
+            unit = float(self._mean_sizes[0]) if self.information == "lengths" else 1.0
+            found["workload"] = sums["workload"] / sums.time * unit
         return found
