@@ -124,7 +124,10 @@ class Modulated(Arrivals):
         for edge in edges.T:
             outcome = outcome + (place >= of_phase(edge)).astype(jnp.int32)
         customer = outcome == 0
-        return random.exponential(words[0]) * of_phase(mean / total), (jnp.where(customer, phase, outcome - 1), customer)
+        return random.exponential(words[0]) * of_phase(mean / total), (
+            jnp.where(customer, phase, outcome - 1),
+            customer,
+        )
 
     def customer(self, state):
         return state[1]

@@ -146,6 +146,21 @@ class TolledQueues(System):
             strict=self.rule == "strict" and self.information != "lengths",
         )
 
+    def oracle(self):
+        from jaxq.systems.tolled_queues import oracle
+
+        if not self._poisson:
+            return {}
+        market = oracle.market(
+            self.arrival_rates,
+            self.rewards,
+            self.waiting_costs,
+            self._mean_sizes,
+            self.size_law.name,
+            self.information,
+        )
+        return oracle.tolled_queues(market, self.service_rates, self.tolls, self.rule, self.ties)
+
     def metrics(self, sums):
         classes, servers = range(self.classes), range(self.servers)
         arriving, tolls = np.atleast_1d(self.arrival_rates), np.atleast_1d(self.tolls)
