@@ -78,15 +78,16 @@ def _peak(revenue: Callable[[float], float], low: float, high: float) -> float:
 
 
 def deterministic_best_toll(
-    arrival_rates: ArrayLike, rewards: ArrayLike, waiting_costs: ArrayLike, service_rate: float
+    arrival_rates: ArrayLike, rewards: ArrayLike, waiting_costs: ArrayLike, service_rate: float, lengths: bool = False
 ) -> tuple[float, float]:
-    """OPTn of unit sizes and customers who see the work before them.
+    """OPTn of unit sizes and customers who see the work before them, or their number.
 
     Formula: `best_toll` of `deterministic`; class i leaves the empty server at R_i - c_i / mu, and its threshold is a
-    whole number k, where the density of the work has its kinks, at R_i - c_i (k + 1) / mu.
+    whole number k, where the density of the work has its kinks, at R_i - c_i (k + 1) / mu. With lengths visible
+    revenue jumps at all of these, and is a staircase.
 
     Args:
-        arrival_rates, rewards, waiting_costs, service_rate: as `deterministic`.
+        arrival_rates, rewards, waiting_costs, service_rate, lengths: as `deterministic`.
 
     Returns:
         (toll, revenue), the toll relatively within 1e-8, the revenue within 1e-12.
@@ -98,13 +99,17 @@ def deterministic_best_toll(
     """
     _, gains, costs = classes(arrival_rates, rewards, waiting_costs)
     mu = positive("service_rate", service_rate)
-    jumps = gains - costs / mu
-    kinks = [jump - cost * k / mu for jump, cost in zip(jumps, costs, strict=True) for k in range(1, _MOST_KINKS)]
+    last = gains - costs / mu
+    most = min(float(np.sum(arrival_rates)), mu)
 
     def revenue(toll: float) -> float:
-        return deterministic(arrival_rates, rewards, waiting_costs, mu, toll)["revenue"]
+        return deterministic(arrival_rates, rewards, waiting_costs, mu, toll, lengths=lengths)["revenue"]
 
-    return best_toll(revenue, jumps.tolist(), min(float(np.sum(arrival_rates)), mu), kinks)
+    if lengths:
+        jumps = [t - c * k / mu for t, c in zip(last, costs, strict=True) for k in range(max(0, int(t * mu / c)) + 1)]
+        return best_toll(revenue, jumps, most, staircase=True)
+    kinks = [t - c * k / mu for t, c in zip(last, costs, strict=True) for k in range(1, _MOST_KINKS)]
+    return best_toll(revenue, last.tolist(), most, kinks)
 
 
 def exponential_best_toll(

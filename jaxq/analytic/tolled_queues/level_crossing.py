@@ -23,6 +23,7 @@ def deterministic(
     service_rate: float,
     toll: float,
     strict: bool = False,
+    lengths: bool = False,
 ) -> dict[str, Any]:
     """Stationary performance of one server with a toll, unit sizes and customers who see the work before them.
 
@@ -41,6 +42,7 @@ def deterministic(
         service_rate: mu, 1/time; the unit of work is a customer.
         toll: theta, money.
         strict: whether a customer whose utility is exactly 0 balks.
+        lengths: whether it sees the number before it, ceil(W), and not W: w_i is then rounded down to a whole number.
 
     Returns:
         throughput, revenue, welfare (rewards less waiting costs): per unit of time.
@@ -56,6 +58,8 @@ def deterministic(
     mu, toll = positive("service_rate", service_rate), number("toll", toll, "a finite number")
     thresholds = accepted(gains, costs, mu, toll) - 1
     joining = thresholds > 0 if strict else thresholds >= 0
+    if lengths:
+        thresholds = np.ceil(thresholds) - 1 if strict else np.floor(thresholds)
     join, waits = np.zeros(arriving.size), np.zeros(arriving.size)
     if joining.any():
         law = _workload(arriving[joining], thresholds[joining], mu)
