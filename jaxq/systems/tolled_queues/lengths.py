@@ -23,7 +23,7 @@ class Lengths(JumpProcess):
     most: Any  # customers at a server, itself included, that a class accepts, shape (classes, servers)
     random_ties: bool = eqx.field(static=True)
 
-    stride = 3
+    stride = 5
 
     @property
     def classes(self) -> int:

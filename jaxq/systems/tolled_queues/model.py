@@ -137,6 +137,7 @@ class TolledQueues(System):
             costs=costs,
             mean_sizes=sizes,
             rates=rates,
+            slownesses=1 / rates,
             tolls=tolls,
             rooms=most,
             size_law=self.size_law,

@@ -25,6 +25,7 @@ class Workloads(System):
     costs: Any  # of waiting, a class, shape (classes,)
     mean_sizes: Any  # a class, shape (classes,)
     rates: Any  # mu_j, shape (servers,)
+    slownesses: Any  # 1/mu_j: a product costs less than a division, shape (servers,)
     tolls: Any  # theta_j, shape (servers,)
     rooms: Any  # most work, own size included, at which a class still joins a server, shape (classes, servers)
     size_law: Law
@@ -33,7 +34,8 @@ class Workloads(System):
     random_ties: bool = eqx.field(static=True)
     strict: bool = eqx.field(static=True)
 
-    stride = 5
+    # every customer is tallied: successive joins balance each other, and every 5th alone has 2.5 to 9 times the variance
+    tile = 128
 
     @property
     def init_words(self):
@@ -81,7 +83,7 @@ class Workloads(System):
         expected = {"workload": size, "workload-only": mean, "lengths": 1.0}[self.information]
         seen = [(jnp.ceil(w) if self.information == "lengths" else w) + expected for w in work]
         cost = self._of_class(kind, self.costs)
-        joined = cheapest([self.tolls[j] + cost * w / self.rates[j] for j, w in enumerate(seen)])
+        joined = cheapest([self.tolls[j] + cost * (w * self.slownesses[j]) for j, w in enumerate(seen)])
         joined = drawn(joined, of_tie[0]) if self.random_ties else first(joined)
         added = []
         for j, w in enumerate(seen):
@@ -104,9 +106,9 @@ class Workloads(System):
             mine = [(a > 0) & (kind == i) if self.classes > 1 else a > 0 for a in added]
             found |= {f"joins_{i + 1}_{j + 1}": joins for j, joins in enumerate(mine)}
             found[f"sojourn_{i + 1}"] = sum(
-                jnp.where(joins, w / self.rates[j], 0.0) for j, (joins, w) in enumerate(zip(mine, after, strict=True))
+                jnp.where(joins, w * self.slownesses[j], 0.0) for j, (joins, w) in enumerate(zip(mine, after, strict=True))
             )
-        busy = [jnp.minimum(w / self.rates[j], gap) for j, w in enumerate(after)]
+        busy = [jnp.minimum(w * self.slownesses[j], gap) for j, w in enumerate(after)]
         found |= {f"busy_{j + 1}": time for j, time in enumerate(busy)}
         found["workload"] = sum(
             time * (w - 0.5 * self.rates[j] * time) for j, (time, w) in enumerate(zip(busy, after, strict=True))
