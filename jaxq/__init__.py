@@ -47,7 +47,9 @@ from jaxq.systems.stations.model import MMc as MMc
 from jaxq.systems.token_pool.model import TokenPool as TokenPool
 from jaxq.systems.token_pool.policy import ThresholdPolicy as ThresholdPolicy
 from jaxq.systems.tolled_queues.model import TolledQueues as TolledQueues
+from jaxq.tuning.outcome import Outcome as Outcome
 from jaxq.tuning.result import Tuning as Tuning
+from jaxq.tuning.search import search as search
 from jaxq.tuning.tune import tune as tune
 
 __version__ = _version("jaxq")

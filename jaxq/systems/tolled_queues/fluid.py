@@ -117,7 +117,8 @@ def path_revenue(
 def _logit(utility, temperature):
     """Joining probabilities over the last axis; balking has utility 0."""
     balk = jnp.zeros((*utility.shape[:-1], 1), utility.dtype)
-    return jax.nn.softmax(jnp.concatenate([utility, balk], axis=-1) / temperature, axis=-1)[..., :-1]
+    scaled = jnp.concatenate([utility, balk], axis=-1) / jnp.asarray(temperature, utility.dtype)
+    return jax.nn.softmax(scaled, axis=-1)[..., :-1]
 
 
 def _best(utility):

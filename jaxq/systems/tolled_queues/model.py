@@ -147,20 +147,39 @@ class TolledQueues(System):
             strict=self.rule == "strict" and self.information != "lengths",
         )
 
-    def oracle(self):
-        from jaxq.systems.tolled_queues import oracle
+    def _market(self):
+        """Who comes, for the oracle; None where arrivals are not Poisson."""
+        from jaxq.systems.tolled_queues.oracle import market
 
-        if not self._poisson:
+        sizes, law = self._mean_sizes, self.size_law.name
+        who = self.arrival_rates, self.rewards, self.waiting_costs
+        return market(*who, sizes, law, self.information) if self._poisson else None
+
+    def oracle(self):
+        from jaxq.systems.tolled_queues.oracle import tolled_queues
+
+        market = self._market()
+        if market is None:
             return {}
-        market = oracle.market(
-            self.arrival_rates,
-            self.rewards,
-            self.waiting_costs,
-            self._mean_sizes,
-            self.size_law.name,
-            self.information,
-        )
-        return oracle.tolled_queues(market, self.service_rates, self.tolls, self.rule, self.ties)
+        return tolled_queues(market, self.service_rates, self.tolls, self.rule, self.ties)
+
+    def single_toll(self) -> tuple[float, float] | None:
+        """(toll, revenue) of the best single toll of one server of all service rates together (weak rule); None where no
+        formula is known."""
+        from jaxq.systems.tolled_queues.oracle import single_toll
+
+        market = self._market()
+        return None if market is None else single_toll(market, float(np.sum(self.service_rates)))
+
+    def objectives(self):
+        from jaxq.systems.tolled_queues.objectives import objectives
+
+        return objectives(self)
+
+    def searches(self):
+        from jaxq.systems.tolled_queues.splitting import searches
+
+        return searches(self)
 
     def metrics(self, sums):
         classes, servers = range(self.classes), range(self.servers)

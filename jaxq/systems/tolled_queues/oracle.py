@@ -35,7 +35,7 @@ class Market(NamedTuple):
     information: str
 
     @property
-    def classes(self) -> tuple[tuple[float, ...], ...]:
+    def classes(self) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
         """The first three, as the analytic functions take them."""
         return self.arrival_rates, self.rewards, self.waiting_costs
 
@@ -47,8 +47,12 @@ class Market(NamedTuple):
 
 def market(arrival_rates, rewards, waiting_costs, mean_sizes, size_law, information) -> Market:
     """A `Market` of arrays of shape (classes,) and names."""
-    arrays = (arrival_rates, rewards, waiting_costs, mean_sizes)
-    return Market(*(tuple(np.atleast_1d(x).astype(float).tolist()) for x in arrays), size_law, information)
+    rates, gains, costs, sizes = map(_numbers, (arrival_rates, rewards, waiting_costs, mean_sizes))
+    return Market(rates, gains, costs, sizes, size_law, information)
+
+
+def _numbers(values) -> tuple[float, ...]:
+    return tuple(np.atleast_1d(values).astype(float).tolist())
 
 
 def tolled_queues(market: Market, service_rates, tolls, rule, ties) -> dict[str, Reference]:
@@ -65,8 +69,7 @@ def tolled_queues(market: Market, service_rates, tolls, rule, ties) -> dict[str,
         rule: ``weak`` or ``strict``.
         ties: ``first`` or ``random``.
     """
-    rates, prices = (tuple(np.atleast_1d(x).astype(float).tolist()) for x in (service_rates, tolls))
-    return dict(_references(market, rates, prices, rule == "strict", ties == "random"))
+    return dict(_references(market, _numbers(service_rates), _numbers(tolls), rule == "strict", ties == "random"))
 
 
 def single_toll(market: Market, capacity: float) -> tuple[float, float] | None:
