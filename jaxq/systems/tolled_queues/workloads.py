@@ -106,7 +106,8 @@ class Workloads(System):
             mine = [(a > 0) & (kind == i) if self.classes > 1 else a > 0 for a in added]
             found |= {f"joins_{i + 1}_{j + 1}": joins for j, joins in enumerate(mine)}
             found[f"sojourn_{i + 1}"] = sum(
-                jnp.where(joins, w * self.slownesses[j], 0.0) for j, (joins, w) in enumerate(zip(mine, after, strict=True))
+                jnp.where(joins, w * self.slownesses[j], 0.0)
+                for j, (joins, w) in enumerate(zip(mine, after, strict=True))
             )
         busy = [jnp.minimum(w * self.slownesses[j], gap) for j, w in enumerate(after)]
         found |= {f"busy_{j + 1}": time for j, time in enumerate(busy)}
