@@ -1,6 +1,7 @@
 """Theorem 2.1 on every path: the device's integers against plain fractions, and counterexamples that are what they say."""
 
 import dataclasses
+import functools
 from fractions import Fraction
 
 import jax
@@ -20,6 +21,7 @@ from jaxq.systems.tolled_queues.dominance import (
 ONE = Fraction(1)
 
 
+@functools.cache
 def drawn(claim, count, customers):
     """(instances, first violations on the device) of a claim."""
 
@@ -29,12 +31,6 @@ def drawn(claim, count, customers):
 
     found, first = jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(np.arange(count)))
     return [jax.tree.map(lambda x, i=i: x[i], found) for i in range(count)], first
-
-
-def test_the_theorem_holds_at_every_prefix():
-    found = check_dominance("theorem", instances=4096, customers=200, seed=1)
-    assert (found.violations, found.first, found.counterexample) == (0, None, None)
-    assert "0 of 4096 instances" in str(found)
 
 
 @pytest.mark.parametrize("claim", ["theorem", "random-sizes", "lengths"])
@@ -48,13 +44,13 @@ def test_fractions_customer_by_customer_agree_with_the_device(claim):
 
 
 def test_instances_are_of_every_kind_and_full_of_exact_ties():
-    instances, _ = drawn("theorem", 200, 40)
+    instances, _ = drawn("theorem", 200, 60)
     servers = {int((i.rates > 0).sum()) for i in instances}
     classes = {len(set(i.kinds.tolist())) for i in instances}
     assert servers == {2, 3, 4, 5, 6} and classes == {1, 2, 3, 4} and len(STREAMS) == 6
     assert {bool(i.strict) for i in instances} == {False, True}
     indifferent = sum(
-        any(utility == 0 for _, utility in _instance(i, CLAIMS["theorem"], 40).decisions()) for i in instances
+        any(utility == 0 for _, utility in _instance(i, CLAIMS["theorem"], 60).decisions()) for i in instances
     )
     assert indifferent > 20
 

@@ -85,6 +85,7 @@ class _Drawn(NamedTuple):
     strict: Any
 
 
+@functools.partial(jax.jit, static_argnames=("claim", "customers"))
 def _draw(key, claim: Claim, customers: int) -> _Drawn:
     """A random instance. Half of the rewards are such that a class leaves exactly where work is a whole number of jobs."""
     words = jax.random.bits(key, (PARAMETERS + 3 * customers,), jnp.uint32)

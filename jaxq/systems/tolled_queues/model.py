@@ -31,7 +31,8 @@ class TolledQueues(System):
     A customer joins the server of greatest utility ``R_i - theta_j - c_i x (expected time in the system)`` if that is
     >= 0 (``rule`` weak) or > 0 (strict), and balks otherwise. What it knows (``information``): ``workload``, the work
     before each server and its own size; ``workload-only``, its size at the mean of its class; ``lengths``, the number
-    n_j at each server, (n_j + 1)/mu_j being the time it expects for sizes of mean 1. ``ties`` go to the first server or to one at random.
+    n_j at each server, (n_j + 1)/mu_j being the time it expects for sizes of mean 1. ``ties`` go to the first server or
+    to one at random.
 
     Customers are of class i with probability lambda_i / sum lambda, independently; a size is the class's mean times a
     draw from ``size_law``. ``arrivals`` is scaled in time to the rate sum lambda: ``poisson``, the name of a law of the
@@ -188,7 +189,7 @@ class TolledQueues(System):
             customers = {i: sums.time * float(arriving[i]) for i in classes}
             per_time = 1.0 / sums.time
         else:
-            everyone = sums["customers"] if "customers" in sums else sums.events
+            everyone = sums.get("customers", sums.events)
             customers = {i: everyone * float(arriving[i] / arriving.sum()) for i in classes}
             per_time = float(arriving.sum()) / everyone
         joins = {(i, j): sums[f"joins_{i + 1}_{j + 1}"] for i in classes for j in servers}
