@@ -29,7 +29,7 @@ def read(system: type[System], chosen: Mapping[str, Any], options: Mapping[str, 
             raise ValueError(f"starts = {chosen['starts']}: only a search has random starts, not this objective")
         return None
     if descent:
-        raise ValueError(f"{descent[0]}: the objective {name} takes none; it sets {', '.join(known[name].parameters)}")
+        raise ValueError(f"{descent[0]}: the objective {name} takes none, as its starts are random")
     numbers = {n: number(chosen[n]) for n in NUMBERS if n in chosen}
     return prepare(instance, name, **numbers, **options)
 
