@@ -14,7 +14,7 @@ SMOOTH, HARD = (16, 600), (128, 2000)
 """Paths and customers of the smooth and of the true revenue."""
 SKIPPED = 0.1
 """Part of a path, its beginning, that is not counted."""
-TEMPERATURES = 0.1, 0.005
+TEMPERATURES = 0.2, 0.005
 """From and to, over the largest reward."""
 LEAST_SHARE = 1e-6
 """Of the capacity, at a server."""
