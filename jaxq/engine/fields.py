@@ -121,7 +121,7 @@ class Rule:
         return math.isfinite(x) and above and under and not (self.whole and x != math.floor(x))
 
     def parse(self, name: str, text: Any):
-        """The value that ``text`` stands for: ``none``, a number, ``a,b,c``, ``value*count`` in a list, a choice or table."""
+        """The value of ``text``: ``none``, a number, ``a,b,c``, ``value*count`` in a list, a choice; or of a table."""
         if self.optional and isinstance(text, str) and text.lower() == "none":
             return None
         if self.choices:

@@ -65,7 +65,7 @@ class Witness:
 
     def run(self, events, warmup):
         """Time averages: busy by edge, queues by class, prices by pool, tagged share by class."""
-        sums, time, arrivals, before = np.zeros(len(self.edges) + len(self.mu) + len(self.n)), 0.0, 0, 0
+        sums, time, before = np.zeros(len(self.edges) + len(self.mu) + len(self.n)), 0.0, [0]
         for k in range(warmup + events):
             if k == warmup:
                 before = list(self.tagged)
