@@ -24,8 +24,8 @@ SIMPLEX_SLACK = 1e-6
 class Rule:
     """What one field allows: bounds, whether whole, whether it may be a list or none; and how text becomes a value.
 
-    ``simplex``: always a list, which must sum to 1 (shares, splitting probabilities). ``table``: ``parse_compound`` takes
-    the table of an experiment file as well.
+    ``simplex``: always a list, which must sum to 1 (shares, splitting probabilities). ``rows``: always a matrix, each row of
+    which must sum to 1 (routing probabilities). ``table``: ``parse_compound`` takes the table of an experiment file too.
     """
 
     doc: str
@@ -38,12 +38,14 @@ class Rule:
     optional: bool = False
     listed: bool = False
     simplex: bool = False
+    rows: bool = False
     choices: tuple[str, ...] = ()
     parse_compound: Callable[[Any], Any] | None = None
     table: bool = False
     kind: type = object
 
     def __post_init__(self):
+        object.__setattr__(self, "simplex", self.simplex or self.rows)
         object.__setattr__(self, "listed", self.listed or self.simplex)
 
     @property
@@ -70,7 +72,8 @@ class Rule:
             bounds.append(f"{'<' if self.open_high else '<='} {self.high:g}")
         words += " " + " and ".join(bounds) if bounds else ""
         if self.simplex:
-            words = words.replace("a number", "a list of numbers", 1) + " that sum to 1"
+            kind = "rows, each a list of numbers" if self.rows else "a list of numbers"
+            words = words.replace("a number", kind, 1) + " that sum to 1"
         else:
             words += ", or a list of them" if self.listed else ""
         return words + (", or none" if self.optional else "")
@@ -104,10 +107,10 @@ class Rule:
         elif self.choices:
             good = value in self.choices
         elif isinstance(value, (list, tuple)) or (isinstance(value, (np.ndarray, jax.Array)) and np.ndim(value) > 0):
-            array = np.asarray(value)
-            good = self.listed and array.ndim == 1 and array.size > 0 and array.dtype.kind in "if"
-            good = good and all(self._good(x) for x in array.tolist())
-            good = good and not (self.simplex and abs(array.sum() - 1) > SIMPLEX_SLACK)
+            array = _array(value)
+            good = self.listed and array.ndim == 1 + self.rows and array.size > 0 and array.dtype.kind in "if"
+            good = good and all(self._good(x) for x in array.ravel().tolist())
+            good = good and not (self.simplex and np.any(np.abs(array.sum(axis=-1) - 1) > SIMPLEX_SLACK))
         else:
             number = isinstance(value, (int, float, np.number, jax.Array)) and not isinstance(value, bool)
             good = number and not self.simplex and self._good(np.asarray(value).item())
@@ -121,7 +124,8 @@ class Rule:
         return math.isfinite(x) and above and under and not (self.whole and x != math.floor(x))
 
     def parse(self, name: str, text: Any):
-        """The value of ``text``: ``none``, a number, ``a,b,c``, ``value*count`` in a list, a choice; or of a table."""
+        """The value that ``text`` stands for: ``none``, a number, a choice, ``a,b,c``, ``value*count`` in a list, rows
+        ``a,b;c,d``, a table."""
         if self.optional and isinstance(text, str) and text.lower() == "none":
             return None
         if self.choices:
@@ -129,12 +133,24 @@ class Rule:
         if self.parse_compound is not None:
             return self.parse_compound(text)
         try:
-            if self.listed and ("," in text or "*" in text):
-                parts = [part.partition("*") for part in text.split(",")]
-                return [float(v) for v, _, count in parts for _ in range(int(count or 1))]
-            return float(text)
+            if self.rows:
+                return [_listed(row) for row in text.split(";")]
+            return _listed(text) if self.listed and ("," in text or "*" in text) else float(text)
         except ValueError:
             raise ValueError(f"{name} = {text}: must be {self.allowed()} ({self.doc})") from None
+
+
+def _listed(text: str) -> list[float]:
+    parts = [part.partition("*") for part in text.split(",")]
+    return [float(v) for v, _, count in parts for _ in range(int(count or 1))]
+
+
+def _array(value) -> np.ndarray:
+    """Of text, which no rule allows, where nested lists make no array."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.array("uneven")
 
 
 _MISSING: Any = dataclasses.MISSING
@@ -145,7 +161,7 @@ def _field(rule: Rule, default):
 
 
 def real(doc: str, *, default=_MISSING, **rule) -> Any:
-    """A float64 field; keywords are those of `Rule` (low, high, open_low, open_high, optional, listed, simplex)."""
+    """A float64 field; keywords are those of `Rule` (low, high, open_low, open_high, optional, listed, ...)."""
     return _field(Rule(doc, **rule), default)
 
 

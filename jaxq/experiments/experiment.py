@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from jaxq.engine.progress import Meter, Silent
 from jaxq.engine.result import Metric, Result, Results
+from jaxq.stats.estimate import Estimate
 from jaxq.stats.intervals import family_bound
 
 ROUNDING = 1e-9
@@ -90,6 +92,22 @@ class Point:
         kind = "exact" if relation == "equals" else "bound"
         mean = None if mean is None else sign * mean
         return cls(where, name, Metric(mean, half_width, level, error, value, kind, z), (), relation)
+
+    @classmethod
+    def of_estimate(
+        cls,
+        estimate: Estimate,
+        result: Result,
+        where: dict[str, Any],
+        name: str,
+        value: float,
+        relation: str = "equals",
+    ) -> "Point":
+        """A number derived from the estimates of a result, judged against ``value``."""
+        level = result.run["level"]
+        width = estimate.half_width(level) if math.isfinite(estimate.standard_error) else None
+        row = {"mean": estimate.value, "half_width": width, "level": level}
+        return cls.of_difference(row, where, name, value, relation)
 
     @property
     def excess(self) -> float | None:

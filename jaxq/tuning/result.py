@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxq.engine.result import MEANING as RUN_MEANING
 from jaxq.engine.result import SCHEMA, Metric, Result, aligned, check_path, finite, plain, replacing, write_csv
 from jaxq.engine.system import System
@@ -115,7 +117,8 @@ class Tuning:
                 write_csv(partial, self.rows())
 
     def rows(self) -> list[dict[str, Any]]:
-        """The trace with one column a number; element i of a list is ``name_i``, from 1."""
+        """The trace with one column a number; element i of a list is ``name_i``, from 1,
+        and of a matrix ``name_i_j``."""
         return [
             {"step": s.step, **columns(s), "objective": s.objective, "gradient_norm": s.gradient_norm}
             for s in self.trace
@@ -142,8 +145,11 @@ def columns(step: Step) -> dict[str, float]:
     """The values of an iterate, one number a name."""
     found = {}
     for name, value in _values(step).items():
-        several = isinstance(value, list)
-        found |= {f"{name}_{i}": x for i, x in enumerate(value, 1)} if several else {name: value}
+        array = np.asarray(value)
+        found |= {
+            "_".join([name, *(str(i + 1) for i in at)]): x
+            for at, x in zip(np.ndindex(array.shape), array.ravel().tolist(), strict=True)
+        }
     return found
 
 

@@ -113,7 +113,7 @@ def prepare(
 def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
     """Descend, then simulate."""
     declared = rules(type(problem.system))
-    bijections = {name: bijection(declared[name]) for name in problem.start}
+    bijections = {name: bijection(declared[name], value) for name, value in problem.start.items()}
     sign = -1.0 if problem.objective.maximise else 1.0
 
     def function(values):

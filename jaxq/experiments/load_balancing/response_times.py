@@ -9,7 +9,7 @@ from jaxq.analytic.load_balancing.modified import modified_system
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import compare
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
-from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS, of_estimate
+from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS
 from jaxq.stats.estimate import Estimate
 from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.policy import parse_policy
@@ -56,13 +56,13 @@ def compute(run: Run) -> Findings:
         points.append(Point.of(result, where, "response_time", bound, "at least"))
         mixture = _sum([chance * stay(j, i) for (j, i), chance in joins.items()])
         # the jobs seen on arrival against the time averages: Little's law, and what each type works off
-        points.append(of_estimate(mixture - time, result, where, "response_time_by_mixture_less_by_little", 0.0))
+        points.append(Point.of_estimate(mixture - time, result, where, "response_time_by_mixture_less_by_little", 0.0))
         fast = (float(servers[0]) - result.estimates["idle_servers_1"]) * RATES[0]
         works = (fast, result.estimates["busy_capacity"] - fast)  # idle_servers_2 is from the balance itself
         for j in range(len(RATES)):
             share = _sum([chance for (kind, _), chance in joins.items() if kind == j])
             less = share - works[j] / arrivals
-            points.append(of_estimate(less, result, where, f"joins_{j + 1}_less_work", 0.0))
+            points.append(Point.of_estimate(less, result, where, f"joins_{j + 1}_less_work", 0.0))
         row: dict[str, Any] = {"policy": name, "mean": time.value, "mean_half_width": time.half_width(level)}
         for p in QUANTILES:
             quantile = result[f"response_{p:g}"]

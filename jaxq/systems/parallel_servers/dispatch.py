@@ -54,6 +54,7 @@ class Dispatch(JumpProcess):
     pools: tuple[str, ...] = eqx.field(static=True)
 
     stride = 5
+    tile = 128  # as fast as 64, and compiled in half the time (loops over 64 are unrolled whole)
 
     @property
     def drifts(self):

@@ -12,27 +12,32 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.fields import choice, compound, positive, real
-from jaxq.engine.system import System
+from jaxq.engine.system import Reference, System
 from jaxq.systems.parallel_servers.allocation import Allocated, Allocation
 from jaxq.systems.parallel_servers.dispatch import Dispatch
 from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network import Network, Rates
 from jaxq.systems.parallel_servers.policy import POLICIES, Setting
 from jaxq.systems.parallel_servers.preference import Preferences, parse_preferences
+from jaxq.systems.parallel_servers.safety import is_tree, prices
 from jaxq.systems.parallel_servers.schedule import Changes, Schedule, parse_changes
+
+REFUSING = ("shadow-rm", "shadow-tandem")
+"""Policies that drop customers."""
 
 
 class ParallelServers(System):
     """A network of classes and pools under a control policy, with or without abandonment, in or out of overload.
 
     ``priority``, ``c-mu``, ``c-mu-theta``, ``max-weight`` (-preemptive or not), ``lqfs`` and ``fsf`` keep one line a class;
-    ``random`` splits arrivals by ``routing``; ``shadow-...`` routes by virtual queues with step ``eta``, which start at the
-    prices of the planning problem. A network is a name, a .toml file, or the table of one; ``scale`` is its n.
+    ``random`` splits arrivals by ``routing``; ``shadow-...`` routes by virtual queues with step ``eta``, which start at
+    ``initial_prices``. A network is a name, a .toml file, or the table of one; ``scale`` is its n.
 
     Metrics: queue_<class>, busy_<class>_<pool>, idle_<pool>; abandonment_<class> and tagged_<class>, shares of the arrivals;
     departures_<class>, which balance lambda_i; reward_rate = sum g_i mu_ij psi_ij, holding_cost = sum h_i x customers of
-    class i in system, number_in_system, total_queue; of shadow routing price_<pool> and load_price_<pool>, eta x the
-    virtual queues. After ``changes`` of the arrival rates they are of the last ones.
+    class i in system, number_in_system, total_queue; of trees without abandonment weighted_idle, in servers of the last
+    pool; of shadow routing price_<pool> and load_price_<pool>, eta x the virtual queues. After ``changes`` of the arrival
+    rates they are of the last ones. ``safety``, ``staffing_costs``, ``safety_target``: of balanced saturation and tuning.
     """
 
     network: Network = compound(
@@ -60,6 +65,18 @@ class ParallelServers(System):
         optional=True,
     )
     eta: float = positive("step of shadow routing; prices are eta x virtual queues", default=0.1)
+    routing: Any = real(
+        "p_ij, probability that class i is sent to pool j, a row a class; none: even over its pools",
+        low=0.0,
+        rows=True,
+        default=None,
+        optional=True,
+    )
+    initial_prices: str = choice(
+        "prices that shadow routing starts with, those of the planning problem or 0",
+        ("planned", "zero"),
+        default="planned",
+    )
     staffing: Any = real(
         "second-order staffing nh_j, servers/sqrt(n) of each pool; none: the network's own",
         default=None,
@@ -73,6 +90,16 @@ class ParallelServers(System):
         default=None,
         optional=True,
     )
+    safety: Any = positive(
+        "p, how classes share the safety staffing of a tree; none: evenly",
+        default=None,
+        optional=True,
+        simplex=True,
+    )
+    staffing_costs: Any = positive(
+        "c_j, money a server of each pool, for tuning; none: 1", default=None, optional=True, listed=True
+    )
+    safety_target: float = real("theta^n that a tuned staffing must have", default=1.0)
 
     name = "parallel-servers"
 
@@ -82,11 +109,18 @@ class ParallelServers(System):
 
     def check_fields(self):
         network = self.network
-        if self.staffing is not None and np.size(self.staffing) != len(network.pools):
-            raise ValueError(
-                f"staffing = {np.asarray(self.staffing).tolist()}: must be {len(network.pools)} numbers, one a pool "
-                f"({', '.join(network.pools)})"
-            )
+        for name, names, one in (
+            ("staffing", network.pools, "pool"),
+            ("staffing_costs", network.pools, "pool"),
+            ("safety", network.classes, "class"),
+        ):
+            value = getattr(self, name)
+            if value is not None and np.size(value) != len(names):
+                raise ValueError(
+                    f"{name} = {np.asarray(value).tolist()}: must be {len(names)} numbers, one a {one} ({', '.join(names)})"
+                )
+        if self.routing is not None:
+            self._check_routing(np.asarray(self.routing))
         if self.changes is not None:
             self.changes.check(network.classes)
         self.rates()
@@ -98,9 +132,39 @@ class ParallelServers(System):
         if not self.policy.startswith("shadow"):  # those solve a linear program, when they are prepared
             POLICIES[self.policy].build(setting)
 
+    def _check_routing(self, routing: np.ndarray) -> None:
+        classes, pools, served = self.network.classes, self.network.pools, self.network.service_rates > 0
+        if routing.shape != served.shape:
+            raise ValueError(
+                f"routing = {routing.tolist()}: must be {len(classes)} rows, one a class ({', '.join(classes)}), of "
+                f"{len(pools)} numbers, one a pool ({', '.join(pools)})"
+            )
+        for i, j in np.argwhere((routing > 0) & ~served):
+            raise ValueError(
+                f"routing row {i + 1} (class {classes[i]}), pool {pools[j]} = {routing[i, j]:g}: must be 0, as the pool "
+                "does not serve the class"
+            )
+
     def rates(self) -> Rates:
         """The rates at the scale of this system, before any change."""
         return self.network.at(self.scale, self.staffing)
+
+    @property
+    def size(self) -> float:
+        """n."""
+        return self.network.scale if self.scale is None else float(self.scale)
+
+    @property
+    def staffed(self) -> bool:
+        """Whether the theory of safety staffing applies: a tree, no abandonment, and no customer is refused."""
+        network = self.network
+        loses = network.abandonment_rates.any() or self.policy in REFUSING
+        return not loses and is_tree(network.edges, len(network.classes), len(network.pools))
+
+    def shares(self) -> np.ndarray:
+        """p, shape (I,)."""
+        classes = len(self.network.classes)
+        return np.full(classes, 1 / classes) if self.safety is None else np.asarray(self.safety)
 
     def last_arrival_rates(self) -> np.ndarray:
         """lambda_i after the last change, shape (I,), 1/time."""
@@ -111,15 +175,17 @@ class ParallelServers(System):
         from jaxq.systems.parallel_servers import oracle
 
         rates, network = self.rates(), self.network
+        zero = self.initial_prices == "zero"
         return Setting(
             network,
             rates,
             self.priorities,
             self.preferences,
-            None,
+            self.routing,
             float(self.eta),
-            lambda: oracle.pool_prices(*rates, network.rewards),
-            lambda: oracle.load_prices(*rates),
+            lambda: np.zeros(len(network.pools)) if zero else oracle.pool_prices(*rates, network.rewards),
+            lambda: np.zeros(len(network.pools)) if zero else oracle.load_prices(*rates),
+            lambda: oracle.saturation_targets(*rates, self.shares()),
         )
 
     def parameters(self):
@@ -136,7 +202,7 @@ class ParallelServers(System):
         if not self.last_arrival_rates().any():
             raise ValueError(f"network = {self.network}: must have an arrival rate > 0 (in the end nobody arrives)")
         patient = self.network.abandonment_rates == 0
-        if not patient.any() or self.policy in ("shadow-rm", "shadow-tandem"):
+        if not patient.any() or self.policy in REFUSING:
             return
         arrivals, services, servers = self.last_arrival_rates(), *self.rates()[1:]
         load = oracle.load(arrivals[patient], services[patient], servers)
@@ -170,14 +236,40 @@ class ParallelServers(System):
     def oracle(self):
         from jaxq.systems.parallel_servers import oracle
 
-        return oracle.parallel_servers(
+        network, setting = self.network, self.setting()
+        control = oracle.Control(
+            self.policy,
+            network.holding_costs,
+            None if self.priorities is None else setting.by_pair(setting.priority()),
+            None if self.preferences is None else setting.by_pair(setting.preference()),
+            setting.shares() if self.policy == "random" else None,
+        )
+        found = oracle.parallel_servers(
             self.last_arrival_rates(),
             *self.rates()[1:],
-            self.network.abandonment_rates,
-            self.network.rewards,
-            self.network.classes,
-            self.network.pools,
+            network.abandonment_rates,
+            network.rewards,
+            network.classes,
+            network.pools,
+            control,
         )
+        if self.staffed:
+            spare = oracle.weighted_idle(self.last_arrival_rates(), *self.rates()[1:])
+            found["weighted_idle"] = Reference(spare, "identity")
+        return found
+
+    def objectives(self):
+        from jaxq.systems.parallel_servers import oracle
+        from jaxq.systems.parallel_servers.objectives import routing_objectives, shadow_objectives
+        from jaxq.systems.parallel_servers.staffing_objectives import staffing_objectives
+
+        rates = self.rates()._replace(arrival_rates=self.last_arrival_rates())
+        rewards = self.network.rewards
+        if self.policy == "random" and self.priorities is None:
+            return routing_objectives(rates, rewards)
+        if self.policy.startswith("shadow-rm"):
+            return shadow_objectives(rates, rewards, *oracle.plan(*rates, rewards))
+        return staffing_objectives(self)
 
     def metrics(self, sums):
         network, rates, arrivals = self.network, self.rates(), self.last_arrival_rates()
@@ -188,6 +280,11 @@ class ParallelServers(System):
         found |= {f"busy_{classes[i]}_{pools[j]}": z for (i, j), z in busy.items()}
         for pool in pools:
             found[f"idle_{pool}"] = sums[f"idle_{pool}"] / time
+        if self.staffed:
+            worth = prices(network.edges, self.setting().services, len(pools), self.shares())[1]
+            found["weighted_idle"] = sum(
+                float(w / worth[-1]) * found[f"idle_{pool}"] for w, pool in zip(worth, pools, strict=True)
+            )
         in_service = [sum(z for (k, _), z in busy.items() if k == i) for i in range(len(classes))]
         served = [
             sum(float(rates.service_rates[i, j]) * z for (k, j), z in busy.items() if k == i)

@@ -1,0 +1,134 @@
+"""SHADOW-LB and SHADOW-TANDEM on the X-model from underload to overload, told neither rates nor regime.
+
+Arrival rates are those of the X-model times a factor; rho is the load of the balancing problem. In underload both keep
+every pool at load rho, and SHADOW-TANDEM tags nobody; in overload it tags what the planning problem rejects. At rho = 1
+the sum of its virtual queues has no drift, sigma^2 = lambda/mu^2 = 50 and a barrier at nu_j/eta = 40 for each: as for a
+reflected Brownian motion it tags sigma^2/(2 x 80) of work in a unit of time, .005 of class 1.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from jaxq.engine.result import Result, Results
+from jaxq.engine.simulate import compare
+from jaxq.experiments.experiment import Experiment, Findings, Point, Run
+from jaxq.experiments.parallel_servers.paper import (
+    FEW_REPLICAS,
+    PAPER,
+    REPLICAS,
+    X_MODEL,
+    balances,
+    plan_of,
+    rejected,
+    reward_row,
+)
+from jaxq.systems.parallel_servers.model import ParallelServers
+from jaxq.systems.parallel_servers.oracle import load
+
+POLICIES = ("shadow-lb", "shadow-tandem")
+LOADS, QUICK_LOADS = (0.7, 0.85, 0.95, 1.0, 1.05, 1.2, 1.3), (0.7, 1.0, 1.2)
+NOBODY_LEAVES = 0.7
+"""Load at which fewer than one in 10^5 abandon, so that pools are busy as planned."""
+MOST_TAGGED = 0.01
+"""Share tagged of class 1 in the critical regime."""
+EVENTS, QUICK_EVENTS = 500_000, 80_000
+WARMUP = 250_000
+"""Events per replica: 150 units of time, five times what virtual queues without drift take to their barrier at 40."""
+
+
+def systems(policy: str, loads) -> list[ParallelServers]:
+    """The X-model at each load."""
+    least = load(X_MODEL.arrival_rates, X_MODEL.service_rates, X_MODEL.servers)
+    networks = [X_MODEL.replace(arrival_rates=X_MODEL.arrival_rates * rho / least, name=f"{rho:g}") for rho in loads]
+    return [ParallelServers(network, policy=policy) for network in networks]
+
+
+def judged(result: Result, system: ParallelServers, where: dict[str, Any]) -> list[Point]:
+    """Pools as loaded as planned where nobody leaves; the tagged as the planning problem rejects, in overload and under."""
+    network, rho, points = system.network, where["load"], balances(result, where)
+    if rho == NOBODY_LEAVES and system.policy == "shadow-lb":
+        for pool, servers in zip(network.pools, network.servers.tolist(), strict=True):
+            busy = 1 - result.estimates[f"idle_{pool}"] / servers
+            points.append(Point.of_estimate(busy, result, where, f"load_{pool}", rho))
+    if system.policy != "shadow-tandem":
+        return points
+    for name, share in zip(network.classes, rejected(system, plan_of(system)), strict=True):
+        if rho != 1:
+            points.append(Point.of(result, where, f"tagged_{name}", round(share, 12) + 0.0))
+        elif name == "1":
+            points.append(Point.of(result, where, f"tagged_{name}", MOST_TAGGED, "at most"))
+    return points
+
+
+def compute(run: Run) -> Findings:
+    """Both policies at every load."""
+    points, results, rows = [], Results(), []
+    loads = QUICK_LOADS if run.quick else LOADS
+    for policy in POLICIES:
+        given = systems(policy, loads)
+        replicas, events = (FEW_REPLICAS, QUICK_EVENTS) if run.quick else (REPLICAS, EVENTS)
+        found = run.results(compare, given, events=events, warmup=WARMUP, replicas=replicas)
+        results += found
+        for rho, system, result in zip(loads, given, found, strict=False):
+            where, plan = {"policy": policy, "load": rho}, plan_of(system)
+            points += judged(result, system, where)
+            row: dict[str, Any] = {**where, **reward_row(result, plan.reward)}
+            for pool, servers in zip(X_MODEL.pools, X_MODEL.servers.tolist(), strict=True):
+                idle = result[f"idle_{pool}"]
+                row |= {f"load_{pool}": None if idle.mean is None else 1 - idle.mean / servers}
+                row |= {f"load_{pool}_half_width": None if idle.half_width is None else idle.half_width / servers}
+            row["rejected_1"] = max(0.0, rejected(system, plan)[0])
+            tagged = result.metrics.get("tagged_1")
+            row |= {"tagged_1": tagged and tagged.mean, "tagged_1_half_width": tagged and tagged.half_width}
+            rows.append(row)
+    return Findings({"balance": rows, "balance-points": [point.row() for point in points]}, points, results)
+
+
+def draw(findings: Findings) -> Any:
+    """Loads of the pools, share tagged and share of the optimum, against the load of the balancing problem."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.sweep import COLOURS
+
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    every = left, middle, right = figure.subplots(1, 3)
+    rows = findings.tables["balance"]
+    for i, policy in enumerate(POLICIES):
+        mine = [row for row in rows if row["policy"] == policy]
+        loads, label = [row["load"] for row in mine], policy.replace("shadow-", "SHADOW-").upper()
+        style = {"color": COLOURS[i], "markerfacecolor": "white", "markersize": 4.5, "capsize": 2, "linewidth": 1.1}
+        for j, pool in enumerate(X_MODEL.pools):
+            means, widths = [row[f"load_{pool}"] for row in mine], [row[f"load_{pool}_half_width"] for row in mine]
+            left.errorbar(loads, means, widths, fmt="os"[j], label=f"{label}, pool {pool}", **style)
+        if policy == "shadow-tandem":
+            means, widths = [row["tagged_1"] for row in mine], [row["tagged_1_half_width"] for row in mine]
+            middle.errorbar(loads, means, widths, fmt="s", label=label, **style)
+        shares, widths = [row["share"] for row in mine], [row["share_half_width"] for row in mine]
+        right.errorbar(loads, shares, widths, fmt="os"[i] + "-", label=label, **style)
+    axis = np.linspace(LOADS[0], LOADS[-1], 141)
+    tagged = [max(0.0, rejected(system, plan_of(system))[0]) for system in systems("shadow-tandem", axis)]
+    left.plot(axis, np.minimum(axis, 1.0), color=ORACLE, linewidth=1.2, zorder=1, label="balancing problem")
+    middle.plot(axis, tagged, color=ORACLE, linewidth=1.2, zorder=1, label="planning problem")
+    left.set_title("share of busy servers", loc="left", fontsize="medium")
+    middle.set_title("share of class 1 that is tagged", loc="left", fontsize="medium")
+    right.set_title("reward, share of the optimum", loc="left", fontsize="medium")
+    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    for ax in every:
+        tidy(ax)
+        ax.axvline(1.0, color="0.6", linewidth=0.9, linestyle=":", zorder=1)
+        ax.set_xlabel("load of the balancing problem")
+        if rows:
+            ax.legend(frameon=False, fontsize="small")
+    return figure
+
+
+EXPERIMENT = Experiment(
+    "parallel-servers/balance",
+    "SHADOW-LB and SHADOW-TANDEM from underload to overload",
+    f"{PAPER}, SHADOW-LB and SHADOW-TANDEM",
+    compute,
+    draw,
+)

@@ -1,0 +1,126 @@
+"""The numbers of the e-companion, Section EC.2: c-mu/theta on an X-model in overload, as printed, as fluid, simulated.
+
+The parameters are reconstructed (`jaxq.systems.parallel_servers.named.x_model`): set A is the roundest that has the printed
+fluid digits, set B has the printed revenues too; ``slow`` is set A with mu_14 = .01. Five fluid numbers are printed
+truncated, the sixth rounded. The printed simulations have sampling errors of their own.
+"""
+
+import math
+from typing import Any
+
+from jaxq.analytic.parallel_servers.x_model import x_model
+from jaxq.engine.result import Metric, Result, Results
+from jaxq.engine.simulate import simulate
+from jaxq.experiments.experiment import Experiment, Findings, Point, Run
+from jaxq.experiments.parallel_servers.paper import FEW_REPLICAS, PAPER, REPLICAS, balances, plan_of
+from jaxq.systems.parallel_servers.model import ParallelServers
+
+SETS = {"A": "x-model", "B": "x-model-b", "slow": "x-model-slow"}
+QUANTITIES = ("busy_1_3", "busy_2_3", "busy_1_4", "busy_2_4", "queue_1", "queue_2", "abandonment_1", "reward_rate")
+FLUID = {"busy_1_3": 12.86, "busy_2_3": 87.13, "busy_1_4": 37.13, "busy_2_4": 62.86, "queue_1": 161.39}
+"""EC.2's digits, truncated; and .6456 of class 1 abandon, rounded."""
+ROUNDED = {"abandonment_1": 0.6456}
+SIMULATED = {
+    "busy_1_3": 13.56,
+    "busy_2_3": 86.44,
+    "busy_1_4": 37.71,
+    "busy_2_4": 62.28,
+    "queue_1": 158.91,
+    "queue_2": 5.98,
+    "abandonment_1": 0.634,
+}
+SLOW_FLUID, SLOW_SIMULATED = {"abandonment_1": 0.995, "loss": 0.15, "loss_against_shadow": 0.133}, 0.9918
+OPTIMUM, PRICES = 1340.0, {"pool_3": 4.0, "pool_4": 4.0, "class_1": 0.0, "class_2": 0.9}
+"""Of set A and of slow, by hand: class 2 in full, psi_24 = 100 and psi_23 = 50, class 1 on the 50 servers left of pool 3."""
+LOSS = 0.21
+"""What c-mu/theta loses at mu_14 = .01, at least; the fluid says .148, as it has Y_2 = 0."""
+EVENTS, QUICK_EVENTS, WARMUP = 3_000_000, 120_000, 20_000
+"""Per replica. 1700 events are one unit of time, in which set A relaxes."""
+SLOW_WARMUP = 700_000
+"""1350 events are one unit of time; pool 4 relaxes in 1/mu_14 = 100, and is five of these away from its start."""
+
+
+def fluid(network: str) -> dict[str, float]:
+    """The rest point of the fluid, EC.29-EC.32, under the names of the metrics."""
+    given = ParallelServers(network).network
+    rates = (given.arrival_rates, given.service_rates, given.servers, given.abandonment_rates)
+    found = x_model(*rates, priority=[1, 0], rewards=given.rewards)
+    busy = {f"busy_{given.classes[i]}_{given.pools[j]}": float(found.busy[i, j]) for i, j in given.edges}
+    queues = {f"queue_{name}": float(q) for name, q in zip(given.classes, found.queue, strict=True)}
+    return busy | queues | {"abandonment_1": float(found.abandonment[0]), "reward_rate": found.reward_rate}
+
+
+def known(where: dict[str, Any], name: str, value: float, wanted: float) -> Point:
+    """A number without error and what it must be."""
+    return Point(where, name, Metric(value, None, 0.95, None, wanted, "exact"))
+
+
+def digits() -> list[Point]:
+    """The fluid's digits as printed, psi_13 as the root of a quadratic, the optimum of the planning problem, its prices."""
+    found, where = fluid("x-model"), {"set": "A", "of": "fluid"}
+    points = [known(where, name, math.floor(100 * found[name]) / 100, printed) for name, printed in FLUID.items()]
+    points += [known(where, name, round(found[name], 4), printed) for name, printed in ROUNDED.items()]
+    root = (-350 + math.sqrt(350**2 + 4 * 3 * 5000)) / 6  # 3 x^2 + 350 x = 5000
+    points.append(known(where, "busy_1_3", found["busy_1_3"], root))
+    system, where = ParallelServers(), {"set": "A", "of": "planning"}
+    plan, network = plan_of(system), system.network
+    prices = {f"pool_{name}": p for name, p in zip(network.pools, plan.pool_prices, strict=True)}
+    prices |= {f"class_{name}": p for name, p in zip(network.classes, plan.class_prices, strict=True)}
+    points.append(known(where, "reward_rate", plan.reward, OPTIMUM))
+    return points + [known(where, name, float(prices[name]), price) for name, price in PRICES.items()]
+
+
+def measure(run: Run, network: str, policy: str = "c-mu-theta") -> Result | None:
+    """One run; None after Ctrl-C."""
+    events, warmup = QUICK_EVENTS if run.quick else EVENTS, SLOW_WARMUP if network == SETS["slow"] else WARMUP
+    replicas = FEW_REPLICAS if run.quick else REPLICAS
+    system = ParallelServers(network, policy=policy)
+    found = run.results(simulate, system, events=events, warmup=warmup, replicas=replicas)
+    return found[0] if found else None
+
+
+def slow_losses(found: Result, shadow: Result | None) -> list[dict[str, Any]]:
+    """What c-mu/theta loses at mu_14 = .01, against the optimum and against SHADOW-RM: in the fluid and simulated."""
+    level, rest = found.run["level"], fluid(SETS["slow"])["reward_rate"]
+    rows, reward = [], found.estimates["reward_rate"]
+    for name, against in (("loss", OPTIMUM), ("loss_against_shadow", shadow and shadow.estimates["reward_rate"])):
+        if against is not None:
+            lost, best = 1 - reward / against, against if against == OPTIMUM else against.value
+            about = {"set": "slow", "quantity": name, "paper_fluid": SLOW_FLUID[name], "fluid": 1 - rest / best}
+            rows.append({**about, "paper_simulated": None, "here": lost.value, "half_width": lost.half_width(level)})
+    return rows
+
+
+def compute(run: Run) -> Findings:
+    """The fluid digits and prices; c-mu/theta on the three networks, and SHADOW-RM on the slow one."""
+    points, results, rows = [], Results(), []
+    with run.work():
+        points += digits()
+    for name, network in SETS.items():
+        result = None if run.interrupted else measure(run, network)
+        if result is None:
+            break
+        where = {"set": name, "of": "c-mu-theta"}
+        results.append(result)
+        points += balances(result, where)
+        rest = fluid(network)
+        for quantity in QUANTITIES:
+            printed = {"slow": {"abandonment_1": SLOW_SIMULATED}}.get(name, SIMULATED).get(quantity)
+            of_fluid = {"slow": SLOW_FLUID}.get(name, FLUID | ROUNDED).get(quantity)
+            row = {"set": name, "quantity": quantity, "paper_fluid": of_fluid, "fluid": rest[quantity]}
+            here = {"here": result[quantity].mean, "half_width": result[quantity].half_width}
+            rows.append({**row, "paper_simulated": printed, **here})
+        points.append(Point.of(result, where, "reward_rate", plan_of(ParallelServers(network)).reward, "at most"))
+        if name == "slow":
+            points.append(Point.of(result, where, "reward_rate", (1 - LOSS) * OPTIMUM, "at most"))
+            shadow = measure(run, network, "shadow-rm")
+            rows += slow_losses(result, shadow)
+            if shadow is not None:
+                results.append(shadow)
+                points += balances(shadow, {"set": name, "of": "shadow-rm"})
+    return Findings({"companion": rows, "companion-points": [p.row() for p in points]}, points, results, rows)
+
+
+EXPERIMENT = Experiment(
+    "parallel-servers/companion", "The e-companion's numbers: printed, fluid and simulated", f"{PAPER}, EC.2", compute
+)

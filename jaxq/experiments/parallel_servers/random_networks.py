@@ -1,0 +1,119 @@
+"""SHADOW-RM on networks drawn at random, which nobody chose: its share of the planning optimum beside that of c-mu/theta."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jaxq.engine.result import Result, Results
+from jaxq.engine.simulate import simulate
+from jaxq.experiments.experiment import Experiment, Findings, Point, Run
+from jaxq.experiments.parallel_servers.paper import (
+    FEW_REPLICAS,
+    PAPER,
+    REPLICAS,
+    balances,
+    plan_of,
+    reward_row,
+)
+from jaxq.systems.parallel_servers.model import ParallelServers
+from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.oracle import load
+
+SEED, COUNT, QUICK_COUNT = 20110960, 5, 1
+"""The seed is the paper's number; it was never tried before this experiment was written."""
+SIZES, THERE = (2, 4), 0.6
+"""Least and most classes and pools; probability that a pool serves a class."""
+OVERLOAD, SERVERS = 1.2, (80, 120)
+"""Load of the balancing problem; servers of a pool."""
+POLICIES, QUICK_POLICIES = ("shadow-rm", "shadow-rm-tag", "c-mu-theta"), ("shadow-rm", "c-mu-theta")
+NEAR = 0.95
+"""Share of the optimum that SHADOW-RM reaches at least: pools are as small as those of the X-model, where it has .98."""
+EVENTS, QUICK_EVENTS, WARMUP_TIME = 300_000, 40_000, 20.0
+"""Events per replica; time left out, ten times the longest mean patience."""
+
+
+def draw_network(random: np.random.Generator) -> Network:
+    """A network in overload; service rates from 1 to 4, abandonment rates and rewards from .5 to 2, all log-uniform."""
+    classes, pools = random.integers(SIZES[0], SIZES[1], 2, endpoint=True)
+    there = random.random((classes, pools)) < THERE
+    there[np.arange(classes), random.integers(pools, size=classes)] = True
+    there[random.integers(classes, size=pools), np.arange(pools)] = True
+    services = np.where(there, 4 ** random.random((classes, pools)), 0.0)
+    servers = random.integers(*SERVERS, pools, endpoint=True)
+    arrivals = 4 ** random.random(classes)
+    arrivals *= OVERLOAD / load(arrivals, services, servers)
+    patience, rewards = 4 ** (random.random(classes) - 0.5), 4 ** (random.random(classes) - 0.5)
+    return Network(arrivals, services, servers, patience, rewards, name=f"{classes} x {pools}")
+
+
+def networks(count: int) -> list[Network]:
+    """The first so many."""
+    random = np.random.default_rng(SEED)
+    return [draw_network(random) for _ in range(count)]
+
+
+def measure(run: Run, system: ParallelServers) -> Result | None:
+    """One run; None after Ctrl-C."""
+    events, replicas = (QUICK_EVENTS, FEW_REPLICAS) if run.quick else (EVENTS, REPLICAS)
+    # in overload there are at most as many other events as arrivals
+    warmup = math.ceil(2 * WARMUP_TIME * system.network.arrival_rates.sum())
+    found = run.results(simulate, system, events=events, warmup=warmup, replicas=replicas)
+    return found[0] if found else None
+
+
+def compute(run: Run) -> Findings:
+    """Every policy on every network."""
+    points, results, rows = [], Results(), []
+    for k, network in enumerate(networks(QUICK_COUNT if run.quick else COUNT)):
+        for policy in QUICK_POLICIES if run.quick else POLICIES:
+            system = ParallelServers(network, policy=policy)
+            result = None if run.interrupted else measure(run, system)
+            if result is None:
+                break
+            plan, where = plan_of(system), {"network": k + 1, "size": network.name, "policy": policy}
+            results.append(result)
+            rows.append({**where, **reward_row(result, plan.reward)})
+            points += balances(result, where)
+            points.append(Point.of(result, where, "reward_rate", plan.reward, "at most"))
+            if policy.startswith("shadow"):
+                points.append(Point.of(result, where, "reward_rate", NEAR * plan.reward, "at least"))
+    return Findings({"random-networks": rows, "random-networks-points": [p.row() for p in points]}, points, results)
+
+
+def draw(findings: Findings) -> Any:
+    """Share of the optimum by network and policy."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.sweep import COLOURS
+
+    rows = findings.tables["random-networks"]
+    drawn = list(dict.fromkeys((row["network"], row["size"]) for row in rows))
+    figure = Figure(figsize=(7.5, 0.62 * len(drawn) + 1.5), layout="constrained")
+    ax = figure.subplots()
+    tidy(ax)
+    for i, policy in enumerate(dict.fromkeys(row["policy"] for row in rows)):
+        mine = [row for row in rows if row["policy"] == policy]
+        places = [row["network"] + 0.16 * (i - 1.5) for row in mine]
+        shares, widths = [row["share"] for row in mine], [row["share_half_width"] for row in mine]
+        style = {"color": COLOURS[i], "markerfacecolor": "white", "markersize": 5, "capsize": 2}
+        ax.errorbar(shares, places, xerr=widths, fmt="os^D"[i], label=policy, **style)
+    ax.axvline(1.0, color="0.4", linewidth=1.0, zorder=1)
+    ax.set_yticks([k for k, _ in drawn], [f"network {k}, {size}" for k, size in drawn])
+    ax.set_ylim(len(drawn) + 0.6, 0.4)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.set_xlabel("reward rate, share of the planning optimum")
+    if rows:
+        ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+EXPERIMENT = Experiment(
+    "parallel-servers/random-networks",
+    "SHADOW-RM on networks drawn at random",
+    f"{PAPER}, SHADOW-RM and the planning problem",
+    compute,
+    draw,
+)
