@@ -17,6 +17,8 @@ GROUPS = 256
 FEW = 30
 """Below this many replicas, intervals are from batch means within replicas."""
 GROWTH_T = 5.0
+NOTHING = 1e-6
+"""Growth over half of a run, as a share of the value, that is rounding: a constant has next to no spread."""
 LINEAR = 0.75
 """Slope of the second half over that of the first, above which a rise is growth and not a slow relaxation."""
 
@@ -127,7 +129,9 @@ def growing(stack: Stack, point: int, level: float) -> dict[str, dict[str, float
     for name in series[0]:
         slope, ratio = warmup.growth([w[name] for w in series], length)
         error = slope.standard_error
-        if error > 0 and slope.value > GROWTH_T * error and ratio >= LINEAR:
+        grown = slope.value * length * half
+        least = max(GROWTH_T * error * length * half, NOTHING * abs(series[-1][name].value))
+        if error > 0 and grown > least and ratio >= LINEAR:
             found[name] = {"rate": slope.value, "half_width": finite(slope.half_width(level)), "level": level}
     return found
 

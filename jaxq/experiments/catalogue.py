@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-from jaxq.experiments import load_balancing, parallel_servers, staffing, token_pool
+from jaxq.experiments import load_balancing, parallel_servers, staffing, token_pool, tolled_queues
 from jaxq.experiments.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -13,6 +13,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         *load_balancing.EXPERIMENTS,
         *parallel_servers.EXPERIMENTS,
         *staffing.EXPERIMENTS,
+        *tolled_queues.EXPERIMENTS,
     )
 }
 

@@ -108,13 +108,7 @@ class Tuning:
 
     def save(self, path) -> None:
         """Write everything as ``.json`` or the trace as ``.csv``. ValueError for another ending."""
-        path = Path(path)
-        check_path(path, (".json", ".csv"))
-        with replacing(path) as partial:
-            if path.suffix == ".json":
-                partial.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
-            else:
-                write_csv(partial, self.rows())
+        save(self, path)
 
     def rows(self) -> list[dict[str, Any]]:
         """The trace with one column a number; element i of a list is ``name_i``, from 1,
@@ -141,10 +135,26 @@ class Tuning:
         return plot_tuning(self, ax)
 
 
+def save(outcome: Any, path) -> None:
+    """Write what has ``to_dict`` as ``.json``, or its ``rows`` as ``.csv``. ValueError for another ending."""
+    path = Path(path)
+    check_path(path, (".json", ".csv"))
+    with replacing(path) as partial:
+        if path.suffix == ".json":
+            partial.write_text(json.dumps(outcome.to_dict(), indent=1, allow_nan=False) + "\n")
+        else:
+            write_csv(partial, outcome.rows())
+
+
 def columns(step: Step) -> dict[str, float]:
     """The values of an iterate, one number a name."""
+    return flat(_values(step))
+
+
+def flat(values: dict[str, Any]) -> dict[str, float]:
+    """Plain values with one number a name; element i of a list is ``name_i``, from 1."""
     found = {}
-    for name, value in _values(step).items():
+    for name, value in values.items():
         array = np.asarray(value)
         found |= {
             "_".join([name, *(str(i + 1) for i in at)]): x
