@@ -30,6 +30,8 @@ def allowed(path: Path) -> tuple[str, ...] | None:
         return (f"jaxq.{parts[0]}",)
     if parts[0] == "random.py":
         return ()
+    if parts[0] == "laws":
+        return ("jaxq.laws", "jaxq.engine.fields", "jaxq.random")
     if parts[0] == "engine":
         return ("jaxq.engine", "jaxq.random", "jaxq.stats", "jaxq.plotting")
     if parts[0] == "tuning":
@@ -40,7 +42,7 @@ def allowed(path: Path) -> tuple[str, ...] | None:
             return ("jaxq.analytic", "jaxq.engine.system")
         if parts[2] == "fluid.py":
             return ("jaxq.fluid", folder)
-        return ("jaxq.engine", "jaxq.random", folder)
+        return ("jaxq.engine", "jaxq.random", "jaxq.laws", folder)
     return None
 
 

@@ -13,6 +13,7 @@ from jaxq.cli.errors import BadInput, suggestion
 from jaxq.cli.group import HELP, SystemGroup
 from jaxq.cli.machine import info
 from jaxq.cli.reproduction import reproduce
+from jaxq.cli.staffing import staffing
 from jaxq.cli.validation import validate
 from jaxq.cli.verbs import VERBS
 
@@ -63,6 +64,7 @@ def build() -> typer.Typer:
             group, name=name, help=verb.help, short_help=verb.short, subcommand_metavar="SYSTEM|FILE.toml [OPTIONS]"
         )
     app.command("reproduce", context_settings=HELP)(reproduce)
+    app.command("staffing", context_settings=HELP)(staffing)
     app.command("list", context_settings=HELP)(list_systems)
     app.command("info", context_settings=HELP)(info)
     app.command("validate", context_settings=HELP)(validate)

@@ -52,8 +52,9 @@ SHARED = {
     "parameter": SharedOption("field to tune; repeatable  [default: those of the objective]", "FIELD", True),
     "start": SharedOption("where to start, for each --parameter in order  [default: the field's value]", "VALUE", True),
     "objective": SharedOption("what is made small or large: a name  [default: the system's first]", "NAME"),
-    "steps": SharedOption("gradient steps  [default: 600]"),
-    "rate": SharedOption("length of the first steps, in unconstrained coordinates  [default: 0.1]"),
+    "starts": SharedOption("random starts of a search  [default: 20]"),
+    "steps": SharedOption("gradient steps  [default: 600; 300 from each start of a search]"),
+    "rate": SharedOption("length of the first steps, in unconstrained coordinates  [default: 0.1; 0.05 in a search]"),
     "out": SharedOption("write the result: .json, .csv or .npz (per-replica values); repeatable", "FILE", True),
     "json": SharedOption("print the result as JSON and nothing else", None),
     "plot": SharedOption("write a figure: .png, .svg or .pdf", "FILE"),
@@ -66,7 +67,7 @@ SIMULATION = (*(field.name for field in dataclasses.fields(Options)), *OUTPUT)
 """What `run`, `sweep` and `compare` take."""
 PATHS = ("times", "replicas", "seed", "level", "devices", "keep_paths", "max_events", "out", "json", "plot")
 EXACT = ("max_states", "json")
-TUNED = ("parameter", "start", "objective", "steps", "rate")
+TUNED = ("parameter", "start", "objective", "starts", "steps", "rate")
 """What `tune` takes besides the options of a simulation."""
 _RUN = ("replicas", "events", "horizon", "warmup", "precision", "max_events", "time_limit", "level", "seed", "devices")
 TUNE = (*TUNED, *_RUN, *OUTPUT)

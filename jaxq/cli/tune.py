@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.cli import search
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
@@ -17,7 +18,9 @@ from jaxq.cli.values import one
 from jaxq.engine.fields import rules
 from jaxq.engine.system import System
 from jaxq.stats.intervals import family_bound
+from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.result import MEANING, Tuning, Verification, columns
+from jaxq.tuning.search import solve as search_solve
 from jaxq.tuning.tune import Problem, choose_objective, prepare, solve
 
 ROWS = 10
@@ -36,9 +39,15 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
         options = read_options(system, chosen)
         # before the objective is evaluated, which starts JAX
         start_devices(options.get("devices"))
-        problem = read(system, chosen, options)
+        question = search.read(system, chosen, options)
+        problem = read(system, chosen, options) if question is None else None
     with interruptible():
-        found = solve(problem, make_meter(output.quiet))
+        meter = make_meter(output.quiet)
+        if question is not None:
+            outcome = search_solve(question, meter)
+            return deliver(outcome, output, lambda path: draw(outcome, path), lambda: search.print_outcome(outcome))
+        assert problem is not None
+        found = solve(problem, meter)
         return deliver(found, output, lambda path: draw(found, path), lambda: print_tuning(found))
 
 
@@ -120,7 +129,7 @@ def print_verification(console: Any, check: Verification) -> None:
     console.print("each " + run_line(check.best), style="dim")
 
 
-def draw(found: Tuning, path: str) -> None:
+def draw(found: Tuning | Outcome, path: str) -> None:
     """The figure, without pyplot."""
     from matplotlib.figure import Figure
 

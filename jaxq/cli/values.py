@@ -1,6 +1,7 @@
 """From text, or from a value in an experiment file, to the values of a system's field."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ def allowed(rule: Rule) -> str:
 
 def one(name: str, rule: Rule, given):
     """The checked value that ``given`` stands for. ValueError names field, value and rule."""
-    if isinstance(given, str):
+    if isinstance(given, str) or (isinstance(given, dict) and rule.table):
         try:
             value = rule.convert(rule.parse(name, given))
         except ValueError as error:
@@ -22,14 +23,14 @@ def one(name: str, rule: Rule, given):
             text = str(error)
             raise ValueError((text if text.startswith(f"{name} ") else f"{name}: {text}") + hint) from None
     elif rule.parse_compound is not None:
-        raise ValueError(f"{name} = {given}: must be text ({rule.doc})")
+        raise ValueError(f"{name} = {given}: must be text{' or a table' if rule.table else ''} ({rule.doc})")
     else:
         value = rule.convert(given)
     rule.check(name, value)
     return value
 
 
-def _varies(rule: Rule, text: str) -> bool:
+def _varies(rule: Rule, text: Any) -> bool:
     """Whether text looks like more than one value of a field that holds one (a comma in a listed field is a list)."""
     return rule.parse_compound is None and (":" in text or ("," in text and not rule.listed))
 

@@ -24,7 +24,8 @@ SIMPLEX_SLACK = 1e-6
 class Rule:
     """What one field allows: bounds, whether whole, whether it may be a list or none; and how text becomes a value.
 
-    ``simplex``: always a list, which must sum to 1 (shares, splitting probabilities).
+    ``simplex``: always a list, which must sum to 1 (shares, splitting probabilities). ``rows``: always a matrix, each row of
+    which must sum to 1 (routing probabilities). ``table``: ``parse_compound`` takes the table of an experiment file too.
     """
 
     doc: str
@@ -37,11 +38,14 @@ class Rule:
     optional: bool = False
     listed: bool = False
     simplex: bool = False
+    rows: bool = False
     choices: tuple[str, ...] = ()
-    parse_compound: Callable[[str], Any] | None = None
+    parse_compound: Callable[[Any], Any] | None = None
+    table: bool = False
     kind: type = object
 
     def __post_init__(self):
+        object.__setattr__(self, "simplex", self.simplex or self.rows)
         object.__setattr__(self, "listed", self.listed or self.simplex)
 
     @property
@@ -68,7 +72,8 @@ class Rule:
             bounds.append(f"{'<' if self.open_high else '<='} {self.high:g}")
         words += " " + " and ".join(bounds) if bounds else ""
         if self.simplex:
-            words = words.replace("a number", "a list of numbers", 1) + " that sum to 1"
+            kind = "rows, each a list of numbers" if self.rows else "a list of numbers"
+            words = words.replace("a number", kind, 1) + " that sum to 1"
         else:
             words += ", or a list of them" if self.listed else ""
         return words + (", or none" if self.optional else "")
@@ -102,10 +107,10 @@ class Rule:
         elif self.choices:
             good = value in self.choices
         elif isinstance(value, (list, tuple)) or (isinstance(value, (np.ndarray, jax.Array)) and np.ndim(value) > 0):
-            array = np.asarray(value)
-            good = self.listed and array.ndim == 1 and array.size > 0 and array.dtype.kind in "if"
-            good = good and all(self._good(x) for x in array.tolist())
-            good = good and not (self.simplex and abs(array.sum() - 1) > SIMPLEX_SLACK)
+            array = _array(value)
+            good = self.listed and array.ndim == 1 + self.rows and array.size > 0 and array.dtype.kind in "if"
+            good = good and all(self._good(x) for x in array.ravel().tolist())
+            good = good and not (self.simplex and np.any(np.abs(array.sum(axis=-1) - 1) > SIMPLEX_SLACK))
         else:
             number = isinstance(value, (int, float, np.number, jax.Array)) and not isinstance(value, bool)
             good = number and not self.simplex and self._good(np.asarray(value).item())
@@ -118,19 +123,34 @@ class Rule:
         under = x < self.high if self.open_high else x <= self.high
         return math.isfinite(x) and above and under and not (self.whole and x != math.floor(x))
 
-    def parse(self, name: str, text: str):
-        """The value that ``text`` stands for: ``none``, a number, ``a,b,c``, ``value*count`` in a list, a choice."""
-        if self.choices or (self.optional and text.lower() == "none"):
-            return None if text.lower() == "none" and self.optional else text
+    def parse(self, name: str, text: Any):
+        """The value that ``text`` stands for: ``none``, a number, a choice, ``a,b,c``, ``value*count`` in a list, rows
+        ``a,b;c,d``, a table."""
+        if self.optional and isinstance(text, str) and text.lower() == "none":
+            return None
+        if self.choices:
+            return text
         if self.parse_compound is not None:
             return self.parse_compound(text)
         try:
-            if self.listed and ("," in text or "*" in text):
-                parts = [part.partition("*") for part in text.split(",")]
-                return [float(v) for v, _, count in parts for _ in range(int(count or 1))]
-            return float(text)
+            if self.rows:
+                return [_listed(row) for row in text.split(";")]
+            return _listed(text) if self.listed and ("," in text or "*" in text) else float(text)
         except ValueError:
             raise ValueError(f"{name} = {text}: must be {self.allowed()} ({self.doc})") from None
+
+
+def _listed(text: str) -> list[float]:
+    parts = [part.partition("*") for part in text.split(",")]
+    return [float(v) for v, _, count in parts for _ in range(int(count or 1))]
+
+
+def _array(value) -> np.ndarray:
+    """Of text, which no rule allows, where nested lists make no array."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.array("uneven")
 
 
 _MISSING: Any = dataclasses.MISSING
@@ -141,7 +161,7 @@ def _field(rule: Rule, default):
 
 
 def real(doc: str, *, default=_MISSING, **rule) -> Any:
-    """A float64 field; keywords are those of `Rule` (low, high, open_low, open_high, optional, listed, simplex)."""
+    """A float64 field; keywords are those of `Rule` (low, high, open_low, open_high, optional, listed, ...)."""
     return _field(Rule(doc, **rule), default)
 
 
@@ -178,14 +198,16 @@ def compound(
     default=_MISSING,
     optional: bool = False,
     static: bool = False,
+    table: bool = False,
 ) -> Any:
-    """A field that holds a module of its own, such as a service law, of class ``kind``; ``parse`` turns text, or the table
-    of an experiment file, into one. ``static``: it is hashable and only read on the host, when a run is prepared."""
+    """A field that holds a module of its own, such as a service law, of class ``kind``; ``parse`` turns text into one, and
+    with ``table`` the table of an experiment file, a dict. ``static``: it is hashable and only read on the host, when a run
+    is prepared."""
 
     def convert(value):
-        return parse(value) if isinstance(value, (str, dict)) else value
+        return parse(value) if isinstance(value, (str, dict) if table else str) else value
 
-    rule = Rule(doc, parse_compound=parse, kind=kind, optional=optional)
+    rule = Rule(doc, parse_compound=parse, kind=kind, optional=optional, table=table)
     return eqx.field(converter=convert, static=static, default=default, metadata={RULE: rule})
 
 

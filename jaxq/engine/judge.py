@@ -17,6 +17,8 @@ GROUPS = 256
 FEW = 30
 """Below this many replicas, intervals are from batch means within replicas."""
 GROWTH_T = 5.0
+NOTHING = 1e-6
+"""Growth over half of a run, as a share of the value, that is rounding: a constant has next to no spread."""
 LINEAR = 0.75
 """Slope of the second half over that of the first, above which a rise is growth and not a slow relaxation."""
 
@@ -65,6 +67,16 @@ def initial_cut(stack: Stack, point: int, options: Options) -> int | None:
     return max(known) if len(known) == len(cuts) else None
 
 
+def settled_cut(stack: Stack, point: int) -> int | None:
+    """Windows that begin before the system's last change, in any replica; None if that is past the middle."""
+    change = stack.systems[point].last_change()
+    for cut in range(stack.windows.filled // 2 + 1 if change > 0 else 0):
+        time = stack.sums(point, 0, cut).time
+        if (time.value + time.residuals).min() >= change:
+            return cut
+    return None if change > 0 else 0
+
+
 def estimates(stack: Stack, point: int, cut: int) -> dict[str, Estimate]:
     """The metrics of one point from window ``cut`` on: replica-t, or batch means when replicas are few."""
     windows = stack.windows
@@ -87,6 +99,8 @@ def look(stack: Stack, point: int, options: Options) -> Verdict:
         cut = min(
             math.ceil(options.warmup / stack.layout.events_per_block / stack.windows.span), stack.windows.filled - 1
         )
+    settled = settled_cut(stack, point)
+    cut = None if cut is None or settled is None else max(cut, settled)
     return Verdict(cut, estimates(stack, point, stack.windows.filled // 2 if cut is None else cut))
 
 
@@ -115,7 +129,9 @@ def growing(stack: Stack, point: int, level: float) -> dict[str, dict[str, float
     for name in series[0]:
         slope, ratio = warmup.growth([w[name] for w in series], length)
         error = slope.standard_error
-        if error > 0 and slope.value > GROWTH_T * error and ratio >= LINEAR:
+        grown = slope.value * length * half
+        least = max(GROWTH_T * error * length * half, NOTHING * abs(series[-1][name].value))
+        if error > 0 and grown > least and ratio >= LINEAR:
             found[name] = {"rate": slope.value, "half_width": finite(slope.half_width(level)), "level": level}
     return found
 

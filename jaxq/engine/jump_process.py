@@ -70,8 +70,11 @@ class JumpProcess(System):
 
     @property
     def drifts(self) -> bool:
-        """Whether `drift` is defined."""
-        return type(self).drift is not JumpProcess.drift
+        """Whether `drift` is defined. TypeError if only `next_switch` is."""
+        drifts = type(self).drift is not JumpProcess.drift
+        if not drifts and type(self).next_switch is not JumpProcess.next_switch:
+            raise TypeError(f"{type(self).__name__} defines next_switch, so it must define drift(state, elapsed)")
+        return drifts
 
     @property
     def words(self) -> int:

@@ -72,14 +72,19 @@ def as_reference(x) -> Reference:
 
 
 def plain(value):
-    """A field's value as JSON: numbers, lists, names; a module (a law) as its own text."""
+    """A field's value as JSON: numbers, lists, names, tables; a module (a law) as its own text."""
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, (np.generic, np.ndarray)) or hasattr(value, "tolist"):
         return np.asarray(value).tolist()
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float, dict)):
         return value
     return str(value)
+
+
+def shown(value):
+    """A field's JSON value for a line of text: a table goes by its name."""
+    return value.get("name", "table") if isinstance(value, dict) else value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +177,7 @@ class Result:
         return cls.from_dict(json.loads(path.read_text()))
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{k}={v}" for k, v in self.point.items() or self.parameters.items())
+        fields = ", ".join(f"{k}={shown(v)}" for k, v in self.point.items() or self.parameters.items())
         lines = [f"{self.system}  {fields}", *aligned(self.rows())]
         lines += [f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags]
         return "\n".join(lines)
@@ -278,7 +283,9 @@ def save(results, path, single: bool = False) -> None:
             partial.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
         elif path.suffix == ".csv":
             rows = [
-                {"system": r.system, **r.point, **row, "flags": " ".join(r.flags)} for r in results for row in r.rows()
+                {"system": r.system, **{k: shown(v) for k, v in r.point.items()}, **row, "flags": " ".join(r.flags)}
+                for r in results
+                for row in r.rows()
             ]
             write_csv(partial, rows)
         else:

@@ -49,6 +49,35 @@ class Objective(NamedTuple):
     parameters: tuple[str, ...] = ()
 
 
+class Landscape(NamedTuple):
+    """A simulated mean over coordinates z in R^n, on random numbers of its own, and smooth versions of it.
+
+    ``decode(z)``: the fields by name. ``start(rng)``: random coordinates (NumPy generator). ``smooth(z, temperature)``:
+    a differentiable scalar that tends to ``hard(z)`` as the temperature falls; it is taken from the first of
+    ``temperatures`` to the last.
+    """
+
+    decode: Callable[[Any], dict[str, Any]]
+    start: Callable[[Any], Any]
+    smooth: Callable[[Any, Any], Any]
+    hard: Callable[[Any], Any]
+    temperatures: tuple[float, float]
+
+
+class Search(NamedTuple):
+    """A simulated mean to be made large where it has many hills and cliffs (`jaxq.search`).
+
+    ``metric``: its name. ``doc``: what is looked for, one line. ``parameters``: the fields that are set.
+    ``baseline()``: the system that must be beaten. ``landscape(seed)``: where to look.
+    """
+
+    metric: str
+    doc: str
+    parameters: tuple[str, ...]
+    baseline: Callable[[], "System"]
+    landscape: Callable[[int], Landscape]
+
+
 class System(eqx.Module):
     """One replica of a queueing system. Subclass it (or `JumpProcess`) and declare the fields.
 
@@ -125,6 +154,14 @@ class System(eqx.Module):
     def objectives(self) -> dict[str, Objective]:
         """What `jaxq.tune` can make small (or large), by name; the first is the default."""
         return {}
+
+    def searches(self) -> dict[str, Search]:
+        """What `jaxq.search` can make large from many starts, by name; the first is the default."""
+        return {}
+
+    def last_change(self) -> float:
+        """Model time of the last change of the system by itself (rates that switch); means begin after it."""
+        return 0.0
 
     def check_stationary(self) -> None:
         """Raise ValueError if a formula says that there is no stationary regime."""

@@ -3,12 +3,18 @@
 import difflib
 from collections.abc import Iterable
 
-from jaxq.experiments import load_balancing, parallel_servers, token_pool
+from jaxq.experiments import load_balancing, parallel_servers, staffing, token_pool, tolled_queues
 from jaxq.experiments.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
-    for experiment in (*token_pool.EXPERIMENTS, *load_balancing.EXPERIMENTS, *parallel_servers.EXPERIMENTS)
+    for experiment in (
+        *token_pool.EXPERIMENTS,
+        *load_balancing.EXPERIMENTS,
+        *parallel_servers.EXPERIMENTS,
+        *staffing.EXPERIMENTS,
+        *tolled_queues.EXPERIMENTS,
+    )
 }
 
 

@@ -14,14 +14,14 @@ from jaxq.engine.progress import Meter, Progress
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import simulate
 from jaxq.engine.system import System
+from jaxq.laws.gamma import Gamma
+from jaxq.laws.phase_type import PhaseType
+from jaxq.laws.standard import Deterministic, Erlang, Hyperexponential, Lognormal, Pareto, Weibull
 from jaxq.stats.intervals import family_bound
 from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.policy import Policy
 from jaxq.systems.load_balancing.speeds import Speeds
-from jaxq.systems.stations.gamma import Gamma
-from jaxq.systems.stations.laws import Deterministic, Erlang, Hyperexponential, Lognormal, Pareto, Weibull
 from jaxq.systems.stations.model import GG1, MG1, GGc, MGcc, MGinf, MMc
-from jaxq.systems.stations.phase_type import PhaseType
 from jaxq.systems.token_pool.model import TokenPool
 
 LEVEL = 0.99

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from jaxq.engine.result import shown
+
 UNITS = {
     "number_in_system": "customers",
     "queue_length": "customers",
@@ -44,6 +46,7 @@ def field_label(system: str, name: str) -> str:
 
 def value_label(value: Any) -> str:
     """A field's value for a legend or a tick."""
+    value = shown(value)
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list):

@@ -17,6 +17,8 @@ AVERAGED = 0.25
 """Share of the steps, the last, over which iterates are averaged."""
 STRAIGHT = 0.9
 """Net way over travelled way in the second half, above which the iterates were still on their way."""
+SETTLED = 1e-9
+"""Relative gain in the second half below which it does not matter: at a corner of a simplex coordinates go to infinity."""
 
 MEANING = {
     "objective_not_finite": "the objective or its gradient was not finite; the best values before are given",
@@ -108,7 +110,8 @@ def descend(function: Callable, decode: Callable, start: dict[str, np.ndarray], 
             last = path[-max(1, round(AVERAGED * steps)) :]
             average = evaluate(steps, jax.tree.map(lambda *z: jnp.mean(jnp.stack(z), axis=0), *last))[0]
             best = min(best, average, key=lambda step: step.objective)
-            if _straight(path[half:]):
+            gained = trace[min(half, steps)].objective - best.objective
+            if _straight(path[half:]) and gained > SETTLED * abs(best.objective):
                 flags.append("not_converged")
     return Descent(trace[0], best, average, tuple(trace), tuple(flags))
 

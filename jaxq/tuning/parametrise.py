@@ -23,13 +23,21 @@ class Bijection(NamedTuple):
     coordinates: Callable[[Any], np.ndarray]
 
 
-def bijection(rule: Rule) -> Bijection:
+def bijection(rule: Rule, start=None) -> Bijection:
     """The bijection of a rule; arrays elementwise, of any shape.
 
-    Formula: a list on the simplex: softmax(z), whose inverse has mean 0; two bounds: low + (high - low) / (1 + exp(-z));
-    one: low + exp(z) or high - exp(z), so that steps are relative; none: z.
+    Formula: a list on the simplex: softmax(z), whose inverse has mean 0; a matrix of such rows: softmax by row over the
+    entries that are positive in ``start``, the others stay 0 and have coordinate 0; two bounds:
+    low + (high - low) / (1 + exp(-z)); one: low + exp(z) or high - exp(z), so that steps are relative; none: z.
+
+    Args:
+        rule: of the field.
+        start: of a matrix, the value that tells which entries stay 0 (default: none does).
     """
     low, high = rule.low, rule.high
+    if rule.rows:
+        moves = None if start is None else np.asarray(start) > 0
+        return Bijection(lambda z: jax.nn.softmax(z, axis=-1, where=moves), _log_rows)
     if rule.simplex:
         return Bijection(jax.nn.softmax, _log_shares)
     if math.isfinite(low) and math.isfinite(high):
@@ -47,7 +55,7 @@ def bijection(rule: Rule) -> Bijection:
 def start_coordinates(name: str, rule: Rule, value) -> np.ndarray:
     """The coordinates of a value. ValueError, naming the field, where it is on a bound and has none."""
     with np.errstate(divide="ignore"):
-        found = bijection(rule).coordinates(np.asarray(value, np.float64))
+        found = bijection(rule, value).coordinates(np.asarray(value, np.float64))
     if not np.all(np.isfinite(found)):
         shown = np.asarray(value).tolist()
         raise ValueError(f"{name} = {shown}: a start must be inside its bounds, not on one ({rule.doc})")
@@ -56,6 +64,12 @@ def start_coordinates(name: str, rule: Rule, value) -> np.ndarray:
 
 def _exp(z):
     return jnp.exp(jnp.minimum(z, _LARGEST))
+
+
+def _log_rows(x) -> np.ndarray:
+    logs = np.log(x, out=np.zeros_like(x), where=x > 0)
+    moves = x > 0
+    return np.where(moves, logs - logs.sum(axis=-1, keepdims=True) / moves.sum(axis=-1, keepdims=True), 0.0)
 
 
 def _log_shares(x) -> np.ndarray:

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxq.engine.result import MEANING as RUN_MEANING
 from jaxq.engine.result import SCHEMA, Metric, Result, aligned, check_path, finite, plain, replacing, write_csv
 from jaxq.engine.system import System
@@ -106,16 +108,11 @@ class Tuning:
 
     def save(self, path) -> None:
         """Write everything as ``.json`` or the trace as ``.csv``. ValueError for another ending."""
-        path = Path(path)
-        check_path(path, (".json", ".csv"))
-        with replacing(path) as partial:
-            if path.suffix == ".json":
-                partial.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
-            else:
-                write_csv(partial, self.rows())
+        save(self, path)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The trace with one column a number; element i of a list is ``name_i``, from 1."""
+        """The trace with one column a number; element i of a list is ``name_i``, from 1,
+        and of a matrix ``name_i_j``."""
         return [
             {"step": s.step, **columns(s), "objective": s.objective, "gradient_norm": s.gradient_norm}
             for s in self.trace
@@ -138,12 +135,31 @@ class Tuning:
         return plot_tuning(self, ax)
 
 
+def save(outcome: Any, path) -> None:
+    """Write what has ``to_dict`` as ``.json``, or its ``rows`` as ``.csv``. ValueError for another ending."""
+    path = Path(path)
+    check_path(path, (".json", ".csv"))
+    with replacing(path) as partial:
+        if path.suffix == ".json":
+            partial.write_text(json.dumps(outcome.to_dict(), indent=1, allow_nan=False) + "\n")
+        else:
+            write_csv(partial, outcome.rows())
+
+
 def columns(step: Step) -> dict[str, float]:
     """The values of an iterate, one number a name."""
+    return flat(_values(step))
+
+
+def flat(values: dict[str, Any]) -> dict[str, float]:
+    """Plain values with one number a name; element i of a list is ``name_i``, from 1."""
     found = {}
-    for name, value in _values(step).items():
-        several = isinstance(value, list)
-        found |= {f"{name}_{i}": x for i, x in enumerate(value, 1)} if several else {name: value}
+    for name, value in values.items():
+        array = np.asarray(value)
+        found |= {
+            "_".join([name, *(str(i + 1) for i in at)]): x
+            for at, x in zip(np.ndindex(array.shape), array.ravel().tolist(), strict=True)
+        }
     return found
 
 

@@ -90,10 +90,8 @@ def prepare(
         _check_parameter(system, parameter, name, chosen)
     if not names or len(set(names)) < len(names):
         raise ValueError(f"parameter = {', '.join(names)}: must be one or more fields, each once")
-    if not (_is_number(steps) and steps >= 1 and steps == math.floor(steps)):
-        raise ValueError(f"steps = {steps}: must be a whole number >= 1")
-    if not (_is_number(rate) and rate > 0):
-        raise ValueError(f"rate = {rate}: must be a number > 0")
+    check_whole("steps", steps)
+    check_positive("rate", rate)
     given = _by_name(names, start)
     values = {n: _start_value(n, declared[n], given.get(n, getattr(system, n))) for n in names}
     first = system.replace(**values)
@@ -105,15 +103,14 @@ def prepare(
     if verify and chosen.metric is not None:
         first.check_stationary()
         check_names(first, run)
-        if run.replicas is not None and run.replicas < judge.FEW:
-            raise ValueError(f"replicas = {run.replicas}: a paired comparison needs at least {judge.FEW}")
+        check_replicas(run)
     return Problem(first, name, chosen, values, int(steps), float(rate), run if verify else None)
 
 
 def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
     """Descend, then simulate."""
     declared = rules(type(problem.system))
-    bijections = {name: bijection(declared[name]) for name in problem.start}
+    bijections = {name: bijection(declared[name], value) for name, value in problem.start.items()}
     sign = -1.0 if problem.objective.maximise else 1.0
 
     def function(values):
@@ -224,6 +221,24 @@ def _verify(problem: Problem, tuned: System, metric: str, options: Options, mete
         if row["metric"] == metric and row["mean"] is not None:
             gain = Metric(sign * row["mean"], row["half_width"], options.level)
     return Verification(metric, gain, results[0], results[1])
+
+
+def check_whole(name: str, value: Any) -> None:
+    """ValueError unless it is a whole number >= 1."""
+    if not (_is_number(value) and value >= 1 and value == math.floor(value)):
+        raise ValueError(f"{name} = {value}: must be a whole number >= 1")
+
+
+def check_positive(name: str, value: Any) -> None:
+    """ValueError unless it is a number > 0."""
+    if not (_is_number(value) and value > 0):
+        raise ValueError(f"{name} = {value}: must be a number > 0")
+
+
+def check_replicas(options: Options) -> None:
+    """ValueError if replicas are too few to be paired."""
+    if options.replicas is not None and options.replicas < judge.FEW:
+        raise ValueError(f"replicas = {options.replicas}: a paired comparison needs at least {judge.FEW}")
 
 
 def _is_number(x) -> bool:

@@ -114,3 +114,38 @@ def test_errors_in_the_file(jaxq, tmp_path, change, words):
     path.write_text(FILE.replace(*change))
     code, _, err = jaxq("tune", str(path))
     assert code == 2 and str(path) in err and words in err and err.count("\n") == 1
+
+
+SPLIT = [
+    *["tolled-queues", "--arrival-rates", "0.3,2", "--rewards", "20,3", "--waiting-costs", "5,0.02"],
+    *["--service-rates", "0.5,0.5", "--tolls", "4,4"],
+]
+
+
+def test_a_search_prints_its_starts_and_what_may_be_claimed(jaxq, tmp_path):
+    files = [str(tmp_path / name) for name in ("s.json", "s.csv", "s.png")]
+    args = ["--starts", "2", "--steps", "30", "--replicas", "64", "--events", "4000"]
+    code, out, err = jaxq("tune", *SPLIT, *args, "--out", files[0], "--out", files[1], "--plot", files[2])
+    assert code == 0 and err == ""
+    for words in ("service_rates_2", "gain, paired", "best", "against  service_rates=1  tolls=15", "together at 99 %"):
+        assert words in out
+    data = json.loads((tmp_path / "s.json").read_text())
+    assert data["objective"] == "split" and len(data["climbs"]) == 2
+    assert ("no gain found" in out) != data["found"]
+    assert data["climbs"][0]["gain"]["level"] == pytest.approx(0.995)
+    assert (tmp_path / "s.csv").read_text().startswith("start,") and (tmp_path / "s.png").stat().st_size > 5e3
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--starts", "0"], "starts = 0: must be a whole number >= 1"),
+        (["--objective", "best"], "objective = best: tolled-queues has"),
+        (["--objective", "split", "--start", "2"], "start: the objective split takes none"),
+        (["--objective", "smooth_revenue", "--starts", "2"], "starts = 2: only a search has random starts"),
+        (["--capacity", "2"], "must sum to capacity = 2"),
+    ],
+)
+def test_a_search_refuses_bad_input(jaxq, args, message):
+    code, out, err = jaxq("tune", *SPLIT, *args)
+    assert code == 2 and out == "" and message in err

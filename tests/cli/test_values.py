@@ -9,8 +9,8 @@ from jaxq.cli.options import SHARED, SIMULATION, build_options, number
 from jaxq.cli.values import Several, compared, one, points, swept
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.options import Options
+from jaxq.laws.standard import parse_law
 from jaxq.systems import SYSTEMS
-from jaxq.systems.stations.laws import parse_law
 
 RATE = Rule("a rate", low=0.0, open_low=True)
 SERVERS = Rule("servers", low=1, whole=True)

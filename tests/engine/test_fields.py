@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import jaxq
 from jaxq.engine.fields import rules
 from jaxq.engine.program import program
-from jaxq.systems.stations.laws import parse_law
+from jaxq.laws.standard import parse_law
 
 NUMBERS = [float("nan"), float("inf"), -float("inf"), True, np.bool_(True), "fast", 1 + 2j, {}, None]
 RATES = [-0.5, 0, 0.0, *NUMBERS]

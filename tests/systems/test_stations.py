@@ -11,7 +11,7 @@ import jaxq
 from jaxq import random
 from jaxq.analytic import laws as exact_laws
 from jaxq.analytic.single_server import mm1_waiting_quantile
-from jaxq.systems.stations.laws import parse_law
+from jaxq.laws.standard import parse_law
 from tests.agreement import check_agreement
 
 K = 4.5

@@ -101,3 +101,21 @@ def test_what_is_undefined_ends_it():
     assert found.flags == ("objective_undefined",) and 0 <= found.best.values["x"] < 0.2
     with pytest.raises(ValueError, match="must be >= 0"):
         run(short, {"x": -1.0})
+
+
+def test_a_corner_of_a_simplex_is_rest():
+    """The coordinates still move one way, and the objective no longer gains by it."""
+    rule = Rule("routing", low=0.0, rows=True)
+    start = np.array([[0.5, 0.5], [0.2, 0.8]])
+    there = bijection(rule, start)
+    cost = np.array([[1.0, 2.0], [3.0, 1.0]])
+
+    def function(v):
+        return jnp.sum(cost * v["x"])
+
+    for steps, flags, near in ((600, (), 1e-9), (20, ("not_converged",), 0.5)):
+        found = descend(
+            function, lambda z: {"x": there.value(z["x"])}, {"x": start_coordinates("x", rule, start)}, steps, 0.1
+        )
+        assert found.flags == flags
+        assert found.best.objective == pytest.approx(2, abs=near)

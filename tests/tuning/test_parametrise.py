@@ -82,3 +82,41 @@ def test_what_is_no_simplex_is_refused(value):
     with pytest.raises(ValueError, match="must be a list of numbers >= 0 that sum to 1"):
         rule.check("x", rule.convert(value))
     assert rule.listed and rule.parse("x", "0.2,0.8") == [0.2, 0.8]
+
+
+ROWS = Rule("routing", low=0.0, rows=True)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(1e-3, 1.0), min_size=6, max_size=6), st.integers(0, 2))
+def test_rows_of_shares(weights, absent):
+    """Zeros of the start stay zero, and the rest of each row goes there and back."""
+    matrix = np.reshape(weights, (2, 3))
+    matrix[0, absent] = 0.0
+    matrix /= matrix.sum(axis=1, keepdims=True)
+    ROWS.check("x", matrix)
+    z = start_coordinates("x", ROWS, matrix)
+    assert np.all(np.isfinite(z)) and z[0, absent] == 0
+    np.testing.assert_allclose(z.sum(axis=1), 0, atol=1e-12)
+    with jax.enable_x64(True):
+        there = bijection(ROWS, matrix)
+        np.testing.assert_allclose(there.value(z), matrix, rtol=1e-12)
+        moved = np.asarray(there.value(z + np.arange(6.0).reshape(2, 3)))
+        gradient = np.asarray(jax.grad(lambda z: there.value(z)[0, (absent + 1) % 3])(z))
+    ROWS.check("x", moved)
+    assert moved[0, absent] == 0 and np.all(np.isfinite(gradient)) and gradient[0, absent] == 0
+
+
+@pytest.mark.parametrize(
+    "value", [[[0.5, 0.6], [1, 0]], [0.5, 0.5], [[0.5, 0.5], [1]], [[1.2, -0.2]], [[]], 1.0, [["a", "b"]]]
+)
+def test_what_is_no_matrix_of_shares_is_refused(value):
+    with pytest.raises(ValueError, match="must be rows, each a list of numbers >= 0 that sum to 1"):
+        ROWS.check("x", ROWS.convert(value))
+
+
+def test_the_text_of_rows():
+    assert ROWS.parse("x", "0.5,0.5;1,0") == [[0.5, 0.5], [1, 0]] and ROWS.parse("x", "0.25*4") == [[0.25] * 4]
+    assert ROWS.listed and ROWS.tunable
+    with pytest.raises(ValueError, match="x = 0.5,half: must be rows, each a list"):
+        ROWS.parse("x", "0.5,half")

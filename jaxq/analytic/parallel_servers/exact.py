@@ -49,15 +49,19 @@ def in_order(orders: Sequence[Sequence[int]]) -> Rule:
     return lambda chooser, amounts: next((k for k in orders[chooser] if amounts[k] > 0), None)
 
 
-def largest(choices: Sequence[Sequence[int]]) -> Rule:
-    """The largest positive amount among what the chooser may choose, ties to the first: longest queue, freest pool.
+def largest(choices: Sequence[Sequence[int]], weights: ArrayLike | None = None) -> Rule:
+    """The largest weight x amount, if positive, among what the chooser may choose, ties to the first: longest queue,
+    freest pool, MaxWeight.
 
     Args:
         choices: choices[k], what k may choose, in the order that breaks ties.
+        weights: [k, what is chosen], > 0 (default: all equal).
     """
+    factor = np.ones((len(choices), 1 + max((max(c, default=0) for c in choices), default=0)))
+    factor = factor if weights is None else np.asarray(weights, dtype=np.float64)
 
     def rule(chooser: int, amounts: Sequence[int]) -> int | None:
-        best = max(choices[chooser], key=lambda k: amounts[k], default=None)
+        best = max(choices[chooser], key=lambda k: factor[chooser, k] * amounts[k], default=None)
         return best if best is not None and amounts[best] > 0 else None
 
     return rule
@@ -100,7 +104,7 @@ def nonpreemptive(
     crew = _crew(given)
     edges = [(i, j) for i, j in np.argwhere(given.served).tolist()]
     chain = _Chain(given, edges, crew, most, join, serve)
-    start: tuple[int, ...] = (0,) * (len(most) + len(edges))
+    start = tuple([0] * (len(most) + len(edges)))
     index, todo = {start: 0}, [start]
     origins, targets, rates = [], [], []
     for state in todo:

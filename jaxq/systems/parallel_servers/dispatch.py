@@ -66,7 +66,7 @@ class Dispatch(JumpProcess):
         return State(
             (zero,) * len(self.edges),
             (zero,) * len(self.lines),
-            self.router.begin(),
+            self.router.begin(words[0], self.edges),
             (zero,) * classes if self.router.tags else (),
             self.schedule.begin(),
         )

@@ -6,19 +6,24 @@ N_j servers of pool j serve it at rate mu_ij, it abandons its line at rate theta
 pool j are busy with class i, Y_i customers of class i wait.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from jaxq.engine.fields import choice, compound, positive, real
-from jaxq.engine.system import System
+from jaxq.engine.system import Reference, System
 from jaxq.systems.parallel_servers.allocation import Allocated, Allocation
 from jaxq.systems.parallel_servers.dispatch import Dispatch
 from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network import Network, Rates
 from jaxq.systems.parallel_servers.policy import POLICIES, Setting
 from jaxq.systems.parallel_servers.preference import Preferences, parse_preferences
+from jaxq.systems.parallel_servers.safety import is_tree, prices
 from jaxq.systems.parallel_servers.schedule import Changes, Schedule, parse_changes
+
+REFUSING = ("shadow-rm", "shadow-tandem")
+"""Policies that drop customers."""
 
 
 class ParallelServers(System):
@@ -30,30 +35,43 @@ class ParallelServers(System):
 
     Metrics: queue_<class>, busy_<class>_<pool>, idle_<pool>; abandonment_<class> and tagged_<class>, shares of the arrivals;
     departures_<class>, which balance lambda_i; reward_rate = sum g_i mu_ij psi_ij, holding_cost = sum h_i x customers of
-    class i in system, number_in_system, total_queue; of shadow routing price_<pool> and load_price_<pool>, eta x the
-    virtual queues. After ``changes`` of the arrival rates they are of the last ones.
+    class i in system, number_in_system, total_queue; of trees without abandonment weighted_idle, in servers of the last
+    pool; of shadow routing price_<pool> and load_price_<pool>, eta x the virtual queues. After ``changes`` of the arrival
+    rates they are of the last ones. ``safety``, ``staffing_costs``, ``safety_target``: of balanced saturation and tuning.
     """
 
     network: Network = compound(
-        f"{', '.join(NETWORKS)} or a .toml file", parse_network, Network, default=NETWORKS["x-model"], static=True
+        f"{', '.join(NETWORKS)} or a .toml file",
+        parse_network,
+        Network,
+        default=NETWORKS["x-model"],
+        static=True,
+        table=True,
     )
     policy: str = choice("policy", tuple(POLICIES), default="c-mu-theta")
     scale: float | None = positive("n, the size of the network; none: its own", default=None, optional=True)
     priorities: Preferences | None = compound(
         "order of the classes, 2 > 1, or by pool, 3: 2 > 1; 4: 1 > 2",
-        parse_preferences,
+        functools.partial(parse_preferences, "priorities"),
         Preferences,
         default=None,
         optional=True,
     )
     preferences: Preferences | None = compound(
         "order of the pools, 3 > 4, or by class, 1: 3 > 4; 2: 4 > 3; none: the fastest first",
-        parse_preferences,
+        functools.partial(parse_preferences, "preferences"),
         Preferences,
         default=None,
         optional=True,
     )
     eta: float = positive("step of shadow routing; prices are eta x virtual queues", default=0.1)
+    routing: Any = real(
+        "p_ij, probability that class i is sent to pool j, a row a class; none: even over its pools",
+        low=0.0,
+        rows=True,
+        default=None,
+        optional=True,
+    )
     initial_prices: str = choice(
         "prices that shadow routing starts with, those of the planning problem or 0",
         ("planned", "zero"),
@@ -72,6 +90,16 @@ class ParallelServers(System):
         default=None,
         optional=True,
     )
+    safety: Any = positive(
+        "p, how classes share the safety staffing of a tree; none: evenly",
+        default=None,
+        optional=True,
+        simplex=True,
+    )
+    staffing_costs: Any = positive(
+        "c_j, money a server of each pool, for tuning; none: 1", default=None, optional=True, listed=True
+    )
+    safety_target: float = real("theta^n that a tuned staffing must have", default=1.0)
 
     name = "parallel-servers"
 
@@ -81,20 +109,62 @@ class ParallelServers(System):
 
     def check_fields(self):
         network = self.network
-        if self.staffing is not None and np.size(self.staffing) != len(network.pools):
-            raise ValueError(
-                f"staffing = {np.asarray(self.staffing).tolist()}: must be {len(network.pools)} numbers, one a pool "
-                f"({', '.join(network.pools)})"
-            )
+        for name, names, one in (
+            ("staffing", network.pools, "pool"),
+            ("staffing_costs", network.pools, "pool"),
+            ("safety", network.classes, "class"),
+        ):
+            value = getattr(self, name)
+            if value is not None and np.size(value) != len(names):
+                raise ValueError(
+                    f"{name} = {np.asarray(value).tolist()}: must be {len(names)} numbers, one a {one} ({', '.join(names)})"
+                )
+        if self.routing is not None:
+            self._check_routing(np.asarray(self.routing))
         if self.changes is not None:
             self.changes.check(network.classes)
         self.rates()
+        setting = self.setting()
+        if self.priorities is not None:
+            setting.priority()
+        if self.preferences is not None:
+            setting.preference()
         if not self.policy.startswith("shadow"):  # those solve a linear program, when they are prepared
-            POLICIES[self.policy].build(self.setting())
+            POLICIES[self.policy].build(setting)
+
+    def _check_routing(self, routing: np.ndarray) -> None:
+        classes, pools, served = self.network.classes, self.network.pools, self.network.service_rates > 0
+        if routing.shape != served.shape:
+            raise ValueError(
+                f"routing = {routing.tolist()}: must be {len(classes)} rows, one a class ({', '.join(classes)}), of "
+                f"{len(pools)} numbers, one a pool ({', '.join(pools)})"
+            )
+        for i, j in np.argwhere((routing > 0) & ~served):
+            raise ValueError(
+                f"routing row {i + 1} (class {classes[i]}), pool {pools[j]} = {routing[i, j]:g}: must be 0, as the pool "
+                "does not serve the class"
+            )
 
     def rates(self) -> Rates:
         """The rates at the scale of this system, before any change."""
         return self.network.at(self.scale, self.staffing)
+
+    @property
+    def size(self) -> float:
+        """n."""
+        return self.network.scale if self.scale is None else float(self.scale)
+
+    @property
+    def staffed(self) -> bool:
+        """Whether the theory of safety staffing applies: a tree, no abandonment, and no customer is refused."""
+        network = self.network
+        loses = network.abandonment_rates.any() or self.policy in REFUSING
+        return not loses and is_tree(network.edges, len(network.classes), len(network.pools))
+
+    def shares(self) -> np.ndarray:
+        """p, shape (I,)."""
+        classes = len(self.network.classes)
+        return np.full(classes, 1 / classes) if self.safety is None else np.asarray(self.safety)
 
     def last_arrival_rates(self) -> np.ndarray:
         """lambda_i after the last change, shape (I,), 1/time."""
@@ -111,17 +181,28 @@ class ParallelServers(System):
             rates,
             self.priorities,
             self.preferences,
-            None,
+            self.routing,
             float(self.eta),
             lambda: np.zeros(len(network.pools)) if zero else oracle.pool_prices(*rates, network.rewards),
             lambda: np.zeros(len(network.pools)) if zero else oracle.load_prices(*rates),
+            lambda: oracle.saturation_targets(*rates, self.shares()),
         )
+
+    def parameters(self):
+        """The fields by name; a network that has no name of `NETWORKS` as its table, from which it can be made again."""
+        named = NETWORKS.get(self.network.name) is self.network
+        return {**super().parameters(), "network": self.network.name if named else self.network.to_dict()}
+
+    def last_change(self):
+        return 0.0 if self.changes is None else self.changes.times[-1]
 
     def check_stationary(self):
         from jaxq.systems.parallel_servers import oracle
 
+        if not self.last_arrival_rates().any():
+            raise ValueError(f"network = {self.network}: must have an arrival rate > 0 (in the end nobody arrives)")
         patient = self.network.abandonment_rates == 0
-        if not patient.any() or self.policy in ("shadow-rm", "shadow-tandem"):
+        if not patient.any() or self.policy in REFUSING:
             return
         arrivals, services, servers = self.last_arrival_rates(), *self.rates()[1:]
         load = oracle.load(arrivals[patient], services[patient], servers)
@@ -155,14 +236,40 @@ class ParallelServers(System):
     def oracle(self):
         from jaxq.systems.parallel_servers import oracle
 
-        return oracle.parallel_servers(
+        network, setting = self.network, self.setting()
+        control = oracle.Control(
+            self.policy,
+            network.holding_costs,
+            None if self.priorities is None else setting.by_pair(setting.priority()),
+            None if self.preferences is None else setting.by_pair(setting.preference()),
+            setting.shares() if self.policy == "random" else None,
+        )
+        found = oracle.parallel_servers(
             self.last_arrival_rates(),
             *self.rates()[1:],
-            self.network.abandonment_rates,
-            self.network.rewards,
-            self.network.classes,
-            self.network.pools,
+            network.abandonment_rates,
+            network.rewards,
+            network.classes,
+            network.pools,
+            control,
         )
+        if self.staffed:
+            spare = oracle.weighted_idle(self.last_arrival_rates(), *self.rates()[1:])
+            found["weighted_idle"] = Reference(spare, "identity")
+        return found
+
+    def objectives(self):
+        from jaxq.systems.parallel_servers import oracle
+        from jaxq.systems.parallel_servers.objectives import routing_objectives, shadow_objectives
+        from jaxq.systems.parallel_servers.staffing_objectives import staffing_objectives
+
+        rates = self.rates()._replace(arrival_rates=self.last_arrival_rates())
+        rewards = self.network.rewards
+        if self.policy == "random" and self.priorities is None:
+            return routing_objectives(rates, rewards)
+        if self.policy.startswith("shadow-rm"):
+            return shadow_objectives(rates, rewards, *oracle.plan(*rates, rewards))
+        return staffing_objectives(self)
 
     def metrics(self, sums):
         network, rates, arrivals = self.network, self.rates(), self.last_arrival_rates()
@@ -173,6 +280,11 @@ class ParallelServers(System):
         found |= {f"busy_{classes[i]}_{pools[j]}": z for (i, j), z in busy.items()}
         for pool in pools:
             found[f"idle_{pool}"] = sums[f"idle_{pool}"] / time
+        if self.staffed:
+            worth = prices(network.edges, self.setting().services, len(pools), self.shares())[1]
+            found["weighted_idle"] = sum(
+                float(w / worth[-1]) * found[f"idle_{pool}"] for w, pool in zip(worth, pools, strict=True)
+            )
         in_service = [sum(z for (k, _), z in busy.items() if k == i) for i in range(len(classes))]
         served = [
             sum(float(rates.service_rates[i, j]) * z for (k, j), z in busy.items() if k == i)

@@ -9,6 +9,7 @@ Equations (1)-(2) of Hmedi, Arapostathis and Pang (arXiv 2009.01942); the second
 """
 
 import dataclasses
+import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ class Network:
         abandonment_rates: theta_i, shape (I,), >= 0, 1/time (default 0).
         rewards: g_i, shape (I,), >= 0, money a completion (default 1).
         holding_costs: h_i, shape (I,), >= 0, money a customer and unit of time (default g_i theta_i, the reward that
-            abandonments cost, and 1 where nobody abandons).
+            abandonments cost, and 1 for a class that never abandons).
         classes, pools: names, letters, digits and underscores (default 1, 2, ...).
         second_order_arrivals, second_order_services, staffing: lh_i, mh_ij, nh_j, of the shapes above (default 0).
         scale: n unless the system says otherwise, > 0.
@@ -88,8 +89,8 @@ class Network:
         }
         for name, default in (("abandonment_rates", 0.0), ("rewards", 1.0)):
             found[name] = _vector(name, getattr(self, name), len(arrivals), for_classes, default=default)
-        lost = found["rewards"] * found["abandonment_rates"]
-        costs = np.where(lost > 0, lost, 1.0) if self.holding_costs is None else self.holding_costs
+        theta = found["abandonment_rates"]
+        costs = np.where(theta > 0, found["rewards"] * theta, 1.0) if self.holding_costs is None else self.holding_costs
         found["holding_costs"] = _vector("holding_costs", costs, len(arrivals), for_classes)
         for name, value in found.items():
             object.__setattr__(self, name, value)
@@ -102,6 +103,12 @@ class Network:
         for j, column in enumerate((found["service_rates"] > 0).T):
             if not column.any():
                 raise ValueError(f"service_rates: pool {pools[j]} serves no class: a pool needs a rate > 0")
+        pairs = [f"{classes[i]}_{pools[j]}" for i, j in self.edges]
+        for pair in pairs:
+            if pairs.count(pair) > 1:
+                raise ValueError(f"classes = {', '.join(classes)}: {pair} must stand for one class and pool only")
+        if not isinstance(self.name, str):
+            raise ValueError(f"name = {self.name}: must be text")
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
@@ -119,7 +126,11 @@ class Network:
         arrivals = n * self.arrival_rates + root * self.second_order_arrivals
         services = self.service_rates + np.where(self.service_rates > 0, self.second_order_services, 0.0) / root
         extra = self.staffing if staffing is None else np.asarray(staffing, np.float64)
-        servers = np.round(n * self.servers + root * extra).astype(np.int64)
+        exact = n * self.servers + root * extra
+        for j, count in enumerate(self.servers):
+            if n == 1 and not extra.any() and count % 1:
+                raise ValueError(f"servers[{j + 1}] = {count:g}: must be a whole number where scale is 1")
+        servers = np.round(exact).astype(np.int64)
         for i, rate in enumerate(arrivals):
             if rate < 0:
                 raise ValueError(
@@ -209,7 +220,9 @@ def read_network(data: Mapping[str, Any], name: str = "network") -> Network:
     known = [field.name for field in dataclasses.fields(Network)]
     for key in data:
         if key not in known:
-            raise ValueError(f"network: unknown key {key}; a network has {', '.join(known)}")
+            close = difflib.get_close_matches(key, known, 1, 0.5)
+            hint = f"did you mean {close[0]}?" if close else f"a network has {', '.join(known)}"
+            raise ValueError(f"network: unknown key {key}; {hint}")
     for key in ("arrival_rates", "service_rates", "servers"):
         if key not in data:
             raise ValueError(f"network: {key} is missing; a network needs arrival_rates, service_rates and servers")

@@ -1,14 +1,62 @@
-"""What is known of a network without simulating it: planning problems, balances and exact laws."""
+"""What is known of a network without simulating it: planning problems, balances, fluid limits and exact laws."""
+
+import functools
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxq.analytic.parallel_servers import planning
+from jaxq.analytic.erlang import halfin_whitt
+from jaxq.analytic.multiserver import TooManyStates, mmc
+from jaxq.analytic.parallel_servers import exact, planning
+from jaxq.analytic.parallel_servers.fluid import routed_rest_point
+from jaxq.analytic.parallel_servers.x_model import x_model
+from jaxq.analytic.staffing import drift, fluid, gains, growth, targets
+from jaxq.analytic.staffing.demand import second_order_demand
 from jaxq.engine.system import Reference
+
+MOST_STATES = 20_000
+"""States up to which a law with busy servers by edge is solved beside a run."""
+MOST_NUMBERS = 120_000
+"""The same of a law of the numbers in system."""
+LOST = 1e-9
+"""Share of arrivals that may be lost to a cut."""
+UNSTABLE = 1e-3
+"""Share lost that does not fall as the cut moves up, above which it is given up."""
+SPREAD = 6.5
+"""Standard deviations above its mean at which a Poisson number is cut."""
+
+
+class Control(NamedTuple):
+    """A policy in plain numbers. ``priority``, ``preference``: ranks by (class, pool), shape (I, J), or None; ``routing``:
+    p_ij, of random splitting, or None."""
+
+    policy: str
+    holding_costs: np.ndarray
+    priority: np.ndarray | None
+    preference: np.ndarray | None
+    routing: np.ndarray | None = None
+
+
+class Numbers(NamedTuple):
+    """A network in plain numbers."""
+
+    arrival_rates: np.ndarray
+    service_rates: np.ndarray
+    servers: np.ndarray
+    abandonment_rates: np.ndarray
+    rewards: np.ndarray
+
+
+def plan(arrival_rates, service_rates, servers, rewards) -> tuple[np.ndarray, np.ndarray]:
+    """psi_ij, shape (I, J), and nu_j, shape (J,), of the static planning problem."""
+    found = planning.static_planning(arrival_rates, service_rates, servers, rewards)
+    return found.busy, found.pool_prices
 
 
 def pool_prices(arrival_rates, service_rates, servers, rewards) -> np.ndarray:
     """nu_j of the static planning problem, shape (J,)."""
-    return planning.static_planning(arrival_rates, service_rates, servers, rewards).pool_prices
+    return plan(arrival_rates, service_rates, servers, rewards)[1]
 
 
 def load_prices(arrival_rates, service_rates, servers) -> np.ndarray:
@@ -21,11 +69,289 @@ def load(arrival_rates, service_rates, servers) -> float:
     return planning.load_balancing(arrival_rates, service_rates, servers).load
 
 
-def parallel_servers(arrival_rates, service_rates, servers, abandonment_rates, rewards, classes, pools) -> dict:
-    """References of the metrics of `ParallelServers`."""
-    plan = planning.static_planning(arrival_rates, service_rates, servers, rewards)
-    found = {"reward_rate": Reference(plan.reward, "bound")}
-    found |= {
-        f"departures_{name}": Reference(float(r), "identity") for name, r in zip(classes, arrival_rates, strict=True)
+def parallel_servers(
+    arrival_rates, service_rates, servers, abandonment_rates, rewards, classes, pools, control: Control
+) -> dict[str, Reference]:
+    """References of the metrics of `ParallelServers`.
+
+    Under every policy customers leave at the rate at which they come, and earn no more than the planning problem. Small
+    networks have an exact law, M/M/N+M is known if pools and classes are alike, and overloaded X-models and pools fed
+    by random splitting have a fluid limit. Shadow routing has the first two only.
+
+    Args:
+        arrival_rates, service_rates, servers, abandonment_rates, rewards: lambda_i, mu_ij, N_j, theta_i, g_i.
+        classes, pools: names.
+        control: the policy.
+    """
+    given = Numbers(
+        *(np.asarray(x, np.float64) for x in (arrival_rates, service_rates, servers, abandonment_rates, rewards))
+    )
+    best = planning.static_planning(given.arrival_rates, given.service_rates, given.servers, given.rewards)
+    found = {"reward_rate": Reference(best.reward, "bound")}
+    for name, rate in zip(classes, given.arrival_rates, strict=True):
+        found[f"departures_{name}"] = Reference(float(rate), "identity")
+    if control.policy.startswith(("shadow", "balanced")):
+        return found
+    found |= _named(_fluid(given, control), "limit", given, control, classes, pools)
+    key = tuple(None if x is None else (x.shape, x.tobytes()) for x in (*given, *control[1:]))
+    found |= _named(_exact(_Key(given, control, key)), "exact", given, control, classes, pools)
+    return found | _alike(given, control, classes, pools)
+
+
+def _named(law: Any, kind: str, given: Numbers, control: Control, classes, pools) -> dict[str, Reference]:
+    """Metrics of a law or a rest point, with queues by class; none for None."""
+    if law is None:
+        return {}
+    inside = law.queue + law.busy.sum(axis=1)
+    found = {
+        "number_in_system": inside.sum(),
+        "total_queue": law.queue.sum(),
+        "holding_cost": control.holding_costs @ inside,
     }
+    if kind == "exact":
+        found["reward_rate"] = law.reward_rate
+    idle = given.servers - law.busy.sum(axis=0)
+    for i, name in enumerate(classes):
+        found[f"queue_{name}"] = law.queue[i]
+        if given.abandonment_rates[i] > 0 and given.arrival_rates[i] > 0:
+            found[f"abandonment_{name}"] = law.abandonment[i]
+        for j in np.flatnonzero(given.service_rates[i]):
+            found[f"busy_{name}_{pools[j]}"] = law.busy[i, j]
+    found |= {f"idle_{pool}": max(float(x), 0.0) for pool, x in zip(pools, idle, strict=True)}
+    return {name: Reference(float(value), kind) for name, value in found.items()}
+
+
+# --- orders -------------------------------------------------------------------------------------------------------------
+
+
+def _ranks(given: Numbers, control: Control) -> np.ndarray:
+    """The smaller, the earlier a pool serves a class, shape (I, J)."""
+    family = control.policy.removesuffix("-preemptive")
+    if family == "random" and control.priority is None:
+        return -given.rewards[:, None] * given.service_rates
+    if family in ("priority", "random"):
+        return np.asarray(control.priority)
+    index = control.holding_costs[:, None] * given.service_rates
+    return -index / given.abandonment_rates[:, None] if family == "c-mu-theta" else -index
+
+
+def _nearness(given: Numbers, control: Control) -> np.ndarray:
+    return -given.service_rates if control.preference is None else control.preference
+
+
+def _by_pool(ranks: np.ndarray, served: np.ndarray) -> list[list[int]]:
+    return [[i for i in np.argsort(r, kind="stable").tolist() if served[i, j]] for j, r in enumerate(ranks.T)]
+
+
+def _filling(pools_first: list[list[int]], classes_first: list[list[int]]) -> list[tuple[int, int]]:
+    """Edges so that each is the first that is left of its pool and of its class."""
+    edges = [(i, j) for j, order in enumerate(pools_first) for i in order]
+    found = []
+    while edges:
+        first = next(
+            (i, j)
+            for i, j in edges
+            if i == next(c for c in pools_first[j] if (c, j) in edges)
+            and j == next(p for p in classes_first[i] if (i, p) in edges)
+        )
+        edges.remove(first)
+        found.append(first)
+    return found
+
+
+# --- limits and closed forms --------------------------------------------------------------------------------------------
+
+
+def _fluid(given: Numbers, control: Control):
+    """The fluid rest point where a formula has it and everybody abandons; queues by class."""
+    if not (given.abandonment_rates > 0).all():
+        return None
+    served = given.service_rates > 0
+    if control.routing is not None:
+        orders = np.argsort(np.where(served, _ranks(given, control), np.inf), axis=0, kind="stable").T
+        routed = given.arrival_rates[:, None] * control.routing
+        rest = routed_rest_point(routed, *given[1:4], orders, given.rewards)
+        queue = rest.queue.sum(axis=1)
+        rate = np.where(given.arrival_rates > 0, given.arrival_rates, np.inf)
+        return rest._replace(queue=queue, abandonment=given.abandonment_rates * queue / rate)
+    if control.policy not in ("priority", "c-mu", "c-mu-theta") or not served.all():
+        return None
+    orders = _by_pool(_ranks(given, control), served)
+    if any(order != orders[0] for order in orders):
+        return None
+    try:
+        return x_model(*given[:4], orders[0], given.rewards)
+    except ValueError:
+        return None
+
+
+def _alike(given: Numbers, control: Control, classes, pools) -> dict[str, Reference]:
+    """M/M/N+M: every pool serves every class at one rate, one patience, and no server idles while somebody waits."""
+    rate, patience = given.service_rates[0, 0], given.abandonment_rates[0]
+    alike = (given.service_rates == rate).all() and (given.abandonment_rates == patience).all() and rate > 0
+    servers, arrivals = int(given.servers.sum()), float(given.arrival_rates.sum())
+    if not alike or arrivals == 0 or (control.routing is not None and len(pools) > 1):
+        return {}
+    if patience == 0 and arrivals >= servers * rate:
+        return {}
+    try:
+        law = mmc(arrivals, float(rate), servers, float(patience) or None)
+    except TooManyStates:
+        return {}
+    found = {"number_in_system": law["number_in_system"], "total_queue": law["queue_length"]}
+    if len(classes) == 1:
+        found |= {f"queue_{classes[0]}": law["queue_length"]}
+        found |= {f"abandonment_{classes[0]}": law["probability_abandon"]} if patience > 0 else {}
+        found["reward_rate"] = float(given.rewards[0] * rate) * servers * law["utilisation"]
+        found["holding_cost"] = float(control.holding_costs[0]) * law["number_in_system"]
+    if len(pools) == 1:
+        found[f"idle_{pools[0]}"] = servers * (1 - law["utilisation"])
+    return {name: Reference(float(value)) for name, value in found.items()}
+
+
+# --- exact laws ---------------------------------------------------------------------------------------------------------
+
+
+class _Key:
+    """Arrays as a dictionary key."""
+
+    def __init__(self, given: Numbers, control: Control, key: tuple):
+        self.given, self.control, self.key = given, control, (control.policy, *key)
+
+    def __hash__(self):
+        return hash(self.key)
+
+    def __eq__(self, other):
+        return self.key == other.key
+
+
+@functools.lru_cache(maxsize=64)
+def _exact(key: _Key) -> exact.Law | None:
+    """The exact law of a small network; None if it is not small."""
+    given, control = key.given, key.control
+    served = given.service_rates > 0
+    if control.routing is not None:
+        return _split(given, control)
+    preemptive = control.policy.endswith("-preemptive")
+    near = _by_pool(_nearness(given, control).T, served.T)
+    if control.policy == "max-weight-preemptive":
+        return _numbers(given, exact.max_weight(control.holding_costs))
+    if preemptive:
+        ranks = _ranks(given, control)
+        index = control.policy != "priority-preemptive" and control.preference is None
+        near = _by_pool(ranks.T, served.T) if index else near
+        return _numbers(given, exact.greedy(_filling(_by_pool(ranks, served), near)))
+    if control.policy in ("lqfs", "fsf", "max-weight"):
+        weights = control.holding_costs[:, None] * given.service_rates if control.policy == "max-weight" else served
+        choices = [np.flatnonzero(row).tolist() for row in served.T]
+        serve = exact.largest(choices, np.where(served, weights, 1.0).T)
+    else:
+        serve = exact.in_order(_by_pool(_ranks(given, control), served))
+    freest = exact.largest([np.flatnonzero(row).tolist() for row in served])
+    return _queues(given, freest if control.policy == "lqfs" else exact.in_order(near), serve)
+
+
+def _split(given: Numbers, control: Control) -> exact.Law | None:
+    """Random splitting: each pool by itself."""
+    shape, shares = given.service_rates.shape, np.asarray(control.routing)
+    queue, busy, states = np.zeros(shape), np.zeros(shape), 0
+    orders = _by_pool(_ranks(given, control), given.service_rates > 0)
+    for j, order in enumerate(orders):
+        # in the order of priority; a stream without arrivals is not there
+        mine = [i for i in order if given.arrival_rates[i] * shares[i, j] > 0]
+        if not mine:
+            continue
+        rates = given.arrival_rates[mine] * shares[mine, j]
+        pool = Numbers(
+            rates,
+            given.service_rates[mine, j][:, None],
+            given.servers[j : j + 1],
+            given.abandonment_rates[mine],
+            given.rewards[mine],
+        )
+        law = _queues(pool, exact.in_order([[0]] * len(mine)), exact.in_order([range(len(mine))]))
+        if law is None:
+            return None
+        queue[mine, j], busy[mine, j], states = law.queue, law.busy[:, 0], states + law.states
+    through = (given.service_rates * busy).sum(axis=1)
+    rate = np.where(given.arrival_rates > 0, given.arrival_rates, np.inf)
+    waiting = queue.sum(axis=1)
+    lost = np.zeros(len(rate))
+    reward = float(given.rewards @ through)
+    return exact.Law(waiting, busy, given.abandonment_rates * waiting / rate, reward, lost, states)
+
+
+def _queues(given: Numbers, join: exact.Rule, serve: exact.Rule) -> exact.Law | None:
+    crews = math.prod(
+        math.comb(int(n) + int(k), int(k))
+        for n, k in zip(given.servers, (given.service_rates > 0).sum(axis=0), strict=True)
+    )
+
+    def solve(most: list[int]) -> exact.Law:
+        return exact.nonpreemptive(*given, join=join, serve=serve, most_waiting=most)
+
+    return _cut(solve, given, given.abandonment_rates, MOST_STATES // crews)
+
+
+def _numbers(given: Numbers, allocate: exact.Allocation) -> exact.Law | None:
+    served = given.service_rates > 0
+    slowest = np.where(served, given.service_rates, np.inf).min(axis=1)
+
+    def solve(most: list[int]) -> exact.Law:
+        return exact.preemptive(*given, allocate=allocate, most_customers=most)
+
+    return _cut(solve, given, np.minimum(slowest, given.abandonment_rates), MOST_NUMBERS)
+
+
+def _cut(solve, given: Numbers, leaving: np.ndarray, most_states: int) -> exact.Law | None:
+    """The law with numbers cut where they are rare: those of an infinite-server queue for impatient classes; for patient
+    ones the cut moves up until nobody is lost."""
+    mean = np.divide(given.arrival_rates, leaving, out=np.zeros_like(leaving), where=leaving > 0)
+    poisson = np.ceil(mean + SPREAD * np.sqrt(mean) + 8)
+    most = np.where(leaving > 0, poisson, 30 + given.servers.sum())
+    most = np.where(given.arrival_rates > 0, most, 0)
+    before = 1.0
+    while np.prod(most + 1) <= most_states:
+        law = solve([int(k) for k in most])
+        if np.all(law.lost <= LOST):
+            return law
+        if law.lost.max() > max(0.8 * before, UNSTABLE):
+            return None
+        before = law.lost.max()
+        most = np.where(law.lost > LOST, np.ceil(1.5 * most), most)
+    return None
+
+
+# --- staffing of trees
+
+
+def check_pooling(arrival_rates, service_rates, servers) -> None:
+    """ValueError, naming the edge or the node, unless the network is a critically loaded tree that pools completely."""
+    fluid.fluid_allocation(arrival_rates, service_rates, servers)
+
+
+def saturation_targets(arrival_rates, service_rates, servers, weights) -> np.ndarray:
+    """Nt_ij, the servers that balanced saturation keeps for each class, shape (I, J); ValueError unless a tree."""
+    return targets.saturation_targets(arrival_rates, service_rates, servers, weights)
+
+
+def weighted_idle(arrival_rates, service_rates, servers) -> float:
+    """Idle servers in servers of the last pool: sum_j w_j E idle_j = w.N - v.lambda under every stable policy, trees."""
+    spare = growth.lone_growth(arrival_rates, service_rates, servers)[0]
+    return float(-spare / gains.gains(service_rates).class_pool[0, -1])
+
+
+def diffusion(
+    arrival_rates, service_rates, servers, second_order_arrivals, second_order_services, staffing, idle_pool
+) -> dict[str, Reference]:
+    """References of `StaffingDiffusion`: Remark 6.5, and with one pool and equal rates the Halfin-Whitt law of e.x."""
+    allocation = fluid.fluid_allocation(arrival_rates, service_rates, servers)
+    demand = second_order_demand(second_order_arrivals, second_order_services, allocation.busy)
+    ell = drift.constant_drift(service_rates, demand, staffing, allocation.shares)
+    spare = drift.spare_capacity(service_rates, ell, idle_pool)
+    found = {"weighted_idle": Reference(spare, "identity")}
+    rates = service_rates[:, 0]
+    if len(servers) == 1 and np.ptp(rates) == 0 and spare > 0:
+        size = float(np.sqrt(arrival_rates.sum() / rates[0]))
+        found["total_queue"] = Reference(size * halfin_whitt(spare / size) / (spare / size), "limit")
     return found

@@ -15,6 +15,7 @@ from jaxq.systems.parallel_servers.network import Network, Rates
 from jaxq.systems.parallel_servers.preference import Preferences
 from jaxq.systems.parallel_servers.routers import OwnLine, Router, Split
 from jaxq.systems.parallel_servers.rules import InOrder, Largest, Rule
+from jaxq.systems.parallel_servers.saturation import Saturation
 from jaxq.systems.parallel_servers.shadow import ShadowLB, ShadowRM, ShadowTandem
 
 
@@ -29,10 +30,23 @@ class Setting(NamedTuple):
     eta: float
     prices: Callable[[], np.ndarray]  # nu_j to start with, shape (J,)
     load_prices: Callable[[], np.ndarray]  # of the load, to start with, shape (J,)
+    targets: Callable[[], np.ndarray]  # Nt_ij, servers that balanced saturation keeps for each class, shape (I, J)
 
     def by_edge(self, matrix: np.ndarray) -> np.ndarray:
         """The entries of an (I, J) matrix on the edges."""
         return np.array([matrix[i, j] for i, j in self.network.edges])
+
+    def by_pair(self, values: Sequence) -> np.ndarray:
+        """Numbers by edge as an (I, J) matrix, infinity where there is no edge."""
+        matrix = np.full(self.network.service_rates.shape, np.inf)
+        for (i, j), value in zip(self.network.edges, values, strict=True):
+            matrix[i, j] = value
+        return matrix
+
+    def shares(self) -> np.ndarray:
+        """p_ij of random splitting, shape (I, J): ``routing``, or even over the pools of a class."""
+        served = self.network.service_rates > 0
+        return served / served.sum(axis=1, keepdims=True) if self.routing is None else np.asarray(self.routing)
 
     @property
     def services(self) -> np.ndarray:
@@ -166,6 +180,12 @@ def max_weight_preemptive(setting: Setting) -> Allocation:
     return Greedy(Largest(-np.array(setting.cost_index())), tuple(ties))
 
 
+def saturation(setting: Setting) -> Saturation:
+    """Classes go to their pools in the order of ``preferences``, and leave idle servers at the last."""
+    places, targets = setting.preference(), setting.by_edge(setting.targets())
+    return Saturation(targets, tuple(sorted(range(len(places)), key=lambda e: (places[e], e))))
+
+
 def one_line_a_stream(setting: Setting, router: Router, tagged: bool = False) -> Discipline:
     """Routed customers wait at their pool, which serves the line of the best index first, and the tagged last."""
     edges = setting.network.edges
@@ -184,9 +204,7 @@ def fastest_first(setting: Setting) -> tuple[tuple[int, ...], ...]:
 
 def split(setting: Setting) -> Discipline:
     """Arrivals are split by ``routing``, evenly over the pools of a class unless given."""
-    served = setting.network.service_rates > 0
-    routing = served / served.sum(axis=1, keepdims=True) if setting.routing is None else np.asarray(setting.routing)
-    return one_line_a_stream(setting, Split(setting.by_edge(routing)))
+    return one_line_a_stream(setting, Split(setting.by_edge(setting.shares())))
 
 
 def revenue(setting: Setting, keep: bool = False) -> ShadowRM:
@@ -223,6 +241,7 @@ POLICIES: dict[str, Policy] = {
     "max-weight-preemptive": Policy(
         "the largest h_i mu_ij x number in system first, preemptive", max_weight_preemptive
     ),
+    "balanced-saturation": Policy("every class is kept servers of its own, on trees; preemptive", saturation),
     "random": Policy("arrivals split by routing probabilities", split),
     "shadow-rm": Policy("shadow routing by prices, the tagged dropped", lambda s: one_line_a_stream(s, revenue(s))),
     "shadow-rm-tag": Policy(

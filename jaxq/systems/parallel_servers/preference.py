@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import equinox as eqx
 
+NODES = {"priorities": "pool", "preferences": "class"}
+"""Whose orders a field holds."""
+
 
 class Preferences(eqx.Module):
     """Orders by node; the node ``*`` stands for all that are not named. Names are checked against a network by `ranks`."""
@@ -20,44 +23,50 @@ class Preferences(eqx.Module):
         """For each node, the place of each of its neighbours, from 0.
 
         Args:
-            field: for messages, ``priorities`` or ``preferences``.
+            field: ``priorities`` or ``preferences``, for messages.
             nodes: names of the nodes.
             allowed: names of the neighbours of each node.
 
         Raises:
             ValueError: a node or a neighbour that is not there, stands twice or is missing.
         """
-        given = dict(self.orders)
+        given, kind = dict(self.orders), NODES[field]
         known = {name for names in allowed.values() for name in names}
         for node in given:
             if node != "*" and node not in nodes:
-                raise ValueError(f"{field} = {self}: there is no {node}; there are {', '.join(nodes)}")
+                raise ValueError(f"{field} = {self}: there is no {kind} {node}; there are {', '.join(nodes)}")
         found = []
         for node in nodes:
             order = given.get(node, given.get("*"))
             if order is None:
-                raise ValueError(f"{field} = {self}: must have an order for {node}, of {', '.join(allowed[node])}")
+                raise ValueError(
+                    f"{field} = {self}: must have an order for {kind} {node}, of {', '.join(allowed[node])}"
+                )
             stray = [name for name in order if name not in (known if node not in given else allowed[node])]
             if stray or len(set(order)) < len(order):
-                raise ValueError(f"{field} = {self}: must name each of {', '.join(allowed[node])} once for {node}")
+                raise ValueError(
+                    f"{field} = {self}: must name each of {', '.join(allowed[node])} once for {kind} {node}"
+                )
             missing = [name for name in allowed[node] if name not in order]
             if missing:
-                raise ValueError(f"{field} = {self}: {', '.join(missing)} must have a place in the order for {node}")
+                raise ValueError(
+                    f"{field} = {self}: {', '.join(missing)} must have a place in the order for {kind} {node}"
+                )
             mine = [name for name in order if name in allowed[node]]
             found.append({name: place for place, name in enumerate(mine)})
         return found
 
 
-def parse_preferences(text: str) -> Preferences:
-    """``2 > 1`` for all nodes, or ``3: 2 > 1; 4: 1 > 2``. Raises ValueError."""
-    orders = []
+def parse_preferences(field: str, text: str) -> Preferences:
+    """``2 > 1`` for all nodes, or ``3: 2 > 1; 4: 1 > 2``. Raises ValueError that begins with ``field``."""
+    orders, wrong = [], f"{field} = {text}: must"
     for part in text.split(";"):
         node, _, order = part.rpartition(":")
         names = tuple(name.strip() for name in order.split(">"))
         node = node.strip() or "*"
         if not all(re.fullmatch(r"\w+", name) for name in names) or not re.fullmatch(r"\w+|\*", node):
-            raise ValueError(f"{text}: must be an order such as 2 > 1, or one for each node such as 3: 2 > 1; 4: 1 > 2")
+            raise ValueError(f"{wrong} be an order such as 2 > 1, or one for each node such as 3: 2 > 1; 4: 1 > 2")
         if node in dict(orders):
-            raise ValueError(f"{text}: must have one order for {'all nodes' if node == '*' else node}")
+            raise ValueError(f"{wrong} have one order for {'all nodes' if node == '*' else node}")
         orders.append((node, names))
     return Preferences(tuple(orders))

@@ -32,8 +32,8 @@ class Router(eqx.Module):
         """(class, arrival rate) of each stream: the classes themselves, unless split."""
         return list(enumerate(arrival_rates))
 
-    def begin(self) -> Any:
-        """The memory at time 0, a pytree of scalars."""
+    def begin(self, word, edges) -> Any:
+        """The memory at time 0, a pytree of scalars; ``word``: uint32, random."""
         return ()
 
     @abstractmethod

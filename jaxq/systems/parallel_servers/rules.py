@@ -34,15 +34,15 @@ class InOrder(eqx.Module):
 
 
 class Largest(eqx.Module):
-    """The candidate with the largest weight x amount, ties to the first; ``weights``: by candidate, > 0."""
+    """The positive amount with the largest weight x amount, ties to the first; ``weights``: by candidate, >= 0."""
 
     weights: Any
 
     def pick(self, amounts: dict[int, Any]):
         """The candidate, int32, or `NOBODY`; ``amounts``: by candidate."""
-        winner, best = jnp.int32(NOBODY), jnp.float32(0)
+        winner, best = jnp.int32(NOBODY), jnp.float32(-1)
         for candidate, amount in amounts.items():
-            score = self.weights[candidate] * amount
+            score = jnp.where(amount > 0, self.weights[candidate] * amount, -1.0)
             winner = jnp.where(score > best, candidate, winner)
             best = jnp.maximum(best, score)
         return winner

@@ -13,7 +13,7 @@ NEVER = 1e30
 class Schedule(eqx.Module):
     """Arrival rates by phase, shape (P, I), and how long each phase but the last lasts, shape (P - 1,).
 
-    Its state is (phase, time left in it), and () where there is one phase.
+    Its state is (phase, time left in it, what rounding has left of the time that passed), and () where there is one phase.
     """
 
     rates: Any
@@ -26,7 +26,7 @@ class Schedule(eqx.Module):
 
     def begin(self):
         """The state at time 0."""
-        return (jnp.int32(0), self.durations[0]) if self.switches else ()
+        return (jnp.int32(0), self.durations[0], jnp.float32(0)) if self.switches else ()
 
     def arrival_rates(self, state) -> list:
         """The rates now, by class."""
@@ -43,11 +43,14 @@ class Schedule(eqx.Module):
         """The state ``elapsed`` time later, at most as long as the phase lasts."""
         if not self.switches:
             return state
-        phase, left = state[0], state[1] - elapsed
+        phase, before, owed = state
+        elapsed = elapsed + owed
+        left = before - elapsed
         over, following = left <= 0, jnp.float32(NEVER)
         for p in range(1, self.rates.shape[0] - 1):
             following = jnp.where(phase == p - 1, self.durations[p], following)
-        return phase + over, jnp.where(over, following, left)
+        # compensated, as a float32 near 10**4 would lose much of a short step
+        return phase + over, jnp.where(over, following, left), jnp.where(over, 0.0, elapsed - (before - left))
 
 
 class Changes(eqx.Module):
@@ -72,7 +75,7 @@ class Changes(eqx.Module):
 
     def __str__(self) -> str:
         parts = zip(self.times, self.rates, strict=False)
-        return "; ".join(f"{time:g}: {','.join(f'{x:g}' for x in row)}" for time, row in parts)
+        return "; ".join(f"{time:.15g}: {','.join(f'{x:.15g}' for x in row)}" for time, row in parts)
 
 
 def parse_changes(text: str) -> Changes:

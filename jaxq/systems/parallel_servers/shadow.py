@@ -4,11 +4,13 @@ Stolyar and Tezcan, Operations Research 59(6), 2011. The main paper is not at ha
 primal-dual schemes on the planning problems, and checked against the linear programs. None is told an arrival rate.
 """
 
+import functools
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 
+from jaxq.random import uniform
 from jaxq.systems.parallel_servers.routers import Routed, Router, served_at_once
 from jaxq.systems.parallel_servers.rules import NOBODY
 
@@ -35,7 +37,7 @@ class ShadowRM(Router):
     tags = True
     drifts = True
 
-    def begin(self):
+    def begin(self, word, edges):
         return tuple(self.start[j] for j in range(self.start.shape[0]))
 
     def cheapest(self, memory, stream, edges):
@@ -68,7 +70,8 @@ class ShadowRM(Router):
 
 class ShadowLB(Router):
     """SHADOW-LB(eta, c), the smallest largest load: m = argmin P_j/(N_j mu_ij), then P_m += 1/(N_m mu_im); after each
-    arrival, if eta sum P >= 1, every P_j falls by c = max 1/(N_j mu_ij), to 0 at the lowest."""
+    arrival, if eta sum P >= 1, every P_j falls by c = max 1/(N_j mu_ij), to 0 at the lowest.
+    """
 
     service_rates: Any  # by edge
     servers: Any  # by pool
@@ -76,12 +79,18 @@ class ShadowLB(Router):
     start: Any  # P_j at time 0, by pool
     order: tuple[tuple[int, ...], ...] = eqx.field(static=True)  # edges of each class, the first wins a tie
 
-    def begin(self):
-        return tuple(self.start[j] for j in range(self.start.shape[0]))
+    def begin(self, word, edges):
+        # off the lattice that rates in whole numbers put all P_j on: rounding would wash it out, and its ties, for ages
+        offsets = [uniform(word * jnp.uint32(2 * j + 1)) for j in range(self.start.shape[0])]
+        return tuple(self.start[j] + offset * self._fall(edges) for j, offset in enumerate(offsets))
 
     def _loads(self, edges):
         """1/(N_j mu_ij), by edge."""
         return [1 / (self.servers[j] * self.service_rates[e]) for e, (_, j) in enumerate(edges)]
+
+    def _fall(self, edges):
+        """c = max 1/(N_j mu_ij)."""
+        return functools.reduce(jnp.maximum, self._loads(edges))
 
     def cheapest(self, memory, stream, edges):
         """The edge of an arrival."""
@@ -93,12 +102,9 @@ class ShadowLB(Router):
         return Routed(edge, served_at_once(edge, edge, idle, edges), edge)
 
     def after(self, memory, charged, edges):
-        loads = self._loads(edges)
-        memory, fall = _add(memory, charged, loads, edges), loads[0]
-        for load in loads[1:]:
-            fall = jnp.maximum(fall, load)
+        memory = _add(memory, charged, self._loads(edges), edges)
         full = (charged != NOBODY) & (self.eta * sum(memory) >= 1)
-        return tuple(jnp.where(full, jnp.maximum(p - fall, 0.0), p) for p in memory)
+        return tuple(jnp.where(full, jnp.maximum(p - self._fall(edges), 0.0), p) for p in memory)
 
     def virtual(self, memory):
         return {"virtual_load": memory}
@@ -113,8 +119,8 @@ class ShadowTandem(Router):
     tags = True
     drifts = True
 
-    def begin(self):
-        return self.admission.begin(), self.balance.begin()
+    def begin(self, word, edges):
+        return self.admission.begin(word, edges), self.balance.begin(word, edges)
 
     def route(self, memory, stream, idle, edges):
         edge, admitted = self.admission.cheapest(memory[0], stream, edges)

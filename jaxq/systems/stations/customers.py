@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.engine.system import System
-from jaxq.systems.stations.law import Law
-from jaxq.systems.stations.laws import Exponential
+from jaxq.laws.law import Law
+from jaxq.laws.standard import Exponential
 
 
 class ByCustomer(System):

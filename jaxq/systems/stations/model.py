@@ -11,10 +11,10 @@ import jax.numpy as jnp
 
 from jaxq.engine.fields import compound, nonnegative, positive, whole
 from jaxq.engine.jump_process import JumpProcess
+from jaxq.laws.law import Law
+from jaxq.laws.standard import Exponential, parse_law
 from jaxq.systems.stations import workloads
 from jaxq.systems.stations.customers import Lindley, Queue
-from jaxq.systems.stations.law import Law
-from jaxq.systems.stations.laws import Exponential, parse_law
 from jaxq.systems.stations.occupancy import Occupancy
 
 MOST_SERVERS = 1024

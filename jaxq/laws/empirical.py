@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
-from jaxq.systems.stations.law import Law, shortest
+from jaxq.laws.law import Law, shortest
 
 MOST_VALUES = 65536
 """What one word can choose among (`jaxq.random.below`)."""

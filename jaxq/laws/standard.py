@@ -1,4 +1,4 @@
-"""Interarrival and service laws of unit mean; a system multiplies by its own mean.
+"""Laws of unit mean with one parameter or none, and every law by name; a system multiplies by its own mean.
 
 A law uses a fixed number of words a variate. Each is written ``name`` or ``name:parameter`` in text: ``exponential``,
 ``deterministic``, ``erlang:3``, ``hyperexponential:4``, ``lognormal:2`` and ``gamma:0.5`` (these three by their squared
@@ -12,10 +12,10 @@ from jax.scipy.special import gammaln
 
 from jaxq import random
 from jaxq.engine.fields import real, whole
-from jaxq.systems.stations.empirical import Empirical
-from jaxq.systems.stations.gamma import Gamma
-from jaxq.systems.stations.law import Law
-from jaxq.systems.stations.phase_type import PhaseType
+from jaxq.laws.empirical import Empirical
+from jaxq.laws.gamma import Gamma
+from jaxq.laws.law import Law
+from jaxq.laws.phase_type import PhaseType
 
 
 class Exponential(Law):

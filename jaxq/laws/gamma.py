@@ -5,7 +5,7 @@ import numpy as np
 
 from jaxq import random
 from jaxq.engine.fields import real
-from jaxq.systems.stations.law import Law
+from jaxq.laws.law import Law
 
 _SHIFT, _ATTEMPTS = 3, 4
 

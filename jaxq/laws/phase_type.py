@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
-from jaxq.systems.stations.law import Law, shortest
+from jaxq.laws.law import Law, shortest
 
 MOST_PHASES = 32
 """Every phase is compiled."""

@@ -1,4 +1,4 @@
-"""The laws of the stations: what they sample, how they are written, what is refused."""
+"""The laws of interarrival times and sizes: what they sample, how they are written, what is refused."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from scipy import special
 
 import jaxq
 from jaxq.analytic import laws as exact_laws
-from jaxq.systems.stations.laws import LAWS, parse_law
+from jaxq.laws.standard import LAWS, parse_law
 
 COX = "phase-type:0.5,0.3,0.2;-1,0.4,0.3;0,-3,2.5;0,0,-2"
 COUNT = 2**20

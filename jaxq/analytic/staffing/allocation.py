@@ -1,0 +1,104 @@
+"""Which servers work for which class when only the numbers in system matter (preemptive policies)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def fill(
+    in_system: ArrayLike, servers: ArrayLike, edges: Iterable[tuple[int, int]], reserved: ArrayLike | None = None
+) -> NDArray[np.int64]:
+    """Servers taken edge by edge: a preemptive priority, work conserving once every edge is there.
+
+    Formula: z_ij grows by the smaller of what class i has left and pool j has free, edge after edge.
+
+    Args:
+        in_system: x, shape (..., I).
+        servers: N, shape (J,).
+        edges: pairs (i, j), the first takes first.
+        reserved: servers taken before, shape (..., I, J) (default: none).
+
+    Returns:
+        z, shape (..., I, J).
+
+    Source: Hmedi, Arapostathis and Pang, Definition 6.8 (second step).
+    """
+    x, capacity = np.asarray(in_system, np.int64), np.asarray(servers, np.int64)
+    shape = (*x.shape, capacity.size)
+    z = np.zeros(shape, np.int64) if reserved is None else np.array(np.broadcast_to(reserved, shape), np.int64)
+    for i, j in edges:
+        z[..., i, j] += np.minimum(x[..., i] - z[..., i, :].sum(-1), capacity[j] - z[..., :, j].sum(-1))
+    return z
+
+
+def balanced_saturation(
+    in_system: ArrayLike, targets: ArrayLike, edges: Iterable[tuple[int, int]]
+) -> NDArray[np.int64]:
+    """A balanced saturation policy on any tree.
+
+    Formula: first z_ij = min(what class i has left, Nt_ij), pool after pool; then the free servers are filled, edge by
+    edge.
+
+    Args:
+        in_system: x, shape (..., I).
+        targets: Nt, shape (I, J), whose columns sum to the servers.
+        edges: pairs (i, j), the order of both steps.
+
+    Returns:
+        z, shape (..., I, J).
+
+    Source: Hmedi, Arapostathis and Pang, Definition 6.8 and Eq. 64.
+    """
+    x, nt, order = np.asarray(in_system, np.int64), np.asarray(targets, np.int64), list(edges)
+    z = np.zeros((*x.shape, nt.shape[1]), np.int64)
+    for i, j in order:
+        z[..., i, j] = np.minimum(x[..., i] - z[..., i, :].sum(-1), nt[i, j])
+    return fill(x, nt.sum(axis=0), order, z)
+
+
+def is_balanced(
+    in_system: Sequence[int], busy: ArrayLike, targets: ArrayLike, edges: Sequence[tuple[int, int]]
+) -> bool:
+    """Whether z is feasible, work conserving and meets Eq. 64 in state x.
+
+    Formula: x_i <= Nt_i: sum_j z_ij = x_i and z_ij <= Nt_ij for all j; x_i >= Nt_i: z_ij >= Nt_ij for all j, with
+    Nt_i = sum_j Nt_ij; and a class that waits finds no idle server in its pools.
+
+    Args:
+        in_system: x, shape (I,).
+        busy: z, shape (I, J).
+        targets: Nt, shape (I, J).
+        edges: the pairs (i, j) of the tree.
+
+    Source: Hmedi, Arapostathis and Pang, Eq. 64.
+    """
+    z, nt = np.asarray(busy), np.asarray(targets)
+    waiting, idle = np.asarray(in_system) - z.sum(axis=1), nt.sum(axis=0) - z.sum(axis=0)
+    if z.min() < 0 or waiting.min() < 0 or idle.min() < 0 or z.sum() != sum(z[i, j] for i, j in edges):
+        return False
+    if any(waiting[i] > 0 and idle[j] > 0 for i, j in edges):
+        return False
+    for i, x in enumerate(in_system):
+        if x <= nt[i].sum() and not (waiting[i] == 0 and (z[i] <= nt[i]).all()):
+            return False
+        if x >= nt[i].sum() and not (z[i] >= nt[i]).all():
+            return False
+    return True
+
+
+def balanced_allocations(
+    in_system: Sequence[int], targets: ArrayLike, edges: Sequence[tuple[int, int]]
+) -> Iterator[NDArray[np.int64]]:
+    """Every z with `is_balanced`, by trying all.
+
+    Args:
+        in_system, targets, edges: as `is_balanced`; small.
+    """
+    nt = np.asarray(targets, np.int64)
+    servers = nt.sum(axis=0)
+    for flows in np.ndindex(*(min(in_system[i], int(servers[j])) + 1 for i, j in edges)):
+        z = np.zeros_like(nt)
+        z[tuple(np.array(edges).T)] = flows
+        if is_balanced(in_system, z, nt, edges):
+            yield z

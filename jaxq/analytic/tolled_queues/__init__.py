@@ -1,0 +1,1 @@
+"""Queues with tolls whose customers may balk: Naor's model, several classes, several servers."""

@@ -1,0 +1,6 @@
+"""What Shen's paper on tolls and splitting claims, and what it asks."""
+
+from jaxq.experiments.experiment import Experiment
+from jaxq.experiments.tolled_queues import slopes, split, theorem
+
+EXPERIMENTS: tuple[Experiment, ...] = (theorem.EXPERIMENT, split.EXPERIMENT, slopes.EXPERIMENT)

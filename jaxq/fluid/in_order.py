@@ -1,0 +1,66 @@
+"""What a static order does to a fluid: the first that waits, and capacity given out in order."""
+
+import jax.numpy as jnp
+
+_STEEP = 80.0
+"""Logarithm of the largest ratio of weights that is told from infinity."""
+
+
+def first_positive(amounts, before, layer):
+    """How often each amount is the first positive one of its order, with a boundary layer at 0.
+
+    Formula: exp(-B / layer) - exp(-(B + x) / layer) with B = before x. Summed along an order it is 1 - exp(-S / layer)
+    with S the amounts so far: 1 where S > 0 and layer -> 0, which is EC.15 of Stolyar and Tezcan. An amount in balance at
+    0, drained at rate d and fed at rate f < d, stays at layer log(d / (d - f)) and is there a fraction f / d of the time.
+
+    Args:
+        amounts: x >= 0, shape (E,); below 0, where a solver may step, the last factor goes on as x / layer and leads back.
+        before: 1 where f comes before e in e's order, shape (E, E) as [e, f]; static.
+        layer: width of the layer, in the unit of the amounts, > 0.
+
+    Returns:
+        Shape (E,), in [0, 1]; the sum along an order is at most 1.
+    """
+    depth = amounts / layer
+    inside = jnp.maximum(depth, 0)
+    return jnp.exp(-(before @ inside)) * (jnp.minimum(depth, 0) - jnp.expm1(-inside))
+
+
+def fill(demands, before, capacity):
+    """Capacity given out in order: each demand gets what those before it leave.
+
+    Formula: min(d_e, max(C - sum_{f before e} d_f, 0)).
+
+    Args:
+        demands: d >= 0, shape (E,).
+        before: as `first_positive`.
+        capacity: C of the order that e belongs to, shape (E,).
+
+    Returns:
+        Shape (E,).
+    """
+    return jnp.clip(capacity - before @ demands, 0, demands)
+
+
+def share(demands, scores, sizes, capacity):
+    """Capacity shared by weights exp(score) among those who want more: weighted max-min fair shares.
+
+    Formula: x_e = min(d_e, K exp(s_e)), where K is such that sum_e a_e x_e = C, or x = d if sum_e a_e d_e <= C.
+
+    Args:
+        demands: d >= 0, shape (E,).
+        scores: s, shape (E,); only differences count.
+        sizes: a > 0, capacity that one unit takes, shape (E,).
+        capacity: C > 0, a scalar.
+
+    Returns:
+        x, shape (E,); differentiable, at a kink from one side.
+    """
+    # e gets all that it wants if the others, held to its level, leave room for it
+    ratios = jnp.exp(jnp.minimum(scores - scores[:, None], _STEEP))
+    content = jnp.minimum(demands, demands[:, None] * ratios) @ sizes <= capacity
+    scores = jnp.where(content, jnp.min(scores), scores)
+    weights = jnp.where(content, 0, jnp.exp(scores - jnp.max(scores)))
+    hungry = weights @ sizes
+    rest = capacity - jnp.sum(jnp.where(content, demands * sizes, 0))
+    return jnp.where(content, demands, weights * rest / jnp.where(hungry > 0, hungry, 1))

@@ -1,0 +1,1 @@
+"""Laws of interarrival times and of sizes, of unit mean."""

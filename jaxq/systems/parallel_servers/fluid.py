@@ -1,0 +1,335 @@
+"""Fluids of a network: the differential equations under static priority, and reward rates to tune.
+
+Papers: Stolyar and Tezcan (2011), e-companion, EC.6-EC.32. Notation as in `jaxq.systems.parallel_servers.model`. Which pool
+serves which class is read off the service rates on the host; all else is differentiable. The dtype follows that of the
+arguments; run under ``jax.enable_x64(True)`` for float64.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxq.fluid import in_order
+from jaxq.fluid.rest_point import rest_point
+from jaxq.fluid.stiff_path import stiff_path
+
+LAYER = 1e-6
+"""Boundary layer of an empty queue and of a full pool, per server of the network."""
+SHARPNESS = 1e-3
+"""Temperature of the choices in `shadow_routing`, per largest reward."""
+
+
+class Fluid(NamedTuple):
+    """Class queues under static priority, the right-hand side made smooth.
+
+    Attributes:
+        arrival_rates: lambda_i, shape (I,).
+        service_rates: mu_e by edge e = (i, j), shape (E,).
+        servers: N_j, shape (J,).
+        abandonment_rates: theta_i, shape (I,).
+        of_class, of_pool: i and j by edge, shape (E,); host arrays.
+        sooner: 1 where pool j serves the class of f before that of e, shape (E, E) as [e, f]; host.
+        nearer: 1 where class i goes to the pool of f before that of e; host.
+    """
+
+    arrival_rates: Any
+    service_rates: Any
+    servers: Any
+    abandonment_rates: Any
+    of_class: np.ndarray
+    of_pool: np.ndarray
+    sooner: np.ndarray
+    nearer: np.ndarray
+
+
+def class_queues(arrival_rates, service_rates, servers, abandonment_rates, priority, preference=None) -> Fluid:
+    """The fluid of a network with one queue a class.
+
+    Args:
+        arrival_rates: lambda_i, shape (I,), 1/time.
+        service_rates: mu_ij, shape (I, J), known on the host: 0 where the class is not served.
+        servers: N_j, shape (J,).
+        abandonment_rates: theta_i, shape (I,), 1/time.
+        priority: rank of class i at pool j, shape (I, J) or (I,): the smaller, the earlier. Host.
+        preference: rank of pool j for an arrival of class i, shape (I, J); default: the fastest first. Host.
+    """
+    rates = np.asarray(service_rates)
+    of_class, of_pool = np.nonzero(rates)
+    rank = np.asarray(priority)
+    rank = np.broadcast_to(rank[:, None] if rank.ndim == 1 else rank, rates.shape)
+    near = -rates if preference is None else np.asarray(preference)
+    return Fluid(
+        jnp.asarray(arrival_rates),
+        jnp.asarray(service_rates)[of_class, of_pool],
+        jnp.asarray(servers),
+        jnp.asarray(abandonment_rates),
+        of_class,
+        of_pool,
+        _earlier(rank[of_class, of_pool], of_pool),
+        _earlier(near[of_class, of_pool], of_class),
+    )
+
+
+def routed_queues(routed_rates, service_rates, servers, abandonment_rates, priority) -> Fluid:
+    """The fluid of pools with a queue a stream: class-i customers join the queue of pool j at rate lambda_ij.
+
+    A network whose classes are the edges, in the order of ``np.nonzero(service_rates)``.
+
+    Args:
+        routed_rates: lambda_ij, shape (I, J), 1/time.
+        service_rates, servers, abandonment_rates, priority: as `class_queues`.
+    """
+    rates, rank = np.asarray(service_rates), np.asarray(priority)
+    of_class, of_pool = np.nonzero(rates)
+    rank = np.broadcast_to(rank[:, None] if rank.ndim == 1 else rank, rates.shape)[of_class, of_pool]
+    apart = np.zeros((len(of_class), rates.shape[1]))
+    apart[np.arange(len(of_class)), of_pool] = rates[of_class, of_pool]
+    streams = jnp.asarray(routed_rates)[of_class, of_pool]
+    return class_queues(streams, apart, servers, jnp.asarray(abandonment_rates)[of_class], rank)
+
+
+def slope(fluid: Fluid, queues, busy, layer: float = LAYER):
+    """dy/dt and dpsi/dt under static priority, non-preemptive.
+
+    Formula: with S the queues of pool j's first classes up to one, servers freed at rate D_j = sum_i mu_ij psi_ij take
+    these classes at rate D_j (1 - exp(-S/w)) in all: EC.15, and D_j 1{S > 0} for w -> 0. With T the idle servers of
+    class i's first pools up to one, its arrivals enter these at rate lambda_i (1 - exp(-T/w)) in all (EC.12); the others
+    join the queue, which is abandoned at rate theta_i y_i. A queue (or idle pool) in balance at 0 then stays of order w
+    and is there part of the time, as the averaging principle has it: the classes that a freed server finds are those of
+    EC.29. The error is O(w log(w)) in all components; where two queues that are both in balance at 0 are ranked
+    differently by pools, the law of their order at 0 is that of independent ones, an approximation.
+
+    Args:
+        fluid: the network.
+        queues: y_i, shape (I,).
+        busy: psi_e by edge, shape (E,).
+        layer: w per server of the network.
+
+    Source: Stolyar and Tezcan (2011), e-companion, EC.6-EC.15.
+    """
+    width = layer * jnp.sum(fluid.servers)
+    idle = fluid.servers - jnp.zeros_like(fluid.servers).at[fluid.of_pool].add(busy)
+    done = fluid.service_rates * busy
+    freed = jnp.zeros_like(fluid.servers).at[fluid.of_pool].add(done)
+    taken = freed[fluid.of_pool] * in_order.first_positive(queues[fluid.of_class], fluid.sooner, width)
+    entering = in_order.first_positive(idle[fluid.of_pool], fluid.nearer, width)
+    entering = fluid.arrival_rates[fluid.of_class] * entering
+    of_class = jnp.zeros_like(fluid.arrival_rates).at[fluid.of_class]
+    joined = fluid.arrival_rates - of_class.add(entering)
+    return joined - of_class.add(taken) - fluid.abandonment_rates * queues, entering + taken - done
+
+
+def path(fluid: Fluid, times, queues=None, busy=None, layer: float = LAYER):
+    """Queues and busy servers over time, by an implicit solver of diffrax (Kvaerno's, order 5).
+
+    Args:
+        fluid: the network.
+        times: when, ascending from 0, shape (T,).
+        queues, busy: y_i, shape (I,), and psi_ij, shape (I, J), at time 0 (default: the empty network). No class may wait
+            while a pool that serves it idles (EC.11).
+        layer: see `slope`.
+
+    Returns:
+        y, shape (T, I), and psi, shape (T, I, J).
+    """
+    start = jnp.zeros_like(fluid.arrival_rates) if queues is None else jnp.asarray(queues)
+    psi = jnp.zeros_like(fluid.service_rates) if busy is None else jnp.asarray(busy)[fluid.of_class, fluid.of_pool]
+    return _path(fluid, jnp.asarray(times), start, psi, layer)
+
+
+@jax.jit
+def _path(fluid: Fluid, times, start, psi, layer):
+    atol = 0.1 * layer * jnp.sum(fluid.servers)
+    queues, busy = stiff_path(lambda y: slope(fluid, y[0], y[1], layer), (start, psi), times, atol)
+    return queues, jax.vmap(lambda z: _matrix(fluid, z))(busy)
+
+
+def rest(fluid: Fluid, layer: float = LAYER):
+    """Where `slope` vanishes, with the implicit gradient of a fixed point.
+
+    Args:
+        fluid: the network; a class that is not served in full must abandon.
+        layer: see `slope`.
+
+    Returns:
+        y, shape (I,), and psi, shape (I, J).
+    """
+    return _rest(fluid, layer)
+
+
+@jax.jit
+def _rest(fluid: Fluid, layer):
+    classes = fluid.arrival_rates.size
+
+    def flat(x):
+        return jnp.concatenate(slope(fluid, x[:classes], x[classes:], layer))
+
+    start = jnp.zeros(classes + len(fluid.of_class), fluid.arrival_rates.dtype)
+    found = rest_point(flat, start, layer / jnp.max(fluid.service_rates))
+    return found[:classes], _matrix(fluid, found[classes:])
+
+
+def routed_reward(routing, arrival_rates, service_rates, servers, rewards):
+    """Reward rate if class i is routed to pool j with probability p_ij and pools serve the largest g_i mu_ij first.
+
+    Formula: at EC.17's rest point psi_ij = min(lambda_i p_ij / mu_ij, N_j - sum psi_kj over classes of larger index); the
+    reward is sum g_i mu_ij psi_ij. Each pool is a knapsack, so that it is concave in p, piecewise linear with kinks at the
+    optimum. Its maximum over p is that of the static planning problem, as what a pool cannot serve abandons without
+    delaying others.
+
+    Args:
+        routing: p_ij, shape (I, J), rows on the simplex; ignored where the class is not served.
+        arrival_rates: lambda_i, shape (I,), 1/time.
+        service_rates: mu_ij, shape (I, J), known on the host.
+        servers: N_j, shape (J,).
+        rewards: g_i, shape (I,), known on the host.
+
+    Returns:
+        Reward/time, a scalar.
+    """
+    rates = np.asarray(service_rates)
+    of_class, of_pool = np.nonzero(rates)
+    index = (np.asarray(rewards)[:, None] * rates)[of_class, of_pool]
+    arrivals = jnp.asarray(arrival_rates)[of_class] * jnp.asarray(routing)[of_class, of_pool]
+    demands = arrivals / rates[of_class, of_pool]
+    return index @ in_order.fill(demands, _earlier(-index, of_pool), jnp.asarray(servers, demands.dtype)[of_pool])
+
+
+def relaxed_reward(scores, routed_rates, service_rates, servers, rewards):
+    """Reward rate if freed servers choose at random among the classes that wait: static priority, relaxed by a softmax.
+
+    Formula: a server of pool j that comes free takes class i with probability proportional to exp(s_ij) among the classes
+    that wait. At rest these are served at rates K_j exp(s_ij), the others at lambda_ij: flows
+    min(lambda_ij, K_j exp(s_ij)), where K_j makes sum_i flow_ij / mu_ij = N_j (or nobody waits). With s = index / T, a
+    temperature T -> 0 is static priority by index, and the reward then that of `routed_reward` if the index is g_i mu_ij.
+
+    Args:
+        scores: s_ij, shape (I, J).
+        routed_rates: lambda_ij, shape (I, J), 1/time.
+        service_rates, servers, rewards: as `routed_reward`.
+
+    Returns:
+        Reward/time, a scalar.
+    """
+    rates = np.asarray(service_rates)
+    total: Any = 0.0
+    for j, served in enumerate((rates > 0).T):
+        of = np.flatnonzero(served)
+        demands = jnp.asarray(routed_rates)[of, j]
+        flow = in_order.share(demands, jnp.asarray(scores)[of, j], 1 / rates[of, j], jnp.asarray(servers)[j])
+        total += jnp.asarray(rewards)[of] @ flow
+    return total
+
+
+class Prices(NamedTuple):
+    """SHADOW-RM as a descent on the dual of the planning problem, smoothed; see `price_slope`."""
+
+    arrival_rates: Any
+    service_rates: Any
+    servers: Any
+    rewards: Any
+
+
+def shadow_routing(network: Prices, prices, sharpness: float = SHARPNESS):
+    """p_ij, the probability that SHADOW-RM sends a class-i arrival to pool j at pool prices nu; the rest is tagged.
+
+    Formula: a class takes the pool of the largest g_i - nu_j / mu_ij if that is positive. Smoothed: p_ij proportional to
+    exp((g_i - nu_j / mu_ij) / T), against 1 for a tag, T = ``sharpness`` times the largest reward.
+
+    Args:
+        network: arrays as in `routed_reward`.
+        prices: nu_j = eta Q_j, shape (J,).
+        sharpness: see above.
+
+    Returns:
+        Shape (I, J).
+    """
+    served = network.service_rates > 0
+    rates = jnp.where(served, network.service_rates, 1)
+    worth = (network.rewards[:, None] - prices / rates) / (sharpness * jnp.max(network.rewards))
+    tag = jnp.zeros_like(worth[:, :1])
+    shares = jax.nn.softmax(jnp.hstack([worth, tag]), axis=1, where=jnp.hstack([served, tag == 0]))
+    return shares[:, :-1]
+
+
+def price_slope(network: Prices, prices, sharpness: float = SHARPNESS):
+    """d nu / d(eta t): the fluid of SHADOW-RM's virtual queues, eta -> 0.
+
+    Formula: sum_i lambda_i p_ij(nu) / mu_ij - N_j, at 0 from below reflected: minus the gradient of the dual of the
+    planning problem, sum_j N_j nu_j + sum_i lambda_i max(0, max_j (g_i - nu_j / mu_ij)). So it comes to rest at the
+    prices of the planning problem, up to the smoothing. Time only enters as eta t: the time to adapt goes as 1/eta.
+
+    Args:
+        network, prices, sharpness: as `shadow_routing`.
+
+    Source: derived from the greedy primal-dual form of the algorithm, as the main paper is not at hand.
+    """
+    work = network.arrival_rates[:, None] * shadow_routing(network, prices, sharpness)
+    arriving = jnp.sum(work / jnp.where(network.service_rates > 0, network.service_rates, 1), axis=0)
+    # the layer keeps the price of a pool with idle virtual servers at 0
+    width = sharpness * jnp.max(network.rewards[:, None] * network.service_rates)
+    return arriving - network.servers * (jnp.minimum(prices / width, 0) - jnp.expm1(-jnp.maximum(prices, 0) / width))
+
+
+def price_path(network: Prices, times, prices=None, sharpness: float = SHARPNESS):
+    """Prices over time in units of 1/eta, shape (T, J), by diffrax.
+
+    Args:
+        network: as `shadow_routing`.
+        times: eta t, ascending from 0, shape (T,).
+        prices: at time 0 (default: 0).
+        sharpness: see `shadow_routing`.
+    """
+    times = jnp.asarray(times)
+    start = jnp.zeros_like(network.servers) if prices is None else jnp.asarray(prices)
+    return _prices(network, times, start, sharpness)
+
+
+@jax.jit
+def _prices(network: Prices, times, start, sharpness):
+    atol = 1e-3 * sharpness * jnp.max(network.rewards)
+    return stiff_path(lambda nu: price_slope(network, nu, sharpness), start, times, atol)
+
+
+def shadow_guarantee(eta, busy, service_rates, rewards, distance, horizon):
+    """Reward rate that SHADOW-RM(eta) is sure of, on average over a time in which the arrival rates do not change.
+
+    Formula: SPP - eta B - sum_j (nu_j - nu0_j)^2 / (2 eta H), B = sum_ij psi_ij / (2 mu_ij). It follows from the drift of
+    sum Q_j^2 / 2 with the reward as penalty, as the virtual queues fall deterministically: what is admitted, less the
+    backlog Q(H) - Q(0) at the prices nu, earns that at least. The first loss is that of fluctuating prices, the second that
+    of prices nu0 to begin with; eta = sqrt(sum (nu - nu0)^2 / (2 B H)) balances them. Of the virtual system alone, and a
+    bound: in set A of the X-model the first loss really vanishes for eta <= .3. What pools of finite size lose besides
+    (1.8 % at 100 servers) hardly depends on eta.
+
+    Args:
+        eta: step, > 0, a scalar.
+        busy: psi_ij, the optimum of the planning problem, shape (I, J).
+        service_rates: mu_ij, shape (I, J), known on the host.
+        rewards: g_i, shape (I,).
+        distance: sum_j (nu_j - nu0_j)^2.
+        horizon: H, time.
+
+    Returns:
+        Reward/time, a scalar.
+
+    Source: derived; Neely (2010), Stochastic Network Optimization, Section 4.1, for drift plus penalty.
+    """
+    rates = np.asarray(service_rates)
+    spread = jnp.sum(jnp.asarray(busy) / np.where(rates > 0, rates, np.inf)) / 2
+    best = jnp.sum(jnp.asarray(rewards)[:, None] * rates * busy)
+    return best - eta * spread - distance / (2 * eta * horizon)
+
+
+def _matrix(fluid: Fluid, values):
+    """Values by edge as an (I, J) array."""
+    shape = fluid.arrival_rates.size, fluid.servers.size
+    return jnp.zeros(shape, values.dtype).at[fluid.of_class, fluid.of_pool].set(values)
+
+
+def _earlier(ranks, groups) -> np.ndarray:
+    """1 where f is in the group of e and comes before it, ties to the first: shape (E, E) as [e, f]."""
+    order = np.arange(len(ranks))
+    ahead = (ranks < ranks[:, None]) | ((ranks == ranks[:, None]) & (order < order[:, None]))
+    return (ahead & (groups == groups[:, None])).astype(float)

@@ -1,0 +1,1 @@
+"""Parallel queues with tolls, whose customers balk (Naor 1969; Shen, on splitting a server)."""

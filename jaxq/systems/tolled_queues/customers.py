@@ -1,0 +1,34 @@
+"""Customers of a system of tolled queues, drawn before it is known who joins."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxq.systems.tolled_queues.fluid import Customers
+from jaxq.systems.tolled_queues.model import TolledQueues
+
+
+def draw_customers(system: TolledQueues, seed: int, paths: int, count: int) -> Customers:
+    """``count`` events of independent arrival streams, float32, entries of shape (count, paths).
+
+    They have the system's laws: they are what one server lets in that everybody joins.
+    """
+    one = system.replace(service_rates=[1.0], tolls=[0.0], capacity=None, information="workload", ties="first")
+    everyone: Any = dataclasses.replace(one.prepare(), rooms=np.full((system.classes, 1), np.inf))
+    first, rest = jax.random.split(jax.random.key(seed))
+    words = jax.random.bits(rest, (count, everyone.words, paths), "uint32")
+    starting = jax.random.bits(first, (everyone.init_words, paths), "uint32")
+
+    @jax.jit
+    @jax.vmap
+    def draw(starting, words):
+        def step(state, words):
+            event, gap = everyone.choose(state, tuple(words))
+            return everyone.apply(state, event), Customers(gap, event[1], event[0][0])
+
+        return jax.lax.scan(step, everyone.init(tuple(starting)), words)[1]
+
+    found = draw(starting.T, words.transpose(2, 0, 1))
+    return Customers(*(x.T for x in found))

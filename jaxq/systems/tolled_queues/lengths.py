@@ -1,0 +1,77 @@
+"""Tolled queues whose lengths alone are visible, with exponential sizes: an exact jump process."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from jaxq.engine.jump_process import JumpProcess
+from jaxq.systems.tolled_queues.choice import cheapest, first
+
+
+class Lengths(JumpProcess):
+    """The compiled half of `TolledQueues` where the numbers at the servers are all that matters; see there.
+
+    State: customers at each server, int32. Transitions: a customer joins server 1, ..., m; one leaves it. Uniformised.
+    A customer that finds n_j stays (n_j + 1)/mu_j on average, which is tallied at its arrival.
+    """
+
+    arrival_rates: Any  # shape (classes,)
+    costs: Any  # of waiting, shape (classes,)
+    service_rates: Any  # customers/time, shape (servers,)
+    tolls: Any  # shape (servers,)
+    most: Any  # customers at a server, itself included, that a class accepts, shape (classes, servers)
+    random_ties: bool = eqx.field(static=True)
+
+    stride = 5
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.costs.shape[0]
+
+    @property
+    def servers(self) -> int:
+        """Number of servers."""
+        return self.service_rates.shape[0]
+
+    def init(self, words):
+        return (jnp.int32(0),) * self.servers
+
+    def _joins(self, state) -> list[list]:
+        """Probability that a customer of each class joins each server."""
+        found = []
+        for i in range(self.classes):
+            times = [(n + 1) / self.service_rates[j] for j, n in enumerate(state)]
+            best = cheapest([self.tolls[j] + self.costs[i] * time for j, time in enumerate(times)])
+            if self.random_ties:
+                even = sum(jnp.asarray(here, jnp.float32) for here in best)
+                chances = [jnp.where(here, 1.0 / even, 0.0) for here in best]
+            else:
+                chances = [jnp.where(here, 1.0, 0.0) for here in first(best)]
+            found.append([jnp.where(n < self.most[i, j], chances[j], 0.0) for j, n in enumerate(state)])
+        return found
+
+    def rates(self, state):
+        joins = self._joins(state)
+        arrivals = [sum(self.arrival_rates[i] * joins[i][j] for i in range(self.classes)) for j in range(self.servers)]
+        return (*arrivals, *[self.service_rates[j] * (n > 0) for j, n in enumerate(state)])
+
+    def jump(self, state, k):
+        j = k % self.servers
+        return (*state[:j], state[j] + (1 if k < self.servers else -1), *state[j + 1 :])
+
+    def total_rate_bound(self):
+        rates = [self.arrival_rates[i] for i in range(self.classes)]
+        return sum(rates) + sum(self.service_rates[j] for j in range(self.servers))
+
+    def observe(self, state):
+        found = {}
+        for i, chances in enumerate(self._joins(state)):
+            rate = self.arrival_rates[i]
+            found |= {f"joins_{i + 1}_{j + 1}": rate * chance for j, chance in enumerate(chances)}
+            found[f"sojourn_{i + 1}"] = sum(
+                rate * chance * (n + 1) / self.service_rates[j]
+                for j, (n, chance) in enumerate(zip(state, chances, strict=True))
+            )
+        return found | {f"busy_{j + 1}": n > 0 for j, n in enumerate(state)}

@@ -1,0 +1,219 @@
+"""Tolled queues: customers see parallel queues with tolls, join the best one or balk.
+
+Papers: Naor, Econometrica 37 (1969); Shen, on splitting a server. Notation: m first-come-first-served servers of rates
+mu_j that sum to mu_s, tolls theta_j; class i has arrival rate lambda_i, reward R_i, waiting cost c_i per unit of time in
+the system; a customer of size S that finds work W_j before server j leaves it after (W_j + S)/mu_j.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from jaxq.engine.fields import choice, compound, nonnegative, positive
+from jaxq.engine.system import System
+from jaxq.laws.law import Law
+from jaxq.laws.standard import Deterministic, Exponential, parse_law
+from jaxq.systems.tolled_queues.arrivals import Arrivals, Renewal, parse_arrivals
+from jaxq.systems.tolled_queues.lengths import Lengths
+from jaxq.systems.tolled_queues.rooms import most_customers, rooms
+from jaxq.systems.tolled_queues.workloads import Workloads
+
+MOST_CLASSES, MOST_SERVERS = 16, 16
+SLACK = 1e-6
+"""How far the sum of the service rates may be from the capacity, relatively."""
+TINY = 1e-300
+"""Added to the number of those who join, which may be 0."""
+
+
+class TolledQueues(System):
+    """Parallel queues with tolls (`jaxq.systems.tolled_queues.model` has the notation).
+
+    A customer joins the server of greatest utility ``R_i - theta_j - c_i x (expected time in the system)`` if that is
+    >= 0 (``rule`` weak) or > 0 (strict), and balks otherwise. What it knows (``information``): ``workload``, the work
+    before each server and its own size; ``workload-only``, its size at the mean of its class; ``lengths``, the number
+    n_j at each server, (n_j + 1)/mu_j being the time it expects for sizes of mean 1. ``ties`` go to the first server or
+    to one at random.
+
+    Customers are of class i with probability lambda_i / sum lambda, independently; a size is the class's mean times a
+    draw from ``size_law``. ``arrivals`` is scaled in time to the rate sum lambda: ``poisson``, the name of a law of the
+    gaps, ``modulated:RATES;ROW;ROW`` (`Modulated`) or ``trace:FILE`` (`Trace`, repeated). Systems with the same classes,
+    laws and tie rule see the same customers, whatever their servers: `jaxq.compare` is paired.
+
+    Metrics, per unit of time: revenue, throughput, customer_utility (rewards less tolls and waiting costs of those who
+    join), welfare (rewards less waiting costs); of a customer: join_<i>, the probability that one of class i joins, and
+    join_<i>_<j>, server j; sojourn_time, waiting_time and sojourn_time_<i> of those who join (0 if none does); over time:
+    utilisation_<j>, number_in_system and, but for exponential sizes with lengths visible, workload.
+    """
+
+    arrival_rates: Any = positive("arrival rate of each class, 1/time", default=0.9, listed=True)
+    rewards: Any = nonnegative("reward of each class", default=10.0, listed=True)
+    waiting_costs: Any = positive("waiting cost of each class, 1/time", default=1.0, listed=True)
+    service_rates: Any = positive("service rate of each server, work/time", default=1.0, listed=True)
+    tolls: Any = nonnegative("toll of each server", default=4.0, listed=True)
+    capacity: float | None = positive("what the service rates must sum to; none: anything", default=None, optional=True)
+    size_law: Law = compound("law of the sizes over their mean", parse_law, Law, default=Deterministic())
+    mean_sizes: Any = positive("mean size of each class, work; none: 1", default=None, optional=True, listed=True)
+    arrivals: Arrivals = compound(
+        "poisson, a law of the gaps, modulated:RATES;ROW;ROW or trace:FILE", parse_arrivals, Arrivals, default=Renewal()
+    )
+    information: str = choice("what customers know", ("workload", "workload-only", "lengths"), default="workload")
+    ties: str = choice("which of equally good servers is joined", ("first", "random"), default="first")
+    rule: str = choice("whether a utility of 0 is enough to join", ("weak", "strict"), default="weak")
+
+    name = "tolled-queues"
+    headline = ("revenue", "throughput")
+
+    def check_fields(self):
+        for of, names, most in (
+            ("arrival_rates", ("rewards", "waiting_costs", "mean_sizes"), MOST_CLASSES),
+            ("service_rates", ("tolls",), MOST_SERVERS),
+        ):
+            count = np.size(getattr(self, of))
+            if count > most:
+                raise ValueError(f"{of} = {count} of them: must be at most {most}")
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and np.size(value) != count:
+                    raise ValueError(
+                        f"{name} = {np.asarray(value).tolist()}: must be as many as {of} = "
+                        f"{np.asarray(getattr(self, of)).tolist()}, which are {count}"
+                    )
+        if self.capacity is not None:
+            total = float(np.sum(self.service_rates))
+            if abs(total - self.capacity) > SLACK * self.capacity:
+                raise ValueError(
+                    f"service_rates = {np.asarray(self.service_rates).tolist()}: must sum to capacity = "
+                    f"{self.capacity:g}, not {total:g}"
+                )
+        if self.information == "lengths":
+            if np.ptp(self._mean_sizes) > 0:
+                raise ValueError(
+                    f"mean_sizes = {self._mean_sizes.tolist()}: must be equal where only lengths are visible"
+                )
+            if not isinstance(self.size_law, (Deterministic, Exponential)):
+                raise ValueError(
+                    f"size_law = {self.size_law}: must be deterministic or exponential where only lengths are visible"
+                )
+            if self._by_length and not self._poisson:
+                raise ValueError(
+                    f"arrivals = {self.arrivals}: must be poisson where only lengths are visible and sizes exponential"
+                )
+
+    @property
+    def _poisson(self) -> bool:
+        return isinstance(self.arrivals, Renewal) and isinstance(self.arrivals.law, Exponential)
+
+    @property
+    def _by_length(self) -> bool:
+        """Whether the numbers at the servers are a jump process, and simulated as such."""
+        return self.information == "lengths" and isinstance(self.size_law, Exponential)
+
+    @property
+    def _mean_sizes(self) -> np.ndarray:
+        return np.ones(self.classes) if self.mean_sizes is None else np.atleast_1d(self.mean_sizes)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return np.size(self.arrival_rates)
+
+    @property
+    def servers(self) -> int:
+        """Number of servers, m."""
+        return np.size(self.service_rates)
+
+    def prepare(self):
+        arriving, costs = np.atleast_1d(self.arrival_rates), np.atleast_1d(self.waiting_costs)
+        rates, tolls, sizes = np.atleast_1d(self.service_rates), np.atleast_1d(self.tolls), self._mean_sizes
+        if self.information == "lengths":  # in units of one mean size
+            rates, sizes = rates / sizes[0], np.ones(self.classes)
+        most = rooms(np.atleast_1d(self.rewards), costs, rates, tolls)
+        if self.information == "lengths":
+            most = most_customers(most, self.rule == "strict")
+        if self._by_length:
+            return Lengths(arriving, costs, rates, tolls, most, self.ties == "random")
+        return Workloads(
+            mean_gap=1 / arriving.sum(),
+            shares=(np.cumsum(arriving) / arriving.sum())[:-1],
+            costs=costs,
+            mean_sizes=sizes,
+            rates=rates,
+            slownesses=1 / rates,
+            tolls=tolls,
+            rooms=most,
+            size_law=self.size_law,
+            arrivals=self.arrivals,
+            information=self.information,
+            random_ties=self.ties == "random",
+            strict=self.rule == "strict" and self.information != "lengths",
+        )
+
+    def _market(self):
+        """Who comes, for the oracle; None where arrivals are not Poisson."""
+        from jaxq.systems.tolled_queues.oracle import market
+
+        sizes, law = self._mean_sizes, self.size_law.name
+        who = self.arrival_rates, self.rewards, self.waiting_costs
+        return market(*who, sizes, law, self.information) if self._poisson else None
+
+    def oracle(self):
+        from jaxq.systems.tolled_queues.oracle import tolled_queues
+
+        market = self._market()
+        if market is None:
+            return {}
+        return tolled_queues(market, self.service_rates, self.tolls, self.rule, self.ties)
+
+    def single_toll(self) -> tuple[float, float] | None:
+        """(toll, revenue) of the best single toll of one server of all service rates together (weak rule); None where no
+        formula is known."""
+        from jaxq.systems.tolled_queues.oracle import single_toll
+
+        market = self._market()
+        return None if market is None else single_toll(market, float(np.sum(self.service_rates)))
+
+    def objectives(self):
+        from jaxq.systems.tolled_queues.objectives import objectives
+
+        return objectives(self)
+
+    def searches(self):
+        from jaxq.systems.tolled_queues.splitting import searches
+
+        return searches(self)
+
+    def metrics(self, sums):
+        classes, servers = range(self.classes), range(self.servers)
+        arriving, tolls = np.atleast_1d(self.arrival_rates), np.atleast_1d(self.tolls)
+        if self._by_length:
+            customers = {i: sums.time * float(arriving[i]) for i in classes}
+            per_time = 1.0 / sums.time
+        else:
+            everyone = sums.get("customers", sums.events)
+            customers = {i: everyone * float(arriving[i] / arriving.sum()) for i in classes}
+            per_time = float(arriving.sum()) / everyone
+        joins = {(i, j): sums[f"joins_{i + 1}_{j + 1}"] for i in classes for j in servers}
+        of_class = [sum(joins[i, j] for j in servers) for i in classes]
+        sojourn = [sums[f"sojourn_{i + 1}"] for i in classes]
+        joined, stayed = sum(of_class), sum(sojourn)
+        revenue = sum(joins[i, j] * float(tolls[j]) for i, j in joins) * per_time
+        rewards, costs = np.atleast_1d(self.rewards), np.atleast_1d(self.waiting_costs)
+        welfare = sum(of_class[i] * float(rewards[i]) - sojourn[i] * float(costs[i]) for i in classes) * per_time
+        busy = [sums[f"busy_{j + 1}"] for j in servers]
+        found = {
+            "revenue": revenue,
+            "throughput": joined * per_time,
+            "welfare": welfare,
+            "customer_utility": welfare - revenue,
+            **{f"join_{i + 1}": of_class[i] / customers[i] for i in classes},
+            **{f"join_{i + 1}_{j + 1}": joins[i, j] / customers[i] for i, j in joins},
+            "sojourn_time": stayed / (joined + TINY),
+            "waiting_time": (stayed - sum(busy)) / (joined + TINY),
+            **{f"sojourn_time_{i + 1}": sojourn[i] / (of_class[i] + TINY) for i in classes},
+            **{f"utilisation_{j + 1}": busy[j] / sums.time for j in servers},
+            "number_in_system": stayed * per_time,
+        }
+        if "workload" in sums:
+            unit = float(self._mean_sizes[0]) if self.information == "lengths" else 1.0
+            found["workload"] = sums["workload"] / sums.time * unit
+        return found

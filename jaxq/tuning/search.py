@@ -1,0 +1,186 @@
+"""`search`: many starts, each climbed by a cooled gradient, finished without one, and checked on fresh randomness."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxq.engine.options import Options
+from jaxq.engine.progress import Meter
+from jaxq.engine.result import Metric, describe
+from jaxq.engine.simulate import check_names, compare
+from jaxq.engine.system import Landscape, Search, System
+from jaxq.tuning.outcome import Climb, Outcome
+from jaxq.tuning.tune import check_positive, check_replicas, check_whole
+
+STARTS, STEPS, RATE, LEVEL, EVENTS = 20, 300, 0.05, 0.99, 20_000
+_DECAYS = 0.7, 0.9
+"""Of Adam's two means."""
+_WIDTHS = 0.3, 0.05
+"""Of the simplices with which a climb is finished, one after the other, in coordinates."""
+_EVALUATIONS = 75
+"""Of each, per coordinate, at most."""
+_FINE = 1e-5
+"""Relative change of the metric that ends a simplex."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A search that has been checked, ready to run."""
+
+    system: System
+    name: str
+    search: Search
+    starts: int
+    steps: int
+    rate: float
+    level: float
+    options: Options
+
+
+def search(
+    system: System,
+    objective: str | None = None,
+    *,
+    starts: int = STARTS,
+    steps: int = STEPS,
+    rate: float = RATE,
+    level: float = LEVEL,
+    meter: Meter | None = None,
+    **options,
+) -> Outcome:
+    """Look for values of a system's fields that beat its baseline, from many random starts.
+
+    From each start the smooth metric is climbed by gradient (Adam) while its temperature falls geometrically; Nelder and
+    Mead's simplex then climbs the true metric on fixed paths; every end is simulated on fresh random numbers, paired
+    with the baseline. The intervals of the gains hold together for all starts (Bonferroni).
+
+    Args:
+        system: the system; fields that are not looked for are kept.
+        objective: one of ``system.searches()`` (default: the first).
+        starts: how many random starts; ``seed`` gives them.
+        steps: gradient steps from each.
+        rate: their length, in coordinates.
+        level: of all intervals together.
+        meter, **options: of the simulation, as `simulate` (default: 20,000 events per replica).
+
+    Returns:
+        An `Outcome`; a gain is claimed (``outcome.found``) only if the whole interval of the best end is above 0.
+
+    Raises:
+        ValueError: the objective or an option is not allowed.
+
+    Source: simplex: Nelder and Mead (1965), The Computer Journal 7(4), 308-313.
+
+    Example:
+        >>> jaxq.search(jaxq.TolledQueues(service_rates=[0.5, 0.5], tolls=[4, 4]), starts=4).found
+    """
+    asked = prepare(system, objective, starts=starts, steps=steps, rate=rate, level=level, **options)
+    return solve(asked, meter)
+
+
+def prepare(
+    system: System, objective=None, *, starts=STARTS, steps=STEPS, rate=RATE, level=LEVEL, **options
+) -> Question:
+    """Check everything that can be wrong with the input of `search`; nothing is simulated. Raises ValueError."""
+    known = system.searches()
+    if not known:
+        raise ValueError(f"objective: {system.title()} has nothing to search for with these fields")
+    name = next(iter(known)) if objective is None else objective
+    if name not in known:
+        raise ValueError(f"objective = {name}: {system.title()} has {', '.join(known)}")
+    check_whole("starts", starts)
+    check_whole("steps", steps)
+    check_positive("rate", rate)
+    if not any(options.get(name) for name in ("events", "horizon", "precision", "metric")):
+        options["events"] = EVENTS
+    run = Options(level=level, **options)
+    run = dataclasses.replace(run, level=1 - (1 - level) / starts)
+    check_names(system, run)
+    check_replicas(run)
+    return Question(system, name, known[name], int(starts), int(steps), float(rate), float(level), run)
+
+
+def solve(asked: Question, meter: Meter | None = None) -> Outcome:
+    """Climb, finish and simulate."""
+    rng = np.random.default_rng(asked.options.seed)
+    with jax.enable_x64(True):
+        landscape = asked.search.landscape(asked.options.seed)
+        starts = np.stack([landscape.start(rng) for _ in range(asked.starts)])
+        climbed = climb(landscape, starts, asked.steps, asked.rate)
+        ends = [finish(landscape, z) for z in climbed]
+        decode = jax.jit(landscape.decode)
+        fields = [[_host(decode(z)) for z in (start, end)] for start, (end, _) in zip(starts, ends, strict=True)]
+        smooth = [float(landscape.smooth(jnp.asarray(z), landscape.temperatures[1])) for z in climbed]
+    baseline = asked.search.baseline()
+    systems = [asked.system.replace(**end) for _, end in fields]
+    results = compare([baseline, *systems], meter=meter, **asked.options.to_dict())
+    metric = asked.search.metric
+    rows = [row for row in results.differences if row["metric"] == metric]
+    climbs = tuple(
+        Climb(start, end, low, value, Metric(row["mean"], row["half_width"], row["level"]), result)
+        for (start, end), low, (_, value), row, result in zip(fields, smooth, ends, rows, results[1:], strict=True)
+    )
+    best = max(range(asked.starts), key=lambda i: climbs[i].searched)
+    return Outcome(
+        asked.system.title(),
+        {n: x for n, x in describe(asked.system).items() if n not in asked.search.parameters},
+        asked.name,
+        metric,
+        describe(baseline),
+        results[0],
+        climbs,
+        best,
+        asked.level,
+        results.flags,
+        systems[best],
+    )
+
+
+def climb(landscape: Landscape, starts: np.ndarray, steps: int, rate: float) -> np.ndarray:
+    """Where the cooled gradient leads from each start; both of shape (starts, n). Steps that are not finite are left out."""
+    import optax
+
+    adam = optax.adam(rate, b1=_DECAYS[0], b2=_DECAYS[1])
+    slopes = jax.vmap(jax.grad(landscape.smooth), (0, None))
+
+    @jax.jit
+    def run(at):
+        def step(carry, temperature):
+            at, memory = carry
+            change, memory = adam.update(jnp.nan_to_num(-slopes(at, temperature)), memory, at)
+            return (optax.apply_updates(at, change), memory), None
+
+        return jax.lax.scan(step, (at, adam.init(at)), jnp.geomspace(*landscape.temperatures, steps))[0][0]
+
+    return np.asarray(run(jnp.asarray(starts)))
+
+
+def finish(landscape: Landscape, start: np.ndarray) -> tuple[np.ndarray, float]:
+    """The end of a climb without gradients, and the metric there on the landscape's paths."""
+    from scipy.optimize import minimize
+
+    hard: Any = jax.jit(landscape.hard)
+    at, value = start, float(hard(start))
+    for width in _WIDTHS:
+        simplex = at + np.vstack((np.zeros(at.size), width * np.eye(at.size)))
+        found: Any = minimize(
+            lambda z: -float(hard(z)),
+            at,
+            method="Nelder-Mead",
+            options={
+                "initial_simplex": simplex,
+                "maxfev": _EVALUATIONS * at.size,
+                "xatol": _FINE,
+                "fatol": _FINE * max(abs(value), _FINE),
+            },
+        )
+        if -found.fun > value:
+            at, value = found.x, -float(found.fun)
+    return at, value
+
+
+def _host(fields: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(x, np.float64) for name, x in fields.items()}

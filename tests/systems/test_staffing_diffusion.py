@@ -1,0 +1,105 @@
+"""The limiting diffusion of tree networks, simulated, against Remark 6.5 and the Halfin-Whitt law."""
+
+import numpy as np
+import pytest
+
+import jaxq
+from jaxq.analytic.staffing import drift, gains
+from jaxq.analytic.staffing.demand import second_order_demand
+from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
+from jaxq.systems.parallel_servers.network import Network
+from tests.agreement import check_agreement
+from tests.analytic.staffing.random_trees import random_tree
+
+POOLED = Network([1.3, 0.48], [[1.0], [1.0]], [1.78], staffing=[0.6])
+
+
+def simulated(step, time=400, **fields):
+    system = StaffingDiffusion(step=step, **fields)
+    found = jaxq.simulate(system, replicas=1024, events=int(time / step), warmup=int(60 / step), seed=3)
+    assert not found.flags
+    return system, found
+
+
+@pytest.mark.parametrize("step", [0.4, 0.05])
+@pytest.mark.parametrize(
+    ("fields", "spare"),
+    [({}, 0.8425), ({"idle_pool": 1}, 0.56167), ({"control": "balanced"}, 0.8425), ({"network": "w"}, 0.70833)],
+    ids=["constant", "other-pool", "balanced", "w"],
+)
+def test_remark_6_5_holds_for_every_step(step, fields, spare):
+    system, found = simulated(step, **fields)
+    reference = system.oracle()["weighted_idle"]
+    assert reference.kind == "identity" and reference.value == pytest.approx(spare, abs=5e-6)
+    check_agreement(found["weighted_idle"], reference.value, 0.02)
+    # the same idle servers are worth different numbers of servers of pools 1 and 2, and wait in one class only
+    if fields.get("control") != "balanced":
+        check_agreement(found["total_idle"], reference.value, 0.02)
+        assert [found[f"queue_{c}"].mean > 0 for c in system.network.classes].count(True) == 1
+
+
+def test_equal_rates_have_the_halfin_whitt_law():
+    system, long = simulated(0.4, 2000, network=POOLED)
+    _, short = simulated(0.2, 2000, network=POOLED)
+    exact = system.oracle()["total_queue"]
+    assert exact.kind == "limit" and exact.value == pytest.approx(1.61226, abs=5e-6)
+    first, second = long["total_queue"], short["total_queue"]
+    # the bias is of first order, and extrapolation takes it away
+    assert first.mean - exact.value > 8 * first.standard_error
+    error = (4 * second.standard_error**2 + first.standard_error**2) ** 0.5
+    assert error < 0.015 * exact.value
+    assert abs(2 * second.mean - first.mean - exact.value) < 4.5 * error
+    check_agreement(short["total_idle"], 0.6, 0.01)
+
+
+def test_drift_is_that_of_the_matrices():
+    rng = np.random.default_rng(2)
+    for _ in range(100):
+        t = random_tree(rng)
+        network = Network(
+            t.arrival_rates,
+            t.service_rates,
+            t.servers,
+            second_order_arrivals=t.second_order_arrivals,
+            second_order_services=t.second_order_services,
+            staffing=t.staffing,
+        )
+        idle = int(rng.integers(t.servers.size))
+        system = StaffingDiffusion(network, safety=t.weights, idle_pool=idle + 1)
+        limit, (b1, b2, _) = system.limit(), drift.drift_matrices(t.service_rates, idle)
+        a = second_order_demand(t.second_order_arrivals, t.second_order_services, t.shares * t.servers)
+        theta = gains.safety_staffing(t.service_rates, a, t.staffing, t.weights)
+        assert limit.theta == pytest.approx(theta, abs=1e-9)
+        x, queue, free = rng.normal(size=t.weights.size), rng.dirichlet(t.weights), rng.dirichlet(t.servers)
+        up, down = max(x.sum(), 0), max(-x.sum(), 0)
+        ours = limit.drift + limit.of_classes @ (x - up * queue) + limit.of_pools @ (down * free)
+        np.testing.assert_allclose(ours, -theta * t.weights - b1 @ (x - up * queue) + down * b2 @ free, atol=1e-8)
+        np.testing.assert_allclose(limit.worth / limit.worth[idle], gains.gains(t.service_rates).pools[:, idle])
+
+
+def test_too_few_servers_grow_at_the_predicted_rate():
+    system = StaffingDiffusion(staffing=[-0.5, 0.2], step=0.1)
+    with pytest.raises(ValueError, match="theta is -0.673333: must be > 0"):
+        jaxq.simulate(system, events=10)
+    found = jaxq.paths(system, [100.0, 300.0], replicas=1024, keep_paths=1024, seed=5)
+    slopes = np.diff(found.paths["total_queue"], axis=1)[:, 0] / 200
+    # rho = -.7575 servers of pool 2, and class 2 is worth 1/.8 of them
+    error = slopes.std(ddof=1) / 32
+    assert error < 0.01 and abs(slopes.mean() - 0.7575 * 0.8) < 4.5 * error
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"network": "x"}, "class 2 - pool 2 closes a cycle"),
+        ({"network": Network([1.3, 0.5], [[1.5, 1], [0, 0.8]], [0.6, 1])}, "pool 2 has -0.025 of 1 left over"),
+        ({"staffing": [1.0]}, r"staffing = \[1.0\]: must be 2 numbers"),
+        ({"safety": [1.0, 0.0]}, r"safety = \[1.0, 0.0\]: each must be > 0"),
+        ({"idle_pool": 3}, "idle_pool = 3: must be at most 2"),
+        ({"idle_pool": 1, "queued_class": 2}, "queued_class = 2: must be a class that pool 1 serves"),
+        ({"step": 0.7}, "step = 0.7: must be < 1/1.5, the fastest service rate"),
+    ],
+)
+def test_what_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        StaffingDiffusion(**fields)
