@@ -111,7 +111,9 @@ def compute(run: Run) -> Findings:
             row = {"set": name, "quantity": quantity, "paper_fluid": of_fluid, "fluid": rest[quantity]}
             here = {"here": result[quantity].mean, "half_width": result[quantity].half_width}
             rows.append({**row, "paper_simulated": printed, **here})
-        points.append(Point.of(result, where, "reward_rate", plan_of(ParallelServers(NETWORKS[network])).reward, "at most"))
+        points.append(
+            Point.of(result, where, "reward_rate", plan_of(ParallelServers(NETWORKS[network])).reward, "at most")
+        )
         if name == "slow":
             points.append(Point.of(result, where, "reward_rate", (1 - LOSS) * OPTIMUM, "at most"))
             shadow = measure(run, network, "shadow-rm")
