@@ -50,19 +50,19 @@ def in_order(orders: Sequence[Sequence[int]]) -> Rule:
 
 
 def largest(choices: Sequence[Sequence[int]], weights: ArrayLike | None = None) -> Rule:
-    """The largest weight x amount, if positive, among what the chooser may choose, ties to the first: longest queue,
-    freest pool, MaxWeight.
+    """The positive amount with the largest weight x amount among what the chooser may choose, ties to the first: longest
+    queue, freest pool, MaxWeight.
 
     Args:
         choices: choices[k], what k may choose, in the order that breaks ties.
-        weights: [k, what is chosen], > 0 (default: all equal).
+        weights: [k, what is chosen], >= 0 (default: all equal).
     """
     factor = np.ones((len(choices), 1 + max((max(c, default=0) for c in choices), default=0)))
     factor = factor if weights is None else np.asarray(weights, dtype=np.float64)
 
     def rule(chooser: int, amounts: Sequence[int]) -> int | None:
-        best = max(choices[chooser], key=lambda k: factor[chooser, k] * amounts[k], default=None)
-        return best if best is not None and amounts[best] > 0 else None
+        there = [k for k in choices[chooser] if amounts[k] > 0]
+        return max(there, key=lambda k: factor[chooser, k] * amounts[k], default=None)
 
     return rule
 

@@ -14,6 +14,7 @@ from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.parallel_servers.paper import FEW_REPLICAS, PAPER, REPLICAS, balances, plan_of
 from jaxq.systems.parallel_servers.model import ParallelServers
+from jaxq.systems.parallel_servers.named import NETWORKS
 
 SETS = {"A": "x-model", "B": "x-model-b", "slow": "x-model-slow"}
 QUANTITIES = ("busy_1_3", "busy_2_3", "busy_1_4", "busy_2_4", "queue_1", "queue_2", "abandonment_1", "reward_rate")
@@ -42,7 +43,7 @@ SLOW_WARMUP = 700_000
 
 def fluid(network: str) -> dict[str, float]:
     """The rest point of the fluid, EC.29-EC.32, under the names of the metrics."""
-    given = ParallelServers(network).network
+    given = ParallelServers(NETWORKS[network]).network
     rates = (given.arrival_rates, given.service_rates, given.servers, given.abandonment_rates)
     found = x_model(*rates, priority=[1, 0], rewards=given.rewards)
     busy = {f"busy_{given.classes[i]}_{given.pools[j]}": float(found.busy[i, j]) for i, j in given.edges}
@@ -74,7 +75,7 @@ def measure(run: Run, network: str, policy: str = "c-mu-theta") -> Result | None
     """One run; None after Ctrl-C."""
     events, warmup = QUICK_EVENTS if run.quick else EVENTS, SLOW_WARMUP if network == SETS["slow"] else WARMUP
     replicas = FEW_REPLICAS if run.quick else REPLICAS
-    system = ParallelServers(network, policy=policy)
+    system = ParallelServers(NETWORKS[network], policy=policy)
     found = run.results(simulate, system, events=events, warmup=warmup, replicas=replicas)
     return found[0] if found else None
 
@@ -85,7 +86,7 @@ def slow_losses(found: Result, shadow: Result | None) -> list[dict[str, Any]]:
     rows, reward = [], found.estimates["reward_rate"]
     for name, against in (("loss", OPTIMUM), ("loss_against_shadow", shadow and shadow.estimates["reward_rate"])):
         if against is not None:
-            lost, best = 1 - reward / against, against if against == OPTIMUM else against.value
+            lost, best = 1 - reward / against, getattr(against, "value", against)
             about = {"set": "slow", "quantity": name, "paper_fluid": SLOW_FLUID[name], "fluid": 1 - rest / best}
             rows.append({**about, "paper_simulated": None, "here": lost.value, "half_width": lost.half_width(level)})
     return rows
@@ -110,7 +111,9 @@ def compute(run: Run) -> Findings:
             row = {"set": name, "quantity": quantity, "paper_fluid": of_fluid, "fluid": rest[quantity]}
             here = {"here": result[quantity].mean, "half_width": result[quantity].half_width}
             rows.append({**row, "paper_simulated": printed, **here})
-        points.append(Point.of(result, where, "reward_rate", plan_of(ParallelServers(network)).reward, "at most"))
+        points.append(
+            Point.of(result, where, "reward_rate", plan_of(ParallelServers(NETWORKS[network])).reward, "at most")
+        )
         if name == "slow":
             points.append(Point.of(result, where, "reward_rate", (1 - LOSS) * OPTIMUM, "at most"))
             shadow = measure(run, network, "shadow-rm")
