@@ -1,6 +1,5 @@
 """OPTn: the single toll of one server that brings most revenue."""
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -50,7 +49,7 @@ def best_toll(
     if steps.size == 0:
         return 0.0, 0.0
     if not staircase:
-        inner = [np.linspace(a, b, _GRID, endpoint=False)[1:] for a, b in itertools.pairwise((0.0, *steps))]
+        inner = [np.linspace(a, b, _GRID, endpoint=False)[1:] for a, b in zip((0.0, *steps[:-1]), steps, strict=True)]
         tried = np.unique(np.concatenate([steps, [k for k in kinks if 0 < k < steps[-1]], *inner]))
     found: dict[float, float] = {}
     for toll in tried[::-1].tolist():
