@@ -28,6 +28,7 @@ from jaxq.engine.simulate import compare
 from jaxq.experiments.experiment import ROUNDING, Experiment, Findings, Point, Run
 from jaxq.experiments.tolled_queues.paper import PAPER
 from jaxq.experiments.validate import LEVEL
+from jaxq.laws.standard import Exponential
 from jaxq.systems.tolled_queues.model import TolledQueues
 
 CLASSES = TolledQueues(
@@ -37,11 +38,11 @@ CLASSES = TolledQueues(
     waiting_costs=[1, 1],
     service_rates=[0.5, 0.5],
     tolls=[8, 8],
-    size_law="exponential",
+    size_law=Exponential(),
     information="workload-only",
 )
 SIZES = TolledQueues(
-    arrival_rates=3, rewards=500, waiting_costs=1, service_rates=[0.5, 0.5], tolls=[470, 470], size_law="exponential"
+    arrival_rates=3, rewards=500, waiting_costs=1, service_rates=[0.5, 0.5], tolls=[470, 470], size_law=Exponential()
 )
 SPLIT_TOLLS, SINGLE_TOLLS = np.linspace(480, 498, 10), np.linspace(470, 499, 30)
 EVENTS, QUICK_EVENTS = 20_000, 4_000
@@ -125,7 +126,7 @@ def market(rng: np.random.Generator, information: str) -> TolledQueues:
         waiting_costs=costs,
         service_rates=[share, 1 - share],
         tolls=[0, 0],
-        size_law="exponential",
+        size_law=Exponential(),
         information=information,
     )
     toll, _ = asked.single_toll() or (0.0, 0.0)
