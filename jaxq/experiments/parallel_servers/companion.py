@@ -13,6 +13,7 @@ from jaxq.engine.result import Metric, Result, Results
 from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.parallel_servers.paper import FEW_REPLICAS, PAPER, REPLICAS, balances, plan_of
+from jaxq.stats.estimate import Estimate
 from jaxq.systems.parallel_servers.model import ParallelServers
 
 SETS = {"A": "x-model", "B": "x-model-b", "slow": "x-model-slow"}
@@ -79,6 +80,14 @@ def measure(run: Run, network: str, policy: str = "c-mu-theta") -> Result | None
     return found[0] if found else None
 
 
+def unserved(result: Result, network: str) -> Estimate:
+    """Share of class 1 that is not served, 1 - sum_j mu_1j Psi_1j/lambda_1: less noise than theta_1 Y_1/lambda_1."""
+    given = ParallelServers(network).network
+    rates = zip(given.pools, given.service_rates[0].tolist(), strict=True)
+    served = sum(rate * result.estimates[f"busy_1_{pool}"] for pool, rate in rates)
+    return 1 - served / float(given.arrival_rates[0])
+
+
 def slow_losses(found: Result, shadow: Result | None) -> list[dict[str, Any]]:
     """What c-mu/theta loses at mu_14 = .01, against the optimum and against SHADOW-RM: in the fluid and simulated."""
     level, rest = found.run["level"], fluid(SETS["slow"])["reward_rate"]
@@ -108,7 +117,8 @@ def compute(run: Run) -> Findings:
             printed = {"slow": {"abandonment_1": SLOW_SIMULATED}}.get(name, SIMULATED).get(quantity)
             of_fluid = {"slow": SLOW_FLUID}.get(name, FLUID | ROUNDED).get(quantity)
             row = {"set": name, "quantity": quantity, "paper_fluid": of_fluid, "fluid": rest[quantity]}
-            here = {"here": result[quantity].mean, "half_width": result[quantity].half_width}
+            found = unserved(result, network) if quantity == "abandonment_1" else result.estimates[quantity]
+            here = {"here": found.value, "half_width": found.half_width(result.run["level"])}
             rows.append({**row, "paper_simulated": printed, **here})
         points.append(Point.of(result, where, "reward_rate", plan_of(ParallelServers(network)).reward, "at most"))
         if name == "slow":
