@@ -13,7 +13,7 @@ from jaxq.cli.options import option, shared_parameters
 from jaxq.cli.values import allowed
 from jaxq.cli.verbs import VERBS
 from jaxq.engine.fields import Rule, rules
-from jaxq.engine.result import plain, shown
+from jaxq.engine.result import in_words, plain
 from jaxq.engine.system import System
 from jaxq.systems import SYSTEMS
 
@@ -94,7 +94,7 @@ def field_option(name: str, rule: Rule, default: Any, experiment: Experiment | N
 def default_words(default, name: str, experiment: Experiment | None = None) -> str:
     """What holds if an option is not given."""
     if experiment is not None and name in experiment.parameters:
-        return f"{experiment.path}: {shown(experiment.parameters[name])}"
+        return f"{experiment.path}: {in_words(experiment.parameters[name])}"
     if default is dataclasses.MISSING:
         return "required"
     return f"default: {'none' if default is None else plain(default)}"

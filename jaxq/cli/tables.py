@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jaxq.cli.console import add_column, new_table
-from jaxq.engine.result import MEANING, Metric, Result, shown
+from jaxq.engine.result import MEANING, Metric, Result, in_words
 from jaxq.stats.intervals import family_bound
 
 WITHHELD_TEXT = "withheld"
@@ -113,12 +113,12 @@ def parameters_text(parameters: dict[str, Any]) -> str:
 
 def value_text(value) -> str:
     """A field's value for a line or a table."""
-    value = shown(value)
+    value = in_words(value)
     if value is None:
         return "none"
     if isinstance(value, list):
-        first = ",".join(map(value_text, value[:6]))
-        return f"{first},... ({len(value)} values)" if len(value) > 6 else first
+        shown = ",".join(map(value_text, value[:6]))
+        return f"{shown},... ({len(value)} values)" if len(value) > 6 else shown
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 

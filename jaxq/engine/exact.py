@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxq.engine.jump_process import JumpProcess
-from jaxq.engine.result import aligned, describe, shown
+from jaxq.engine.result import aligned, describe, in_words
 from jaxq.engine.state_space import StateSpace
 from jaxq.engine.stationary import stationary_law
 from jaxq.engine.system import Reference, System
@@ -71,7 +71,7 @@ class ExactResult:
             raise KeyError(f"{metric}: {self.system} has the metrics {', '.join(self.metrics)}") from None
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{name}={shown(value)}" for name, value in self.parameters.items())
+        fields = ", ".join(f"{name}={in_words(value)}" for name, value in self.parameters.items())
         rows = [{"metric": name, "exact": f"{value:.12g}"} for name, value in self.metrics.items()]
         cut = f", edge mass {self.edge_mass:.3g}" if self.edge_mass else ""
         return "\n".join([f"{self.system}  {fields}", *aligned(rows), f"{self.number_of_states} states{cut}"])

@@ -18,7 +18,7 @@ FEW = 30
 """Below this many replicas, intervals are from batch means within replicas."""
 GROWTH_T = 5.0
 NOTHING = 1e-6
-"""Growth over half of a run, as a share of the value, that is rounding: a constant has next to no spread."""
+"""Growth over half of a run, as a share of the largest metric, that is rounding: a constant has next to no spread."""
 LINEAR = 0.75
 """Slope of the second half over that of the first, above which a rise is growth and not a slow relaxation."""
 
@@ -125,12 +125,13 @@ def growing(stack: Stack, point: int, level: float) -> dict[str, dict[str, float
     series = window_metrics(stack, point)
     half = stack.windows.filled // 2
     length = stack.sums(point, half, 2 * half).time.value / half
-    found = {}
+    values = [abs(metric.value) for metric in series[-1].values() if math.isfinite(metric.value)]
+    found, largest = {}, max(values, default=0.0)
     for name in series[0]:
         slope, ratio = warmup.growth([w[name] for w in series], length)
         error = slope.standard_error
         grown = slope.value * length * half
-        least = max(GROWTH_T * error * length * half, NOTHING * abs(series[-1][name].value))
+        least = max(GROWTH_T * error * length * half, NOTHING * largest)
         if error > 0 and grown > least and ratio >= LINEAR:
             found[name] = {"rate": slope.value, "half_width": finite(slope.half_width(level)), "level": level}
     return found

@@ -32,7 +32,7 @@ from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.options import Options
 from jaxq.engine.program import AXIS, Carry, compute_leaf, start, step
-from jaxq.engine.result import SCHEMA, aligned, check_path, describe, replacing, shown, write_csv, write_npz
+from jaxq.engine.result import SCHEMA, aligned, check_path, describe, in_words, replacing, write_csv, write_npz
 from jaxq.engine.simulate import versions
 from jaxq.engine.system import System
 from jaxq.stats.intervals import t_quantile
@@ -128,7 +128,7 @@ class Paths:
         return plot_paths(self, ax)
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{name}={shown(value)}" for name, value in self.parameters.items())
+        fields = ", ".join(f"{name}={in_words(value)}" for name, value in self.parameters.items())
         shown = np.unique(np.linspace(0, len(self.times) - 1, 11).round().astype(int))
         rows = [
             {

@@ -82,7 +82,7 @@ def plain(value):
     return str(value)
 
 
-def shown(value):
+def in_words(value):
     """A field's JSON value for a line of text: a table goes by its name."""
     return value.get("name", "table") if isinstance(value, dict) else value
 
@@ -177,7 +177,7 @@ class Result:
         return cls.from_dict(json.loads(path.read_text()))
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{k}={shown(v)}" for k, v in self.point.items() or self.parameters.items())
+        fields = ", ".join(f"{k}={in_words(v)}" for k, v in self.point.items() or self.parameters.items())
         lines = [f"{self.system}  {fields}", *aligned(self.rows())]
         lines += [f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags]
         return "\n".join(lines)
@@ -283,7 +283,7 @@ def save(results, path, single: bool = False) -> None:
             partial.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
         elif path.suffix == ".csv":
             rows = [
-                {"system": r.system, **{k: shown(v) for k, v in r.point.items()}, **row, "flags": " ".join(r.flags)}
+                {"system": r.system, **{k: in_words(v) for k, v in r.point.items()}, **row, "flags": " ".join(r.flags)}
                 for r in results
                 for row in r.rows()
             ]

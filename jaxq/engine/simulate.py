@@ -23,7 +23,7 @@ from jaxq.engine.layout import FIRST_LOOK, default_replicas
 from jaxq.engine.options import Options
 from jaxq.engine.program import initial_rate, lanes_bytes, names
 from jaxq.engine.progress import Meter, Progress, Silent
-from jaxq.engine.result import Result, Results, describe, finite, plain, shown
+from jaxq.engine.result import Result, Results, describe, finite, in_words, plain
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import System
 
@@ -113,7 +113,7 @@ def compare(systems: Sequence[System], *, meter: Meter | None = None, **options)
 
 def label(result: Result, index: int) -> str:
     """A short name of one result of a comparison: what varies, or its number."""
-    return " ".join(f"{k}={shown(v)}" for k, v in result.point.items()) or f"{result.system} {index + 1}"
+    return " ".join(f"{k}={in_words(v)}" for k, v in result.point.items()) or f"{result.system} {index + 1}"
 
 
 def run(systems: Sequence[System], options: Options, meter: Meter | None = None, varied=()) -> Results:

@@ -16,13 +16,14 @@ from jaxq.engine.simulate import simulate
 from jaxq.engine.system import System
 from jaxq.laws.gamma import Gamma
 from jaxq.laws.phase_type import PhaseType
-from jaxq.laws.standard import Deterministic, Erlang, Hyperexponential, Lognormal, Pareto, Weibull
+from jaxq.laws.standard import Deterministic, Erlang, Exponential, Hyperexponential, Lognormal, Pareto, Weibull
 from jaxq.stats.intervals import family_bound
 from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.policy import Policy
 from jaxq.systems.load_balancing.speeds import Speeds
 from jaxq.systems.stations.model import GG1, MG1, GGc, MGcc, MGinf, MMc
 from jaxq.systems.token_pool.model import TokenPool
+from jaxq.systems.tolled_queues.model import TolledQueues
 
 LEVEL = 0.99
 
@@ -40,6 +41,9 @@ class Case:
 COXIAN = PhaseType([1, 0], [[-2, 1], [0, -0.5]])
 TWO_SPEEDS = Speeds([2.0, 1.0], [0.4, 0.6])
 UNLIKE = TokenPool(4, [0.5, 0.6, 0.7, 1.2], 0.8, 10, [1.0, 1.0, 1.0, 2.0])
+TOLLED = TolledQueues(
+    [0.4, 0.6], [12.0, 5.0], [2.0, 0.4], [0.6, 0.4], [4.0, 2.5], size_law=Exponential(), information="lengths"
+)
 
 CASES: list[Case] = [
     Case("M/M/1", MMc(arrival_rate=0.8), 0.01, {"precision": 0.004}),
@@ -71,6 +75,8 @@ CASES: list[Case] = [
         0.01,
         {"metric": "response_time:0.005"},
     ),
+    Case("M/D/1 with a toll", TolledQueues(tolls=4.3), 0.003, {"precision": 0.002}),
+    Case("two exponential servers with tolls", TOLLED, 0.005, {"precision": 0.003}),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxq.engine.result import shown
+from jaxq.engine.result import in_words
 
 UNITS = {
     "number_in_system": "customers",
@@ -46,7 +46,7 @@ def field_label(system: str, name: str) -> str:
 
 def value_label(value: Any) -> str:
     """A field's value for a legend or a tick."""
-    value = shown(value)
+    value = in_words(value)
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list):

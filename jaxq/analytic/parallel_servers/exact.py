@@ -50,19 +50,19 @@ def in_order(orders: Sequence[Sequence[int]]) -> Rule:
 
 
 def largest(choices: Sequence[Sequence[int]], weights: ArrayLike | None = None) -> Rule:
-    """The largest weight x amount, if positive, among what the chooser may choose, ties to the first: longest queue,
-    freest pool, MaxWeight.
+    """The positive amount with the largest weight x amount among what the chooser may choose, ties to the first: longest
+    queue, freest pool, MaxWeight.
 
     Args:
         choices: choices[k], what k may choose, in the order that breaks ties.
-        weights: [k, what is chosen], > 0 (default: all equal).
+        weights: [k, what is chosen], >= 0 (default: all equal).
     """
     factor = np.ones((len(choices), 1 + max((max(c, default=0) for c in choices), default=0)))
     factor = factor if weights is None else np.asarray(weights, dtype=np.float64)
 
     def rule(chooser: int, amounts: Sequence[int]) -> int | None:
-        best = max(choices[chooser], key=lambda k: factor[chooser, k] * amounts[k], default=None)
-        return best if best is not None and amounts[best] > 0 else None
+        there = [k for k in choices[chooser] if amounts[k] > 0]
+        return max(there, key=lambda k: factor[chooser, k] * amounts[k], default=None)
 
     return rule
 
@@ -117,11 +117,11 @@ def nonpreemptive(
             origins.append(index[state])
             targets.append(index[target])
             rates.append(rate)
-    law = stationary(len(todo), origins, targets, rates)
     states = np.array(todo)
     queues, busy = states[:, : len(most)], np.zeros((len(todo), *given.served.shape))
     for e, (i, j) in enumerate(edges):
         busy[:, i, j] = states[:, len(most) + e]
+    law = stationary(len(todo), origins, targets, rates, _stillest(given, queues, busy))
     idle = np.asarray(crew) - busy.sum(axis=1)
     closed = [(queues[:, i] == most[i]) & ~((idle > 0) @ given.served[i]) for i in range(len(most))]
     return _means(given, law, queues, busy, np.stack(closed, axis=1))
@@ -244,7 +244,8 @@ def preemptive(
         origins += [born, gone]
         targets += [born + stride, gone - stride]
         rates += [np.full(len(born), given.arrival_rates[i]), down[gone, i]]
-    law = stationary(len(states), np.concatenate(origins), np.concatenate(targets), np.concatenate(rates))
+    jumps = map(np.concatenate, (origins, targets, rates))
+    law = stationary(len(states), *jumps, reference=_stillest(given, queues, busy))
     return _means(given, law, queues, busy, closed)
 
 
@@ -269,6 +270,12 @@ def _limits(field: str, limits: Sequence[int], given: Network) -> list[int]:
 
 def _crew(given: Network) -> list[int]:
     return [count(f"servers[{j}]", int(n) if n == int(n) else n, 0) for j, n in enumerate(given.servers.tolist())]
+
+
+def _stillest(given: Network, queues: NDArray, busy: NDArray) -> int:
+    """The state with the least drift, where the law is not rare; the empty state is, in large pools."""
+    leave = given.abandonment_rates * queues + np.einsum("ij,sij->si", given.service_rates, busy)
+    return int(np.argmin(np.sum((given.arrival_rates - leave) ** 2, axis=1)))
 
 
 def _means(given: Network, law: Array, queues: NDArray, busy: NDArray, closed: NDArray) -> Law:

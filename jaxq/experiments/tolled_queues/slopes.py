@@ -16,7 +16,7 @@ CASES = {
     "a class in haste": TWO.replace(arrival_rates=[0.3, 2], rewards=[20, 3], waiting_costs=[5, 0.02]),
 }
 TEMPERATURES = 2.0, 0.5, 0.1, 0.02
-DESIGNS, QUICK_DESIGNS = 40, 10
+DESIGNS, QUICK_DESIGNS = 40, 4
 LEAST = 0.6
 """Share of the signs, at the best temperature, below which a gradient would be of little use."""
 

@@ -33,7 +33,8 @@ class Greedy(Allocation):
     def fill(self, numbers, servers, edges):
         customers, free, busy = list(numbers), list(servers), [jnp.int32(0)] * len(edges)
         if isinstance(self.rule, InOrder):
-            for e in sorted(range(len(edges)), key=lambda e: self.rule.ranks[e]):
+            ranks = self.rule.ranks
+            for e in sorted(range(len(edges)), key=lambda e: ranks[e]):
                 i, j = edges[e]
                 busy[e] = jnp.minimum(customers[i], free[j])
                 customers[i], free[j] = customers[i] - busy[e], free[j] - busy[e]

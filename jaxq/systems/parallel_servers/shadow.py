@@ -38,7 +38,11 @@ class ShadowRM(Router):
     drifts = True
 
     def begin(self, word, edges):
-        return tuple(self.start[j] for j in range(self.start.shape[0]))
+        return _apart(self.start, word, functools.reduce(jnp.maximum, self._works(edges)))
+
+    def _works(self, edges):
+        """1/mu_ij, by edge."""
+        return [1 / self.service_rates[e] for e in range(len(edges))]
 
     def cheapest(self, memory, stream, edges):
         """(edge, whether admitted) of an arrival."""
@@ -51,7 +55,7 @@ class ShadowRM(Router):
         return Routed(line, served_at_once(line, edge, idle, edges), jnp.where(admitted, edge, NOBODY))
 
     def after(self, memory, charged, edges):
-        return _add(memory, charged, [1 / self.service_rates[e] for e in range(len(edges))], edges)
+        return _add(memory, charged, self._works(edges), edges)
 
     def drift(self, memory, elapsed):
         return tuple(jnp.maximum(q - self.servers[j] * elapsed, 0.0) for j, q in enumerate(memory))
@@ -80,9 +84,7 @@ class ShadowLB(Router):
     order: tuple[tuple[int, ...], ...] = eqx.field(static=True)  # edges of each class, the first wins a tie
 
     def begin(self, word, edges):
-        # off the lattice that rates in whole numbers put all P_j on: rounding would wash it out, and its ties, for ages
-        offsets = [uniform(word * jnp.uint32(2 * j + 1)) for j in range(self.start.shape[0])]
-        return tuple(self.start[j] + offset * self._fall(edges) for j, offset in enumerate(offsets))
+        return _apart(self.start, word, self._fall(edges))
 
     def _loads(self, edges):
         """1/(N_j mu_ij), by edge."""
@@ -142,6 +144,15 @@ class ShadowTandem(Router):
 
     def area(self, memory, elapsed):
         return self.admission.area(memory[0], elapsed)
+
+
+def _apart(start, word, step) -> tuple:
+    """The virtual queues at time 0, each up to a ``step`` above ``start``.
+
+    Rates in whole numbers keep the differences of virtual queues on a lattice, where they often tie. Rounding washes that
+    out, but for ages, and means drift meanwhile: replicas start off the lattice.
+    """
+    return tuple(start[j] + step * uniform(word * jnp.uint32(2 * j + 1)) for j in range(start.shape[0]))
 
 
 def _smallest(values: dict[int, Any]):

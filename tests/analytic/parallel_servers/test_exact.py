@@ -97,6 +97,11 @@ def test_another_numbering_gives_the_same_law(rule):
     assert law.reward_rate == pytest.approx(flipped.reward_rate, rel=1e-9)
 
 
+def test_the_largest_of_what_is_there():
+    rule = exact.largest([(0, 1, 2)], [[0.0, 0.0, 2.0]])
+    assert [rule(0, amounts) for amounts in ((0, 3, 1), (0, 3, 0), (2, 2, 0), (0, 0, 0))] == [2, 1, 0, None]
+
+
 def test_flows_balance():
     law = exact.nonpreemptive(
         *X, join=exact.in_order(((0, 1), (1, 0))), serve=exact.in_order(((1, 0), (1, 0))), most_waiting=(8, 9)
@@ -124,10 +129,11 @@ def test_equal_pools_are_one_pool():
     [
         ({"most_waiting": (5,)}, r"most_waiting = \[5\]: it must have one number a class"),
         ({"most_waiting": (5, 0.5)}, r"most_waiting\[1\] = 0.5"),
-        ({"most_waiting": (400, 400)}, "more than 150000 states"),
+        ({"most_waiting": (400, 400)}, "more than 1000 states"),
     ],
 )
-def test_bad_input(change, words):
+def test_bad_input(change, words, monkeypatch):
+    monkeypatch.setattr(exact, "MOST_STATES", 1000)
     rules = {"join": exact.in_order(((0, 1), (1, 0))), "serve": exact.in_order(((1, 0), (1, 0)))}
     with pytest.raises(ValueError, match=words):
         exact.nonpreemptive(*X, **rules, **change)

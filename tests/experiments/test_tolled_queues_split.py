@@ -1,0 +1,22 @@
+"""Splits and slopes as experiments, coarse."""
+
+from jaxq.experiments.experiment import Run
+from jaxq.experiments.reproduction import Reproduction
+from jaxq.experiments.tolled_queues import slopes, split
+
+
+def test_a_gain_is_found_where_it_is_claimed_and_nowhere_else():
+    findings = split.compute(Run(quick=True))
+    claims = {point.where["market"]: (point.relation, point.metric.oracle) for point in findings.points}
+    assert claims == {"a class in haste": ("at least", 1.0), "one class": ("at most", 0.0)}
+    for market in claims:
+        rows = [row for row in findings.tables["split"] if row["market"] == market]
+        assert len(rows) == split.QUICK_STARTS and sum(row["best"] for row in rows) == 1
+    assert Reproduction(split.EXPERIMENT, findings, 0.0).passed
+
+
+def test_signs_mostly_agree_at_some_temperature():
+    findings = slopes.compute(Run(quick=True))
+    assert len(findings.tables["slopes"]) == len(slopes.CASES) * len(slopes.TEMPERATURES)
+    assert all(0 < row["same"] <= row["known"] for row in findings.tables["slopes"])
+    assert Reproduction(slopes.EXPERIMENT, findings, 0.0).passed
