@@ -101,7 +101,8 @@ def test_virtual_queues_find_the_duals(tmp_path, monkeypatch):
     assert found.passed and found.flags == ()
     rows = found.findings.tables["virtual-queues"]
     first = [(row["start"], row["price"]) for row in rows if row["time"] == 0 and row["pool"] == "3"]
-    assert first == [("planned", pytest.approx(4.0)), ("zero", 0.0)]
+    # replicas start up to eta/mu_14 above, each at its own place
+    assert first == [("planned", pytest.approx(4.05, abs=0.05)), ("zero", pytest.approx(0.05, abs=0.05))]
     prices = values(found, "virtual-queues-eta", "eta", "price_3")
     assert 4 - prices[0.3] == pytest.approx(3 * (4 - prices[0.1]), rel=0.15)
     leaks = values(found, "virtual-queues-eta", "eta", "busy_1_4")

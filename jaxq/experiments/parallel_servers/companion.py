@@ -12,11 +12,13 @@ from jaxq.analytic.parallel_servers.x_model import x_model
 from jaxq.engine.result import Metric, Result, Results
 from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
-from jaxq.experiments.parallel_servers.paper import FEW_REPLICAS, PAPER, REPLICAS, balances, plan_of
+from jaxq.experiments.parallel_servers.paper import FEW_REPLICAS, PAPER, REPLICAS, X_MODEL, balances, plan_of
+from jaxq.stats.estimate import Estimate
 from jaxq.systems.parallel_servers.model import ParallelServers
 from jaxq.systems.parallel_servers.named import NETWORKS
+from jaxq.systems.parallel_servers.network import Network
 
-SETS = {"A": "x-model", "B": "x-model-b", "slow": "x-model-slow"}
+SETS = {"A": X_MODEL, "B": NETWORKS["x-model-b"], "slow": NETWORKS["x-model-slow"]}
 QUANTITIES = ("busy_1_3", "busy_2_3", "busy_1_4", "busy_2_4", "queue_1", "queue_2", "abandonment_1", "reward_rate")
 FLUID = {"busy_1_3": 12.86, "busy_2_3": 87.13, "busy_1_4": 37.13, "busy_2_4": 62.86, "queue_1": 161.39}
 """EC.2's digits, truncated; and .6456 of class 1 abandon, rounded."""
@@ -41,9 +43,8 @@ SLOW_WARMUP = 700_000
 """1350 events are one unit of time; pool 4 relaxes in 1/mu_14 = 100, and is five of these away from its start."""
 
 
-def fluid(network: str) -> dict[str, float]:
+def fluid(given: Network) -> dict[str, float]:
     """The rest point of the fluid, EC.29-EC.32, under the names of the metrics."""
-    given = ParallelServers(NETWORKS[network]).network
     rates = (given.arrival_rates, given.service_rates, given.servers, given.abandonment_rates)
     found = x_model(*rates, priority=[1, 0], rewards=given.rewards)
     busy = {f"busy_{given.classes[i]}_{given.pools[j]}": float(found.busy[i, j]) for i, j in given.edges}
@@ -58,7 +59,7 @@ def known(where: dict[str, Any], name: str, value: float, wanted: float) -> Poin
 
 def digits() -> list[Point]:
     """The fluid's digits as printed, psi_13 as the root of a quadratic, the optimum of the planning problem, its prices."""
-    found, where = fluid("x-model"), {"set": "A", "of": "fluid"}
+    found, where = fluid(X_MODEL), {"set": "A", "of": "fluid"}
     points = [known(where, name, math.floor(100 * found[name]) / 100, printed) for name, printed in FLUID.items()]
     points += [known(where, name, round(found[name], 4), printed) for name, printed in ROUNDED.items()]
     root = (-350 + math.sqrt(350**2 + 4 * 3 * 5000)) / 6  # 3 x^2 + 350 x = 5000
@@ -71,24 +72,33 @@ def digits() -> list[Point]:
     return points + [known(where, name, float(prices[name]), price) for name, price in PRICES.items()]
 
 
-def measure(run: Run, network: str, policy: str = "c-mu-theta") -> Result | None:
+def measure(run: Run, network: Network, policy: str = "c-mu-theta") -> Result | None:
     """One run; None after Ctrl-C."""
-    events, warmup = QUICK_EVENTS if run.quick else EVENTS, SLOW_WARMUP if network == SETS["slow"] else WARMUP
+    events, warmup = QUICK_EVENTS if run.quick else EVENTS, SLOW_WARMUP if network is SETS["slow"] else WARMUP
     replicas = FEW_REPLICAS if run.quick else REPLICAS
-    system = ParallelServers(NETWORKS[network], policy=policy)
+    system = ParallelServers(network, policy=policy)
     found = run.results(simulate, system, events=events, warmup=warmup, replicas=replicas)
     return found[0] if found else None
+
+
+def unserved(result: Result, given: Network) -> Estimate:
+    """Share of class 1 that is not served, 1 - sum_j mu_1j Psi_1j/lambda_1: less noise than theta_1 Y_1/lambda_1."""
+    rates = zip(given.pools, given.service_rates[0].tolist(), strict=True)
+    served: Any = sum(rate * result.estimates[f"busy_1_{pool}"] for pool, rate in rates)
+    return 1 - served / float(given.arrival_rates[0])
 
 
 def slow_losses(found: Result, shadow: Result | None) -> list[dict[str, Any]]:
     """What c-mu/theta loses at mu_14 = .01, against the optimum and against SHADOW-RM: in the fluid and simulated."""
     level, rest = found.run["level"], fluid(SETS["slow"])["reward_rate"]
     rows, reward = [], found.estimates["reward_rate"]
-    for name, against in (("loss", OPTIMUM), ("loss_against_shadow", shadow and shadow.estimates["reward_rate"])):
-        if against is not None:
-            lost, best = 1 - reward / against, getattr(against, "value", against)
-            about = {"set": "slow", "quantity": name, "paper_fluid": SLOW_FLUID[name], "fluid": 1 - rest / best}
-            rows.append({**about, "paper_simulated": None, "here": lost.value, "half_width": lost.half_width(level)})
+    against = {"loss": (reward / OPTIMUM, OPTIMUM)}
+    if shadow is not None:
+        best = shadow.estimates["reward_rate"]
+        against["loss_against_shadow"] = (reward / best, best.value)
+    for name, (share, best) in against.items():
+        row = {"set": "slow", "quantity": name, "paper_fluid": SLOW_FLUID[name], "fluid": 1 - rest / best}
+        rows.append({**row, "paper_simulated": None, "here": 1 - share.value, "half_width": share.half_width(level)})
     return rows
 
 
@@ -109,11 +119,10 @@ def compute(run: Run) -> Findings:
             printed = {"slow": {"abandonment_1": SLOW_SIMULATED}}.get(name, SIMULATED).get(quantity)
             of_fluid = {"slow": SLOW_FLUID}.get(name, FLUID | ROUNDED).get(quantity)
             row = {"set": name, "quantity": quantity, "paper_fluid": of_fluid, "fluid": rest[quantity]}
-            here = {"here": result[quantity].mean, "half_width": result[quantity].half_width}
+            found = unserved(result, network) if quantity == "abandonment_1" else result.estimates[quantity]
+            here = {"here": found.value, "half_width": found.half_width(result.run["level"])}
             rows.append({**row, "paper_simulated": printed, **here})
-        points.append(
-            Point.of(result, where, "reward_rate", plan_of(ParallelServers(NETWORKS[network])).reward, "at most")
-        )
+        points.append(Point.of(result, where, "reward_rate", plan_of(ParallelServers(network)).reward, "at most"))
         if name == "slow":
             points.append(Point.of(result, where, "reward_rate", (1 - LOSS) * OPTIMUM, "at most"))
             shadow = measure(run, network, "shadow-rm")
