@@ -21,6 +21,9 @@ from jaxq.stats.intervals import family_bound
 from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.policy import Policy
 from jaxq.systems.load_balancing.speeds import Speeds
+from jaxq.systems.parallel_servers.model import ParallelServers
+from jaxq.systems.parallel_servers.named import NETWORKS
+from jaxq.systems.parallel_servers.network import Network
 from jaxq.systems.stations.model import GG1, MG1, GGc, MGcc, MGinf, MMc
 from jaxq.systems.token_pool.model import TokenPool
 from jaxq.systems.tolled_queues.model import TolledQueues
@@ -41,6 +44,7 @@ class Case:
 COXIAN = PhaseType([1, 0], [[-2, 1], [0, -0.5]])
 TWO_SPEEDS = Speeds([2.0, 1.0], [0.4, 0.6])
 UNLIKE = TokenPool(4, [0.5, 0.6, 0.7, 1.2], 0.8, 10, [1.0, 1.0, 1.0, 2.0])
+SKILLS = Network([2.0, 1.5], [[1.0, 0.5], [0.8, 1.2]], [2, 1], [0.5, 0.5], [1.0, 1.9])
 TOLLED = TolledQueues(
     [0.4, 0.6], [12.0, 5.0], [2.0, 0.4], [0.6, 0.4], [4.0, 2.5], size_law=Exponential(), information="lengths"
 )
@@ -75,6 +79,8 @@ CASES: list[Case] = [
         0.01,
         {"metric": "response_time:0.005"},
     ),
+    Case("two classes, two pools", ParallelServers(SKILLS), 0.01, {"precision": 0.004}),
+    Case("N-model, MaxWeight", ParallelServers(NETWORKS["qgym-n"], "max-weight-preemptive"), 0.03, {"precision": 0.02}),
     Case("M/D/1 with a toll", TolledQueues(tolls=4.3), 0.003, {"precision": 0.002}),
     Case("two exponential servers with tolls", TOLLED, 0.005, {"precision": 0.003}),
 ]

@@ -18,7 +18,7 @@ from jaxq.experiments.staffing.growth import LEVEL, growth
 from jaxq.systems.parallel_servers.model import ParallelServers
 from jaxq.systems.parallel_servers.named import NETWORKS
 
-PAPER = "Hmedi, Arapostathis and Pang, System-Wide Safety Staffing of Tree Networks"
+PAPER = "Hmedi, Arapostathis and Pang, On System-Wide Safety Staffing of Large-Scale Parallel Server Networks"
 NETWORK = NETWORKS["n"]
 STAFFINGS = {"enough": (-0.5, 1.8), "too few": (-0.5, 0.2)}
 """nh with theta = .749 and -.673."""
