@@ -39,7 +39,7 @@ class Objective(NamedTuple):
 
     ``function``: values of the tuned fields by name -> scalar, in float64, the other fields being the system's own.
     ``metric``: the simulated metric that it stands for, or None. ``doc``: what it is, one line. ``parameters``: the
-    fields that it depends on; empty: any.
+    fields that it depends on; empty: any. ``unset``: what a field that is none stands for, by name, where a descent begins.
     """
 
     function: Callable[[dict[str, Any]], Any]
@@ -47,6 +47,7 @@ class Objective(NamedTuple):
     doc: str
     maximise: bool = False
     parameters: tuple[str, ...] = ()
+    unset: Mapping[str, Any] = {}
 
 
 class Landscape(NamedTuple):

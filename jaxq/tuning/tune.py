@@ -93,7 +93,8 @@ def prepare(
     check_whole("steps", steps)
     check_positive("rate", rate)
     given = _by_name(names, start)
-    values = {n: _start_value(n, declared[n], given.get(n, getattr(system, n))) for n in names}
+    fields = {n: chosen.unset.get(n) if getattr(system, n) is None else getattr(system, n) for n in names}
+    values = {n: _start_value(n, declared[n], given.get(n, fields[n])) for n in names}
     first = system.replace(**values)
     with jax.enable_x64(True):
         there = float(chosen.function(dict(values)))

@@ -299,3 +299,9 @@ def test_the_best_eta_of_the_guarantee():
     # B = 25, sum nu^2 = 32, H = 1000 x 0.25
     assert np.exp(result.best.values["log"]) == pytest.approx(np.sqrt(32 / (2 * 25 * 250)), rel=1e-3)
     assert found.maximise and -result.best.objective == pytest.approx(1340 - 2 * np.sqrt(25 * 16 / 250), rel=1e-9)
+
+
+def test_a_routing_that_is_not_given_starts_even():
+    found = jaxq.tune(ParallelServers(policy="random"), "routing", verify=False, steps=2)
+    np.testing.assert_array_equal(found.start.values["routing"], [[0.5, 0.5], [0.5, 0.5]])
+    assert found.best.objective > found.start.objective

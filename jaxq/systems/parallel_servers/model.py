@@ -266,7 +266,7 @@ class ParallelServers(System):
         rates = self.rates()._replace(arrival_rates=self.last_arrival_rates())
         rewards = self.network.rewards
         if self.policy == "random" and self.priorities is None:
-            return routing_objectives(rates, rewards)
+            return routing_objectives(rates, rewards, self.setting().shares())
         if self.policy.startswith("shadow-rm"):
             return shadow_objectives(rates, rewards, *oracle.plan(*rates, rewards))
         return staffing_objectives(self)

@@ -8,12 +8,13 @@ HORIZON = 1000.0
 """Time between two changes of the arrival rates that `shadow_objectives` assumes, in mean service times."""
 
 
-def routing_objectives(rates: Rates, rewards) -> dict[str, Objective]:
+def routing_objectives(rates: Rates, rewards, routing) -> dict[str, Objective]:
     """The objective of static random splitting: its fluid reward rate as a function of ``routing``.
 
     Args:
         rates: of the network.
         rewards: g_i, shape (I,).
+        routing: p_ij where none is given, shape (I, J).
     """
     function = fluid.routed_reward
     return {
@@ -23,6 +24,7 @@ def routing_objectives(rates: Rates, rewards) -> dict[str, Objective]:
             "reward rate of the fluid",
             maximise=True,
             parameters=("routing",),
+            unset={"routing": routing},
         )
     }
 

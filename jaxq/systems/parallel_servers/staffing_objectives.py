@@ -30,7 +30,7 @@ def staffing_objectives(system: ParallelServers) -> dict[str, Objective]:
         return costs @ staffing + penalty * lacking + 2 * costs @ jnp.maximum(least - staffing, 0)
 
     doc = f"cost of second-order staffing with theta^n >= {target:g}, no pool below the network's own"
-    return {"staffing": Objective(cost, None, doc, parameters=("staffing",))}
+    return {"staffing": Objective(cost, None, doc, parameters=("staffing",), unset={"staffing": least})}
 
 
 def safety_staffing(system: ParallelServers, staffing):
