@@ -18,6 +18,11 @@ import time
 from pathlib import Path
 
 SPEEDS = "2.5:0.2,0.625:0.8"
+X_MODEL = "priorities='2 > 1', preferences='1: 1 > 2; 2: 2 > 1'"
+ALL_TO_ALL = (
+    "Network([100.0] * {size}, [[1 + (3 * i + j) % 7 / 7 for j in range({size})] for i in range({size})], "
+    "[80] * {size}, [1.0] * {size})"
+)
 CASES = {
     "mm1": ("MMc(0.8)", {"replicas": 8192, "events": 300_000}),
     "mmc-100": ("MMc(95, 1, 100)", {"replicas": 8192, "events": 200_000}),
@@ -30,12 +35,16 @@ CASES = {
     "sa-jsq-6": (f"LoadBalancing(500, {SPEEDS!r}, beta=2, levels=6)", {"replicas": 8192, "events": 60_000}),
     "sa-jsq-million": (f"LoadBalancing(10**6, {SPEEDS!r}, beta=2, levels=3)", {"replicas": 8192, "events": 60_000}),
     "pod2-400": ("LoadBalancing(400, policy='pod2', load=0.9)", {"replicas": 8192, "events": 20_000}),
+    "x-model": (f"ParallelServers('x', 'priority', {X_MODEL})", {"replicas": 8192, "events": 60_000}),
+    "network-4": (f"ParallelServers({ALL_TO_ALL.format(size=4)})", {"replicas": 4096, "events": 20_000}),
+    "network-8": (f"ParallelServers({ALL_TO_ALL.format(size=8)})", {"replicas": 4096, "events": 10_000}),
     "gd1": ("TolledQueues(0.8, 5, 1, 1, 1)", {"replicas": 8192, "events": 60_000}),
     "tolls-2": ("TolledQueues([0.5, 1], [15, 4], [3, 0.1], [0.7, 0.3], [8, 3])", {"replicas": 8192, "events": 30_000}),
 }
 COUNTED = {"gd1": 1.94124}
 """Events of the reference in one of ours, where they differ: arrivals and completions, of a customer."""
 WORKLOADS = {"jsq-50": "jsq", "sa-jsq-3": "sajsq", "sa-jsq-6": "sajsq", "gd1": "gd1", "tolls-2": "gd1"}
+WORKLOADS |= dict.fromkeys(("x-model", "network-4", "network-8"), "xmodel")
 """The workload of the reference that a case is; M/M/1 otherwise."""
 
 
