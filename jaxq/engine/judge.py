@@ -5,18 +5,27 @@ import math
 
 import numpy as np
 
-from jaxq.engine.options import Options
-from jaxq.engine.result import WITHHELD, Metric, Result, describe, finite
+from jaxq.engine.layout import FEW
+from jaxq.engine.options import Options, Target
+from jaxq.engine.result import UNSEEN, WITHHELD, Metric, Result, describe, finite
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import Sums, System
 from jaxq.stats import histogram, warmup
+from jaxq.stats.correlation import correlation_time
 from jaxq.stats.estimate import Estimate
+from jaxq.stats.intervals import family_bound
 
 GROUPS = 256
 """Replicas are added up in groups of this number for warm-up detection."""
-FEW = 30
-"""Below this many replicas, intervals are from batch means within replicas."""
-GROWTH_T = 5.0
+RUN, DISCARD = 20.0, 2.0
+"""Correlation times that a run must last after warm-up, and that warm-up must last: so long that a transient too small to
+be seen is too small to matter, however many replicas there are."""
+BATCH, BATCHES = 10.0, 10
+"""Correlation times of a batch, where replicas are few, and batches that there must be in all."""
+GROWTH_T, CERTAIN_T = 5.0, 8.0
+"""t of a slope that is growth at the end of a run; and, at two looks in a row, that ends it."""
+DISAGREEMENT = 1e-4
+"""Chance that a correct run is flagged ``disagrees``, over all its comparisons."""
 NOTHING = 1e-6
 """Growth over half of a run, as a share of the largest metric, that is rounding: a constant has next to no spread."""
 LINEAR = 0.75
@@ -25,10 +34,19 @@ LINEAR = 0.75
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """A look at one point: windows to discard (None: undetermined) and its metrics over the rest."""
+    """A look at one point.
+
+    ``cut``: windows to discard (None: undetermined). ``metrics``: over the rest. ``memory``: the longest correlation time
+    of a metric, in windows. ``upper``: bounds of metrics that are 0 because nothing was seen. ``certain``: growth that
+    needs no further evidence than to be seen again. ``batches``: batches a replica is cut into for the intervals.
+    """
 
     cut: int | None
     metrics: dict[str, Estimate]
+    memory: float
+    upper: dict[str, float]
+    certain: bool
+    batches: int
 
 
 def evaluate(system: System, sums: Sums) -> dict[str, Estimate]:
@@ -46,14 +64,15 @@ def window_metrics(stack: Stack, point: int) -> list[dict[str, Estimate]]:
     return [evaluate(system, stack.sums(point, w, w + 1, groups)) for w in range(stack.windows.filled)]
 
 
-def initial_cut(stack: Stack, point: int, options: Options) -> int | None:
+def initial_cut(stack: Stack, point: int, options: Options, series: list[dict[str, Estimate]], memory: float) -> int | None:
     """Windows to discard, the longest over all metrics; None if undetermined."""
     system, count = stack.systems[point], stack.windows.filled
     if count < 8:
         return None
-    series = window_metrics(stack, point)
-    if options.warmup == "mser5" or stack.replicas < 8:
+    if options.warmup == "mser5":
         cuts = [warmup.mser5(np.array([w[name].value for w in series])) for name in series[0]]
+    elif stack.replicas < 8:
+        cuts = [warmup.least_cut(count)]
     else:
         groups = min(stack.replicas, GROUPS)
         half = evaluate(system, stack.sums(point, count // 2, count, groups))
@@ -64,7 +83,11 @@ def initial_cut(stack: Stack, point: int, options: Options) -> int | None:
             for name in series[0]
         ]
     known = [cut for cut in cuts if cut is not None]
-    return max(known) if len(known) == len(cuts) else None
+    if len(known) < len(cuts):
+        return None
+    cut = max(*known, math.ceil(DISCARD * memory)) if options.warmup == "auto" else max(known)
+    needed = max(RUN, BATCH * -(-BATCHES // stack.replicas)) * memory
+    return cut if cut <= count // 2 and count - cut >= needed else None
 
 
 def settled_cut(stack: Stack, point: int) -> int | None:
@@ -77,13 +100,27 @@ def settled_cut(stack: Stack, point: int) -> int | None:
     return None if change > 0 else 0
 
 
-def estimates(stack: Stack, point: int, cut: int) -> dict[str, Estimate]:
-    """The metrics of one point from window ``cut`` on: replica-t, or batch means when replicas are few."""
-    windows = stack.windows
-    if stack.replicas >= FEW or windows.filled - cut < 2:
+def batches_of(stack: Stack, cut: int, memory: float) -> int:
+    """Batches that each replica is cut into: none (1) unless replicas are few, and each of `BATCH` correlation times."""
+    if stack.replicas >= FEW:
+        return 1
+    return max(1, min(-(-FEW // stack.replicas), int((stack.windows.filled - cut) / (BATCH * memory))))
+
+
+def estimates(stack: Stack, point: int, cut: int, batches: int) -> dict[str, Estimate]:
+    """The metrics of one point from window ``cut`` on: over replicas, or batches of them."""
+    if batches == 1:
         return evaluate(stack.systems[point], stack.sums(point, cut))
-    batches = min(windows.filled - cut, -(-FEW // stack.replicas))
-    return evaluate(stack.systems[point], stack.sums(point, cut, windows.filled, batches=batches))
+    return evaluate(stack.systems[point], stack.sums(point, cut, stack.windows.filled, batches=batches))
+
+
+def unseen(stack: Stack, point: int, cut: int, metrics: dict[str, Estimate]) -> dict[str, float]:
+    """Bounds of the metrics that are 0 without spread because what they count did not happen; none of what is always 0."""
+    empty = [name for name, x in metrics.items() if x.value == 0 and not x.residuals.any()]
+    if not empty:
+        return {}
+    least = evaluate(stack.systems[point], stack.sums(point, cut, unseen=UNSEEN))
+    return {name: least[name].value for name in empty if 0 < least[name].value < math.inf}
 
 
 def discarded(stack: Stack, verdict: Verdict) -> int:
@@ -93,15 +130,28 @@ def discarded(stack: Stack, verdict: Verdict) -> int:
 
 def look(stack: Stack, point: int, options: Options) -> Verdict:
     """The state of one point now."""
-    if isinstance(options.warmup, str):
-        cut = initial_cut(stack, point, options)
+    automatic = isinstance(options.warmup, str)
+    series, filled = window_metrics(stack, point), stack.windows.filled
+    memory = longest_memory(series)
+    if automatic:
+        cut = initial_cut(stack, point, options, series, memory)
     else:
-        cut = min(
-            math.ceil(options.warmup / stack.layout.events_per_block / stack.windows.span), stack.windows.filled - 1
-        )
+        cut = min(math.ceil(options.warmup / stack.layout.events_per_block / stack.windows.span), filled - 1)
     settled = settled_cut(stack, point)
     cut = None if cut is None or settled is None else max(cut, settled)
-    return Verdict(cut, estimates(stack, point, stack.windows.filled // 2 if cut is None else cut))
+    used = filled // 2 if cut is None else cut
+    batches = batches_of(stack, used, memory)
+    metrics = estimates(stack, point, used, batches)
+    certain = (cut is None or not automatic) and bool(growth_of(stack, point, series, options.level, CERTAIN_T))
+    return Verdict(cut, metrics, memory, unseen(stack, point, used, metrics), certain, batches)
+
+
+def longest_memory(series: list[dict[str, Estimate]]) -> float:
+    """The longest correlation time of the metrics, in windows, after what is always discarded."""
+    kept = series[warmup.least_cut(len(series)) :]
+    if len(kept) < 2:
+        return math.inf  # nothing to tell it from
+    return max((correlation_time([w[name] for w in kept]) for name in series[0]), default=1.0)
 
 
 def missing_precision(stack: Stack, point: int, verdict: Verdict, options: Options) -> str | None:
@@ -109,20 +159,23 @@ def missing_precision(stack: Stack, point: int, verdict: Verdict, options: Optio
     if verdict.cut is None:
         return "the end of warm-up"
     system = stack.systems[point]
+    asked = {Target.parse(text).metric for text in options.metric}
     for target in options.targets(system.headline or tuple(verdict.metrics)):
         estimate = verdict.metrics[target.metric]
-        width = estimate.half_width(options.level)
+        upper = verdict.upper.get(target.metric)
+        if upper is not None and not target.absolute and target.metric not in asked:
+            continue  # nobody asked for it by name: flagged, but not waited for
+        width = estimate.half_width(options.level) if upper is None else upper
         allowed = target.size if target.absolute else target.size * abs(estimate.value)
         if not width <= allowed:
             return f"{target.metric} {estimate.value:.5g} +- {width:.2g}, wanted {allowed:.2g}"
     return None
 
 
-def growing(stack: Stack, point: int, level: float) -> dict[str, dict[str, float | None]]:
-    """Growth rates, per unit of model time, of the metrics that rise linearly over the last half of the run."""
+def growth_of(stack: Stack, point: int, series: list[dict[str, Estimate]], level: float, least_t: float) -> dict:
+    """Rates of growth (or fall), per unit of model time, of the metrics that move linearly over the last half of the run."""
     if stack.windows.filled < 8 or stack.replicas < 2:
         return {}
-    series = window_metrics(stack, point)
     half = stack.windows.filled // 2
     length = stack.sums(point, half, 2 * half).time.value / half
     values = [abs(metric.value) for metric in series[-1].values() if math.isfinite(metric.value)]
@@ -130,8 +183,8 @@ def growing(stack: Stack, point: int, level: float) -> dict[str, dict[str, float
     for name in series[0]:
         slope, ratio = warmup.growth([w[name] for w in series], length)
         error = slope.standard_error
-        grown = slope.value * length * half
-        least = max(GROWTH_T * error * length * half, NOTHING * largest)
+        grown = abs(slope.value) * length * half
+        least = max(least_t * error * length * half, NOTHING * largest)
         if error > 0 and grown > least and ratio >= LINEAR:
             found[name] = {"rate": slope.value, "half_width": finite(slope.half_width(level)), "level": level}
     return found
@@ -148,13 +201,18 @@ def conclude(
         flags.append("overflow")
     growth = {}
     if verdict.cut is None or not isinstance(options.warmup, str):
-        growth = growing(stack, point, options.level)
+        growth = growth_of(stack, point, window_metrics(stack, point), options.level, GROWTH_T)
         if growth:
             flags.append("unstable")
         elif verdict.cut is None:
             flags.append("warmup_undetermined")
     if not all(math.isfinite(e.value) for e in verdict.metrics.values()):
         flags.append("nan")
+    if verdict.upper.keys() & {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}:
+        flags.append("not_seen")
+    lone = stack.replicas * verdict.batches == 1
+    if lone:
+        flags.append("no_interval")
     withheld = any(flag in WITHHELD for flag in flags)
     references = system.oracle()
     quantiles, histograms = {}, {}
@@ -163,9 +221,13 @@ def conclude(
         quantiles[name] = _quantiles(counts, probabilities, options.level, name in stack.whole)
         histograms[name] = {**_distribution(counts), "quantiles": quantiles[name]}
     metrics = {
-        name: Metric.of(e, options.level, references.get(name), quantiles.get(name), withheld)
+        name: Metric.of(e, options.level, references.get(name), quantiles.get(name), withheld, verdict.upper.get(name))
         for name, e in verdict.metrics.items()
     }
+    compared = [abs(metric.z) for metric in metrics.values() if metric.z is not None]
+    samples = max(len(e.residuals) for e in verdict.metrics.values())
+    if compared and max(compared) > family_bound(len(compared), 1 - DISAGREEMENT, samples - 1):
+        flags.append("disagrees")
     sums = stack.sums(point, verdict.cut or 0)
     run = {
         **run,
@@ -174,7 +236,8 @@ def conclude(
         "time": finite(sums.time.value),
         "warmup": None if verdict.cut is None else discarded(stack, verdict),
         "warmup_method": options.warmup if isinstance(options.warmup, str) else "given",
-        "method": "replica-t" if stack.replicas >= FEW else "batch-means",
+        "correlation": finite(verdict.memory * stack.windows.span * stack.layout.events_per_block),
+        "method": "replica-t" if verdict.batches == 1 else "batch-means",
     }
     fields = describe(system)
     return Result(

@@ -1,8 +1,8 @@
 """The rule by which the engine cuts a run into tiles, blocks and launches (figures: benchmarks/README.md).
 
 CPU: a tile's carry and sums fill about half of the first-level cache (16 KB of 32), 64 to 256 replicas (a system may say
-otherwise); so the whole event loop of a tile runs in cache. A launch lasts long enough (2**27 events) that the host
-loop between launches, about a millisecond, is not felt. GPU: one tile, no unrolling beyond the system's hint.
+otherwise); so the whole event loop of a tile runs in cache. A launch has room for 2**27 events, so that the host loop
+between launches, about a millisecond, is not felt; how many blocks of it are run is measured (`jaxq.engine.simulate`). GPU: one tile, no unrolling beyond the system's hint.
 """
 
 import math
@@ -14,13 +14,21 @@ TILE_BYTES = 16 * 1024
 LAUNCH_EVENTS = 2**27
 OBSERVATIONS = 1024
 LEAST_OBSERVATIONS = 16
+"""Observations of a block at least, unless the run is so short that 32 blocks of them would be too long."""
 FIRST_LOOK = 32
-"""Blocks before the first look at the run; then at every doubling."""
+"""Blocks before the first look at the run, if replicas are many; then at every doubling."""
+FEW = 30
+"""Below this many replicas, intervals are from batches of windows, if need be, and windows are shorter."""
 
 
 def default_replicas(devices: tuple) -> int:
     """Replicas of a run that names none: enough to fill the machine, few enough that warm-up stays cheap."""
     return 65536 if devices[0].platform != "cpu" else 1024
+
+
+def first_look(replicas: int) -> int:
+    """Blocks before the first look: 32, and the more the fewer replicas there are, up to 1024 for one."""
+    return FIRST_LOOK * 2 ** max(0, math.ceil(math.log2(FEW / replicas)))
 
 
 def _power_of_two(x: float) -> int:
@@ -56,11 +64,13 @@ def choose_layout(
             tile = math.gcd(replicas, point, min(tile, _power_of_two(point / FIRST_LOOK)))
     unit = tile * len(devices)
     padded = -(-replicas // unit) * unit
+    looked = first_look(point or replicas)
     if observations is None:
-        wanted = _power_of_two(events / (FIRST_LOOK * system.stride))
-        observations = max(LEAST_OBSERVATIONS, min(OBSERVATIONS, wanted))
+        wanted = _power_of_two(events / (looked * system.stride))
+        least = min(LEAST_OBSERVATIONS, _power_of_two(events / (FIRST_LOOK * system.stride)))
+        observations = max(least, min(OBSERVATIONS, wanted))
     if blocks is None:
         a_block = padded * observations * system.stride
-        blocks = max(1, min(FIRST_LOOK, _power_of_two(LAUNCH_EVENTS / a_block)))
+        blocks = max(1, min(looked, _power_of_two(LAUNCH_EVENTS / a_block)))
     unroll = system.unroll
     return Layout(padded, tile, blocks, observations, system.stride, unroll, devices, histograms)

@@ -1,4 +1,4 @@
-"""The compiled part of a run: one launch is a fixed number of blocks of events over all replicas.
+"""The compiled part of a run: one launch is a number of blocks of events over all replicas, chosen when it is run.
 
 Everything a launch returns is a small array per replica and block; everything it carries (state, chosen event, random
 words) stays on the device and is donated. Whole-number observables with a constant weight are summed in int32 modulo
@@ -29,7 +29,7 @@ INNER = 64
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How a launch is cut: replicas (padded, over all devices) into tiles, events into blocks."""
+    """How a launch is cut: replicas (padded, over all devices) into tiles, events into blocks, at most ``blocks`` of them."""
 
     replicas: int
     tile: int
@@ -188,7 +188,8 @@ def _block(each, layout: Layout, carry):
 
 
 class Program:
-    """The two compiled functions of a run: ``start(parameters, seed, replica numbers)`` and ``launch``.
+    """The two compiled functions of a run: ``start(parameters, seed, replica numbers)`` and ``launch(parameters, carry,
+    blocks)``, whose output has room for ``layout.blocks`` blocks.
 
     Built once for a system's structure, the shapes of its leaves, which leaves differ between replicas, and a layout;
     `program` keeps them, so that a second run with other numbers compiles nothing.
@@ -216,13 +217,20 @@ class Program:
         def start_all(leaves, seed, replicas):
             return mapped(leaves)(lambda system, replica: start(system, seed, replica))(replicas)
 
-        def launch_tile(leaves, carry):
-            def block(carry, _):
+        def launch_tile(leaves, carry, blocks):
+            def block(carry):
                 return _block(mapped(leaves), layout, carry)
 
-            return lax.scan(block, carry, None, length=layout.blocks)
+            def one(i, done):
+                carry, kept = done
+                carry, sums = block(carry)
+                return carry, jax.tree.map(lambda all, new: lax.dynamic_update_index_in_dim(all, new, i, 0), kept, sums)
 
-        def launch_shard(leaves, carry):
+            _, shapes = jax.eval_shape(block, carry)
+            empty = jax.tree.map(lambda x: jnp.zeros((layout.blocks, *x.shape), x.dtype), shapes)
+            return lax.fori_loop(0, blocks, one, (carry, empty))
+
+        def launch_shard(leaves, carry, blocks):
             tiles = layout.replicas // len(layout.devices) // layout.tile
 
             def cut(x):
@@ -233,7 +241,7 @@ class Program:
                 filled = list(leaves)
                 for place, leaf in zip(own_places, mine, strict=True):
                     filled[place] = leaf
-                return launch_tile(filled, carry)
+                return launch_tile(filled, carry, blocks)
 
             batch = jax.tree.map(cut, ([leaves[i] for i in own_places], carry))
             if tiles == 1:
@@ -259,9 +267,9 @@ class Program:
         numbers = aval((count,), np.int32, rows)
         begin = jax.jit(sharded(start_all, (specs, PartitionSpec(), rows)))
         carry = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds, numbers))
-        launch = jax.jit(sharded(launch_shard, (specs, rows)), donate_argnums=1)
+        launch = jax.jit(sharded(launch_shard, (specs, rows, PartitionSpec())), donate_argnums=1)
         self.start = begin.lower(leaves, seeds, numbers).compile()
-        self.launch = launch.lower(leaves, carry).compile()
+        self.launch = launch.lower(leaves, carry, aval((), np.int32, PartitionSpec())).compile()
         self.carry_bytes = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(carry))
         self.compile_seconds = time.perf_counter() - began
 

@@ -17,11 +17,17 @@ from jaxq.stats.estimate import Estimate
 SCHEMA = 1
 WITHHELD = ("unstable", "warmup_undetermined", "overflow")
 """Flags under which no stationary mean is given."""
+UNSEEN = 3.0
+"""What has not been seen in n trials has a probability under 3/n, at 95 % (Hanley and Lippman-Hand 1983)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """One metric: mean, half-width at ``level``, oracle with its kind, z; ``mean`` is None where it is withheld."""
+    """One metric: mean, half-width at ``level``, oracle with its kind, z; ``mean`` is None where it is withheld.
+
+    ``upper``: where what the metric counts was never seen, mean 0 has no half-width; instead it is under ``upper`` with a
+    probability of 95 %, if occurrences are independent (the rule of three).
+    """
 
     mean: float | None
     half_width: float | None
@@ -31,34 +37,53 @@ class Metric:
     kind: str | None = None
     z: float | None = None
     quantiles: dict[str, dict[str, float | None]] | None = None
+    upper: float | None = None
 
     @classmethod
-    def of(cls, estimate: Estimate, level: float, reference=None, quantiles=None, withheld=False) -> "Metric":
+    def of(
+        cls, estimate: Estimate, level: float, reference=None, quantiles=None, withheld=False, upper: float | None = None
+    ) -> "Metric":
         """A metric from its estimate and reference; z only against ``exact`` and ``identity`` references."""
         reference = None if reference is None else as_reference(reference)
         error, z = estimate.standard_error, None
-        if reference is not None and reference.kind in ("exact", "identity") and not withheld:
-            spread = math.hypot(error, reference.error) if math.isfinite(error) else 0.0
-            # below the rounding of the sums themselves, a difference is no evidence
-            rounding = 1e-9 * abs(reference.value)
-            if spread > rounding:
-                z = (estimate.value - reference.value) / spread
         keep = not withheld and math.isfinite(estimate.value)
+        if reference is not None and reference.kind in ("exact", "identity") and keep:
+            z = standardised(estimate, reference, upper)
         return cls(
             estimate.value if keep else None,
-            finite(estimate.half_width(level)) if keep else None,
+            finite(estimate.half_width(level)) if keep and upper is None else None,
             level,
             finite(error) if keep else None,
             None if reference is None else finite(reference.value),
             None if reference is None else reference.kind,
             None if z is None else finite(z),
             None if withheld else quantiles,
+            upper if keep else None,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values without the entries that are absent; ``mean`` and ``half_width`` are always there."""
         values = dataclasses.asdict(self)
         return {k: v for k, v in values.items() if v is not None or k in ("mean", "half_width")}
+
+
+ROUNDING = 2.0**-23
+"""What the float32 parameters of the compiled loop may move a metric by, as a share of it."""
+
+
+def standardised(estimate: Estimate, reference: Reference, upper: float | None) -> float | None:
+    """The difference in standard errors; in units of rounding where that is larger. None without an interval.
+
+    Of what was never seen: minus the root of how often it was due, if ``reference`` is right; its count is then Poisson.
+    """
+    if upper is not None:
+        return -math.sqrt(max(reference.value, 0.0) * UNSEEN / upper)
+    difference, error = estimate.value - reference.value, estimate.standard_error
+    if not math.isfinite(error):
+        return None
+    size = max(abs(estimate.value), abs(reference.value))
+    spread = max(math.hypot(error, reference.error), estimate.rounding, ROUNDING * size)
+    return difference / spread if difference else 0.0
 
 
 def finite(x: float) -> float | None:
@@ -194,9 +219,12 @@ MEANING = {
     "overflow": "a state left its representation; means are withheld",
     "unfinished": "interrupted; the estimates are of the part that ran",
     "unstable": "the system grows; means are withheld, the growth rates are reported",
-    "warmup_undetermined": "the initial bias had not died out by the middle of the run; means are withheld",
+    "warmup_undetermined": "the run is too short against its transient or its correlation; means are withheld",
     "precision_not_reached": "the intervals are wider than asked for",
     "nan": "a metric is not a number (0/0); it has no mean",
+    "not_seen": "what a metric counts never happened in this run: its mean 0 is known to be small, not how small",
+    "no_interval": "too short, for one replica, against its own correlation: give more events or more replicas",
+    "disagrees": "a mean is further from its exact value than chance allows (one correct run in 10,000)",
 }
 
 

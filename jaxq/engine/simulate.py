@@ -19,13 +19,19 @@ import numpy as np
 from jaxq.engine import judge
 from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
-from jaxq.engine.layout import FIRST_LOOK, default_replicas
+from jaxq.engine.layout import default_replicas, first_look
 from jaxq.engine.options import Options
 from jaxq.engine.program import initial_rate, lanes_bytes, names
 from jaxq.engine.progress import Meter, Progress, Silent
 from jaxq.engine.result import Result, Results, describe, finite, in_words, plain
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import System
+
+
+LAUNCH_SECONDS = 1.0
+"""What a launch should take: Ctrl-C and the time limit are heard in between."""
+EXTENSION = 20
+"""A run goes on past the length that was asked for until it has warmed up, but no further than so many times that length."""
 
 
 def simulate(system: System, *, meter: Meter | None = None, **options) -> Result:
@@ -118,6 +124,7 @@ def label(result: Result, index: int) -> str:
 
 def run(systems: Sequence[System], options: Options, meter: Meter | None = None, varied=()) -> Results:
     """Run several points for the same number of events and judge each."""
+    began = time.perf_counter()
     structures = set()
     for system in systems:
         if not isinstance(system, System):
@@ -159,7 +166,7 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
         if options.checkpoint is not None:
             checkpoint = Checkpoint(options.checkpoint, stacks, options.seed)
             checkpoint.restore()
-        outcome = _Loop(stacks, options, meter, checkpoint).run()
+        outcome = _Loop(stacks, options, meter, checkpoint, began, expected).run()
     finally:
         meter.close()
     results: list[Result | None] = [None] * len(systems)
@@ -226,16 +233,23 @@ class _Interrupt:
 
 
 class _Loop:
-    """Launches all stacks in lockstep until the stop rule is met; lengths are events per replica."""
+    """Launches all stacks in lockstep until the stop rule is met; lengths are events per replica.
 
-    def __init__(self, stacks: list[Stack], options: Options, meter: Meter, checkpoint: Checkpoint | None):
+    How many blocks a launch has is measured, so that the host hears of Ctrl-C and the time limit every second; where the
+    run looks at itself and ends does not depend on it.
+    """
+
+    def __init__(self, stacks: list[Stack], options: Options, meter: Meter, checkpoint, began: float, expected: int):
         self.stacks, self.options, self.meter, self.checkpoint = stacks, options, meter, checkpoint
         self.points = [(stack, point) for stack in stacks for point in range(len(stack.systems))]
         self.verdicts: list[judge.Verdict] = []
         self.missing: list[str | None] = []
+        self.lost = [False] * len(self.points)
         self.stopped: str | None = None
         self.wanted = options.events
         self.seconds = 0.0
+        self._began, self._compiled, self._expected = began, time.perf_counter(), expected
+        self._block_seconds = [math.inf] * len(stacks)
 
     @property
     def total_events(self) -> int:
@@ -244,73 +258,99 @@ class _Loop:
 
     def run(self) -> "_Loop":
         given = 0 if isinstance(self.options.warmup, str) else math.ceil(self.options.warmup)
-        look = FIRST_LOOK * max(stack.layout.events_per_block for stack in self.stacks)
-        goal: int | None = (self.wanted or look) + given
-        began = time.perf_counter()
+        look = max(first_look(stack.replicas) * stack.layout.events_per_block for stack in self.stacks)
+        goal: int | None = (self.wanted or min(look, self._expected)) + given
         with _Interrupt() as interrupt:
             while goal is not None:
-                self._advance(goal, began, interrupt)
+                self._advance(goal, interrupt)
                 self._look()
                 goal = None if self.stopped else self._next_goal()
         if self.checkpoint:
             self.checkpoint.save(now=True)
-        self.seconds = time.perf_counter() - began
+        self.seconds = time.perf_counter() - self._compiled
         return self
 
-    def _advance(self, goal: int, began: float, interrupt: _Interrupt) -> None:
-        options = self.options
+    def _advance(self, goal: int, interrupt: _Interrupt) -> None:
+        """Run every stack up to ``goal``, or up to where ``max_events`` lets it."""
+        most = self.options.max_events // sum(stack.rows for stack in self.stacks)
         waiting_for = next((m for m in self.missing if m), "the first look")
-        while any(stack.events < goal for stack in self.stacks):
+        ends = [self._end(i, goal, most) for i in range(len(self.stacks))]
+        while any(stack.blocks < end for stack, end in zip(self.stacks, ends, strict=True)):
             if interrupt.heard:
                 self.stopped = "unfinished"
-            elif self.total_events and (
-                self.total_events + sum(s.layout.events_per_launch * s.rows for s in self.stacks) > options.max_events
-                or (options.time_limit is not None and self.seconds > options.time_limit)
-            ):
+            elif self._out_of_time():
                 self.stopped = "truncated"
             if self.stopped and self.total_events:
                 return
-            for stack in self.stacks:
-                if stack.events < goal:
-                    stack.launch()
-            self.seconds = time.perf_counter() - began
+            for i, (stack, end) in enumerate(zip(self.stacks, ends, strict=True)):
+                if stack.blocks < end:
+                    self._launch(i, end - stack.blocks)
+            self.seconds = time.perf_counter() - self._compiled
             self.meter.update(Progress(self.total_events, self.seconds, waiting_for))
             if self.checkpoint:
                 self.checkpoint.save()
         if interrupt.heard:
             self.stopped = "unfinished"
+        elif any(stack.events < goal for i, stack in enumerate(self.stacks) if self._live(i)):
+            self.stopped = "truncated"
+
+    def _live(self, index: int) -> bool:
+        """Whether any point of a stack is still worth running."""
+        return not all(lost for (stack, _), lost in zip(self.points, self.lost, strict=True) if stack is self.stacks[index])
+
+    def _end(self, index: int, goal: int, most: int) -> int:
+        """Blocks that a stack is run up to."""
+        a_block = self.stacks[index].layout.events_per_block
+        return min(-(-goal // a_block), max(1, most // a_block)) if self._live(index) else 0
+
+    def _out_of_time(self) -> bool:
+        limit = self.options.time_limit
+        return limit is not None and time.perf_counter() - self._began > limit
+
+    def _launch(self, index: int, left: int) -> None:
+        """Launch as many blocks of a stack as are left and take about a second: one, until it is known how long that is."""
+        stack, cost = self.stacks[index], self._block_seconds[index]
+        began, wanted = time.perf_counter(), max(1, int(LAUNCH_SECONDS / cost))
+        stack.launch(min(left, wanted, stack.layout.blocks))
+        if stack.layout.blocks > 1 and cost == math.inf:
+            stack.settle()
+            self._block_seconds[index] = time.perf_counter() - began
 
     def _look(self) -> None:
         options = self.options
+        before = self.verdicts
         self.verdicts = [judge.look(stack, point, options) for stack, point in self.points]
         pairs = list(zip(self.points, self.verdicts, strict=True))
         self.missing = [judge.missing_precision(*point, verdict, options) for point, verdict in pairs]
+        for i, ((stack, point), verdict) in enumerate(pairs):
+            grows = verdict.certain and bool(before) and before[i].certain
+            self.lost[i] = self.lost[i] or grows or stack.poisoned(point)
 
     def _next_goal(self) -> int | None:
         """Events per replica to go on to; None if the run is over."""
-        length = max(stack.events for stack in self.stacks)
-        if any(verdict.cut is None for verdict in self.verdicts):
-            return 2 * length
-        if self.options.wants_precision and not any(self.missing):
+        live = [i for i, lost in enumerate(self.lost) if not lost]
+        if not live:
             return None
+        length = max(self.points[i][0].events for i in live)
         if self.options.horizon is not None:
-            self.wanted = max(self.wanted or 0, self._events_for(self.options.horizon))
+            self.wanted = max(self.wanted or 0, self._events_for(self.options.horizon, live))
+        if any(self.verdicts[i].cut is None for i in live):
+            return 2 * length if self.wanted is None or 2 * length <= EXTENSION * self.wanted else None
+        if self.options.wants_precision and not any(self.missing[i] for i in live):
+            return None
         if self.wanted is None:
             return 2 * length
-        left = min(
-            stack.events - judge.discarded(stack, verdict)
-            for (stack, _), verdict in zip(self.points, self.verdicts, strict=True)
-        )
+        left = min(self.points[i][0].events - judge.discarded(self.points[i][0], self.verdicts[i]) for i in live)
         if left >= self.wanted:
             return None
         goal = length + self.wanted - left
         return min(goal, 2 * length) if self.options.wants_precision else goal
 
-    def _events_for(self, horizon: float) -> int:
+    def _events_for(self, horizon: float, live: list[int]) -> int:
         """Events that take every point past a model time, from the mean time of an event so far."""
         return max(
             math.ceil(horizon * sums.events.value / sums.time.value)
-            for sums in (stack.sums(point, 0) for stack, point in self.points)
+            for sums in (self.points[i][0].sums(self.points[i][1], 0) for i in live)
         )
 
     def flags(self, index: int) -> list[str]:

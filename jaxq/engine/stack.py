@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from jaxq.engine.layout import choose_layout
+from jaxq.engine.layout import choose_layout, first_look
 from jaxq.engine.program import BlockSums, compute_leaf, program, whole_quantities
 from jaxq.engine.system import Sums, System
 from jaxq.random import key_data
@@ -19,6 +19,8 @@ from jaxq.stats.histogram import BINS
 from jaxq.stats.windows import WindowedSums
 
 WINDOW_BYTES = 2**30
+ROUNDING = 2.0**-23
+"""What a sum in float32 may be off by, as a share of it (measured: 2e-8, always in the same direction)."""
 
 
 def stacked_leaves(systems: Sequence[System]):
@@ -57,7 +59,7 @@ class Stack:
         self.program = program(structure, shapes, own, self.layout)
         self.compile_seconds = self.program.compile_seconds if program.cache_info().misses > built else 0.0
         self.step_times = [system.step_time() for system in prepared]
-        self.launches = 0
+        self.blocks = 0
         self.overflow = np.zeros(self.rows, bool)
         self._parts = []
         for first in range(0, self.rows, launch_rows):
@@ -86,36 +88,33 @@ class Stack:
         return self._stores["histograms"]
 
     @property
-    def blocks(self) -> int:
-        """Blocks run so far, per replica."""
-        return self.launches * self.layout.blocks
-
-    @property
     def events(self) -> int:
         """Events run so far, per replica."""
-        return self.launches * self.layout.events_per_launch
+        return self.blocks * self.layout.events_per_block
 
-    def launch(self) -> None:
-        """Queue one launch of every part, then add up the sums of the one before, while the devices work."""
+    def launch(self, blocks: int | None = None) -> None:
+        """Queue one launch of every part, of ``blocks`` blocks (default: as many as fit), then add up the sums of the one
+        before, while the devices work."""
+        blocks = self.layout.blocks if blocks is None else blocks
         queued = []
         for part in self._parts:
-            part[1], sums = self.program.launch(part[0], part[1])
+            part[1], sums = self.program.launch(part[0], part[1], self.program.place(np.int32(blocks), False))
             queued.append(sums)
-        self.launches += 1
+        self.blocks += blocks
         self.settle()
-        self._queued = queued
+        self._queued = [blocks, *queued]
 
     def settle(self) -> None:
         """Wait for the launch that is queued, if any, and add its sums up."""
-        queued, self._queued = self._queued, []
-        if not queued:
+        if not self._queued:
             return
+        (blocks, *queued), self._queued = self._queued, []
         columns, histograms = [], []
         for (_, _, rows), (sums, counts) in zip(self._parts, queued, strict=True):
-            columns.append(self._columns(sums, rows))
+            columns.append(self._columns(sums, rows, blocks))
             if counts:
                 tiles = (rows.stop - rows.start) // self.layout.tile
-                kept = [_by_block(np.asarray(counts[name])[:tiles]) for name in self.layout.histograms]
+                kept = [_by_block(np.asarray(counts[name])[:tiles])[:blocks] for name in self.layout.histograms]
                 histograms.append(np.stack(kept, axis=1))
         self._store("windows", np.concatenate(columns, axis=2))
         if histograms:
@@ -125,7 +124,7 @@ class Stack:
         """Everything computed so far, as arrays (`jaxq.engine.checkpoint`)."""
         self.settle()
         arrays = {
-            "launches": np.int64(self.launches),
+            "blocks": np.int64(self.blocks),
             "overflow": self.overflow,
             "names": np.str_(json.dumps(self._names)),
         }
@@ -138,7 +137,7 @@ class Stack:
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """The inverse of `saved`."""
-        self.launches, self.overflow = int(arrays["launches"]), arrays["overflow"]
+        self.blocks, self.overflow = int(arrays["blocks"]), arrays["overflow"]
         self._names = json.loads(str(arrays["names"]))
         for name in ("windows", "histograms"):
             if name in arrays:
@@ -153,16 +152,16 @@ class Stack:
 
     def _store(self, name: str, blocks: np.ndarray) -> None:
         if name not in self._stores:
-            limit = 64
+            limit = 2 * first_look(self.replicas)
             while limit > 16 and limit * blocks[0].size * 8 > WINDOW_BYTES:
                 limit //= 2
             self._stores[name] = WindowedSums(blocks.shape[1], blocks.shape[2], limit)
         self._stores[name].add(blocks)
 
-    def _columns(self, sums: BlockSums, rows: slice) -> np.ndarray:
+    def _columns(self, sums: BlockSums, rows: slice, blocks: int) -> np.ndarray:
         """The sums of one launch as (blocks, columns, rows), in float64 where whole numbers may exceed 2**31."""
         count = rows.stop - rows.start
-        take = lambda x: _by_block(x)[:, :count]  # noqa: E731
+        take = lambda x: _by_block(x)[:blocks, :count]  # noqa: E731
         observations = self.layout.observations
         found = {
             "time": {} if sums.time is None else {"": take(sums.time)},
@@ -177,14 +176,23 @@ class Stack:
         self._names = {kind: list(values) for kind, values in found.items()}
         self.overflow[rows] |= take(sums.overflow).any(axis=0)
         values = [x for part in found.values() for x in part.values()]
-        shape = (self.layout.blocks, count)
+        shape = (blocks, count)
         return np.stack(values, axis=1).astype(np.float64) if values else np.zeros((shape[0], 0, shape[1]))
 
-    def sums(self, point: int, first: int = 0, last: int | None = None, groups: int | None = None, batches: int = 1):
+    def sums(
+        self,
+        point: int,
+        first: int = 0,
+        last: int | None = None,
+        groups: int | None = None,
+        batches: int = 1,
+        unseen: float = 0.0,
+    ):
         """`Sums` of one point over windows ``first`` to ``last``.
 
         ``groups`` adds replicas up in groups first (cheaper, for warm-up); ``batches`` cuts the windows into that many
-        batches, each counted as a replica (batch means).
+        batches, each counted as a replica (batch means). ``unseen``: what is 0 throughout is taken as seen that many
+        times, once an observation or event and as a 1.
         """
         windows = self.windows
         rows = slice(point * self.replicas, (point + 1) * self.replicas)
@@ -202,9 +210,9 @@ class Stack:
         if groups is not None and groups < data.shape[1]:
             edges = np.linspace(0, data.shape[1], groups + 1).astype(int)
             data = np.add.reduceat(data, edges[:-1], axis=1) / np.diff(edges)
-        return self._estimates(point, data, blocks * self.layout.events_per_block)
+        return self._estimates(point, data, blocks * self.layout.events_per_block, unseen)
 
-    def _estimates(self, point: int, data: np.ndarray, events: int) -> Sums:
+    def _estimates(self, point: int, data: np.ndarray, events: int, unseen: float) -> Sums:
         step_time, stride = self.step_times[point], self.layout.stride
         scale = {
             "time": stride,
@@ -213,15 +221,26 @@ class Stack:
             "counted": 1,
         }
         entries: dict[str, dict[str, Estimate]] = {}
+        constant = np.zeros(data.shape[1])
         column = 0
         for kind, names in self._names.items():
             entries[kind] = {}
             for name in names:
-                entries[kind][name] = Estimate.of(data[column] * scale[kind])
+                exact = kind == "counted" or (step_time is not None and name in self.whole)
+                values = data[column] * scale[kind]
                 column += 1
-        constant = np.zeros(data.shape[1])
+                if unseen and not values.any():
+                    once = scale[kind]
+                    if kind == "observed" and step_time is None:  # the mean weight of an observation
+                        once *= entries["time"][""].value / events
+                    values = constant + unseen * once / self.replicas
+                entries[kind][name] = Estimate.of(values, 0.0 if exact else ROUNDING)
         time = Estimate(events * step_time, constant) if step_time is not None else entries["time"][""]
         return Sums(time, Estimate(float(events), constant), *[entries[k] for k in ("observed", "tallied", "counted")])
+
+    def poisoned(self, point: int) -> bool:
+        """Whether a sum of any replica is not a finite number; no later event mends that."""
+        return not np.isfinite(self.windows.data[:, :, point * self.replicas : (point + 1) * self.replicas]).all()
 
     def histogram(self, point: int, name: str, first: int) -> np.ndarray:
         """Weighted counts of one quantity, shape (groups of replicas, BINS), from window ``first`` on."""

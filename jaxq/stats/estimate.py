@@ -3,7 +3,8 @@
 A simulation of R independent replicas gives every sum as a mean over replicas and R residuals. Any smooth function of
 means is again an estimate: its residuals are the linear combination that the chain rule gives (the delta method), so
 ratios of sums, Little's law, differences under common random numbers and control variates all get an honest
-interval from one rule, ``se = sqrt(sum residual**2 / (R (R - 1)))``.
+interval from one rule, ``se = sqrt(sum residual**2 / (R (R - 1)))``. What sums in float32 may be off by goes along
+too, and is no part of the interval: a difference of two large ones may be rounding and nothing else.
 """
 
 import dataclasses
@@ -15,22 +16,24 @@ from jaxq.stats.intervals import t_quantile
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """``value`` and its per-replica ``residuals`` (float64, shape (replicas,), mean zero)."""
+    """``value``, its per-replica ``residuals`` (float64, shape (replicas,), mean zero) and how far ``rounding`` may have
+    moved the value."""
 
     value: float
     residuals: np.ndarray
+    rounding: float = 0.0
 
     @classmethod
-    def of(cls, samples: np.ndarray) -> "Estimate":
-        """The mean of independent samples, one a replica."""
+    def of(cls, samples: np.ndarray, rounding: float = 0.0) -> "Estimate":
+        """The mean of independent samples, one a replica; ``rounding``: of each, as a share of it."""
         mean = float(np.mean(samples))
-        return cls(mean, np.asarray(samples, np.float64) - mean)
+        return cls(mean, np.asarray(samples, np.float64) - mean, rounding * abs(mean))
 
     def _binary(self, other, value, d_self, d_other):
-        residuals = d_self * self.residuals
+        residuals, rounding = d_self * self.residuals, abs(d_self) * self.rounding
         if isinstance(other, Estimate):
-            residuals = residuals + d_other * other.residuals
-        return Estimate(value, residuals)
+            residuals, rounding = residuals + d_other * other.residuals, rounding + abs(d_other) * other.rounding
+        return Estimate(value, residuals, rounding)
 
     def __add__(self, other):
         return self._binary(other, self.value + _value(other), 1.0, 1.0)
@@ -48,13 +51,13 @@ class Estimate:
 
     def __rtruediv__(self, other):
         over = np.float64(1.0) / self.value
-        return Estimate(float(other * over), -other * over * over * self.residuals)
+        return Estimate(float(other * over), -other * over * over * self.residuals, abs(other * over * over) * self.rounding)
 
     def __rsub__(self, other):
-        return Estimate(other - self.value, -self.residuals)
+        return Estimate(other - self.value, -self.residuals, self.rounding)
 
     def __neg__(self):
-        return Estimate(-self.value, -self.residuals)
+        return Estimate(-self.value, -self.residuals, self.rounding)
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -72,7 +75,7 @@ class Estimate:
     def grouped(self, groups: int) -> "Estimate":
         """The same estimate with residuals averaged over ``groups`` groups of neighbouring replicas."""
         cut = np.array_split(self.residuals, min(groups, self.residuals.size))
-        return Estimate(self.value, np.array([part.mean() for part in cut]))
+        return Estimate(self.value, np.array([part.mean() for part in cut]), self.rounding)
 
 
 def _value(x) -> float:
