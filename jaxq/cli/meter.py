@@ -2,12 +2,12 @@
 
 import sys
 
-from jaxq.engine.progress import Meter, Progress, Silent
+from jaxq.engine.progress import Meter, Patient, Progress, Silent
 
 
 def make_meter(quiet: bool = False) -> Meter:
-    """A `RichMeter` on a terminal, `Silent` elsewhere or when ``quiet``."""
-    return Silent() if quiet or not sys.stderr.isatty() else RichMeter()
+    """A `RichMeter` on a terminal, `Patient` elsewhere, `Silent` when ``quiet``."""
+    return Silent() if quiet else RichMeter() if sys.stderr.isatty() else Patient()
 
 
 class RichMeter:

@@ -31,8 +31,8 @@ class SharedOption:
 
 SHARED = {
     "replicas": SharedOption("independent replicas of each point  [default: 1024 on CPU, 65536 on an accelerator]"),
-    "events": SharedOption("events per replica, after warm-up"),
-    "horizon": SharedOption("model time per replica, after warm-up"),
+    "events": SharedOption("events per replica, after warm-up; warm-up may take 20 times as many"),
+    "horizon": SharedOption("model time per replica, after warm-up (from time 0 to t: jaxq paths --totals)"),
     "warmup": SharedOption("auto, mser5 or a number of events per replica  [default: auto]", "WARMUP"),
     "precision": SharedOption(
         "relative half-width wanted of the headline metrics  [default: 0.01 if nothing else ends the run]"
@@ -48,6 +48,7 @@ SHARED = {
     "checkpoint": SharedOption("save the run to an .npz file every minute, and resume from it if it exists", "FILE"),
     "times": SharedOption("times to report: start:stop:count (ends included) or a,b,c  [required]", "TIMES"),
     "keep_paths": SharedOption("keep the paths of the first so many replicas  [default: 0]"),
+    "totals": SharedOption("also time averages and counts over [0, t] (a terminating run)", None),
     "max_states": SharedOption("states that may be enumerated  [default: 200000]"),
     "parameter": SharedOption("field to tune; repeatable  [default: those of the objective]", "FIELD", True),
     "start": SharedOption("where to start, for each --parameter in order  [default: the field's value]", "VALUE", True),
@@ -65,7 +66,7 @@ TEXT = ("warmup", "checkpoint")
 OUTPUT = ("out", "json", "plot", "quiet")
 SIMULATION = (*(field.name for field in dataclasses.fields(Options)), *OUTPUT)
 """What `run`, `sweep` and `compare` take."""
-PATHS = ("times", "replicas", "seed", "level", "devices", "keep_paths", "max_events", "out", "json", "plot")
+PATHS = ("times", "replicas", "seed", "level", "devices", "keep_paths", "max_events", "totals", "out", "json", "plot")
 EXACT = ("max_states", "json")
 TUNED = ("parameter", "start", "objective", "starts", "steps", "rate")
 """What `tune` takes besides the options of a simulation."""

@@ -19,6 +19,8 @@ def interval(metric: Metric) -> tuple[str, str]:
     """Mean and half-width as text, the half-width to two digits and the mean to the same place."""
     if metric.mean is None:
         return WITHHELD_TEXT, ""
+    if metric.upper is not None:
+        return f"{metric.mean:g}", f"< {metric.upper:.2g}"
     return pair(metric.mean, metric.half_width)
 
 
@@ -93,7 +95,8 @@ def growth_lines(result: Result) -> list[str]:
     lines = []
     for name, growth in result.growth.items():
         rate, width = pair(growth["rate"] or 0.0, growth["half_width"])
-        lines.append(f"{name} grows by {rate} +- {width} per unit of time")
+        verb = "falls" if rate.startswith("-") else "grows"
+        lines.append(f"{name} {verb} by {rate.removeprefix('-')} +- {width} per unit of time")
     return lines
 
 

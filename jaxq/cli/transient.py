@@ -19,7 +19,7 @@ from jaxq.engine.system import System
 
 ROWS = 21
 """Times shown on the terminal; the files have all."""
-NUMBERS = [name for name in PATHS if name not in ("times", "out", "json", "plot")]
+NUMBERS = [name for name in PATHS if name not in ("times", "totals", "out", "json", "plot")]
 
 
 def execute(verb: str, system: type[System], given: Mapping[str, Any], experiment: Experiment | None) -> int:
@@ -39,7 +39,7 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
         instance = build_systems(verb, system, chosen)[0][0]
         start_devices(numbers.get("devices"))
     with interruptible():
-        found = paths(instance, times, **numbers)
+        found = paths(instance, times, **numbers, totals=bool(chosen.get("totals")))
     for path in output.files:
         found.save(path)
     if output.plot is not None:

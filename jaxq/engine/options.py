@@ -46,13 +46,16 @@ class Options:
 
     Attributes:
         replicas: independent replicas of each point (default: 1024 on CPU, 65536 on an accelerator).
-        events: events per replica after warm-up.
-        horizon: model time per replica after warm-up.
+        events: events per replica after warm-up, rounded up by a thirty-second at most. A run that has not warmed up
+            after 20 times as many ends there, flagged ``warmup_undetermined``.
+        horizon: model time per replica after warm-up, to about the same accuracy. Averages and counts over [0, t] from the
+            initial state, without any warm-up: `jaxq.paths` with ``totals``.
         warmup: "auto" (paired windows and extrapolation), "mser5", or a number of events per replica.
         precision: relative half-width wanted of the headline metrics (default 0.01 if nothing else ends the run).
         metric: further targets, ``name``, ``name:0.01`` or ``name:0.001abs``.
         max_events: total events, over all replicas and points and warm-up included, that a run may take.
-        time_limit: wall-clock seconds after which the run stops.
+        time_limit: wall-clock seconds, compiling included, after which the run stops; the launch that is under way, about
+            a second, ends first.
         level: confidence level of the intervals.
         seed: whole number; with the same seed and replicas a run gives the same numbers.
         devices: how many devices to use (default: all).

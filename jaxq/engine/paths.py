@@ -40,6 +40,8 @@ from jaxq.stats.intervals import t_quantile
 NEVER = 1e30
 """Holding time in a state without an event: past every grid, and safe to subtract from (infinity is not)."""
 LATEST = 1e29
+AREA = "area of "
+"""In front of an observation's name: its integral since the grid point before."""
 CHUNK = 64
 """Grid points of one launch: another grid or number of replicas compiles nothing, and Ctrl-C is heard in between."""
 FLAGS = {
@@ -150,6 +152,7 @@ def paths(
     devices: int | None = None,
     keep_paths: int = 0,
     max_events: int = 10**7,
+    totals: bool = False,
 ) -> Paths:
     """Sample paths and transient means on a grid of times, from the initial state, on the real clock.
 
@@ -166,6 +169,9 @@ def paths(
         devices: how many devices to use (default: all).
         keep_paths: the first so many replicas' paths are kept.
         max_events: events of one replica after which it is stopped and the result flagged ``truncated``.
+        totals: also, for a terminating run, what happened in [0, t]: the time average of every observation
+            (``average_NAME``, at t = 0 its value there), the increase of every counter (``count_NAME``) and, of a
+            `JumpProcess`, how often transition k happened (``count_K``).
 
     Returns:
         A `Paths`. Memory: some 8 bytes a replica, time and observable, on the host.
@@ -195,7 +201,7 @@ def paths(
     leaves, structure = jax.tree.flatten(prepared)
     leaves = [compute_leaf(leaf) for leaf in leaves]
     chain = isinstance(prepared, JumpProcess) and not prepared.drifts
-    sampler = _sampler(structure, chain or step_time is not None, chosen)
+    sampler = _sampler(structure, chain or step_time is not None, chosen, bool(totals))
     # on CPU the same batch whatever the replicas, so that a replica's arithmetic is the same too
     tile = choose_tile(prepared, chosen, replicas if chosen[0].platform != "cpu" else 2**20)
     began = time.perf_counter()
@@ -203,6 +209,10 @@ def paths(
     seconds = time.perf_counter() - began
     if not seen:
         raise ValueError(f"{system.title()}: defines neither observe nor tally, so there is nothing to follow")
+    for name in [name for name in seen if name.startswith(AREA)]:
+        area = np.cumsum(seen.pop(name), axis=1)
+        average = area / np.where(grid > 0, grid, 1.0)
+        seen[f"average_{name.removeprefix(AREA)}"] = np.where(grid > 0, average, seen[name.removeprefix(AREA)])
     late = ~(reached.clock > 0)
     stopped = late & (reached.events >= options.max_events)
     finite = np.array([np.isfinite(values) for values in seen.values()]).all(axis=0)
@@ -240,6 +250,20 @@ class Walk(NamedTuple):
     since: Any  # float32, time since the last event, at the current grid point; None where the state does not drift
     holding: random.Stream
     events: Any  # int32, events so far
+    totals: "Totals | None"  # where they are asked for
+
+
+class Totals(NamedTuple):
+    """What one replica adds up on its way."""
+
+    area: dict  # float32 pairs, integral of each observation since the last grid point
+    counts: Any  # int32 by transition of a jump process, times that it happened; None of another system
+    begin: dict  # the counters at time 0
+
+    def held(self, observed, time) -> "Totals":
+        """After a state has been held for a time."""
+        area = {name: _add(self.area[name], jnp.asarray(x, jnp.float32) * time) for name, x in observed.items()}
+        return self._replace(area=area)
 
 
 class Reached(NamedTuple):
@@ -263,7 +287,7 @@ def _add(pair, x):
 class _Sampler:
     """The compiled walk of one structure: a batch of replicas over CHUNK points, for any parameters, seed and grid."""
 
-    def __init__(self, structure, conditional_mean: bool, devices: tuple):
+    def __init__(self, structure, conditional_mean: bool, devices: tuple, totals: bool):
         self.mesh = jax.make_mesh((len(devices),), (AXIS,), devices=devices)
         self.names: tuple[str, ...] = ()
         rows, shared = PartitionSpec(AXIS), PartitionSpec()
@@ -283,12 +307,41 @@ class _Sampler:
             self.names = tuple(seen)  # in the system's order, which JAX does not keep
             return {name: _narrow(value) for name, value in seen.items()}
 
+        def nothing(system, carry: Carry) -> Totals:
+            zero = (jnp.float32(0), jnp.float32(0))
+            counts = None
+            if isinstance(system, JumpProcess):
+                counts = jnp.zeros(len(system.rates(carry.state)), jnp.int32)
+            return Totals(dict.fromkeys(system.observe(carry.state), zero), counts, system.counters(carry.state))
+
+        def counted(system, walk: Walk) -> Totals | None:
+            """The totals once the carried event has happened."""
+            added = walk.totals
+            if added is None or added.counts is None:
+                return added
+            event = walk.carry.event[0] if system.drifts else walk.carry.event
+            return added._replace(counts=added.counts + (event == jnp.arange(added.counts.size)))
+
+        def totalled(system, walk: Walk):
+            """What is shown of the totals at a grid point, and the walk that goes on from it."""
+            added = walk.totals
+            if added is None:
+                return {}, walk
+            shown = {AREA + name: high for name, (high, _) in added.area.items()}
+            counters = system.counters(walk.carry.state)
+            shown |= {f"count_{name}": counters[name] - added.begin[name] for name in counters}
+            if added.counts is not None:
+                shown |= {f"count_{k}": added.counts[k] for k in range(added.counts.size)}
+            zero = (jnp.float32(0), jnp.float32(0))
+            return shown, walk._replace(totals=added._replace(area=dict.fromkeys(added.area, zero)))
+
         def begin(leaves, step_time, seed, replica):
             system = jax.tree.unflatten(structure, leaves)
             carry = start(system, seed, replica)
             since = jnp.float32(0) if isinstance(system, JumpProcess) and system.drifts else None
             first, holding = wait(carry, step_time, random.stream(seed, random.HOLDING, replica))
-            walk = Walk(carry, (first, jnp.float32(0)), since, holding, jnp.int32(0))
+            added = nothing(system, carry) if totals else None
+            walk = Walk(carry, (first, jnp.float32(0)), since, holding, jnp.int32(0), added)
             # strong types, as they leave `follow`: a weak one would compile it twice
             return jax.tree.map(lambda x: lax.convert_element_type(x, jnp.asarray(x).dtype), walk)
 
@@ -302,14 +355,23 @@ class _Sampler:
                 carry = step(system, walk.carry)
                 time, holding = wait(carry, step_time, walk.holding)
                 since = None if walk.since is None else -walk.clock[0]
-                return Walk(carry, _add(walk.clock, time), since, holding, walk.events + 1)
+                added = counted(system, walk)
+                if added is not None:  # up to the next event or the end of the interval
+                    added = added.held(system.observe(carry.state), jnp.minimum(time, -walk.clock[0]))
+                return Walk(carry, _add(walk.clock, time), since, holding, walk.events + 1, added)
 
             def interval(walk: Walk, gap):
                 since = None if walk.since is None else walk.since + gap[0]
+                if walk.totals is not None:
+                    seen = system.observe(walk.carry.state)
+                    walk = walk._replace(totals=walk.totals.held(seen, jnp.minimum(walk.clock[0], gap[0])))
                 walk = walk._replace(clock=_add(_add(walk.clock, -gap[0]), -gap[1]), since=since)
                 walk = lax.while_loop(due, event, walk)
                 overflow = jnp.asarray(system.overflow(walk.carry.state), bool)
-                return walk, (observe(system, walk.carry, walk.since), Reached(walk.clock[0], overflow, walk.events))
+                shown, after = totalled(system, walk)
+                seen = observe(system, walk.carry, walk.since) | shown
+                self.names = (*self.names, *shown)
+                return after, (seen, Reached(walk.clock[0], overflow, walk.events))
 
             return lax.scan(interval, walk, gaps)
 
@@ -349,8 +411,8 @@ class _Sampler:
 
 
 @functools.lru_cache(maxsize=64)
-def _sampler(structure, conditional_mean: bool, devices: tuple) -> _Sampler:
-    return _Sampler(structure, conditional_mean, devices)
+def _sampler(structure, conditional_mean: bool, devices: tuple, totals: bool) -> _Sampler:
+    return _Sampler(structure, conditional_mean, devices, totals)
 
 
 def _standard_error(values: np.ndarray) -> np.ndarray:

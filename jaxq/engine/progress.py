@@ -1,5 +1,6 @@
-"""Progress between launches: an interface, and the meter that shows nothing."""
+"""Progress between launches: an interface, a meter for any stream, and one that shows nothing."""
 
+import sys
 from typing import NamedTuple, Protocol
 
 
@@ -35,3 +36,26 @@ class Silent:
 
     def close(self) -> None:
         pass
+
+
+class Patient:
+    """A line on stderr once a run has taken ten seconds, and then each time that it has taken twice as long."""
+
+    def __init__(self):
+        self._description, self._due = "", 10.0
+
+    def start(self, description: str) -> None:
+        """Keep what will run for the first line."""
+        self._description, self._due = description, 10.0
+
+    def update(self, progress: Progress) -> None:
+        """Write a line, if it is time to."""
+        if progress.seconds < self._due:
+            return
+        while progress.seconds >= self._due:
+            self._due *= 2
+        text = f"{progress.seconds:.0f} s, {progress.events:.3g} events; waiting for {progress.waiting_for}"
+        print(f"jaxq: {self._description}: {text}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing to take away."""

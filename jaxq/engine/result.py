@@ -167,11 +167,13 @@ class Result:
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a metric, for tables and CSV."""
+        any_upper = any(m.upper is not None for m in self.metrics.values())
         return [
             {
                 "metric": name,
                 "mean": m.mean,
                 "half_width": m.half_width,
+                **({"upper": m.upper} if any_upper else {}),
                 "oracle": m.oracle,
                 "kind": m.kind,
                 "z": m.z,
@@ -218,7 +220,7 @@ MEANING = {
     "truncated": "stopped by --max-events or --time-limit before what was asked for",
     "overflow": "a state left its representation; means are withheld",
     "unfinished": "interrupted; the estimates are of the part that ran",
-    "unstable": "the system grows; means are withheld, the growth rates are reported",
+    "unstable": "the system grows (or falls) without end; means are withheld, the rates are reported",
     "warmup_undetermined": "the run is too short against its transient or its correlation; means are withheld",
     "precision_not_reached": "the intervals are wider than asked for",
     "nan": "a metric is not a number (0/0); it has no mean",

@@ -22,7 +22,7 @@ from jaxq.engine.devices import choose_devices
 from jaxq.engine.layout import default_replicas, first_look
 from jaxq.engine.options import Options
 from jaxq.engine.program import initial_rate, lanes_bytes, names
-from jaxq.engine.progress import Meter, Progress, Silent
+from jaxq.engine.progress import Meter, Patient, Progress
 from jaxq.engine.result import Result, Results, describe, finite, in_words, plain
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import System
@@ -39,7 +39,7 @@ def simulate(system: System, *, meter: Meter | None = None, **options) -> Result
 
     Args:
         system: the system, built from its fields.
-        meter: shows progress (`jaxq.engine.progress.Meter`).
+        meter: shows progress (`jaxq.engine.progress.Meter`); default: a line on stderr after 10, 20, 40, ... seconds.
         **options: see `jaxq.Options`.
 
     Returns:
@@ -133,7 +133,7 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
         if jax.tree.structure(system) not in structures:
             structures.add(jax.tree.structure(system))
             check_names(system, options)
-    meter = meter or Silent()
+    meter = meter or Patient()
     devices = choose_devices(options.devices)
     replicas = options.replicas or default_replicas(devices)
     groups: dict = {}
@@ -356,7 +356,8 @@ class _Loop:
     def flags(self, index: int) -> list[str]:
         """The flags of one point that the loop knows of."""
         found = []
-        if self.stopped == "unfinished" or (self.stopped == "truncated" and (self.wanted or self.options.horizon)):
+        asked = self.wanted or self.options.horizon or self.options.time_limit
+        if self.stopped == "unfinished" or (self.stopped == "truncated" and asked):
             found.append(self.stopped)
         if self.options.wants_precision and self.missing[index] and self.verdicts[index].cut is not None:
             found.append("precision_not_reached")

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 from scipy import sparse
 from scipy.sparse.linalg import expm_multiply
 
@@ -320,3 +321,51 @@ def test_not_a_system():
                 return {}
 
         paths(Silent(1.0, 1.0), [1.0], devices=1)
+
+
+# --- terminating runs -------------------------------------------------------------------------------------------------
+
+
+def transient_law(arrival_rate, times, states=200):
+    """M/M/1 from empty by uniformisation: (mean number, its integral from 0) at each time, in float64."""
+    bound = arrival_rate + 1.0
+    up, down = arrival_rate / bound, 1.0 / bound
+    law, n = np.eye(states)[0], np.arange(states)
+    terms = int(bound * max(times) + 12 * np.sqrt(bound * max(times)) + 30)
+    means = []
+    for _ in range(terms):
+        means.append(law @ n)
+        after = np.zeros(states)
+        after[1:] += up * law[:-1]
+        after[:-1] += down * law[1:]
+        after[0] += down * law[0]
+        law = after
+    means = np.array(means)
+    value, integral = [], []
+    for t in times:
+        weights = stats.poisson.pmf(np.arange(terms), bound * t)
+        tail = stats.poisson.sf(np.arange(terms), bound * t) / bound
+        value.append(weights @ means), integral.append(tail @ means)
+    return np.array(value), np.array(integral)
+
+
+def test_averages_and_counts_over_a_terminating_run():
+    times = [20.0, 50.0, 100.0]
+    found = jaxq.paths(jaxq.MMc(0.95), times, replicas=4000, totals=True)
+    value, integral = transient_law(0.95, times)
+    for name, exact in {
+        "number_in_system": value,
+        "average_number_in_system": integral / times,
+        "count_0": 0.95 * np.array(times),
+        "count_1": 0.95 * np.array(times) - value,
+    }.items():
+        width = found.half_width[name]
+        assert np.all(width < 0.06 * exact), "no power"
+        assert np.all(np.abs(found.mean[name] - exact) < 1.7 * width), name
+
+
+def test_totals_do_not_change_the_paths():
+    plain = jaxq.paths(jaxq.MMc(0.8), [0, 5, 10], replicas=64)
+    total = jaxq.paths(jaxq.MMc(0.8), [0, 5, 10], replicas=64, totals=True)
+    assert np.array_equal(plain.mean["number_in_system"], total.mean["number_in_system"])
+    assert total.mean["average_number_in_system"][0] == 0

@@ -101,8 +101,26 @@ def test_only_exact_and_identity_have_a_z(kind, has_z):
 
 
 def test_rounding_is_no_evidence():
-    estimate = Estimate(1 + 1e-12, np.full(50, 0.0))
-    assert Metric.of(estimate, 0.95, 1.0).z is None
+    """A difference without spread is judged by what float32 can hold, and by what the sums it comes from may have lost."""
+    assert abs(Metric.of(Estimate(1 + 1e-8, np.zeros(50)), 0.95, 1.0).z) < 0.1
+    lost = Estimate(1e4, np.zeros(50), 1e-3) - Estimate(1e4 - 1 - 4e-4, np.zeros(50), 1e-3)
+    assert lost.rounding == 2e-3
+    assert abs(Metric.of(lost, 0.95, 1.0).z) < 0.21
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, -34942.0])
+def test_a_constant_that_is_wrong_has_a_large_z(value):
+    assert abs(Metric.of(Estimate(value, np.zeros(50)), 0.95, 5.0).z) > 1e6
+
+
+def test_what_was_never_seen_has_a_bound_and_no_interval():
+    nothing = Estimate(0.0, np.zeros(50))
+    metric = Metric.of(nothing, 0.95, 1e-3, upper=3e-6)  # seen 1000 times, if 1e-3 is right
+    assert (metric.mean, metric.half_width, metric.upper) == (0.0, None, 3e-6)
+    assert metric.z == pytest.approx(-np.sqrt(1000))
+    assert metric.to_dict()["upper"] == 3e-6
+    assert abs(Metric.of(nothing, 0.95, 9e-13, upper=3e-6).z) < 1e-3
+    assert Metric.of(nothing, 0.95, 0.0, upper=3e-6).z == 0
 
 
 def test_withheld_metrics_are_null(withheld):

@@ -74,11 +74,15 @@ class MMc(JumpProcess):
         return jnp.maximum(n - self.servers, 0)
 
     def observe(self, state):
-        seen = {"number_in_system": state, "queue_length": self._queue(state), "all_busy": state >= self.servers}
+        queue = self._queue(state)
+        seen = {"number_in_system": state, "queue_length": queue, "all_busy": state >= self.servers}
+        if self.abandonment_rate is not None:  # weighted sums are float32: in overload, number - queue would be rounding
+            seen["busy"] = jnp.minimum(state, self.servers)
         return seen if self.capacity is None else {**seen, "full": state >= self.capacity}
 
     def metrics(self, sums):
         number, queue, all_busy = (sums[name] / sums.time for name in ("number_in_system", "queue_length", "all_busy"))
+        busy = number - queue if self.abandonment_rate is None else sums["busy"] / sums.time
         full = 0.0 if self.capacity is None else sums["full"] / sums.time
         admitted = self.arrival_rate * (1.0 - full)
         patience = 0.0 if self.abandonment_rate is None else self.abandonment_rate
@@ -88,7 +92,7 @@ class MMc(JumpProcess):
             "waiting_time": queue / admitted,
             "probability_wait": (all_busy - full) / (1.0 - full),
             "probability_abandon": patience * queue / admitted,
-            "utilisation": (number - queue) / float(self.servers),
+            "utilisation": busy / float(self.servers),
             **({} if self.capacity is None else {"probability_block": full}),
         }
 
