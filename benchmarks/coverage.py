@@ -1,11 +1,11 @@
 """Coverage of the intervals through the whole pipeline: warm-up detection and stop rule run inside every repeat.
 
-    python benchmarks/coverage.py                    # 4000 repeats of three systems, about 10 minutes on two cores
-    python benchmarks/coverage.py --repeats 400 --case mm1
+    python benchmarks/coverage.py --repeats 1000            # every case, half an hour on two cores
+    python benchmarks/coverage.py --repeats 4000 --case mm1
 
 Each repeat is one `jaxq.simulate` with a fresh seed; a metric is covered if the exact value lies within its half-width.
-The share covered should be the level, 0.95, to within its own binomial interval (94.3 to 95.7 % at 4000). Repeats whose
-result is flagged are counted apart: they give no interval.
+The share covered should be the level, 0.95, to within its own binomial interval (94.3 to 95.7 % at 4000). ``bias`` is the mean
+error over the repeats in standard errors of that mean. Repeats whose result is flagged are counted apart: they give no interval.
 """
 
 import argparse
@@ -14,18 +14,52 @@ import math
 import time
 from pathlib import Path
 
+import numpy as np
+
 import jaxq
 
+HIGH = ("number_in_system", "probability_wait")
 CASES = {
-    "mm1": (jaxq.MMc(0.8), {"replicas": 64, "precision": 0.1}, ("number_in_system", "probability_wait")),
+    "mm1": (jaxq.MMc(0.8), {"replicas": 64, "precision": 0.1}, HIGH),
+    "mm1-.95-30": (jaxq.MMc(0.95), {"replicas": 30, "precision": 0.1}, HIGH),
+    "mm1-.95-64": (jaxq.MMc(0.95), {"replicas": 64, "precision": 0.1}, HIGH),
+    "mm1-.95-1024": (jaxq.MMc(0.95), {"replicas": 1024, "precision": 0.05}, HIGH),
+    "mm1-.99-30": (jaxq.MMc(0.99), {"replicas": 30, "precision": 0.2}, HIGH),
+    "mm1-.99-64": (jaxq.MMc(0.99), {"replicas": 64, "precision": 0.1}, HIGH),
+    "mm1-.99-1024": (jaxq.MMc(0.99), {"replicas": 1024, "precision": 0.05}, HIGH),
+    "mm1-.9-1": (jaxq.MMc(0.9), {"replicas": 1, "events": 20_000}, HIGH),
+    "mm1-.9-4": (jaxq.MMc(0.9), {"replicas": 4, "events": 20_000}, HIGH),
+    "mm1-.9-16": (jaxq.MMc(0.9), {"replicas": 16, "events": 20_000}, HIGH),
     "mmc+m": (
         jaxq.MMc(120, 1, 100, abandonment_rate=0.5),
         {"replicas": 64, "precision": 0.01},
         ("number_in_system", "probability_abandon"),
     ),
+    "gim5": (
+        jaxq.GGc(servers=5, arrival_rate=4.5, arrival_law="gamma:3"),
+        {"replicas": 64, "precision": 0.05},
+        ("waiting_time",),
+    ),
+    "h2-20": (jaxq.MG1(0.8, 1, "hyperexponential:20"), {"replicas": 64, "precision": 0.1}, ("waiting_time",)),
+    "sa-jsq-100": (
+        jaxq.LoadBalancing(servers=100, speeds="2.5:0.2,0.625:0.8"),
+        {"replicas": 64, "precision": 0.01},
+        ("busy_capacity",),
+    ),
+    "x-model": (
+        jaxq.ParallelServers(network="x-model"),
+        {"replicas": 64, "precision": 0.005},
+        ("departures_1", "departures_2"),
+    ),
+    "tolls": (jaxq.TolledQueues(tolls=4.3), {"replicas": 64, "precision": 0.005}, ("revenue",)),
     "token-pool": (
         jaxq.TokenPool(10, 0.8, 0.8, 5),
         {"replicas": 64, "events": 20_000},
+        ("own_queue", "request_rate", "pool_busy_on_offer", "no_tokens"),
+    ),
+    "token-pool-100": (
+        jaxq.TokenPool(100, 0.8, 0.8, 20),
+        {"replicas": 64, "precision": 0.05},
         ("own_queue", "request_rate", "pool_busy_on_offer", "no_tokens"),
     ),
 }
@@ -35,7 +69,7 @@ def measure(name: str, repeats: int, seed: int) -> dict:
     """Share of repeats covered, by metric, with its 95 % binomial half-width."""
     system, options, metrics = CASES[name]
     exact = {metric: jaxq.Reference(reference.value).value for metric, reference in system.oracle().items()}
-    hits, flagged, events, discarded = dict.fromkeys(metrics, 0), 0, 0, 0.0
+    hits, scores, flagged, events, discarded = dict.fromkeys(metrics, 0), {m: [] for m in metrics}, 0, 0, 0.0
     began = time.perf_counter()
     for i in range(repeats):
         result = jaxq.simulate(system, seed=seed + i, **options)
@@ -46,6 +80,7 @@ def measure(name: str, repeats: int, seed: int) -> dict:
         discarded += result.run["warmup"] / (result.run["warmup"] + result.run["events_per_replica"])
         for metric in metrics:
             hits[metric] += abs(result[metric].mean - exact[metric]) <= result[metric].half_width
+            scores[metric].append(result[metric].mean - exact[metric])
     counted = repeats - flagged
     shares = {metric: count / counted for metric, count in hits.items()}
     return {
@@ -54,6 +89,7 @@ def measure(name: str, repeats: int, seed: int) -> dict:
         "repeats": repeats,
         "flagged": flagged,
         "coverage": {m: {"share": p, "half_width": 1.96 * math.sqrt(p * (1 - p) / counted)} for m, p in shares.items()},
+        "bias": {m: float(np.mean(x) / np.std(x, ddof=1) * math.sqrt(counted)) for m, x in scores.items()},
         "events_per_repeat": events / counted,
         "discarded_share": discarded / counted,
         "seconds": time.perf_counter() - began,

@@ -159,7 +159,7 @@ def test_growth_ends_a_run():
     result = jaxq.simulate(Unchecked(1.2), replicas=128)
     assert result.flags == ("unstable",)
     assert result.run["events"] < 10**8
-    stable, unstable = jaxq.sweep(Unchecked(0.5), {"arrival_rate": [0.5, 1.2]}, replicas=128)
+    stable, unstable = jaxq.sweep(Unchecked(0.75), {"arrival_rate": [0.75, 1.2]}, replicas=128)
     assert stable.flags == () and unstable.flags == ("unstable",)
     assert stable.run["events"] < 10**9
 
