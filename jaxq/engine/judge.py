@@ -146,6 +146,8 @@ def conclude(
     rows = slice(point * stack.replicas, (point + 1) * stack.replicas)
     if stack.overflow[rows].any():
         flags.append("overflow")
+    if stack.invalid[rows].any():
+        flags.append("invalid_rates")
     growth = {}
     if verdict.cut is None or not isinstance(options.warmup, str):
         growth = growing(stack, point, options.level)

@@ -27,8 +27,9 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq import random
+from jaxq.engine.check import check, check_kind
 from jaxq.engine.devices import choose_devices
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import NEVER, JumpProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.options import Options
 from jaxq.engine.program import AXIS, Carry, compute_leaf, start, step
@@ -37,14 +38,13 @@ from jaxq.engine.simulate import versions
 from jaxq.engine.system import System
 from jaxq.stats.intervals import t_quantile
 
-NEVER = 1e30
-"""Holding time in a state without an event: past every grid, and safe to subtract from (infinity is not)."""
 LATEST = 1e29
 CHUNK = 64
 """Grid points of one launch: another grid or number of replicas compiles nothing, and Ctrl-C is heard in between."""
 FLAGS = {
     "truncated": "a replica needed more than max_events; means from there on are withheld",
     "overflow": "a state had left its representation at a point of the grid",
+    "invalid_rates": "a rate was negative or not finite, or their sum above its bound; means from there on are withheld",
     "nan": "a holding time or a value is not a number; means from there on are withheld",
 }
 
@@ -62,7 +62,7 @@ class Paths:
         level: confidence level of each interval (each by itself, not of the curve).
         paths: the first replicas' values by observable, shape (keep_paths, times); empty without keep_paths.
         run: replicas, seed, events (of all replicas), seconds (compiling included), devices, versions.
-        flags: truncated | overflow | nan (`FLAGS` says what they mean).
+        flags: truncated | overflow | invalid_rates | nan (`FLAGS` says what they mean).
     """
 
     system: str
@@ -172,7 +172,7 @@ def paths(
 
     Raises:
         ValueError: an argument is not allowed, or the system observes nothing.
-        TypeError: ``system`` is no system.
+        TypeError: ``system`` is no system. Both also as `check`.
 
     Source: Asmussen and Glynn (2007), Stochastic Simulation, Section III.1 for the intervals; Knuth (1997), The Art of
     Computer Programming 2, Section 4.2.2, Theorem B for the two-sum.
@@ -180,8 +180,7 @@ def paths(
     Example:
         >>> jaxq.paths(jaxq.MMc(arrival_rate=8, servers=10), times=range(21)).mean["number_in_system"]
     """
-    if not isinstance(system, System):
-        raise TypeError(f"{system!r} is not a jaxq system")
+    check_kind(system)
     grid = _grid(times)
     options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
     if isinstance(keep_paths, bool) or not isinstance(keep_paths, (int, np.integer)) or not 0 <= keep_paths <= replicas:
@@ -190,6 +189,7 @@ def paths(
         raise ValueError(f"max_events = {max_events}: must be < 2**31, the events of one replica")
     replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
+    check(system)
     prepared = system.prepare()
     step_time = prepared.step_time()
     leaves, structure = jax.tree.flatten(prepared)
@@ -206,7 +206,8 @@ def paths(
     late = ~(reached.clock > 0)
     stopped = late & (reached.events >= options.max_events)
     finite = np.array([np.isfinite(values) for values in seen.values()]).all(axis=0)
-    good = (finite & ~late).all(axis=0)
+    invalid = np.logical_or.accumulate(reached.invalid, axis=1)
+    good = (finite & ~late & ~invalid).all(axis=0)
     quantile = t_quantile((1 + options.level) / 2, replicas - 1)
     mean = {name: np.where(good, np.where(good, values, 0.0).mean(axis=0), np.nan) for name, values in seen.items()}
     half_width = {
@@ -216,6 +217,7 @@ def paths(
     found = {
         "truncated": stopped.any(),
         "overflow": reached.overflow.any(),
+        "invalid_rates": reached.invalid.any(),
         "nan": (late & ~stopped).any() or not finite.all(),
     }
     run = {
@@ -243,10 +245,12 @@ class Walk(NamedTuple):
 
 
 class Reached(NamedTuple):
-    """A replica at a grid point: its clock (> 0 unless it was stopped on the way), overflow, and its events so far."""
+    """A replica at a grid point: its clock (> 0 unless it was stopped on the way), `System.overflow`,
+    `System.invalid_rates`, and its events so far."""
 
     clock: Any
     overflow: Any
+    invalid: Any
     events: Any
 
 
@@ -308,8 +312,12 @@ class _Sampler:
                 since = None if walk.since is None else walk.since + gap[0]
                 walk = walk._replace(clock=_add(_add(walk.clock, -gap[0]), -gap[1]), since=since)
                 walk = lax.while_loop(due, event, walk)
-                overflow = jnp.asarray(system.overflow(walk.carry.state), bool)
-                return walk, (observe(system, walk.carry, walk.since), Reached(walk.clock[0], overflow, walk.events))
+                state = walk.carry.state
+                overflow, invalid = (
+                    jnp.asarray(x, bool) for x in (system.overflow(state), system.invalid_rates(state))
+                )
+                reached = Reached(walk.clock[0], overflow, invalid, walk.events)
+                return walk, (observe(system, walk.carry, walk.since), reached)
 
             return lax.scan(interval, walk, gaps)
 

@@ -15,7 +15,7 @@ from jaxq.engine.system import Reference, System
 from jaxq.stats.estimate import Estimate
 
 SCHEMA = 1
-WITHHELD = ("unstable", "warmup_undetermined", "overflow")
+WITHHELD = ("unstable", "warmup_undetermined", "overflow", "invalid_rates")
 """Flags under which no stationary mean is given."""
 
 
@@ -191,7 +191,8 @@ class Result:
 
 MEANING = {
     "truncated": "stopped by --max-events or --time-limit before what was asked for",
-    "overflow": "a state left its representation; means are withheld",
+    "overflow": "a state, or a whole number observed or counted, left its representation; means are withheld",
+    "invalid_rates": "a rate was negative or not finite, or the total rate above its bound; means are withheld",
     "unfinished": "interrupted; the estimates are of the part that ran",
     "unstable": "the system grows; means are withheld, the growth rates are reported",
     "warmup_undetermined": "the initial bias had not died out by the middle of the run; means are withheld",

@@ -5,6 +5,7 @@ asks the stop rule, at doubling lengths only and never looking at seconds, so th
 twice. All points run side by side for the same number of events, on the same random words.
 """
 
+import dataclasses
 import itertools
 import math
 import platform
@@ -17,6 +18,7 @@ import jax
 import numpy as np
 
 from jaxq.engine import judge
+from jaxq.engine.check import check, check_kind
 from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.layout import FIRST_LOOK, default_replicas
@@ -62,6 +64,7 @@ def sweep(system: System, grid: Mapping[str, Sequence], *, meter: Meter | None =
     """
     from jaxq.engine.fields import rules
 
+    check_kind(system)
     known = rules(type(system))
     for name, values in grid.items():
         if name not in known or not known[name].scalar:
@@ -84,9 +87,11 @@ def compare(systems: Sequence[System], *, meter: Meter | None = None, **options)
         `Results` whose ``differences`` has, for each other system and each metric that both have, the mean
         difference to the first system and its half-width from the paired replicas.
     """
-    systems = list(systems)
+    systems = [systems] if isinstance(systems, System) else list(systems)
     if len(systems) < 2:
-        raise ValueError(f"systems: {len(systems)} given; a comparison needs at least two")
+        raise ValueError(f"systems: {len(systems)} given; a comparison needs a list of at least two")
+    for system in systems:
+        check_kind(system)
     described = [describe(s) for s in systems]
     varied = [n for n in described[0] if any(n in d and d[n] != described[0][n] for d in described)]
     chosen = Options(**options)
@@ -120,8 +125,7 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
     """Run several points for the same number of events and judge each."""
     structures = set()
     for system in systems:
-        if not isinstance(system, System):
-            raise TypeError(f"{system!r} is not a jaxq system")
+        check_kind(system)
         system.check_stationary()
         if jax.tree.structure(system) not in structures:
             structures.add(jax.tree.structure(system))
@@ -182,7 +186,8 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
 
 
 def check_names(system: System, options: Options) -> None:
-    """ValueError unless the metrics and quantities that the options and the oracle name exist."""
+    """TypeError or ValueError unless the system passes `jaxq.check`, and has what the options and the oracle name."""
+    check(system)
     metrics, quantities = names(system)
     for target in options.targets(()):
         if target.metric not in metrics:
@@ -285,6 +290,13 @@ class _Loop:
         self.verdicts = [judge.look(stack, point, options) for stack, point in self.points]
         pairs = list(zip(self.points, self.verdicts, strict=True))
         self.missing = [judge.missing_precision(*point, verdict, options) for point, verdict in pairs]
+        # nothing is waited for where nothing more can be learnt
+        lost = [stack.lost(point) for stack, point in self.points]
+        for i in np.flatnonzero(lost):
+            self.verdicts[i] = dataclasses.replace(self.verdicts[i], cut=self.verdicts[i].cut or 0)
+            self.missing[i] = None
+        if all(lost):
+            self.stopped = "lost"
 
     def _next_goal(self) -> int | None:
         """Events per replica to go on to; None if the run is over."""

@@ -59,6 +59,7 @@ class Stack:
         self.step_times = [system.step_time() for system in prepared]
         self.launches = 0
         self.overflow = np.zeros(self.rows, bool)
+        self.invalid = np.zeros(self.rows, bool)
         self._parts = []
         for first in range(0, self.rows, launch_rows):
             rows = np.minimum(first + np.arange(padded), self.rows - 1)
@@ -127,6 +128,7 @@ class Stack:
         arrays = {
             "launches": np.int64(self.launches),
             "overflow": self.overflow,
+            "invalid": self.invalid,
             "names": np.str_(json.dumps(self._names)),
         }
         for name, store in self._stores.items():
@@ -138,7 +140,7 @@ class Stack:
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """The inverse of `saved`."""
-        self.launches, self.overflow = int(arrays["launches"]), arrays["overflow"]
+        self.launches, self.overflow, self.invalid = int(arrays["launches"]), arrays["overflow"], arrays["invalid"]
         self._names = json.loads(str(arrays["names"]))
         for name in ("windows", "histograms"):
             if name in arrays:
@@ -163,12 +165,10 @@ class Stack:
         """The sums of one launch as (blocks, columns, rows), in float64 where whole numbers may exceed 2**31."""
         count = rows.stop - rows.start
         take = lambda x: _by_block(x)[:, :count]  # noqa: E731
-        observations = self.layout.observations
         found = {
             "time": {} if sums.time is None else {"": take(sums.time)},
             "observed": {
-                name: take(x)
-                + (observations * take(sums.start[name]).astype(np.float64) if name in sums.start else 0.0)
+                name: take(x) + (2.0**16 * take(sums.high[name]) if name in sums.high else 0.0)
                 for name, x in sums.observed.items()
             },
             "tallied": {name: take(x) for name, x in sums.tallied.items()},
@@ -176,9 +176,17 @@ class Stack:
         }
         self._names = {kind: list(values) for kind, values in found.items()}
         self.overflow[rows] |= take(sums.overflow).any(axis=0)
+        self.invalid[rows] |= take(sums.invalid).any(axis=0)
+        for counted in found["counted"].values():  # never down, so it has wrapped
+            self.overflow[rows] |= (counted < 0).any(axis=0)
         values = [x for part in found.values() for x in part.values()]
         shape = (self.layout.blocks, count)
         return np.stack(values, axis=1).astype(np.float64) if values else np.zeros((shape[0], 0, shape[1]))
+
+    def lost(self, point: int) -> bool:
+        """Whether a replica has gone wrong for good: its rates were none, or its sums are not finite."""
+        rows = slice(point * self.replicas, (point + 1) * self.replicas)
+        return bool(self.invalid[rows].any()) or not np.isfinite(self.windows.data[:, :, rows].sum())
 
     def sums(self, point: int, first: int = 0, last: int | None = None, groups: int | None = None, batches: int = 1):
         """`Sums` of one point over windows ``first`` to ``last``.
