@@ -33,7 +33,9 @@ def measure(system, replicas: int, repeats: int = 5, **layout) -> tuple[float, S
     for _ in range(repeats):
         began = time.perf_counter()
         stack.launch()
-        figures.append((time.perf_counter() - began) / (stack.layout.blocks * stack.layout.events_per_block) / stack.rows * 1e9)
+        figures.append(
+            (time.perf_counter() - began) / (stack.layout.blocks * stack.layout.events_per_block) / stack.rows * 1e9
+        )
     return statistics.median(figures), stack
 
 

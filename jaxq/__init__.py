@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from jaxq.engine.check import check as check
 from jaxq.engine.devices import use_all_cores as use_all_cores
 from jaxq.engine.exact import ExactResult as ExactResult
 from jaxq.engine.exact import exact as exact

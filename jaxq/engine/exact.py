@@ -12,11 +12,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxq.engine.check import check_contract, check_kind
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.result import aligned, describe, in_words
 from jaxq.engine.state_space import StateSpace
 from jaxq.engine.stationary import stationary_law
 from jaxq.engine.system import Reference, System
+from jaxq.engine.walk import walk
 
 NEGLIGIBLE_EDGE = 1e-9
 """Edge mass up to which a cut state space still counts as exact."""
@@ -108,6 +110,7 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
     Example:
         >>> jaxq.exact(jaxq.MMc(arrival_rate=1.8, servers=2), keep=lambda n: n <= 400).metrics["number_in_system"]
     """
+    check_kind(system)
     prepared = system.prepare()
     if not isinstance(prepared, JumpProcess):
         raise ValueError(f"system = {type(system).__name__}: exact needs a JumpProcess (rates and jump)")
@@ -118,6 +121,9 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
     whole = isinstance(max_states, (int, float, np.number)) and max_states == np.floor(max_states)
     if isinstance(max_states, bool) or not whole or max_states < 1:
         raise ValueError(f"max_states = {max_states}: must be a whole number >= 1")
+    check_contract(system)
+    if keep is None:  # what it cuts off need not be valid
+        walk(prepared)
     with jax.enable_x64(True):
         chain = StateSpace(prepared, keep, int(max_states))
         chain.enumerate()

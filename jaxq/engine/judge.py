@@ -64,7 +64,9 @@ def window_metrics(stack: Stack, point: int) -> list[dict[str, Estimate]]:
     return [evaluate(system, stack.sums(point, w, w + 1, groups)) for w in range(stack.windows.filled)]
 
 
-def initial_cut(stack: Stack, point: int, options: Options, series: list[dict[str, Estimate]], memory: float) -> int | None:
+def initial_cut(
+    stack: Stack, point: int, options: Options, series: list[dict[str, Estimate]], memory: float
+) -> int | None:
     """Windows to discard, the longest over all metrics; None if undetermined."""
     system, count = stack.systems[point], stack.windows.filled
     if count < 8:
@@ -199,6 +201,8 @@ def conclude(
     rows = slice(point * stack.replicas, (point + 1) * stack.replicas)
     if stack.overflow[rows].any():
         flags.append("overflow")
+    if stack.invalid[rows].any():
+        flags.append("invalid_rates")
     growth = {}
     if verdict.cut is None or not isinstance(options.warmup, str):
         growth = growth_of(stack, point, window_metrics(stack, point), options.level, GROWTH_T)

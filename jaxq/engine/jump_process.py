@@ -19,6 +19,15 @@ import jax.numpy as jnp
 from jaxq.engine.system import State, System
 from jaxq.random import exponential, scaled
 
+NEVER = 1e30
+"""Mean holding time of a state that nothing leaves: in an average over time it takes the whole rest, and it is safe to add
+up (infinity is not)."""
+
+
+def rate_slack(transitions: int) -> float:
+    """The relative excess of a total rate over its bound that float32 may explain."""
+    return 1e-6 + transitions * 2.0**-23
+
 
 class JumpProcess(System):
     """A continuous-time Markov chain with K transitions.
@@ -47,7 +56,8 @@ class JumpProcess(System):
         leaves, structure = jax.tree.flatten(state)
         chosen = list(leaves)
         for event in range(len(self.rates(state))):
-            outcome = jax.tree.leaves(self.jump(state, event))
+            # a tree of its own, as a jump may change a list or dict in place
+            outcome = jax.tree.leaves(self.jump(jax.tree.unflatten(structure, leaves), event))
             for i, (old, new) in enumerate(zip(leaves, outcome, strict=True)):
                 if new is not old:
                     chosen[i] = jnp.where(k == event, new, chosen[i])
@@ -67,6 +77,16 @@ class JumpProcess(System):
         """Time from ``state`` until the rates change by themselves, > 0, if no jump happens before; `drift` brings it to
         pass and must leave a time > 0 to the one after. None, the default: they never do. Only with `drift`."""
         return None
+
+    def invalid_rates(self, state):
+        rates = self.rates(state)
+        bound = None if self.drifts else self.total_rate_bound()
+        total, slack = jnp.asarray(sum(rates[1:], rates[0]), jnp.float32), rate_slack(len(rates))
+        # written so that nan is invalid
+        valid = total < jnp.inf if bound is None else total <= bound * (1 + slack)
+        for rate in rates:
+            valid &= rate >= -slack * total
+        return ~valid
 
     @property
     def drifts(self) -> bool:
@@ -94,13 +114,13 @@ class JumpProcess(System):
             edge = edge + rate
             event = event + (position >= edge).astype(jnp.int32)
         if self.drifts:
-            elapsed = exponential(words[1]) / total
+            elapsed = exponential(words[1]) / jnp.maximum(total, 1 / NEVER)
             switch = self.next_switch(state)
             if switch is not None:
                 event = jnp.where(elapsed < switch, event, len(rates))
                 elapsed = jnp.minimum(elapsed, switch)
             return (event, elapsed), elapsed
-        return event, (None if bound is not None else 1.0 / total)
+        return event, (None if bound is not None else 1.0 / jnp.maximum(total, 1 / NEVER))
 
     def apply(self, state, event):
         if self.drifts:

@@ -27,8 +27,9 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq import random
+from jaxq.engine.check import check, check_kind
 from jaxq.engine.devices import choose_devices
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import NEVER, JumpProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.options import Options
 from jaxq.engine.program import AXIS, Carry, compute_leaf, start, step
@@ -37,8 +38,6 @@ from jaxq.engine.simulate import versions
 from jaxq.engine.system import System
 from jaxq.stats.intervals import t_quantile
 
-NEVER = 1e30
-"""Holding time in a state without an event: past every grid, and safe to subtract from (infinity is not)."""
 LATEST = 1e29
 AREA = "area of "
 """In front of an observation's name: its integral since the grid point before."""
@@ -47,6 +46,7 @@ CHUNK = 64
 FLAGS = {
     "truncated": "a replica needed more than max_events; means from there on are withheld",
     "overflow": "a state had left its representation at a point of the grid",
+    "invalid_rates": "a rate was negative or not finite, or their sum above its bound; means from there on are withheld",
     "nan": "a holding time or a value is not a number; means from there on are withheld",
 }
 
@@ -64,7 +64,7 @@ class Paths:
         level: confidence level of each interval (each by itself, not of the curve).
         paths: the first replicas' values by observable, shape (keep_paths, times); empty without keep_paths.
         run: replicas, seed, events (of all replicas), seconds (compiling included), devices, versions.
-        flags: truncated | overflow | nan (`FLAGS` says what they mean).
+        flags: truncated | overflow | invalid_rates | nan (`FLAGS` says what they mean).
     """
 
     system: str
@@ -178,7 +178,7 @@ def paths(
 
     Raises:
         ValueError: an argument is not allowed, or the system observes nothing.
-        TypeError: ``system`` is no system.
+        TypeError: ``system`` is no system. Both also as `check`.
 
     Source: Asmussen and Glynn (2007), Stochastic Simulation, Section III.1 for the intervals; Knuth (1997), The Art of
     Computer Programming 2, Section 4.2.2, Theorem B for the two-sum.
@@ -186,8 +186,7 @@ def paths(
     Example:
         >>> jaxq.paths(jaxq.MMc(arrival_rate=8, servers=10), times=range(21)).mean["number_in_system"]
     """
-    if not isinstance(system, System):
-        raise TypeError(f"{system!r} is not a jaxq system")
+    check_kind(system)
     grid = _grid(times)
     options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
     if isinstance(keep_paths, bool) or not isinstance(keep_paths, (int, np.integer)) or not 0 <= keep_paths <= replicas:
@@ -196,6 +195,7 @@ def paths(
         raise ValueError(f"max_events = {max_events}: must be < 2**31, the events of one replica")
     replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
+    check(system)
     prepared = system.prepare()
     step_time = prepared.step_time()
     leaves, structure = jax.tree.flatten(prepared)
@@ -216,7 +216,8 @@ def paths(
     late = ~(reached.clock > 0)
     stopped = late & (reached.events >= options.max_events)
     finite = np.array([np.isfinite(values) for values in seen.values()]).all(axis=0)
-    good = (finite & ~late).all(axis=0)
+    invalid = np.logical_or.accumulate(reached.invalid, axis=1)
+    good = (finite & ~late & ~invalid).all(axis=0)
     quantile = t_quantile((1 + options.level) / 2, replicas - 1)
     mean = {name: np.where(good, np.where(good, values, 0.0).mean(axis=0), np.nan) for name, values in seen.items()}
     half_width = {
@@ -226,6 +227,7 @@ def paths(
     found = {
         "truncated": stopped.any(),
         "overflow": reached.overflow.any(),
+        "invalid_rates": reached.invalid.any(),
         "nan": (late & ~stopped).any() or not finite.all(),
     }
     run = {
@@ -267,10 +269,12 @@ class Totals(NamedTuple):
 
 
 class Reached(NamedTuple):
-    """A replica at a grid point: its clock (> 0 unless it was stopped on the way), overflow, and its events so far."""
+    """A replica at a grid point: its clock (> 0 unless it was stopped on the way), `System.overflow`,
+    `System.invalid_rates`, and its events so far."""
 
     clock: Any
     overflow: Any
+    invalid: Any
     events: Any
 
 
@@ -367,11 +371,14 @@ class _Sampler:
                     walk = walk._replace(totals=walk.totals.held(seen, jnp.minimum(walk.clock[0], gap[0])))
                 walk = walk._replace(clock=_add(_add(walk.clock, -gap[0]), -gap[1]), since=since)
                 walk = lax.while_loop(due, event, walk)
-                overflow = jnp.asarray(system.overflow(walk.carry.state), bool)
+                state = walk.carry.state
+                overflow, invalid = (
+                    jnp.asarray(x, bool) for x in (system.overflow(state), system.invalid_rates(state))
+                )
                 shown, after = totalled(system, walk)
                 seen = observe(system, walk.carry, walk.since) | shown
                 self.names = (*self.names, *shown)
-                return after, (seen, Reached(walk.clock[0], overflow, walk.events))
+                return after, (seen, Reached(walk.clock[0], overflow, invalid, walk.events))
 
             return lax.scan(interval, walk, gaps)
 

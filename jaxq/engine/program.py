@@ -1,10 +1,10 @@
 """The compiled part of a run: one launch is a number of blocks of events over all replicas, chosen when it is run.
 
 Everything a launch returns is a small array per replica and block; everything it carries (state, chosen event, random
-words) stays on the device and is donated. Whole-number observables with a constant weight are summed in int32 modulo
-2**32 and returned as the deviation from ``observations x value at the start of the block``, which is exact while the
-mean deviation inside a block stays under 2**31 / observations; floats are summed in float32 over 64 observations at a
-time. The host adds blocks up in float64 (`jaxq.stats.windows`).
+words) stays on the device and is donated. Sums are made over 64 observations at a time: floats in float32, whole-number
+observables with a constant weight in int32 modulo 2**32, of which the deviation from ``64 x value at their start`` is exact
+while the mean deviation stays under 2**31 / 64; those of a block are added up in two words. The host adds blocks up in
+float64 (`jaxq.stats.windows`).
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from jaxq.stats import histogram
 
 AXIS = "replica"
 INNER = 64
-"""Observations summed in float32 before they are added to the block's sum."""
+"""Observations summed in one word before they are added to the block's sum."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +59,19 @@ class Carry(NamedTuple):
 
 
 class BlockSums(NamedTuple):
-    """What one replica returns of one block; ``start`` holds the whole-number observables when the block began."""
+    """What one replica returns of one block; a whole-number observable is ``2**16 high + observed``.
+
+    ``invalid``: whether `System.invalid_rates` was true after some 64 observations. ``overflow``: whether `System.overflow`
+    is true at the end, or a whole number moved so far within 64 observations that their sum may have wrapped.
+    """
 
     time: Any
     observed: dict
-    start: dict
+    high: dict
     tallied: dict
     counted: dict
     overflow: Any
+    invalid: Any
 
 
 def compute_leaf(leaf):
@@ -164,25 +169,36 @@ def _block(each, layout: Layout, carry):
         return (carry, exact, rounded, histograms), None
 
     def group(c, _):
-        carry, exact, rounded, histograms = c
+        carry, first, high, low, rounded, flags, histograms = c
         (carry, exact, part, histograms), _ = lax.scan(
-            observation, (carry, exact, rounded0, histograms), None, length=inner
+            observation, (carry, exact0, rounded0, histograms), None, length=inner
         )
-        return (carry, exact, jax.tree.map(jnp.add, rounded, part), histograms), None
+        last = observe(carry)[0]
+        moved = jax.tree.map(lambda total, value: total - inner * value, exact, first)
+        high = jax.tree.map(lambda h, v, m: h + inner * (v >> 16) + (m >> 16), high, first, moved)
+        low = jax.tree.map(lambda h, v, m: h + inner * (v & 0xFFFF) + (m & 0xFFFF), low, first, moved)
+        far = [abs(1.0 * last[name] - first[name]) >= 2.0**31 / inner for name in first]
+        wrapped, invalid = flags
+        flags = functools.reduce(jnp.logical_or, far, wrapped), invalid | flagged("invalid_rates", carry)
+        return (carry, last, high, low, jax.tree.map(jnp.add, rounded, part), flags, histograms), None
+
+    def flagged(method, carry):
+        return each(lambda s, c: jnp.asarray(getattr(s, method)(c.state), bool))(carry)
 
     inner = min(INNER, layout.observations)
-    initial = (carry, exact0, rounded0, histograms0)
-    (carry, exact, rounded, histograms), _ = lax.scan(group, initial, None, length=layout.observations // inner)
+    never = jnp.zeros(jax.tree.leaves(carry)[0].shape[:1], bool)
+    initial = (carry, begin[0], exact0, exact0, rounded0, (never, never), histograms0)
+    groups = layout.observations // inner
+    (carry, _, high, low, rounded, (wrapped, invalid), histograms), _ = lax.scan(group, initial, None, length=groups)
     after = each(lambda s, c: s.counters(c.state))(carry)
-    observed = {name: exact[name] - begin[0][name] * layout.observations for name in exact}
-    observed |= {name: value for (kind, name), value in rounded.items() if kind == "observed"}
     sums = BlockSums(
         time=rounded.get(("time", "")),
-        observed=observed,
-        start=begin[0],
+        observed=low | {name: value for (kind, name), value in rounded.items() if kind == "observed"},
+        high=high,
         tallied={name: value for (kind, name), value in rounded.items() if kind == "tallied"},
         counted=jax.tree.map(jnp.subtract, after, before),
-        overflow=each(lambda s, c: jnp.asarray(s.overflow(c.state), bool))(carry),
+        overflow=wrapped | flagged("overflow", carry),
+        invalid=invalid,
     )
     return carry, (sums, histograms)
 

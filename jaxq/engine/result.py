@@ -15,7 +15,7 @@ from jaxq.engine.system import Reference, System
 from jaxq.stats.estimate import Estimate
 
 SCHEMA = 1
-WITHHELD = ("unstable", "warmup_undetermined", "overflow")
+WITHHELD = ("unstable", "warmup_undetermined", "overflow", "invalid_rates")
 """Flags under which no stationary mean is given."""
 UNSEEN = 3.0
 """What has not been seen in n trials has a probability under 3/n, at 95 % (Hanley and Lippman-Hand 1983)."""
@@ -41,7 +41,13 @@ class Metric:
 
     @classmethod
     def of(
-        cls, estimate: Estimate, level: float, reference=None, quantiles=None, withheld=False, upper: float | None = None
+        cls,
+        estimate: Estimate,
+        level: float,
+        reference=None,
+        quantiles=None,
+        withheld=False,
+        upper: float | None = None,
     ) -> "Metric":
         """A metric from its estimate and reference; z only against ``exact`` and ``identity`` references."""
         reference = None if reference is None else as_reference(reference)
@@ -218,7 +224,8 @@ class Result:
 
 MEANING = {
     "truncated": "stopped by --max-events or --time-limit before what was asked for",
-    "overflow": "a state left its representation; means are withheld",
+    "overflow": "a state, or a whole number observed or counted, left its representation; means are withheld",
+    "invalid_rates": "a rate was negative or not finite, or the total rate above its bound; means are withheld",
     "unfinished": "interrupted; the estimates are of the part that ran",
     "unstable": "the system grows (or falls) without end; means are withheld, the rates are reported",
     "warmup_undetermined": "the run is too short against its transient or its correlation; means are withheld",

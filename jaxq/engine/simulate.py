@@ -5,6 +5,7 @@ asks the stop rule, at doubling lengths only and never looking at seconds, so th
 twice. All points run side by side for the same number of events, on the same random words.
 """
 
+import dataclasses
 import itertools
 import math
 import platform
@@ -17,6 +18,7 @@ import jax
 import numpy as np
 
 from jaxq.engine import judge
+from jaxq.engine.check import check, check_kind
 from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.layout import default_replicas, first_look
@@ -26,7 +28,6 @@ from jaxq.engine.progress import Meter, Patient, Progress
 from jaxq.engine.result import Result, Results, describe, finite, in_words, plain
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import System
-
 
 LAUNCH_SECONDS = 1.0
 """What a launch should take: Ctrl-C and the time limit are heard in between."""
@@ -68,6 +69,7 @@ def sweep(system: System, grid: Mapping[str, Sequence], *, meter: Meter | None =
     """
     from jaxq.engine.fields import rules
 
+    check_kind(system)
     known = rules(type(system))
     for name, values in grid.items():
         if name not in known or not known[name].scalar:
@@ -90,9 +92,11 @@ def compare(systems: Sequence[System], *, meter: Meter | None = None, **options)
         `Results` whose ``differences`` has, for each other system and each metric that both have, the mean
         difference to the first system and its half-width from the paired replicas.
     """
-    systems = list(systems)
+    systems = [systems] if isinstance(systems, System) else list(systems)
     if len(systems) < 2:
-        raise ValueError(f"systems: {len(systems)} given; a comparison needs at least two")
+        raise ValueError(f"systems: {len(systems)} given; a comparison needs a list of at least two")
+    for system in systems:
+        check_kind(system)
     described = [describe(s) for s in systems]
     varied = [n for n in described[0] if any(n in d and d[n] != described[0][n] for d in described)]
     chosen = Options(**options)
@@ -127,8 +131,7 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
     began = time.perf_counter()
     structures = set()
     for system in systems:
-        if not isinstance(system, System):
-            raise TypeError(f"{system!r} is not a jaxq system")
+        check_kind(system)
         system.check_stationary()
         if jax.tree.structure(system) not in structures:
             structures.add(jax.tree.structure(system))
@@ -189,7 +192,8 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
 
 
 def check_names(system: System, options: Options) -> None:
-    """ValueError unless the metrics and quantities that the options and the oracle name exist."""
+    """TypeError or ValueError unless the system passes `jaxq.check`, and has what the options and the oracle name."""
+    check(system)
     metrics, quantities = names(system)
     for target in options.targets(()):
         if target.metric not in metrics:
@@ -296,7 +300,9 @@ class _Loop:
 
     def _live(self, index: int) -> bool:
         """Whether any point of a stack is still worth running."""
-        return not all(lost for (stack, _), lost in zip(self.points, self.lost, strict=True) if stack is self.stacks[index])
+        return not all(
+            lost for (stack, _), lost in zip(self.points, self.lost, strict=True) if stack is self.stacks[index]
+        )
 
     def _end(self, index: int, goal: int, most: int) -> int:
         """Blocks that a stack is run up to."""
@@ -323,8 +329,12 @@ class _Loop:
         pairs = list(zip(self.points, self.verdicts, strict=True))
         self.missing = [judge.missing_precision(*point, verdict, options) for point, verdict in pairs]
         for i, ((stack, point), verdict) in enumerate(pairs):
+            spoilt = stack.lost(point)
+            if spoilt:  # nothing more can be learnt, so nothing is waited for
+                self.verdicts[i] = dataclasses.replace(verdict, cut=verdict.cut or 0)
+                self.missing[i] = None
             grows = verdict.certain and bool(before) and before[i].certain
-            self.lost[i] = self.lost[i] or grows or stack.poisoned(point)
+            self.lost[i] = self.lost[i] or grows or spoilt
 
     def _next_goal(self) -> int | None:
         """Events per replica to go on to; None if the run is over."""

@@ -61,6 +61,7 @@ class Stack:
         self.step_times = [system.step_time() for system in prepared]
         self.blocks = 0
         self.overflow = np.zeros(self.rows, bool)
+        self.invalid = np.zeros(self.rows, bool)
         self._parts = []
         for first in range(0, self.rows, launch_rows):
             rows = np.minimum(first + np.arange(padded), self.rows - 1)
@@ -126,6 +127,7 @@ class Stack:
         arrays = {
             "blocks": np.int64(self.blocks),
             "overflow": self.overflow,
+            "invalid": self.invalid,
             "names": np.str_(json.dumps(self._names)),
         }
         for name, store in self._stores.items():
@@ -137,7 +139,7 @@ class Stack:
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """The inverse of `saved`."""
-        self.blocks, self.overflow = int(arrays["blocks"]), arrays["overflow"]
+        self.blocks, self.overflow, self.invalid = int(arrays["blocks"]), arrays["overflow"], arrays["invalid"]
         self._names = json.loads(str(arrays["names"]))
         for name in ("windows", "histograms"):
             if name in arrays:
@@ -162,12 +164,10 @@ class Stack:
         """The sums of one launch as (blocks, columns, rows), in float64 where whole numbers may exceed 2**31."""
         count = rows.stop - rows.start
         take = lambda x: _by_block(x)[:blocks, :count]  # noqa: E731
-        observations = self.layout.observations
         found = {
             "time": {} if sums.time is None else {"": take(sums.time)},
             "observed": {
-                name: take(x)
-                + (observations * take(sums.start[name]).astype(np.float64) if name in sums.start else 0.0)
+                name: take(x) + (2.0**16 * take(sums.high[name]) if name in sums.high else 0.0)
                 for name, x in sums.observed.items()
             },
             "tallied": {name: take(x) for name, x in sums.tallied.items()},
@@ -175,9 +175,17 @@ class Stack:
         }
         self._names = {kind: list(values) for kind, values in found.items()}
         self.overflow[rows] |= take(sums.overflow).any(axis=0)
+        self.invalid[rows] |= take(sums.invalid).any(axis=0)
+        for counted in found["counted"].values():  # never down, so it has wrapped
+            self.overflow[rows] |= (counted < 0).any(axis=0)
         values = [x for part in found.values() for x in part.values()]
         shape = (blocks, count)
         return np.stack(values, axis=1).astype(np.float64) if values else np.zeros((shape[0], 0, shape[1]))
+
+    def lost(self, point: int) -> bool:
+        """Whether a replica has gone wrong for good: its rates were none, or its sums are not finite."""
+        rows = slice(point * self.replicas, (point + 1) * self.replicas)
+        return bool(self.invalid[rows].any()) or not np.isfinite(self.windows.data[:, :, rows].sum())
 
     def sums(
         self,
@@ -237,10 +245,6 @@ class Stack:
                 entries[kind][name] = Estimate.of(values, 0.0 if exact else ROUNDING)
         time = Estimate(events * step_time, constant) if step_time is not None else entries["time"][""]
         return Sums(time, Estimate(float(events), constant), *[entries[k] for k in ("observed", "tallied", "counted")])
-
-    def poisoned(self, point: int) -> bool:
-        """Whether a sum of any replica is not a finite number; no later event mends that."""
-        return not np.isfinite(self.windows.data[:, :, point * self.replicas : (point + 1) * self.replicas]).all()
 
     def histogram(self, point: int, name: str, first: int) -> np.ndarray:
         """Weighted counts of one quantity, shape (groups of replicas, BINS), from window ``first`` on."""

@@ -12,6 +12,7 @@ from scipy import sparse
 from jaxq import random
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.system import Sums
+from jaxq.engine.walk import check_rates
 
 BATCH = 512
 """States whose transitions are evaluated in one call: one compiled size."""
@@ -86,7 +87,7 @@ def _expander(structure, layout: StateLayout):
     def counted(system, fixed, row):
         state = layout.decode(row, fixed, jnp)
         # as the engine carries it: every component keeps its type
-        after = [_cast(system.jump(state, k), layout) for k in range(len(system.rates(state)))]
+        after = [_cast(system.jump(_own(state), k), layout) for k in range(len(system.rates(state)))]
         before = system.counters(state)
         increases = {
             name: [jnp.asarray(system.counters(s)[name]) - jnp.asarray(before[name]) for s in after] for name in before
@@ -133,6 +134,11 @@ def _chaser(structure, layout: StateLayout):
         return jnp.stack([rows for rows, _ in followed]), jnp.stack([possible for _, possible in followed])
 
     return jax.jit(jax.vmap(one, in_axes=(None, None, 0)))
+
+
+def _own(state):
+    """A tree of the same leaves, as a jump may change a list or dict in place."""
+    return jax.tree.map(lambda leaf: leaf, state)
 
 
 def _cast(state, layout: StateLayout):
@@ -288,23 +294,7 @@ class StateSpace:
 
     def _check(self, found: Expansion, rows: np.ndarray) -> None:
         """ValueError unless the rates are rates, within their bound, and counters count the same wherever they are."""
-        wrong = np.argwhere(~((found.rates >= 0) & np.isfinite(found.rates)))
-        if len(wrong):
-            state, k = wrong[0]
-            raise ValueError(
-                f"rates: transition {k} has rate {found.rates[state, k]:g} in state {self.show(rows[state])}: "
-                "must be finite and >= 0"
-            )
-        total = found.rates.sum(axis=1)
-        if self.bound is not None:
-            # written so that a bound that is not a number fails too
-            above = ~(total <= self.bound * (1 + RATE_TOLERANCE))
-            if above.any():
-                state = int(np.argmax(above))
-                raise ValueError(
-                    f"total_rate_bound = {self.bound:g}: the total rate is {total[state]:.12g} in state "
-                    f"{self.show(rows[state])}"
-                )
+        check_rates(type(self.system).__name__, found.rates, self.bound, RATE_TOLERANCE, lambda i: self.show(rows[i]))
         for name, increase in found.counted.items():
             if not np.array_equal(increase[found.rates > 0], found.recounted[name][found.rates > 0]):
                 raise ValueError(f"counters: the increase of {name} depends on how far the counters have come")
@@ -324,7 +314,7 @@ def _essential(system: JumpProcess, structure, leaves: list[np.ndarray], keep) -
         rates = system.rates(state)
         tallies = [system.tally(state, jnp.int32(k)) for k in range(len(rates) + 1)]
         used = (rates, system.observe(state), tallies)
-        after = [jax.tree.leaves(system.jump(state, k)) for k in range(len(rates))]
+        after = [jax.tree.leaves(system.jump(_own(state), k)) for k in range(len(rates))]
         return used, [list(column) for column in zip(*after, strict=True)]
 
     jaxpr, shape = jax.make_jaxpr(everything, return_shape=True)(*leaves)

@@ -98,6 +98,10 @@ class System(eqx.Module):
     """Observe every stride-th event (odd: an embedded chain of period 2 would be seen in half its states only)."""
     unroll: ClassVar[int] = 1
     """Events unrolled between two observations; only the cheapest steps gain (each is compiled anew)."""
+    signed: ClassVar[bool] = False
+    """Whether whole-number components of the state may become negative; of a `JumpProcess` that is refused otherwise."""
+    made_by: ClassVar[str] = ""
+    """The class whose `prepare` makes this one: it is that class which is simulated."""
     tile: ClassVar[int | None] = None
     """Replicas per tile on CPU; None: the engine chooses from the size of the state."""
 
@@ -131,6 +135,11 @@ class System(eqx.Module):
 
     def overflow(self, state: State):
         """True where the state has left its representation; the result is then flagged."""
+        return False
+
+    def invalid_rates(self, state: State):
+        """True where the rates in ``state`` are none: negative, not finite, above their bound (a `JumpProcess` knows). The
+        engine looks once in a while; the result is then flagged."""
         return False
 
     def step_time(self) -> float | None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from jaxq.stats.estimate import Estimate
 
-
 FEW = 8
 """Below this many replicas, deviations are from the mean of the whole run: a common transient then counts as memory."""
 

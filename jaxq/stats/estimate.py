@@ -51,7 +51,9 @@ class Estimate:
 
     def __rtruediv__(self, other):
         over = np.float64(1.0) / self.value
-        return Estimate(float(other * over), -other * over * over * self.residuals, abs(other * over * over) * self.rounding)
+        return Estimate(
+            float(other * over), -other * over * over * self.residuals, abs(other * over * over) * self.rounding
+        )
 
     def __rsub__(self, other):
         return Estimate(other - self.value, -self.residuals, self.rounding)

@@ -5,8 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
-from scipy import sparse
+from scipy import sparse, stats
 from scipy.sparse.linalg import expm_multiply
 
 import jaxq

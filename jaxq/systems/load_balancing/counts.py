@@ -27,6 +27,7 @@ class Counts(JumpProcess):
     observed: int = whole("1 to observe levels and joins", static=True, low=0)
     blocking: int = whole("1 if servers are full at the last level", static=True, low=0)
 
+    made_by = "LoadBalancing"
     stride = 5
 
     @property

@@ -27,6 +27,7 @@ class Few(JumpProcess):
     levels: int = whole("jobs at a server at most", static=True)
     blocking: int = whole("1 if a full server loses its arrivals", static=True, low=0)
 
+    made_by = "LoadBalancing"
     stride = 5
 
     def init(self, words):

@@ -18,6 +18,7 @@ class Modified(JumpProcess):
     rates_of_types: Any  # mu_j, shape (M,)
     servers: Any  # N_j, shape (M,)
 
+    made_by = "LoadBalancing"
     stride = 5
 
     def init(self, words):

@@ -52,6 +52,7 @@ class Queues(System):
     policy: Policy = eqx.field(static=True)
     servers: int = whole("servers", static=True)
 
+    made_by = "LoadBalancing"
     stride = 5
 
     @property

@@ -187,6 +187,8 @@ class Steps(System):
     classes: tuple[str, ...] = eqx.field(static=True)
     pools: tuple[str, ...] = eqx.field(static=True)
 
+    made_by = "StaffingDiffusion"
+
     @property
     def words(self):
         return len(self.classes)

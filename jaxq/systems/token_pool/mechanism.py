@@ -136,6 +136,7 @@ class Mechanism(System):
     servers: int = whole("servers", static=True)
     kinds: int = whole("kinds of servers", static=True, low=0, default=0)
 
+    made_by = "TokenPool"
     measured_at = {"tagged_wait": "tagged"}
 
     @property

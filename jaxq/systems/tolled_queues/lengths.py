@@ -23,6 +23,7 @@ class Lengths(JumpProcess):
     most: Any  # customers at a server, itself included, that a class accepts, shape (classes, servers)
     random_ties: bool = eqx.field(static=True)
 
+    made_by = "TolledQueues"
     stride = 5
 
     @property

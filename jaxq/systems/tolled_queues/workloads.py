@@ -34,6 +34,7 @@ class Workloads(System):
     random_ties: bool = eqx.field(static=True)
     strict: bool = eqx.field(static=True)
 
+    made_by = "TolledQueues"
     # every customer is tallied: successive joins balance each other, and every 5th alone has 2.5 to 9 times the variance
     tile = 128
 

@@ -1,0 +1,164 @@
+"""A walk over reachable states of a jump process, before a run: are its rates rates, and within their bound?
+
+A few dozen walkers leave the initial state through transitions of rate > 0: half of them through any, equally likely,
+the others through one of their own as long as it is possible, so that both the neighbourhood and the far ends are seen.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxq.engine.interpret import Interpreted
+from jaxq.engine.jump_process import JumpProcess, rate_slack
+from jaxq.engine.program import compute_leaf, typed
+
+WALKERS, STEPS, LEAST_STEPS = 32, 48, 8
+OPERATIONS = 10_000
+"""Of NumPy, in all; a large network gets fewer steps."""
+LOOSE = 1e6
+"""A bound this many times the largest total rate met makes nearly every event a null event."""
+
+
+def check_rates(name: str, rates: np.ndarray, bound: float | None, slack: float, show: Callable[[int], str]) -> None:
+    """ValueError unless rates, shape (states, K), are finite and >= 0 and their sums at most ``bound`` (1 + ``slack``).
+
+    ``show`` is the text of the state of a row, ``name`` the class that is at fault.
+    """
+    total = rates.sum(axis=1)
+    least = -slack * np.abs(np.where(np.isfinite(rates), rates, 0.0).sum(axis=1, keepdims=True))
+    wrong = np.argwhere(~((rates >= least) & np.isfinite(rates)))
+    if len(wrong):
+        state, k = wrong[0]
+        raise ValueError(
+            f"{name}.rates: transition {k} has rate {rates[state, k]:g} in state {show(state)}: must be finite and >= 0"
+        )
+    # written so that a bound that is not a number fails too
+    above = ~(total <= np.inf if bound is None else total <= bound * (1 + slack))
+    if above.any():
+        state, digits = int(np.argmax(above)), 7 if slack > 1e-7 else 12
+        raise ValueError(
+            f"{name}.total_rate_bound = {bound:g}: the total rate is {total[state]:.{digits}g} in state {show(state)}; must "
+            "be >= the total rate of every state (or None)"
+        )
+
+
+def check_bound(system: JumpProcess) -> float | None:
+    """The bound on the total rate, None where there is none; ValueError unless it is a finite number > 0."""
+    bound = None if system.drifts else system.total_rate_bound()
+    if bound is None:
+        return None
+    good = np.ndim(bound) == 0 and np.asarray(bound).dtype.kind in "fiu" and 0 < float(bound) < np.inf
+    if not good:
+        raise ValueError(f"{type(system).__name__}.total_rate_bound = {bound}: must be a finite number > 0, or None")
+    return float(bound)
+
+
+def walk(system: JumpProcess) -> None:
+    """Walk over some hundred states of a prepared process.
+
+    Raises:
+        ValueError: in a state that can be reached a rate is negative or not finite, or the total rate exceeds
+            ``total_rate_bound``; the bound is no finite number > 0, or is more than a million times every total rate met;
+            a transition takes a whole-number component that began >= 0 below 0, unless the class is ``signed``.
+    """
+    name, bound = type(system).__name__, check_bound(system)
+    leaves, structure = jax.tree.flatten(system)
+    leaves = [compute_leaf(leaf) for leaf in leaves]
+    begin, look, move = _traced(structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
+    rng = np.random.default_rng(0)
+    state = begin(leaves, rng.integers(2**32, size=(WALKERS, system.init_words), dtype=np.uint32))
+    counts = [x.dtype.kind == "i" and x.size > 0 and x.min() >= 0 and not system.signed for x in jax.tree.leaves(state)]
+    largest = 0.0
+    steps = min(STEPS, max(LEAST_STEPS, OPERATIONS // (look.operations + move.operations)))
+    for _ in range(steps):
+        rates, switch = look(leaves, state)
+        rates = rates.astype(np.float64)
+        check_rates(name, rates, bound, rate_slack(rates.shape[1]), lambda i, at=state: shown(at, i))
+        largest = max(largest, rates.sum(axis=1).max())
+        k, elapsed = _chosen(rates, switch, rng)
+        after = move(leaves, state, k, elapsed)
+        _check_counts(name, state, after, k, rates, counts)
+        state = after
+    if bound is not None and 0 < largest * LOOSE < bound:
+        raise ValueError(
+            f"{name}.total_rate_bound = {bound:g}: is more than {LOOSE:g} times the total rate of every state met "
+            f"({largest:g} at most), so that next to nothing would happen in a run; give a smaller bound, or None"
+        )
+
+
+def shown(state, which: int) -> str:
+    """One of the states of a batch, as text."""
+    return str(jax.tree.map(lambda x: np.asarray(x)[which].tolist(), state))
+
+
+def _chosen(rates: np.ndarray, switch: np.ndarray | None, rng) -> tuple[np.ndarray, np.ndarray]:
+    """The transition of each walker, int32, K if none; and the time that passes before it, float32."""
+    count, transitions = rates.shape
+    taste = rng.random(rates.shape)
+    stubborn = np.arange(0, count, 2)
+    taste[stubborn, stubborn // 2 % transitions] = 2.0
+    possible = rates > 0
+    k = np.where(possible.any(axis=1), np.argmax(np.where(possible, taste, -1.0), axis=1), transitions)
+    with np.errstate(divide="ignore"):
+        elapsed = np.where(k < transitions, rng.exponential(size=count) / rates.sum(axis=1), 0.0)
+    if switch is not None:
+        k = np.where((k < transitions) & (elapsed < switch), k, transitions)
+        elapsed = np.where(k < transitions, elapsed, switch)
+    return k.astype(np.int32), elapsed.astype(np.float32)
+
+
+def _check_counts(name: str, before, after, k: np.ndarray, rates: np.ndarray, counts: list[bool]) -> None:
+    """ValueError where a component that counts has become negative."""
+    for (path, leaf), counted in zip(jax.tree.leaves_with_path(after), counts, strict=True):
+        below = (leaf < 0).reshape(len(leaf), -1).any(axis=1) & counted
+        if below.any():
+            i = int(np.argmax(below))
+            transition = f"transition {k[i]} (rate {rates[i, k[i]]:g})" if k[i] < rates.shape[1] else "the drift"
+            raise ValueError(
+                f"{name}: {transition} takes {component(path)} below 0, from state {shown(before, i)} to "
+                f"{shown(after, i)}: its rate must be 0 there, such as rate * (n > 0); where whole numbers may be "
+                "negative, say so in the class: signed = True"
+            )
+
+
+def component(path) -> str:
+    """A component of the state by its path in the tree."""
+    return f"component {jax.tree_util.keystr(path, simple=True, separator='.')} of the state" if path else "the state"
+
+
+@functools.lru_cache(maxsize=64)
+def _traced(structure, shapes: tuple) -> tuple[Interpreted, Interpreted, Interpreted]:
+    """(initial states; rates and time to the next switch; states after a transition) of a batch of walkers."""
+    leaves = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
+    system: Any = jax.tree.unflatten(structure, leaves)
+
+    def mapped(function):
+        def one(leaves, *rest):
+            return function(jax.tree.unflatten(structure, leaves), *rest)
+
+        return jax.vmap(one, in_axes=(None, *(0,) * (function.__code__.co_argcount - 1)))
+
+    def begin(system, words):
+        return typed(system.init(tuple(words)))
+
+    def look(system, state):
+        rates = jnp.stack([jnp.asarray(rate, jnp.float32) for rate in system.rates(state)])
+        switch = system.next_switch(state) if system.drifts else None
+        return rates, None if switch is None else jnp.asarray(switch, jnp.float32)
+
+    def move(system, state, k, elapsed):
+        moved = system.transition(system.drift(state, elapsed) if system.drifts else state, k)
+        return jax.tree.map(lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), moved, state)
+
+    words = jax.ShapeDtypeStruct((WALKERS, system.init_words), np.uint32)
+    state = jax.eval_shape(mapped(begin), leaves, words)
+    k, elapsed = (jax.ShapeDtypeStruct((WALKERS,), dtype) for dtype in (np.int32, np.float32))
+    return (
+        Interpreted(mapped(begin), leaves, words),
+        Interpreted(mapped(look), leaves, state),
+        Interpreted(mapped(move), leaves, state, k, elapsed),
+    )
