@@ -4,8 +4,9 @@
     python benchmarks/coverage.py --repeats 4000 --case mm1
 
 Each repeat is one `jaxq.simulate` with a fresh seed; a metric is covered if the exact value lies within its half-width.
-The share covered should be the level, 0.95, to within its own binomial interval (94.3 to 95.7 % at 4000). ``bias`` is the mean
-error over the repeats in standard errors of that mean. Repeats whose result is flagged are counted apart: they give no interval.
+The share covered should be the level, 0.95, to within its own binomial interval (94.3 to 95.7 % at 4000). ``bias`` is the
+mean error over the repeats in standard errors of that mean. Repeats whose result is flagged are counted apart: they give no
+interval.
 """
 
 import argparse

@@ -2,7 +2,8 @@
 
 CPU: a tile's carry and sums fill about half of the first-level cache (16 KB of 32), 64 to 256 replicas (a system may say
 otherwise); so the whole event loop of a tile runs in cache. A launch has room for 2**27 events, so that the host loop
-between launches, about a millisecond, is not felt; how many blocks of it are run is measured (`jaxq.engine.simulate`). GPU: one tile, no unrolling beyond the system's hint.
+between launches, about a millisecond, is not felt; how many blocks of it are run is measured
+(`jaxq.engine.simulate`). GPU: one tile, no unrolling beyond the system's hint.
 """
 
 import math

@@ -29,7 +29,7 @@ INNER = 64
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How a launch is cut: replicas (padded, over all devices) into tiles, events into blocks, at most ``blocks`` of them."""
+    """How a launch is cut: replicas (padded, over all devices) into tiles, events into at most ``blocks`` blocks."""
 
     replicas: int
     tile: int

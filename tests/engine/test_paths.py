@@ -352,15 +352,15 @@ def test_averages_and_counts_over_a_terminating_run():
     times = [20.0, 50.0, 100.0]
     found = jaxq.paths(jaxq.MMc(0.95), times, replicas=4000, totals=True)
     value, integral = transient_law(0.95, times)
-    for name, exact in {
+    for name, law in {
         "number_in_system": value,
         "average_number_in_system": integral / times,
         "count_0": 0.95 * np.array(times),
         "count_1": 0.95 * np.array(times) - value,
     }.items():
         width = found.half_width[name]
-        assert np.all(width < 0.06 * exact), "no power"
-        assert np.all(np.abs(found.mean[name] - exact) < 1.7 * width), name
+        assert np.all(width < 0.06 * law), "no power"
+        assert np.all(np.abs(found.mean[name] - law) < 1.7 * width), name
 
 
 def test_totals_do_not_change_the_paths():

@@ -145,6 +145,8 @@ def test_overflow_withholds():
 
 def test_a_process_that_falls_without_end_is_no_stationary_one():
     class Falling(Bounded):
+        signed = True
+
         def rates(self, state):
             return (self.arrival_rate, 1.0)
 
