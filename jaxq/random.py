@@ -69,13 +69,17 @@ def next_words(s: Stream, count: int):
     return tuple(words), s
 
 
-def scaled(word, upper):
+def scaled(word, upper, second=None):
     """A uniform on [0, upper] in float32, the whole word used: ``word * upper / 2**32``.
 
     Not shifted to 24 bits first, so that values near 0 keep the full resolution ``upper * 2**-32``; the largest 128
-    words round to ``upper`` itself.
+    words round to ``upper`` itself. With a ``second`` word, which goes on where the first ends, a value has its 24 bits
+    however small it is.
     """
-    return word.astype(jnp.float32) * (upper * jnp.float32(2.0**-32))
+    place = word.astype(jnp.float32)
+    if second is not None:
+        place = place + second.astype(jnp.float32) * jnp.float32(2.0**-32)
+    return place * (upper * jnp.float32(2.0**-32))
 
 
 def uniform(word):

@@ -91,7 +91,7 @@ def build_systems(verb: str, system: type[System], chosen: Mapping[str, Any]) ->
     """(systems, grid) that the given fields stand for: one system, or the product of those that vary."""
     read = {"sweep": swept, "compare": compared}.get(verb, lambda *_: None)
     fixed, grid = {}, {}
-    for field in dataclasses.fields(system):
+    for field in (f for f in dataclasses.fields(system) if f.init):
         name, rule = field.name, rules(system)[field.name]
         if name not in chosen:
             if field.default is dataclasses.MISSING:
