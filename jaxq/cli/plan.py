@@ -18,6 +18,7 @@ from jaxq.cli.values import allowed, compared, one, swept
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
 from jaxq.engine.options import Options
+from jaxq.engine.program import check_range
 from jaxq.engine.progress import Meter
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import check_names
@@ -130,6 +131,7 @@ def check_systems(systems: list[System], options: Options) -> None:
     structures = set()
     for system in systems:
         system.check_stationary()
+        check_range(system)
         structure = jax.tree.structure(system)
         if structure not in structures:
             structures.add(structure)

@@ -31,7 +31,7 @@ from jaxq.engine.devices import choose_devices
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.options import Options
-from jaxq.engine.program import AXIS, Carry, compute_leaf, start, step
+from jaxq.engine.program import AXIS, Carry, check_range, compute_leaf, start, step
 from jaxq.engine.rarity import prepared
 from jaxq.engine.result import SCHEMA, aligned, check_path, describe, in_words, replacing, write_csv, write_npz
 from jaxq.engine.simulate import versions
@@ -191,6 +191,7 @@ def paths(
         raise ValueError(f"max_events = {max_events}: must be < 2**31, the events of one replica")
     replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
+    check_range(system)
     process = prepared(system)
     step_time = process.step_time()
     leaves, structure = jax.tree.flatten(process)

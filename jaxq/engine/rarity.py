@@ -48,10 +48,9 @@ def rare_first(rates: np.ndarray, total) -> tuple[int, ...] | None:
     with np.errstate(all="ignore"):  # rates that are not allowed are for others to see
         shares = rates / np.reshape(np.maximum(total, np.finfo(float).tiny), (-1, 1))
         error = (2.0**-24 * np.cumsum(shares, axis=1) + 2.0**-32) / np.where(shares > 0, shares, 1.0)
-    seen = (shares > 0).any(axis=0)
-    typical = [np.median(error[shares[:, k] > 0, k]) if seen[k] else 0.0 for k in range(len(seen))]
-    rare = np.flatnonzero(np.array(typical) > TOLERANCE)
     most = shares.max(axis=0)
+    typical = [np.median(error[shares[:, k] > 0, k]) if most[k] > 0 else 0.0 for k in range(len(most))]
+    rare = np.flatnonzero(np.array(typical) > TOLERANCE)
     if not rare.size:
         return None
     first = rare[np.argsort(most[rare], kind="stable")]

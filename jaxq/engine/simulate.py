@@ -21,7 +21,7 @@ from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.layout import FIRST_LOOK, default_replicas
 from jaxq.engine.options import Options
-from jaxq.engine.program import initial_rate, lanes_bytes, names
+from jaxq.engine.program import check_range, initial_rate, lanes_bytes, names
 from jaxq.engine.progress import Meter, Progress, Silent
 from jaxq.engine.rarity import prepared
 from jaxq.engine.result import Result, Results, describe, finite, in_words, plain
@@ -124,6 +124,7 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
         if not isinstance(system, System):
             raise TypeError(f"{system!r} is not a jaxq system")
         system.check_stationary()
+        check_range(system)
         if jax.tree.structure(system) not in structures:
             structures.add(jax.tree.structure(system))
             check_names(system, options)
