@@ -69,13 +69,17 @@ def next_words(s: Stream, count: int):
     return tuple(words), s
 
 
-def scaled(word, upper):
+def scaled(word, upper, second=None):
     """A uniform on [0, upper] in float32, the whole word used: ``word * upper / 2**32``.
 
     Not shifted to 24 bits first, so that values near 0 keep the full resolution ``upper * 2**-32``; the largest 128
-    words round to ``upper`` itself.
+    words round to ``upper`` itself. With a ``second`` word, which goes on where the first ends, a value has its 24 bits
+    however small it is.
     """
-    return word.astype(jnp.float32) * (upper * jnp.float32(2.0**-32))
+    place = word.astype(jnp.float32)
+    if second is not None:
+        place = place + second.astype(jnp.float32) * jnp.float32(2.0**-32)
+    return place * (upper * jnp.float32(2.0**-32))
 
 
 def uniform(word):
@@ -93,26 +97,68 @@ def grid24(word):
     return (word >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
 
 
-def bernoulli(word, probability):
-    """True with the given probability, on the grid ``2**-24``; exact at 0 and 1."""
-    return grid24(word) < probability
+def edges(probabilities) -> np.ndarray:
+    """Cumulated probabilities as words, uint32, on the host: k of them are at most ``word`` with the k-th probability.
+
+    One probability each of all outcomes but the last. They are right to ``2**-33``, wherever an outcome stands.
+    """
+    cumulated = np.clip(np.cumsum(np.asarray(probabilities, np.float64)), 0.0, 1.0)
+    return np.minimum(np.round(cumulated * 2.0**32), 2**32 - 1).astype(np.uint32)
 
 
-def below(word, n):
+COARSE = 0.01
+"""Relative error of a probability on the grid of a word from which on it is refused."""
+
+
+def check_drawn(name: str, probabilities, bits: int = 32) -> None:
+    """ValueError that begins with ``name`` if a grid of ``2**-bits`` cannot have one of the probabilities to one per cent:
+    if it is > 0 and under some ``50 x 2**-bits``, 1.2e-8 for a word."""
+    places = np.ravel(np.asarray(probabilities, np.float64)) * 2.0**bits
+    coarse = places[np.abs(np.round(places) - places) > COARSE * places]
+    if coarse.size:
+        least = 0.5 / COARSE * 2.0**-bits
+        raise ValueError(
+            f"{name}: an event has the probability {coarse[0] * 2.0**-bits:.3g}, must be 0 or >= {least:.2g} to be drawn"
+        )
+
+
+def below(word, n, *, most: int | None = None, low=None):
     """A whole number in [0, n), int32, with the fraction left over: ``(floor(word * n / 2**32), rest)``.
 
     ``rest`` is uint32, the low half of the product ``word * n``: uniform on the grid ``n / 2**32`` given the number,
-    good for one more coarse decision. Needs ``1 <= n <= 65536``; every number has probability 1/n to ``2**-32``.
+    good for one more coarse decision. ``n``: 1 <= n <= ``most``, which is n itself where that is a Python number, else
+    65536 unless it is given; at most ``2**31 - 1``. Every number has probability 1/n to ``2**-32``. ``low``: a word whose
+    last 8 bits go on where ``word`` ends, so that the grid of the rest is ``n / 2**40``.
+
+    Raises:
+        ValueError: n, where it is known, is not allowed.
     """
+    known = isinstance(n, (int, np.integer))
+    most = int(n) if known else most or 2**16
+    if not 1 <= most < 2**31:
+        raise ValueError(f"n = {most}: must be >= 1 and < 2**31, to be drawn with one word")
     n = lax.convert_element_type(n, jnp.uint32)
-    high = ((word >> 16) * n + (((word & 0xFFFF) * n) >> 16)) >> 16
-    return high.astype(jnp.int32), word * n
+    if most <= 2**16:
+        high = ((word >> 16) * n + (((word & 0xFFFF) * n) >> 16)) >> 16
+    else:  # the product of 32 x 32 bits, from halves
+        above, under = n >> 16, n & 0xFFFF
+        middle = (word >> 16) * under + (((word & 0xFFFF) * under) >> 16)
+        carry = (word & 0xFFFF) * above + (middle & 0xFFFF)
+        high = (word >> 16) * above + (middle >> 16) + (carry >> 16)
+    rest = word * n
+    if low is not None:
+        further = rest + below(low << 24, n, most=most)[0].astype(jnp.uint32)
+        high = high + (further < rest).astype(jnp.uint32)
+        rest = further
+    return high.astype(jnp.int32), rest
 
 
-def normal(word):
+def normal(word, second=None):
     """A standard normal, float32, |z| up to 6.3: a sign bit, and the inverse distribution function of 31 bits.
 
-    Inverted from the small side, ``z = -/+ ndtri((k + 1/2) / 2**32)``, k < 2**31, so the tails keep their resolution.
+    Inverted from the small side, ``z = -/+ ndtri((k + 1/2) / 2**32)``, k < 2**31, so the tails keep their resolution. With
+    a ``second`` word in place of the 1/2 they go on to |z| = 9.2.
     """
-    z = ndtri(((word & 0x7FFFFFFF).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-32))
+    rest = 0.5 if second is None else (second.astype(jnp.float32) + 0.5) * jnp.float32(2.0**-32)
+    z = ndtri(((word & 0x7FFFFFFF).astype(jnp.float32) + rest) * jnp.float32(2.0**-32))
     return jnp.where(word >> 31 == 0, z, -z)

@@ -99,6 +99,39 @@ def test_tails_reach_beyond_one_word():
     assert float(least[0]) == pytest.approx(0.5 * 2 ** (49 / 2), rel=1e-4)
 
 
+@pytest.mark.parametrize("scv", [0.5, 30, 1000, 1e5])
+def test_lognormal_values_are_quantiles_to_the_end_of_two_words(scv):
+    """Of a second moment, values cut at z leave out P(Z > z - 2 s): .4 %, 2 % and 14 % at scv 30, 100 and 1000 if one word
+    ended at 6.34, and under 1 % at 1e5 with two."""
+    first = np.array([0, 0, 0, 1, 2, 1000, 2**30, 2**31 - 1], np.uint32)
+    second = np.array([0, 2**10, 2**31, 7, 0, 9, 0, 0], np.uint32)
+    u = (first * 2.0**32 + second + 0.5) / 2.0**64
+    s = np.sqrt(np.log1p(scv))
+    law = parse_law(f"lognormal:{scv}")
+    for half, z in ((0, special.ndtri(u)), (2**31, -special.ndtri(u))):
+        x = jax.jit(jax.vmap(lambda *w: law.sample(w)))(first + np.uint32(half), second)
+        np.testing.assert_allclose(np.asarray(x, np.float64), np.exp(s * z - s**2 / 2), rtol=5e-4)
+    assert special.ndtr(2 * s + special.ndtri(u[0])) < 0.01
+
+
+@pytest.mark.parametrize("scv", [4, 1e4, 1e6, 1e7])
+def test_the_long_phase_is_as_likely_as_it_should_be(scv):
+    """1 - p = (1 - sqrt((c - 1)/(c + 1)))/2 by bisection of the first word, in float64 against it."""
+    law = parse_law(f"hyperexponential:{scv}")
+    sample = jax.jit(lambda word: law.sample((word, jnp.uint32(2**31))))
+    short = float(sample(jnp.uint32(2**32 - 1)))
+    low, high = 0, 2**32 - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if float(sample(jnp.uint32(middle))) == short else (middle + 1, high)
+    likely = 1 / ((scv + 1) * (1 + np.sqrt((scv - 1) / (scv + 1))))
+    assert low / 2**32 == pytest.approx(likely, rel=0.005)
+    means = [float(sample(jnp.uint32(word))) / np.log(2) for word in (0, 2**32 - 1)]
+    assert likely * means[0] == pytest.approx(0.5, rel=0.001) and (1 - likely) * means[1] == pytest.approx(
+        0.5, rel=0.001
+    )
+
+
 def test_small_gamma_variates_do_not_vanish_in_rounding():
     """Shape 1/5: a tenth of the variates is under 1e-5; the median is that of scipy."""
     x = draw(parse_law("gamma:5"))
@@ -143,8 +176,14 @@ def test_observed_values_from_a_file(tmp_path, monkeypatch):
         ("gamma:0", "gamma scv = 0.0: must be a number > 0"),
         ("gamma", "law = gamma: must be gamma:SCV"),
         ("weibull:0.1", "weibull shape = 0.1: must be a number >= 0.2"),
-        ("pareto:1", "pareto index = 1.0: must be a number > 1"),
-        ("pareto:x", "pareto index = x: must be a number > 1"),
+        ("pareto:1", "pareto index = 1.0: must be a number >= 1.2"),
+        ("pareto:1.1", "pareto index = 1.1: must be a number >= 1.2"),
+        ("hyperexponential:1e8", "hyperexponential scv = 100000000.0: must be a number > 1 and <= 1e+07"),
+        ("lognormal:1e6", "lognormal scv = 1000000.0: must be a number > 0 and <= 100000"),
+        ("gamma:1e7", "gamma scv = 10000000.0: must be a number > 0 and <= 1e+06"),
+        ("phase-type:1e-9,0.999999999;-1,0.5;0,-2", "phase-type initial = (1e-09, 0.999999999): an event has the prob"),
+        ("phase-type:1,0;-1,1e-9;0,-2", "phase-type generator = ((-1.0, 1e-09), (0.0, -2.0)): an event has the prob"),
+        ("pareto:x", "pareto index = x: must be a number >= 1.2"),
         ("phase-type", "law = phase-type: must be phase-type:INITIAL;ROW;ROW"),
         ("phase-type:1;a", "law = phase-type:1;a: must be phase-type:INITIAL;ROW;ROW, numbers"),
         ("phase-type:1,0;-1", "with 2 rows of 2 rates"),

@@ -96,7 +96,7 @@ def run(s: random.Stream, count: int) -> jax.Array:
     return lax.scan(draw, s, None, length=count, unroll=4)[1]
 
 
-bernoulli, below, exponential = jax.jit(random.bernoulli), jax.jit(random.below), jax.jit(random.exponential)
+below, exponential = jax.jit(random.below), jax.jit(random.exponential)
 normal, scaled, uniform = jax.jit(random.normal), jax.jit(random.scaled), jax.jit(random.uniform)
 
 
@@ -150,7 +150,7 @@ def test_a_replica_does_not_depend_on_the_batch() -> None:
 def test_x64_changes_nothing() -> None:
     def all_of():
         word = run(single(3, 1), 40)
-        ours = (uniform(word), exponential(word), normal(word), bernoulli(word, 0.3), scaled(word, 2.5))
+        ours = (uniform(word), exponential(word), normal(word), scaled(word, 2.5))
         return [np.asarray(x) for x in (word, *ours, *below(word, 10))]
 
     without = all_of()
@@ -383,20 +383,62 @@ def test_grid24() -> None:
     assert x.tolist() == [(word >> 8) / 2**24 for word in EXTREMES]
 
 
-def test_bernoulli() -> None:
-    some = words(EXTREMES)
-    assert not np.asarray(bernoulli(some, 0)).any()
-    assert not np.asarray(bernoulli(some, 0.0)).any()
-    assert np.asarray(bernoulli(some, 1)).all()
-    assert np.asarray(bernoulli(some, jnp.float32(1))).all()
-    for step in (1, 2, 3, 2**23 - 1, 2**23, 2**23 + 1, 2**24 - 1):  # true for exactly ``step`` of 2**24
-        at = words([(step << 8) - 1, step << 8])
-        assert np.asarray(bernoulli(at, step / 2**24)).tolist() == [True, False]
-        if step <= 2**23:  # between two steps of the grid the probability is the upper one
-            between = np.nextafter(np.float32(step / 2**24), np.float32(0))
-            assert np.asarray(bernoulli(at, between)).tolist() == [True, False]
-    for probability in (0.1, 0.25, 0.5, 0.9):
-        assert np.asarray(bernoulli(words(CELLS), probability)).mean() == pytest.approx(probability, abs=2e-6)
+def test_edges() -> None:
+    found = random.edges([0.25, 1e-9, 0.5])
+    assert found.dtype == np.uint32
+    assert found.tolist() == [2**30, 2**30 + 4, 2**30 + 2**31 + 4]
+    assert random.edges([0.5, 0.5]).tolist() == [2**31, MASK]
+    assert random.edges([]).size == 0
+
+
+def test_probabilities_that_a_grid_cannot_have() -> None:
+    random.check_drawn("p", [0.0, 1.2e-8, 1.0, 0.5])
+    random.check_drawn("p", 8 / 2**32)  # a place of the grid
+    with pytest.raises(
+        ValueError, match=r"^p = 2e-09: an event has the probability 2e-09, must be 0 or >= 1.2e-08 to be drawn"
+    ):
+        random.check_drawn("p = 2e-09", [0.3, 2e-9])
+    with pytest.raises(ValueError, match="must be 0 or >= 3e-06"):
+        random.check_drawn("p", 2.5e-7, bits=24)
+
+
+def test_scaled_with_a_second_word() -> None:
+    """24 bits of the 64, however small: against Python integers."""
+    some = [(0, 1), (0, 2**31), (1, 12345678), (300, MASK), (2**20, 2**30), (2**31, 77), (MASK, MASK)]
+    first, second = (words([pair[i] for pair in some]) for i in (0, 1))
+    exact = [3 * (a * 2**32 + b) / 2**64 for a, b in some]
+    np.testing.assert_allclose(np.asarray(random.scaled(first, 3.0, second), np.float64), exact, rtol=2.0**-22)
+
+
+def test_normal_with_a_second_word() -> None:
+    """A quantile of 2**-65 / 2 at the end; scipy's inverse in between."""
+    some = [(0, 0), (0, 5000), (3, 2**31), (1000, 7), (2**31 - 1, 0)]
+    first, second = (words([pair[i] for pair in some]) for i in (0, 1))
+    exact = ndtri([(a * 2**32 + b + 0.5) / 2**64 for a, b in some])
+    np.testing.assert_allclose(np.asarray(random.normal(first, second), np.float64), exact, rtol=2e-5, atol=2e-6)
+    assert exact[0] < -9.1
+
+
+def test_below_beyond_16_bits() -> None:
+    for n in (65537, 100_000, 131_072, 2**20, 2**20 + 1, 10**9, 2**31 - 1):
+        starts = [-(-j * 2**32 // n) for j in (1, 2, (n + 1) // 2, n - 1, n)]
+        some = [*EXTREMES, *(min(max(word, 0), MASK) for start in starts for word in (start - 1, start))]
+        for number, rest in (random.below(words(some), n), random.below(words(some), jnp.int32(n), most=2**31 - 1)):
+            assert np.asarray(number).tolist() == [word * n >> 32 for word in some]
+            assert np.asarray(rest).tolist() == [word * n & MASK for word in some]
+    for n in (0, 2**31):
+        with pytest.raises(ValueError, match=f"n = {n}: must be >= 1 and < 2"):
+            random.below(words([1]), n)
+
+
+def test_below_with_8_bits_more() -> None:
+    for n in (1, 7, 32768, 131_072):
+        some = [(word, low) for word in [*EXTREMES, 2**32 // n - 1, 5 * 2**32 // n % 2**32] for low in (0, 1, 130, 255)]
+        word, low = (words([pair[i] for pair in some]) for i in (0, 1))
+        number, rest = random.below(word, n, low=low | words([0xABCDEF00]))
+        exact = [(w * n << 8) + b * n >> 8 for w, b in some]
+        assert np.asarray(number).tolist() == [x >> 32 for x in exact]
+        assert np.asarray(rest).tolist() == [x & MASK for x in exact]
 
 
 def test_below_against_python_integers() -> None:

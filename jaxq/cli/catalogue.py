@@ -38,7 +38,7 @@ def describe_class(kind: type[System]) -> dict[str, Any]:
     """A system as JSON values. Metrics and oracles are those of `example`."""
     declared = rules(kind)
     fields = {}
-    for field in dataclasses.fields(kind):
+    for field in (f for f in dataclasses.fields(kind) if f.init):
         rule, required = declared[field.name], field.default is dataclasses.MISSING
         default = None if required else plain(field.default)
         fields[field.name] = {

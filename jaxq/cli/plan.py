@@ -18,6 +18,7 @@ from jaxq.cli.values import allowed, compared, one, swept
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
 from jaxq.engine.options import Options
+from jaxq.engine.program import check_range
 from jaxq.engine.progress import Meter
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import check_names
@@ -91,7 +92,7 @@ def build_systems(verb: str, system: type[System], chosen: Mapping[str, Any]) ->
     """(systems, grid) that the given fields stand for: one system, or the product of those that vary."""
     read = {"sweep": swept, "compare": compared}.get(verb, lambda *_: None)
     fixed, grid = {}, {}
-    for field in dataclasses.fields(system):
+    for field in (f for f in dataclasses.fields(system) if f.init):
         name, rule = field.name, rules(system)[field.name]
         if name not in chosen:
             if field.default is dataclasses.MISSING:
@@ -130,6 +131,7 @@ def check_systems(systems: list[System], options: Options) -> None:
     structures = set()
     for system in systems:
         system.check_stationary()
+        check_range(system)
         structure = jax.tree.structure(system)
         if structure not in structures:
             structures.add(structure)

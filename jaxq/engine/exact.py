@@ -87,7 +87,7 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
     per unit of time; `System.metrics` combines them as it does the sums of a run. A component of the state on which
     neither rates, observations nor other components depend (a counter) is left out of the enumeration. Small closed
     classes are solved without a subtraction, larger ones by a sparse LU with refinement, to about 1e-16 x (largest
-    total rate x relaxation time).
+    total rate x relaxation time), and by aggregation where parts of the chain hardly ever meet.
 
     Args:
         system: the process, or a system that `prepare` makes one; the components of its state are whole numbers.
@@ -102,9 +102,11 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
     Raises:
         ValueError: ``system`` is no jump process, or one that drifts; a component of the state is not a whole number;
             there are more than ``max_states`` states; a rate is negative or not finite; a total rate exceeds
-            ``total_rate_bound``; there are several closed classes (no unique law); ``keep`` excludes the initial state.
+            ``total_rate_bound``; there are several closed classes (no unique law); ``keep`` excludes the initial state;
+            more than 512 states meet too seldom for float64 and are no blocks.
 
-    Source: Grassmann, Taksar and Heyman (1985), doi:10.1287/opre.33.5.1107; Stewart (1994), Introduction to the
+    Source: Grassmann, Taksar and Heyman (1985), doi:10.1287/opre.33.5.1107; Koury, McAllister and Stewart (1984),
+    doi:10.1137/0605019; Stewart (1994), Introduction to the
     Numerical Solution of Markov Chains, Sections 2.3-2.5.
 
     Example:

@@ -20,8 +20,8 @@ GROUPS = 256
 RUN, DISCARD = 20.0, 2.0
 """Correlation times that a run must last after warm-up, and that warm-up must last: so long that a transient too small to
 be seen is too small to matter, however many replicas there are."""
-BATCH, BATCHES = 10.0, 10
-"""Correlation times of a batch, where replicas are few, and batches that there must be in all."""
+BATCH = 10.0
+"""Correlation times of a batch, where replicas are few; there must be as many batches in all as replicas are enough."""
 GROWTH_T, CERTAIN_T = 5.0, 8.0
 """t of a slope that is growth at the end of a run; and, at two looks in a row, that ends it."""
 DISAGREEMENT = 1e-4
@@ -88,7 +88,7 @@ def initial_cut(
     if len(known) < len(cuts):
         return None
     cut = max(*known, math.ceil(DISCARD * memory)) if options.warmup == "auto" else max(known)
-    needed = max(RUN, BATCH * -(-BATCHES // stack.replicas)) * memory
+    needed = max(RUN, BATCH * _batches_wanted(stack)) * memory
     return cut if cut <= count // 2 and count - cut >= needed else None
 
 
@@ -102,11 +102,14 @@ def settled_cut(stack: Stack, point: int) -> int | None:
     return None if change > 0 else 0
 
 
+def _batches_wanted(stack: Stack) -> int:
+    """Batches of each replica that make as many samples as intervals need."""
+    return max(1, -(-FEW // stack.replicas))
+
+
 def batches_of(stack: Stack, cut: int, memory: float) -> int:
-    """Batches that each replica is cut into: none (1) unless replicas are few, and each of `BATCH` correlation times."""
-    if stack.replicas >= FEW:
-        return 1
-    return max(1, min(-(-FEW // stack.replicas), int((stack.windows.filled - cut) / (BATCH * memory))))
+    """Batches that each replica is cut into: 1 unless replicas are few, and each of `BATCH` correlation times."""
+    return max(1, min(_batches_wanted(stack), int((stack.windows.filled - cut) / (BATCH * memory))))
 
 
 def estimates(stack: Stack, point: int, cut: int, batches: int) -> dict[str, Estimate]:

@@ -11,8 +11,9 @@ The jumps are said in one of two ways: `jump`, what transition k does, for a few
 """
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
@@ -33,8 +34,14 @@ class JumpProcess(System):
     """A continuous-time Markov chain with K transitions.
 
     Write the rates so that an impossible transition has rate 0. Routing that needs randomness is split into
-    transitions (rate x probability). Put rare transitions first: the grid of the event word is finest near 0.
+    transitions (rate x probability). The order of the transitions does not matter: an event is chosen on the float32 sums
+    of the rates, which know a rate to 2**-24 of those before it, so transitions that are rare in every state of a short walk
+    are summed first and chosen with a second word (`jaxq.engine.rarity`). A process whose transitions are rare in most
+    states but not in all should name these first itself.
     """
+
+    _order: tuple[int, ...] | None = eqx.field(static=True, init=False, default=None)
+    """The transitions in the order in which their rates are summed, where that is not their own; set by the engine."""
 
     @abstractmethod
     def rates(self, state: State) -> tuple:
@@ -96,9 +103,17 @@ class JumpProcess(System):
             raise TypeError(f"{type(self).__name__} defines next_switch, so it must define drift(state, elapsed)")
         return drifts
 
+    def in_order(self, order: tuple[int, ...]) -> Self:
+        """A copy that sums its rates in this order, a permutation of the transitions, and chooses with two words."""
+        leaves, structure = jax.tree.flatten(self)
+        copy = jax.tree.unflatten(structure, leaves)
+        object.__setattr__(copy, "_order", order)
+        return copy
+
     @property
     def words(self) -> int:
-        return 2 if self.drifts else 1
+        """One to choose, one for the holding time of a process that drifts, one more to choose where some are rare."""
+        return 1 + self.drifts + (self._order is not None)
 
     def step_time(self):
         bound = None if self.drifts else self.total_rate_bound()
@@ -108,11 +123,13 @@ class JumpProcess(System):
         rates = self.rates(state)
         bound = None if self.drifts else self.total_rate_bound()
         total = sum(rates[1:], rates[0]) if bound is None else bound
-        position = scaled(words[0], jnp.asarray(total, jnp.float32))
-        event, edge = jnp.int32(0), 0.0
-        for rate in rates:
-            edge = edge + rate
-            event = event + (position >= edge).astype(jnp.int32)
+        order = range(len(rates)) if self._order is None else self._order
+        second = None if self._order is None else words[-1]
+        position = scaled(words[0], jnp.asarray(total, jnp.float32), second)
+        event, edge = jnp.int32(order[0]), 0.0
+        for k, following in zip(order, (*order[1:], len(rates)), strict=True):
+            edge = edge + rates[k]
+            event = event + (following - k) * (position >= edge).astype(jnp.int32)
         if self.drifts:
             elapsed = exponential(words[1]) / jnp.maximum(total, 1 / NEVER)
             switch = self.next_switch(state)

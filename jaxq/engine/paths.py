@@ -32,7 +32,8 @@ from jaxq.engine.devices import choose_devices
 from jaxq.engine.jump_process import NEVER, JumpProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.options import Options
-from jaxq.engine.program import AXIS, Carry, compute_leaf, start, step
+from jaxq.engine.program import AXIS, Carry, check_range, compute_leaf, start, step
+from jaxq.engine.rarity import prepared
 from jaxq.engine.result import SCHEMA, aligned, check_path, describe, in_words, replacing, write_csv, write_npz
 from jaxq.engine.simulate import versions
 from jaxq.engine.system import System
@@ -195,15 +196,16 @@ def paths(
         raise ValueError(f"max_events = {max_events}: must be < 2**31, the events of one replica")
     replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
+    check_range(system)
     check(system)
-    prepared = system.prepare()
-    step_time = prepared.step_time()
-    leaves, structure = jax.tree.flatten(prepared)
+    process = prepared(system)
+    step_time = process.step_time()
+    leaves, structure = jax.tree.flatten(process)
     leaves = [compute_leaf(leaf) for leaf in leaves]
-    chain = isinstance(prepared, JumpProcess) and not prepared.drifts
+    chain = isinstance(process, JumpProcess) and not process.drifts
     sampler = _sampler(structure, chain or step_time is not None, chosen, bool(totals))
     # on CPU the same batch whatever the replicas, so that a replica's arithmetic is the same too
-    tile = choose_tile(prepared, chosen, replicas if chosen[0].platform != "cpu" else 2**20)
+    tile = choose_tile(process, chosen, replicas if chosen[0].platform != "cpu" else 2**20)
     began = time.perf_counter()
     seen, reached = sampler(leaves, step_time, tile * len(chosen), replicas, options.seed, grid, options.max_events)
     seconds = time.perf_counter() - began

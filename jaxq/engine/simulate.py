@@ -23,8 +23,9 @@ from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.layout import default_replicas, first_look
 from jaxq.engine.options import Options
-from jaxq.engine.program import initial_rate, lanes_bytes, names
+from jaxq.engine.program import check_range, initial_rate, lanes_bytes, names
 from jaxq.engine.progress import Meter, Patient, Progress
+from jaxq.engine.rarity import prepared
 from jaxq.engine.result import Result, Results, describe, finite, in_words, plain
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import System
@@ -133,6 +134,7 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
     for system in systems:
         check_kind(system)
         system.check_stationary()
+        check_range(system)
         if jax.tree.structure(system) not in structures:
             structures.add(jax.tree.structure(system))
             check_names(system, options)
@@ -142,10 +144,10 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
     groups: dict = {}
     size = 0
     for i, system in enumerate(systems):
-        prepared = system.prepare()
-        shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(prepared))
-        size += replicas * lanes_bytes(prepared)
-        groups.setdefault((jax.tree.structure(prepared), shapes), []).append(i)
+        process = prepared(system)
+        shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(process))
+        size += replicas * lanes_bytes(process)
+        groups.setdefault((jax.tree.structure(process), shapes), []).append(i)
     description = f"{len(systems)} point(s) x {replicas} replicas on {len(devices)} {devices[0].platform} device(s)"
     description += f", {size / 2**20:.3g} MB of state"
     expected = options.events or options.max_events

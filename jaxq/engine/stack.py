@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxq.engine.layout import choose_layout, first_look
 from jaxq.engine.program import BlockSums, compute_leaf, program, whole_quantities
+from jaxq.engine.rarity import prepared
 from jaxq.engine.system import Sums, System
 from jaxq.random import key_data
 from jaxq.stats.estimate import Estimate
@@ -44,13 +45,13 @@ class Stack:
 
     def __init__(self, systems: Sequence[System], replicas: int, seed: int, devices: tuple, **layout):
         self.systems, self.replicas = list(systems), replicas
-        prepared = [system.prepare() for system in systems]
-        structure, leaves, own = stacked_leaves(prepared)
+        processes = [prepared(system) for system in systems]
+        structure, leaves, own = stacked_leaves(processes)
         self.rows = len(systems) * replicas
         batch = layout.pop("batch", None)
         launch_rows = min(self.rows, batch or self.rows)
-        self.layout = choose_layout(prepared[0], launch_rows, devices, point=replicas, **layout)
-        self.whole = whole_quantities(prepared[0])
+        self.layout = choose_layout(processes[0], launch_rows, devices, point=replicas, **layout)
+        self.whole = whole_quantities(processes[0])
         padded = self.layout.replicas
         shapes = tuple(
             (leaf.shape[1:] if mine else leaf.shape, leaf.dtype) for leaf, mine in zip(leaves, own, strict=True)
@@ -58,7 +59,7 @@ class Stack:
         built = program.cache_info().misses
         self.program = program(structure, shapes, own, self.layout)
         self.compile_seconds = self.program.compile_seconds if program.cache_info().misses > built else 0.0
-        self.step_times = [system.step_time() for system in prepared]
+        self.step_times = [system.step_time() for system in processes]
         self.blocks = 0
         self.overflow = np.zeros(self.rows, bool)
         self.invalid = np.zeros(self.rows, bool)

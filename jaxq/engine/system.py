@@ -182,7 +182,7 @@ class System(eqx.Module):
 
     def replace(self, **fields) -> Self:
         """A copy with other fields, converted and checked; the only way to change a system."""
-        known = [f.name for f in dataclasses.fields(self)]
+        known = list(self.parameters())
         for name in fields:
             if name not in known:
                 raise ValueError(f"{name}: {self.title()} has no such field; it has {', '.join(known)}")
@@ -190,7 +190,7 @@ class System(eqx.Module):
 
     def parameters(self) -> dict[str, Any]:
         """The fields by name."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
 
     @classmethod
     def title(cls) -> str:

@@ -59,6 +59,8 @@ class PhaseType(Law):
             )
         if np.any(moves.sum(axis=1) > rates * (1 + _SLACK)):
             raise ValueError(f"phase-type generator = {self.generator}: must have row sums <= 0")
+        random.check_drawn(f"phase-type initial = {self.initial}", initial)
+        random.check_drawn(f"phase-type generator = {self.generator}", moves / rates[:, None])
 
     @property
     def words(self):
@@ -101,7 +103,7 @@ class PhaseType(Law):
 
 def _choice(word, probabilities):
     """k with the k-th probability, and their number with what is left to 1."""
-    place, chosen = random.grid24(word), jnp.int32(0)
-    for edge in np.cumsum(probabilities):
-        chosen = chosen + (place >= np.float32(edge)).astype(jnp.int32)
+    chosen = jnp.int32(0)
+    for edge in random.edges(probabilities):
+        chosen = chosen + (word >= edge).astype(jnp.int32)
     return chosen

@@ -54,28 +54,35 @@ class Erlang(Law):
 
 class Hyperexponential(Law):
     """Two exponential phases with balanced means: phase 1 with probability ``p = (1 + sqrt((c - 1)/(c + 1)))/2``, c the
-    squared coefficient of variation, of mean 1/(2p); phase 2 otherwise, of mean 1/(2(1 - p))."""
+    squared coefficient of variation, of mean 1/(2p); phase 2 otherwise, of mean 1/(2(1 - p)).
 
-    scv: float = real("squared coefficient of variation", low=1.0, open_low=True)
+    Up to c = 1e7, where phase 2 has 215 of the 2**32 words.
+    """
+
+    scv: float = real("squared coefficient of variation", low=1.0, open_low=True, high=1e7)
     name, usage = "hyperexponential", "hyperexponential:SCV"
     words = 2
 
     def sample(self, words):
-        p = (1 + jnp.sqrt((self.scv - 1) / (self.scv + 1))) / 2
-        mean = jnp.where(random.bernoulli(words[0], p), 0.5 / p, 0.5 / (1 - p))
+        root = jnp.sqrt((self.scv - 1) / (self.scv + 1))
+        long = 1 / ((self.scv + 1) * (1 + root))  # 1 - p without a difference
+        mean = jnp.where(random.scaled(words[0], 1.0) < long, 0.5 / long, 1 / (1 + root))
         return mean * random.exponential(words[1])
 
 
 class Lognormal(Law):
-    """``exp(s Z - s**2/2)`` with ``s**2 = log(1 + scv)``."""
+    """``exp(s Z - s**2/2)`` with ``s**2 = log(1 + scv)``, Z to 9.2 standard deviations.
 
-    scv: float = real("squared coefficient of variation", low=0.0, open_low=True)
+    Of the second moment that leaves out .002 % at scv 1000 and .8 % at 1e5, the most that is taken.
+    """
+
+    scv: float = real("squared coefficient of variation", low=0.0, open_low=True, high=1e5)
     name, usage = "lognormal", "lognormal:SCV"
-    words = 1
+    words = 2
 
     def sample(self, words):
         variance = jnp.log1p(self.scv)
-        return jnp.exp(jnp.sqrt(variance) * random.normal(words[0]) - variance / 2)
+        return jnp.exp(jnp.sqrt(variance) * random.normal(*words) - variance / 2)
 
 
 class Weibull(Law):
@@ -97,10 +104,11 @@ class Pareto(Law):
 
     The variance is infinite for a <= 2, and with it every mean wait of a queue with Poisson arrivals and one server; up
     to a = 4 the average of simulated waits has no finite variance, and its interval is only a scale. The largest value
-    is ``m 2**(50/a)``: it would be passed once in 1e15 variates.
+    is ``m 2**(49/a)``: it would be passed once in 6e14 variates. Beyond it lies .3 % of the mean for a = 1.2, the least
+    that is taken, and of the second moment 20 % for a = 2.1, .1 % for a = 2.5.
     """
 
-    index: float = real("index", low=1.0, open_low=True)
+    index: float = real("index", low=1.2)
     name, usage = "pareto", "pareto:INDEX"
     words = 2
 

@@ -234,6 +234,30 @@ def test_sparse_solution_is_accurate_far_from_where_it_starts():
     np.testing.assert_allclose(stationary_law(rates), birth_death.stationary(birth, death), rtol=1e-10, atol=1e-15)
 
 
+def slow_switch(size, eps):
+    """Two birth-death chains of ``size`` states, loads .5 and .8, that switch from one to the other at rates 3 eps and eps:
+    the first has a quarter of the time."""
+    chains = [sparse.diags_array([np.full(size - 1, rho), np.ones(size - 1)], offsets=[1, -1]) for rho in (0.5, 0.8)]
+    there, back = (sparse.diags_array(np.full(size, rate)) for rate in (3 * eps, eps))
+    return sparse.csr_array(sparse.block_array([[chains[0], there], [back, chains[1]]]))
+
+
+@pytest.mark.parametrize("eps", [1e-3, 1e-6, 1e-9, 1e-11, 1e-12, 1e-13, 1e-20, 1e-40])
+def test_a_slow_switch_of_many_states(eps):
+    law = stationary_law(slow_switch(300, eps)).reshape(2, 300)
+    assert law[0].sum() == pytest.approx(0.25, abs=1e-8)
+    for mine, rho in zip(law, (0.5, 0.8), strict=True):
+        if eps < 1e-8:  # each chain is in its own equilibrium
+            np.testing.assert_allclose(mine / mine.sum(), (1 - rho) * rho ** np.arange(300), atol=1e-6)
+
+
+def test_a_chain_that_float64_does_not_hold_is_refused():
+    """A line with rates that fall by a half at every step has no weak place at which to cut it."""
+    rates = 0.5 ** np.arange(599)
+    with pytest.raises(ValueError, match=r"^600 states: parts of this chain meet too seldom \(rates from 9.6"):
+        stationary_law(sparse.csr_array(sparse.diags_array([rates, rates], offsets=[1, -1])))
+
+
 def test_long_line_is_enumerated_in_few_calls():
     result = exact(jaxq.MMc(arrival_rate=0.9), keep=lambda n: n < 20_000)
     assert result.number_of_states == 20_000

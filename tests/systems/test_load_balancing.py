@@ -208,6 +208,25 @@ def test_the_grid_of_a_word_is_fine_enough_for_a_million_servers():
     assert np.all(np.abs(found - wanted) * bound < 1e-4 * idle_capacity)
 
 
+def test_more_servers_than_16_bits_are_all_drawn():
+    """Which server joins or serves, from the words: ``floor(word x 131072 / 2**32)``."""
+    prepared = jax.tree.map(jnp.asarray, jaxq.LoadBalancing(131_072, policy="pod2", load=0.5).prepare())
+    state = prepared.init(())
+    found = jax.jit(lambda *words: prepared.choose(state, words)[0].server)
+    for word in (0, 2**15 - 1, 2**15, 2**31 + 12345, 2**32 - 1):
+        for first in (0, 2**32 - 1):  # a service, an arrival
+            words = [np.uint32(x) for x in (first, word, word, word)]
+            server = int(found(*words))
+            assert abs(server - (word * 131_072 >> 32)) <= bool(first)  # two draws without replacement differ
+
+
+def test_a_type_too_rare_to_be_drawn_is_refused():
+    with pytest.raises(
+        ValueError, match=r"^speeds = .*: an event has the probability .*, must be 0 or >= 1.2e-08 to be drawn"
+    ):
+        jaxq.LoadBalancing(100, "1:0.99,1e-9:0.01", policy="pod2", load=0.5)
+
+
 def test_a_million_servers_meet_their_identity():
     """The capacity in use is the arrival rate, within a tenth of the idle capacity here."""
     result = jaxq.simulate(system(servers=10**6, beta=2.0), replicas=256, events=1_500_000, warmup=1_000_000)

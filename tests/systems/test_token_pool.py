@@ -305,3 +305,35 @@ def test_prepared_constants():
     unlike = jaxq.TokenPool(2, [0.5, 0.25], 0.4, 3, [1.0, 2.0]).prepare()
     assert unlike.step_time() == pytest.approx(1 / 3.75)
     assert unlike.arrival_below is None
+
+
+def test_rare_arrivals_at_many_servers_have_their_probability():
+    """Of 2**40 pairs of a word and 8 bits, 1e-4/1.0001 / 32768 are arrivals at a given server: 3355, to one; with the word
+    alone 1 or 2 words of 13, of which 13 x 1e-4 are due."""
+    n, rate = 32768, 1e-4
+    prepared = jaxq.TokenPool(n, rate).prepare()
+    state = prepared.init(())
+    choose = jax.jit(jax.vmap(lambda *words: prepared.choose(state, words)[0]))
+    for server in (0, 7, 20_000, n - 1):
+        start = server * 2**17
+        low = np.arange(256, dtype=np.uint32) | np.uint32(2**31)
+        words = np.arange(max(start - 2, 0), min(start + 30, 2**32), dtype=np.uint64).astype(np.uint32)
+        events = choose(np.repeat(words, 256), np.tile(low, words.size))
+        requests = (np.asarray(events.changes) >> 2 & 1) * (np.asarray(events.server) == server)
+        assert requests.sum() == pytest.approx(rate / (1 + rate) * 2**40 / n, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"arrival_rate": 1e-11}, "arrival_rate = 1e-11: an event has the probability 1e-12, must be 0 or >= 4.5e-11"),
+        ({"arrival_rate": [0.5, 1e-12]}, "arrival_rate = 1e-12: an event has the probability"),
+        ({"arrival_rate": 0.5, "phi": 1e-7}, "phi = 1e-07: an event has the probability 1e-07, must be 0 or >= 6e-06"),
+        ({"arrival_rate": 0.5, "policy": "2:1e-7"}, "policy mix = 1e-07: an event has the probability 1e-07"),
+    ],
+)
+def test_what_is_too_rare_to_be_drawn_is_refused(fields, words):
+    servers = np.size(fields["arrival_rate"]) if np.size(fields["arrival_rate"]) > 1 else 10
+    with pytest.raises(ValueError) as error:
+        jaxq.TokenPool(servers, **fields)
+    assert words in str(error.value)

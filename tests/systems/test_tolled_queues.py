@@ -3,6 +3,7 @@
 import math
 import random as plain_random
 
+import jax
 import numpy as np
 import pytest
 
@@ -309,3 +310,22 @@ def test_identities_of_the_means():
 def test_what_is_not_allowed_is_named(fields, message):
     with pytest.raises(ValueError, match=message):
         TolledQueues(**fields)
+
+
+def test_a_rare_class_comes_as_often_as_it_should():
+    """1e-8/.90000001 x 2**32 = 47.7 of the words; on a grid of 2**-24 it was 256, which made join_1 a probability of 5.1."""
+    prepared = TolledQueues([1e-8, 0.9], [10.0, 10.0], [1.0, 1.0], 1.0, 4.3).prepare()
+    words = [np.uint32(7)] * (prepared.words - 1)
+    kind = jax.jit(lambda word: prepared.choose(prepared.init(()), (word, *words))[0][1])
+    assert [int(kind(np.uint32(word))) for word in (0, 47, 48, 2**32 - 1)] == [0, 0, 1, 1]
+
+
+def test_a_class_too_rare_to_be_drawn_is_refused():
+    with pytest.raises(
+        ValueError, match=r"^arrival_rates = \[1e-09, 0.9\]: an event has the probability 1.11e-09, must be 0"
+    ):
+        TolledQueues([1e-9, 0.9], [10.0, 10.0], [1.0, 1.0], 1.0, 4.3)
+    with pytest.raises(
+        ValueError, match=r"^arrivals = modulated:1,2;-1e-09,1e-09;1,-1: an event has the probability 1e-09"
+    ):
+        TolledQueues(0.9, 10.0, 1.0, 1.0, 4.3, arrivals="modulated:1,2;-1e-9,1e-9;1,-1")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq import random
 from jaxq.engine.fields import choice, compound, positive, real, whole
 from jaxq.engine.system import System
 from jaxq.systems.load_balancing import few, response
@@ -104,6 +105,12 @@ class LoadBalancing(System):
             )
         if self._layout() == "queues" and n > QUEUED:
             raise ValueError(f"servers = {n}: must be <= {QUEUED} with policy {self.policy}, whose queues are all kept")
+        if self._layout() == "queues":
+            servers, weights = self.speeds.servers(n), self._weights()
+            services = self.speeds.rates * servers
+            random.check_drawn(f"speeds = {self.speeds}", services / (self.arrival_rate + self.capacity))
+            if weights is not None:
+                random.check_drawn(f"policy = {self.policy}", weights * servers / (weights @ servers))
         if str(self.policy) == "modified" and not (self.buffer is None and self.levels is None):
             raise ValueError("buffer: must be none, and levels too, with policy modified, whose queues hold two jobs")
 
@@ -190,12 +197,13 @@ class LoadBalancing(System):
         if layout == "modified":
             return Modified(self.arrival_rate, rates, servers)
         if layout == "queues":
+            total = self.arrival_rate + self.capacity
             return Queues(
                 arrival_rate=self.arrival_rate,
-                total_rate=self.arrival_rate + self.capacity,
-                rates_of_types=rates,
+                total_rate=total,
                 first=first_servers(servers),
-                routing=None if weights is None else np.cumsum(weights * servers / (weights @ servers)),
+                kinds=random.edges(rates * servers / total),
+                routing=None if weights is None else random.edges((weights * servers / (weights @ servers))[:-1]),
                 policy=self.policy,
                 servers=int(self.servers),
             )

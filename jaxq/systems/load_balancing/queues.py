@@ -46,9 +46,9 @@ class Queues(System):
 
     arrival_rate: float
     total_rate: float
-    rates_of_types: Any  # mu_j, shape (M,)
     first: Any  # index of the first server of each type, and n: shape (M + 1,)
-    routing: Any  # cumulated probabilities of the types in a draw, shape (M,); None: any server alike
+    kinds: Any  # words of a service at each type, an arrival beyond (`edges`), uint32, shape (M,)
+    routing: Any  # words of each type in a draw (`edges`), uint32, shape (M - 1,); None: any server alike
     policy: Policy = eqx.field(static=True)
     servers: int = whole("servers", static=True)
 
@@ -66,7 +66,7 @@ class Queues(System):
 
     @property
     def types(self):
-        return self.rates_of_types.shape[0]
+        return self.kinds.shape[0]
 
     def step_time(self):
         return 1.0 / float(self.total_rate)
@@ -76,16 +76,12 @@ class Queues(System):
         return State(jnp.zeros(self.servers, jnp.int32), (zero,) * self.types, zero, zero)
 
     def choose(self, state, words):
-        position = random.scaled(words[0], jnp.float32(self.total_rate))
-        kind, edge = jnp.int32(0), jnp.float32(0)
-        for j in range(self.types):
-            edge = edge + self.rates_of_types[j] * (self.first[j + 1] - self.first[j])
-            kind = kind + (position >= edge).astype(jnp.int32)
+        kind = sum((words[0] >= self.kinds[j]).astype(jnp.int32) for j in range(self.types)) + jnp.int32(0)
         arrival = kind == self.types
         joined = self._joined(state, words[1], words[2:])
         served = jnp.minimum(kind, self.types - 1)
         size = self.first[served + 1] - self.first[served]
-        server = jnp.where(arrival, joined, self.first[served] + random.below(words[1], size)[0])
+        server = jnp.where(arrival, joined, self.first[served] + random.below(words[1], size, most=self.servers)[0])
         jobs = state.jobs.at[server].get(mode="promise_in_bounds")
         leaves = ~arrival & (jobs > 0)
         flags = (
@@ -129,10 +125,11 @@ class Queues(System):
         if self.routing is not None:
             found = []
             for k in range(d):
-                u = random.grid24(words[2 * k])
-                kind = sum((u >= self.routing[j]).astype(jnp.int32) for j in range(self.types - 1)) + jnp.int32(0)
+                kind = sum(
+                    (words[2 * k] >= self.routing[j]).astype(jnp.int32) for j in range(self.types - 1)
+                ) + jnp.int32(0)
                 size = self.first[kind + 1] - self.first[kind]
-                found.append(self.first[kind] + random.below(words[2 * k + 1], size)[0])
+                found.append(self.first[kind] + random.below(words[2 * k + 1], size, most=self.servers)[0])
             return found
         if self.policy.replacement or d == 1:
             return [random.below(word, self.servers)[0] for word in words[:d]]

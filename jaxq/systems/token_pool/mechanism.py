@@ -141,7 +141,8 @@ class Mechanism(System):
 
     @property
     def words(self):
-        """Which event, and its decision; then the time between events; then the relocation."""
+        """Which event, and its decision (24 bits; the other 8 go on where the first word ends); then the time between
+        events; then the relocation."""
         return 4 if self.deviator is not None else 3 if self.tag_every is not None else 2
 
     @property
@@ -181,10 +182,10 @@ class Mechanism(System):
     def choose(self, state, words):
         n = self.servers
         if self.picker is None:
-            server, rest = random.below(words[0], n)
+            server, rest = random.below(words[0], n, low=words[1])
             arrival = rest < self.arrival_below
         else:
-            kind, rest = random.below(words[0], 2 * n)
+            kind, rest = random.below(words[0], 2 * n, low=words[1])
             kind = jnp.where(rest < self.picker.keep[kind], kind, self.picker.other[kind])
             server, arrival = jnp.where(kind < n, kind, kind - n), kind < n
         gap = None if self.tag_every is None else random.exponential(words[2]) / self.total_rate

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq import random
 from jaxq.engine.fields import choice, compound, nonnegative, positive, probability, whole
 from jaxq.engine.system import System
 from jaxq.engine.tagged import tag_every
@@ -99,8 +100,20 @@ class TokenPool(System):
                 f"arrival_rate = {arrival:g}: must be < service_rate = {service:g} at every server "
                 f"(utilisation {rho[at]:g} at server {at + 1}, no stationary regime)"
             )
+        self._check_drawn()
         if self.deviator is not None:
             self._check_deviator(self.deviator)
+
+    def _check_drawn(self) -> None:
+        """ValueError where an event is too rare for its grid: a word and 8 bits; 24 bits, rounded up, for a decision."""
+        arrivals, services = (np.broadcast_to(x, self.servers) for x in (self.arrival_rate, self.service_rate))
+        total = arrivals.sum() + services.sum()
+        for field, rates in (("arrival_rate", arrivals), ("service_rate", services)):
+            random.check_drawn(f"{field} = {rates.min():g}", rates / total, bits=40)
+        random.check_drawn(f"phi = {self.earning_probability:g}", self.earning_probability, bits=23)
+        for part in ("mix", "offer"):
+            chances = getattr(self.policy, part, 0.0)
+            random.check_drawn(f"policy {part} = {np.min(chances):g}", chances, bits=23)
 
     def _check_deviator(self, deviator: Policy) -> None:
         if self.servers < 2:

@@ -94,6 +94,8 @@ class Modulated(Arrivals):
             raise ValueError(f"arrivals = {self}: the generator must be >= 0 off the diagonal, with rows that sum to 0")
         if np.any(np.linalg.matrix_power(np.eye(n) + (off > 0), n) == 0):
             raise ValueError(f"arrivals = {self}: every phase must be reached from every other")
+        chances = np.column_stack([rates, off])
+        random.check_drawn(f"arrivals = {self}", chances / chances.sum(axis=1, keepdims=True))
 
     def __str__(self) -> str:
         rows = [",".join(shortest(x) for x in row) for row in (self.rates, *self.generator)]
@@ -105,7 +107,7 @@ class Modulated(Arrivals):
         return np.linalg.lstsq(np.vstack([np.transpose(self.generator), np.ones(n)]), np.eye(n + 1)[n], rcond=None)[0]
 
     def init(self, words):
-        phase = (random.grid24(words[0]) >= jnp.asarray(np.cumsum(self.phases())[:-1], jnp.float32)).sum()
+        phase = (words[0] >= random.edges(self.phases()[:-1])).sum()
         return phase.astype(jnp.int32), jnp.asarray(False)
 
     def next(self, state, words):
@@ -114,17 +116,17 @@ class Modulated(Arrivals):
         off = moves - np.diag(np.diag(moves))
         mean = self.phases() @ rates
         total = rates + off.sum(axis=1)
-        edges = np.cumsum(np.column_stack([rates, off]), axis=1)[:, :-1]  # a customer first, then the phases in order
+        chances = np.column_stack([rates, off]) / total[:, None]  # a customer first, then the phases in order
+        edges = np.stack([random.edges(row[:-1]) for row in chances])
 
         def of_phase(values):
-            return jnp.asarray(values, jnp.float32).at[phase].get(mode="promise_in_bounds")
+            return jnp.asarray(values).at[phase].get(mode="promise_in_bounds")
 
-        place = random.grid24(words[1]) * of_phase(total)
         outcome = jnp.int32(0)
         for edge in edges.T:
-            outcome = outcome + (place >= of_phase(edge)).astype(jnp.int32)
+            outcome = outcome + (words[1] >= of_phase(edge)).astype(jnp.int32)
         customer = outcome == 0
-        return random.exponential(words[0]) * of_phase(mean / total), (
+        return random.exponential(words[0]) * of_phase(np.float32(mean / total)), (
             jnp.where(customer, phase, outcome - 1),
             customer,
         )

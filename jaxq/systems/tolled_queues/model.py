@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq import random
 from jaxq.engine.fields import choice, compound, nonnegative, positive
 from jaxq.engine.system import System
 from jaxq.laws.law import Law
@@ -78,6 +79,9 @@ class TolledQueues(System):
                         f"{name} = {np.asarray(value).tolist()}: must be as many as {of} = "
                         f"{np.asarray(getattr(self, of)).tolist()}, which are {count}"
                     )
+        if not self._by_length:
+            arriving = np.atleast_1d(self.arrival_rates)
+            random.check_drawn(f"arrival_rates = {arriving.tolist()}", arriving / arriving.sum())
         if self.capacity is not None:
             total = float(np.sum(self.service_rates))
             if abs(total - self.capacity) > SLACK * self.capacity:
@@ -134,7 +138,7 @@ class TolledQueues(System):
             return Lengths(arriving, costs, rates, tolls, most, self.ties == "random")
         return Workloads(
             mean_gap=1 / arriving.sum(),
-            shares=(np.cumsum(arriving) / arriving.sum())[:-1],
+            shares=random.edges(arriving[:-1] / arriving.sum()),
             costs=costs,
             mean_sizes=sizes,
             rates=rates,

@@ -5,7 +5,6 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from jaxq import random
 from jaxq.engine.system import System
 from jaxq.laws.law import Law
 from jaxq.systems.tolled_queues.arrivals import Arrivals
@@ -21,7 +20,7 @@ class Workloads(System):
     """
 
     mean_gap: float
-    shares: Any  # probability that a customer is of one of the first classes, shape (classes - 1,)
+    shares: Any  # probability that a customer is of one of the first classes, as words (`edges`), shape (classes - 1,)
     costs: Any  # of waiting, a class, shape (classes,)
     mean_sizes: Any  # a class, shape (classes,)
     rates: Any  # mu_j, shape (servers,)
@@ -76,7 +75,7 @@ class Workloads(System):
         of_class, of_gap, of_size, of_tie = [tuple(next(parts) for _ in range(count)) for count in self._uses]
         kind = jnp.int32(0)
         for i in range(self.classes - 1):
-            kind = kind + (random.grid24(of_class[0]) >= self.shares[i]).astype(jnp.int32)
+            kind = kind + (of_class[0] >= self.shares[i]).astype(jnp.int32)
         gap, following = self.arrivals.next(stream, of_gap)
         gap = gap * self.mean_gap
         mean = self._of_class(kind, self.mean_sizes)

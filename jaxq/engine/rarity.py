@@ -1,0 +1,92 @@
+"""Which transitions of a jump process are too rare for one random word, found on a walk before the run.
+
+A float32 sum of rates knows a rate to 2**-24 of those before it, so a rare transition behind common ones is distorted or
+lost. A process that has one is given an order in which its rare transitions come first, and a second word an event.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxq import random
+from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.program import compute_leaf, typed
+from jaxq.engine.system import System
+
+STEPS = 512
+"""Events of the walk. Each possible transition is as likely, so that rare ones are taken too."""
+TOLERANCE = 1 / 256
+"""Relative error of its probability in a typical state of the walk above which a transition counts as rare."""
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""The walk is compiled for one short run."""
+
+
+def prepared(system: System) -> System:
+    """`System.prepare`, and where that is a jump process with rare transitions, these put first."""
+    process = system.prepare()
+    if isinstance(process, JumpProcess):
+        leaves, structure = jax.tree.flatten(process)
+        leaves = [compute_leaf(leaf) for leaf in leaves]
+        shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        bound = None if process.drifts else process.total_rate_bound()
+        rates = np.asarray(_walk(structure, shapes)(leaves, _words(process.init_words + STEPS)), np.float64)
+        order = rare_first(rates, rates.sum(axis=1) if bound is None else float(bound))
+        if order is not None:
+            return process.in_order(order)
+    return process
+
+
+def rare_first(rates: np.ndarray, total) -> tuple[int, ...] | None:
+    """The transitions with the rare ones first, the rarest of all at the front; None if one word serves them all.
+
+    ``rates``: of K transitions in some states, shape (states, K); ``total``: what a word stands for there. The error of
+    a share p that ends at the cumulated share e is taken as ``(2**-24 e + 2**-32) / p``.
+    """
+    with np.errstate(all="ignore"):  # rates that are not allowed are for others to see
+        shares = rates / np.reshape(np.maximum(total, np.finfo(float).tiny), (-1, 1))
+        error = (2.0**-24 * np.cumsum(shares, axis=1) + 2.0**-32) / np.where(shares > 0, shares, 1.0)
+    most = shares.max(axis=0)
+    typical = [np.median(error[shares[:, k] > 0, k]) if most[k] > 0 else 0.0 for k in range(len(most))]
+    rare = np.flatnonzero(np.array(typical) > TOLERANCE)
+    if not rare.size:
+        return None
+    first = rare[np.argsort(most[rare], kind="stable")]
+    return (*first.tolist(), *[k for k in range(len(most)) if k not in set(rare.tolist())])
+
+
+def _words(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 2**32, count, np.uint32)
+
+
+@functools.lru_cache(maxsize=64)
+def _walk(structure, shapes: tuple):
+    """Compiled ``(leaves, words) -> rates``, float32, shape (STEPS, K), along one walk from the initial state."""
+
+    def walk(leaves, words):
+        process = jax.tree.unflatten(structure, leaves)
+
+        def step(state, word):
+            rates = jnp.stack([jnp.asarray(rate, jnp.float32) for rate in process.rates(state)])
+            possible = rates > 0
+            place, _ = random.below(word, jnp.maximum(possible.sum(), 1))
+            event = jnp.where(possible.any(), jnp.argmax(jnp.cumsum(possible) > place), len(rates)).astype(jnp.int32)
+            after = state
+            if process.drifts:
+                elapsed, switch = 1 / rates.sum(), process.next_switch(state)
+                if switch is not None:
+                    event = jnp.where(elapsed < switch, event, len(rates))
+                    elapsed = jnp.minimum(elapsed, switch)
+                after = process.drift(state, elapsed)
+            after = process.transition(after, event)
+            return jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, state), rates
+
+        begin = typed(process.init(tuple(words[: process.init_words])))
+        return lax.scan(step, begin, words[process.init_words :])[1]
+
+    given = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
+    init_words = jax.tree.unflatten(structure, given).init_words
+    words = jax.ShapeDtypeStruct((init_words + STEPS,), np.uint32)
+    return jax.jit(walk).lower(given, words).compile(compiler_options=QUICK)
