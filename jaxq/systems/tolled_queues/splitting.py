@@ -69,8 +69,9 @@ def landscape(system: TolledQueues, seed: int) -> Landscape:
         decode,
         start,
         lambda z, temperature: smooth(decode(z), temperature),
-        lambda z: hard(decode(z), exact),
+        lambda fields: hard(fields, exact),
         (first, last),
+        ("service_rates",),
     )
 
 
