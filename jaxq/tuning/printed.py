@@ -37,7 +37,9 @@ class Lattice:
         return 10.0 ** (exponent - self.digits + 1)
 
     def _nearest(self, name: str) -> np.ndarray:
-        return np.round(self.fields[name] / self.units[name])
+        """The nearest whole numbers; what is not 0, a small share, does not become it."""
+        whole = np.round(self.fields[name] / self.units[name])
+        return np.where(whole == 0, np.sign(self.fields[name]), whole)
 
     def _free(self, name: str) -> np.ndarray:
         """Which entries are moved: those that are not 0, and of shares not the one that takes the rest."""
@@ -70,6 +72,7 @@ def printable(
     digits: int,
     shares: Collection[str] = (),
     margin: bool = False,
+    moved: bool = True,
 ) -> tuple[dict[str, Any], float]:
     """The best point near ``fields`` that is what it prints as.
 
@@ -80,7 +83,7 @@ def printable(
     Args:
         value: fields by name -> what is to be large; -infinity where they are not allowed.
         fields, digits, shares: as `Lattice`.
-        margin: see above.
+        margin, moved: see above; without ``moved`` the nearest point is taken as it is.
 
     Returns:
         The fields, and ``value`` there.
@@ -98,7 +101,7 @@ def printable(
         return min([alone(point), *(alone(point + move) for move in lattice.moves)]) if margin else alone(point)
 
     at = lattice.origin + 0.0
-    for _ in range(MOST_MOVES if lattice.moves else 0):
+    for _ in range(MOST_MOVES if moved and lattice.moves else 0):
         after = max((at + move for move in lattice.moves), key=worth)
         if not worth(after) > worth(at):
             break

@@ -72,6 +72,26 @@ def test_unequal_tolls_gain_where_a_class_is_in_haste():
     assert np.ptp(best.end["tolls"]) > 5 and "gain in revenue" in found.verdict()
 
 
+def test_the_design_that_is_printed_can_be_typed_in():
+    """It stands where class 1 is about to leave: rates .76391, .23609 and tolls 9.7638, 2.6675 earn .6167, not 3.18."""
+    market = jaxq.TolledQueues(arrival_rates=[0.4, 1.0], rewards=[15.0, 3.0], waiting_costs=[4.0, 0.05], **HALVES)
+    found = jaxq.search(market, **SHORT | {"starts": 2})
+    best = found.climbs[found.best]
+    assert best.searched > 3.1
+    for climb in found.climbs:
+        assert climb.end["service_rates"].sum() == pytest.approx(1, abs=1e-12)
+        for x in (*climb.end["service_rates"], *climb.end["tolls"]):
+            assert float(f"{x:.5g}") == x
+    typed = {name: [float(f"{x:.5g}") for x in best.end[name]] for name in ("service_rates", "tolls")}
+    revenue = jaxq.simulate(market.replace(**typed), replicas=256, events=8000)["revenue"]
+    assert revenue.half_width < 0.02 and revenue.mean == pytest.approx(best.searched, abs=0.05)
+    # a printed unit further it is kept as well
+    hard = landscape(market, 1).hard
+    for j in (0, 1):
+        tolls = best.end["tolls"] + 1e-4 * (np.arange(2) == j)
+        assert float(hard({**best.end, "tolls": tolls})) > 3.1
+
+
 def test_no_gain_is_claimed_for_one_class_of_unit_sizes():
     found = jaxq.search(jaxq.TolledQueues(**HALVES), **SHORT)
     assert not found.found and "no gain found" in found.verdict()
