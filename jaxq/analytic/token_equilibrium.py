@@ -309,6 +309,7 @@ def _own_queue(rho: float, threshold: int, mix: float) -> tuple[float, float]:
     return float(law @ np.arange(threshold + 1)), float(rho * routed)
 
 
+@functools.lru_cache(maxsize=256)
 def _induced(servers: int, rho: float, phi: float, threshold: int, mix: float) -> tuple[float, float, float]:
     """Induced wait, offering probability that balances the tokens, and E[Q_0] of a threshold policy."""
     if mix == 1.0:
