@@ -12,6 +12,9 @@ SEED = 0
 MOST_JUMPS = 400
 """Tolls of a server at which revenue is known to jump that are tried, from the highest."""
 
+BELOW = 1e-5
+"""How far below a jump a toll is tried, relatively."""
+
 
 def objectives(system: TolledQueues) -> dict[str, Objective]:
     """``smooth_revenue``: revenue with logit choices, a function of the tolls that stands for revenue.
@@ -40,7 +43,8 @@ def objectives(system: TolledQueues) -> dict[str, Objective]:
 
     kind = "by formula" if exact else "on fixed paths"
     doc = f"revenue {kind}; in the trace with logit choices, temperature {first:g} to {last:g}"
-    jumps = {"tolls": _jumps(system)}
+    # where an indifferent customer balks, or rounding decides, the best toll is just below
+    jumps = {"tolls": _jumps(system) * (1.0 if exact and system.rule == "weak" else 1 - BELOW)}
     return {
         "smooth_revenue": Objective(
             smooth, "revenue", doc, True, ("tolls",), {}, (first, last), hard, exact, jumps, lambda: _optimum(system)
