@@ -4,17 +4,24 @@ Paper: Chen, Chen and Qian, "Incentivizing Resource Pooling": Sections 2.1, 3.2,
 Notation as in `jaxq.analytic.token_chain`; time unit 1 / mu, rates per server, holding cost 1 per job and time.
 """
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxq.analytic.arguments import count, fraction, non_negative, positive
 from jaxq.analytic.token_chain import best_response, switching_wait
+from jaxq.analytic.token_pool_modes import pool_queue_estimate
 from jaxq.analytic.token_pool_queue import policy_pool_queue
 
 _EPS = float(np.finfo(np.float64).eps)
 _GRID = 6
+_PRODUCTS = 300
+"""Of modes, that the pool's mean is expanded in: a second or so."""
+_CLEAR = 2.0
+"""Errors by which a wait must be above or below one that it is compared with."""
 
 
 class Equilibrium(NamedTuple):
@@ -230,8 +237,9 @@ def minimum_servers(rho: float, phi: float, wait: float = 1.0) -> int:
     """Least number of servers for which the policy answering to small waits induces a wait of at most `wait`.
 
     Formula: phi >= rho: the ceiling of phi / ((1 - phi) rho wait), which is 1 / (1 - rho) for phi = rho and wait = 1; a
-    value within rounding of an integer counts as that integer. phi < rho: by bisection on `induced_wait`, which falls
-    with N.
+    value within rounding of an integer counts as that integer. phi < rho: by bisection on the induced wait, which falls
+    with N and is at least 1 / ((1 - rho) N). It is that of `pool_queue_estimate`, of higher and higher order until N and
+    N - 1 are on the two sides of `wait` by twice the error.
 
     Args:
         rho: utilisation lambda / mu, in (0, 1).
@@ -243,27 +251,51 @@ def minimum_servers(rho: float, phi: float, wait: float = 1.0) -> int:
         N.
 
     Raises:
-        ValueError: rho or phi is outside (0, 1), wait is not positive, or `policy_pool_queue` has too many phases.
+        ValueError: rho or phi is outside (0, 1), wait is not positive, or the wait of two neighbouring N is not known
+            finely enough to tell them apart, as a server keeps many jobs (phi far below rho): the message has a bound.
 
     Source: Chen, Chen and Qian, Section 4.2.2.
     """
     wait = positive("wait", wait)
-    k, mix, _ = best_response(rho, phi)
+    k, mix, offer = best_response(rho, phi)
     if k == 0 and mix == 0.0:
         ratio = phi / ((1 - phi) * rho * wait)
         return max(1, math.ceil(ratio * (1 - 4 * _EPS / (1 - phi))))
+    if mix == 1.0:
+        k, mix = k - 1, 0.0
+    requests = _own_queue(rho, k, mix)[1]
 
-    def fits(servers: int) -> bool:
-        return _induced(servers, rho, phi, k, mix)[0] <= wait * (1 + 1e-12)
+    @functools.cache
+    def excess(servers: int, order: int) -> tuple[float, float]:
+        """Induced wait minus `wait`, and the error that it must exceed to have its sign."""
+        pool, error = pool_queue_estimate(servers, rho, k, mix, offer, order)
+        return pool / (servers * requests) - wait * (1 + 1e-12), _CLEAR * error / (servers * requests)
 
-    high = 1
-    while not fits(high):
-        # Small steps where phases are many: they cost the cube of their number.
-        high += 1 if k > 2 else high
-    low = high // 2 if k <= 2 else high - 1
+    low = max(0, math.ceil((1 - 1e-12) / ((1 - rho) * wait)) - 1)
+    last = next(order for order in range(1, _PRODUCTS + 1) if math.comb(k + order + 1, order + 1) > _PRODUCTS)
+    least = _first(lambda n: excess(n, 1)[0] <= 0, low, 2 * low + 1) if last > 1 else 0
+    for order in range(2, last + 1):
+        while excess(least, order)[0] > 0:
+            least += 1
+        while least - 1 > low and excess(least - 1, order)[0] <= 0:
+            least -= 1
+        if all(abs(over) >= error for over, error in (excess(n, order) for n in (least - 1, least) if n > low)):
+            return least
+    raise ValueError(
+        f"phi = {phi} with rho = {rho} is not allowed: servers keep up to k = {k} jobs before they ask for help (phi is in "
+        f"[rho^{k + 1}, rho^{k})), and the joint law of such queues cannot be followed finely enough to tell at which "
+        f"number of servers the wait in the pool passes {wait:g}; at least {low + 1} are needed, as it is at least "
+        "1 / ((1 - rho) N)"
+    )
+
+
+def _first(enough: Callable[[int], bool], low: int, high: int) -> int:
+    """The least n above ``low`` with ``enough(n)``, which stays true; ``high``, above ``low``, is where to begin."""
+    while not enough(high):
+        low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if fits(middle) else (middle, high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
     return high
 
 
@@ -277,6 +309,7 @@ def _own_queue(rho: float, threshold: int, mix: float) -> tuple[float, float]:
     return float(law @ np.arange(threshold + 1)), float(rho * routed)
 
 
+@functools.lru_cache(maxsize=256)
 def _induced(servers: int, rho: float, phi: float, threshold: int, mix: float) -> tuple[float, float, float]:
     """Induced wait, offering probability that balances the tokens, and E[Q_0] of a threshold policy."""
     if mix == 1.0:

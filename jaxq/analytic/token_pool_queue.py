@@ -81,10 +81,7 @@ def policy_pool_queue(servers: int, rho: float, threshold: int, mix: float, offe
             f"servers' queues, it must be at most {_MOST_PHASES}"
         )
 
-    routed = np.zeros(threshold + 1)
-    routed[threshold] = 1.0
-    if threshold:
-        routed[threshold - 1] = mix
+    routed = routed_share(threshold, mix)
     weights = rho ** np.arange(threshold + 1, dtype=np.float64)
     weights[threshold] *= 1 - routed[threshold - 1] if threshold else 1.0
     one_server = weights / weights.sum()
@@ -95,7 +92,9 @@ def policy_pool_queue(servers: int, rho: float, threshold: int, mix: float, offe
     jobs, units, moves = _phase_rates(servers, rho, routed, offer)
     outflow = jobs + units + moves.sum(axis=1)
     local = np.diag(outflow) - moves
-    passage = _first_passage(local, np.diag(jobs), np.diag(units))
+    passage = first_passage(local, np.diag(jobs), np.diag(units))
+    # The pool empties surely; row sums that miss 1 by rounding would count against 1 - load.
+    passage /= passage.sum(axis=1, keepdims=True)
     sojourn = np.linalg.solve(np.diag(outflow - jobs) - moves - jobs[:, None] * passage, np.ones(phases))
     return float(_multinomial(servers, one_server) @ (jobs * sojourn))
 
@@ -140,7 +139,7 @@ def capped_pool_queue(
             f"it must be at most {most_states}"
         )
 
-    counts = _counts(servers, len(own))
+    counts = count_vectors(servers, len(own))
     pool = np.arange(servers * token_cap + 1)
     used = counts @ np.array([s for _, s in own])
     kept = used[:, None] + pool <= servers * token_cap
@@ -149,7 +148,7 @@ def capped_pool_queue(
 
     def add(origin: int, target: int, step: int, rate: float, level: NDArray[np.bool_]) -> None:
         phase = np.flatnonzero(counts[:, origin])
-        after = _moved(counts[phase], origin, target)
+        after = moved(counts[phase], origin, target)
         row, length = np.nonzero(kept[phase] & level)
         origins.append(number_of[phase[row], length])
         targets.append(number_of[after[row], length + step])
@@ -186,21 +185,30 @@ def capped_pool_queue(
     return float(law @ np.nonzero(kept)[1] / law.sum())
 
 
+def routed_share(threshold: int, mix: float) -> NDArray[np.float64]:
+    """Share of jobs routed to the pool that find q = 0, ..., threshold, shape (threshold + 1,)."""
+    routed = np.zeros(threshold + 1)
+    routed[threshold] = 1.0
+    if threshold:
+        routed[threshold - 1] = mix
+    return routed
+
+
 def _phase_rates(
     servers: int, rho: float, routed: NDArray[np.float64], offer: float
 ) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
     """Rates of jobs and of units to the pool, shape (phases,), and of the moves among phases, (phases, phases)."""
-    counts = _counts(servers, routed.size)
+    counts = count_vectors(servers, routed.size)
     moves = np.zeros((len(counts), len(counts)))
     for q in range(routed.size - 1):
         phase = np.flatnonzero(counts[:, q])
-        moves[phase, _moved(counts[phase], q, q + 1)] = rho * (1 - routed[q]) * counts[phase, q]
+        moves[phase, moved(counts[phase], q, q + 1)] = rho * (1 - routed[q]) * counts[phase, q]
         phase = np.flatnonzero(counts[:, q + 1])
-        moves[phase, _moved(counts[phase], q + 1, q)] = counts[phase, q + 1]
+        moves[phase, moved(counts[phase], q + 1, q)] = counts[phase, q + 1]
     return rho * (counts @ routed), offer * counts[:, 0], moves
 
 
-def _first_passage(
+def first_passage(
     local: NDArray[np.floating], up: NDArray[np.floating], down: NDArray[np.floating]
 ) -> NDArray[np.floating]:
     """G = local^-1 (down + up G^2), by logarithmic reduction; `local` is minus the generator within a level."""
@@ -215,22 +223,21 @@ def _first_passage(
         change = ascent @ down
         passage += change
         ascent = ascent @ up
-        if change.max() < 1e-16:
+        if np.abs(change).max() < 1e-16:
             break
-    # The pool empties surely; row sums that miss 1 by rounding would count against 1 - load.
-    return passage / passage.sum(axis=1, keepdims=True)
+    return passage
 
 
 def _multinomial(servers: int, law: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Law of the counts of independent servers, in the order of `_counts`."""
+    """Law of the counts of independent servers, in the order of `count_vectors`."""
     from scipy.special import gammaln, xlogy
 
-    counts = _counts(servers, law.size)
+    counts = count_vectors(servers, law.size)
     logs = xlogy(counts, law).sum(axis=1) - gammaln(counts + 1).sum(axis=1) + gammaln(servers + 1)
     return np.exp(logs)
 
 
-def _counts(servers: int, classes: int) -> NDArray[np.int64]:
+def count_vectors(servers: int, classes: int) -> NDArray[np.int64]:
     """All ways to put servers into classes, shape (ways, classes), in lexicographic order."""
     rows, left = np.zeros((1, 0), dtype=np.int64), np.array([servers])
     for _ in range(classes - 1):
@@ -242,8 +249,8 @@ def _counts(servers: int, classes: int) -> NDArray[np.int64]:
     return np.column_stack([rows, left])
 
 
-def _moved(counts: NDArray[np.int64], origin: int, target: int) -> NDArray[np.int64]:
-    """Places in `_counts` of the rows with one server moved from a class to another."""
+def moved(counts: NDArray[np.int64], origin: int, target: int) -> NDArray[np.int64]:
+    """Places in `count_vectors` of the rows with one server moved from a class to another."""
     after = counts.copy()
     after[:, origin] -= 1
     after[:, target] += 1
@@ -251,7 +258,7 @@ def _moved(counts: NDArray[np.int64], origin: int, target: int) -> NDArray[np.in
 
 
 def _rank(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Places in `_counts`: with r servers left for a class and m classes after it, sum of C(r+m, m) - C(r-n+m, m)."""
+    """Places in `count_vectors`: with r servers left for a class and m classes after it, sum of C(r+m, m) - C(r-n+m, m)."""
     ways = np.ones(int(counts[0].sum()) + 1, dtype=np.int64)
     rank, left = np.zeros(len(counts), dtype=np.int64), counts[:, -1].copy()
     for column in counts.T[-2::-1]:

@@ -50,7 +50,8 @@ def print_outcome(found: Outcome) -> None:
         gain = climb.gain
         mean, width = (WITHHELD_TEXT, "") if gain.mean is None else pair(gain.mean, gain.half_width)
         style = "bold" if i == found.best else None
-        cells = [str(row[name]) if name == "start" else f"{row[name]:.5g}" for name in shown]
+        # the fields have been rounded: as many digits as they have
+        cells = [f"{row[name]:.5g}" if name == "searched" else f"{row[name]:.12g}" for name in shown]
         mark = "best" if i == found.best else "sure" if climb.sure else ""
         table.add_row(*cells, mean, width, mark, style=style)
     console.print(table)

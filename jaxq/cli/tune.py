@@ -19,7 +19,7 @@ from jaxq.engine.fields import rules
 from jaxq.engine.system import System
 from jaxq.stats.intervals import family_bound
 from jaxq.tuning.outcome import Outcome
-from jaxq.tuning.result import MEANING, Tuning, Verification, columns
+from jaxq.tuning.result import MEANING, Tuning, columns, flat, plain_values
 from jaxq.tuning.search import solve as search_solve
 from jaxq.tuning.tune import Problem, choose_objective, prepare, solve
 
@@ -83,16 +83,26 @@ def print_tuning(found: Tuning) -> None:
     console = stdout_console()
     console.print(Text(found.system, style="bold") + Text("  " + parameters_text(found.fixed)))
     table = new_table()
-    for header, numeric in (("", False), ("start", True), ("best", True)):
+    known = found.known
+    for header, numeric in (
+        ("", False),
+        ("start", True),
+        ("best", True),
+        *([("known optimum", True)] if known else []),
+    ):
         add_column(table, header, numeric)
-    best = columns(found.best)
+    best, optimum = columns(found.best), {} if known is None else flat(plain_values(known.values))
     for name, value in columns(found.start).items():
-        table.add_row(name, f"{value:.6g}", f"{best[name]:.6g}")
-    table.add_row(f"objective {found.objective}", f"{found.start.objective:.6g}", f"{found.best.objective:.6g}")
+        table.add_row(name, *(f"{x:.6g}" for x in (value, best[name], *([optimum[name]] if known else []))))
+    ends = [found.start.objective, found.best.objective, *([known.objective] if known else [])]
+    table.add_row(f"objective {found.objective}", *(f"{x:.6g}" for x in ends))
     console.print(table)
+    console.print(found.objective_text(), style="dim")
+    if known is not None:
+        console.print(f"known optimum: {known.source}", style="dim")
     console.print(trace_table(found))
     if found.verification is not None:
-        print_verification(console, found.verification)
+        print_verification(console, found)
     for flag in found.flags:
         console.print(Text.assemble((f" FLAG {flag} ", "bold white on red"), (f" {MEANING[flag]}", "red")))
 
@@ -109,10 +119,12 @@ def trace_table(found: Tuning) -> Any:
     return table
 
 
-def print_verification(console: Any, check: Verification) -> None:
+def print_verification(console: Any, found: Tuning) -> None:
     """Both means and the paired gain."""
     from rich.text import Text
 
+    check = found.verification
+    assert check is not None
     bound = family_bound(2, 0.95, max(check.best.run["replicas"], 2) - 1)
     table = new_table()
     for header in ("simulated " + check.metric, "mean", "+-", "oracle", "z"):

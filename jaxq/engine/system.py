@@ -34,35 +34,54 @@ class Reference(NamedTuple):
     error: float = 0.0
 
 
+class Optimum(NamedTuple):
+    """An optimum that is known without tuning: fields by name, the objective there, and the source."""
+
+    values: dict[str, Any]
+    objective: float
+    source: str
+
+
 class Objective(NamedTuple):
     """A differentiable stand-in for a simulated mean, to tune fields with (`jaxq.tune`).
 
     ``function``: values of the tuned fields by name -> scalar, in float64, the other fields being the system's own.
     ``metric``: the simulated metric that it stands for, or None. ``doc``: what it is, one line. ``parameters``: the
     fields that it depends on; empty: any. ``unset``: what a field that is none stands for, by name, where a descent begins.
+
+    Where the metric has jumps: ``temperatures``: ``function(values, temperature)`` is smoothed, less and less, from the
+    first to the last. ``hard``: values -> the metric itself, evaluated on the host, for the last steps; ``exact``: with no
+    error at an edge. ``jumps``: by field, values at which it may jump, shape (entries, K). ``optimum()``: the known best
+    point, or None.
     """
 
-    function: Callable[[dict[str, Any]], Any]
+    function: Callable[..., Any]
     metric: str | None
     doc: str
     maximise: bool = False
     parameters: tuple[str, ...] = ()
     unset: Mapping[str, Any] = {}
+    temperatures: tuple[float, float] | None = None
+    hard: Callable[[dict[str, Any]], float] | None = None
+    exact: bool = False
+    jumps: Mapping[str, Any] = {}
+    optimum: Callable[[], Optimum | None] | None = None
 
 
 class Landscape(NamedTuple):
     """A simulated mean over coordinates z in R^n, on random numbers of its own, and smooth versions of it.
 
     ``decode(z)``: the fields by name. ``start(rng)``: random coordinates (NumPy generator). ``smooth(z, temperature)``:
-    a differentiable scalar that tends to ``hard(z)`` as the temperature falls; it is taken from the first of
-    ``temperatures`` to the last.
+    a differentiable scalar that tends to ``hard(decode(z))`` as the temperature falls; it is taken from the first of
+    ``temperatures`` to the last. ``hard(fields)``: the mean itself. ``shares``: fields whose entries have a fixed sum.
     """
 
     decode: Callable[[Any], dict[str, Any]]
     start: Callable[[Any], Any]
     smooth: Callable[[Any, Any], Any]
-    hard: Callable[[Any], Any]
+    hard: Callable[[dict[str, Any]], Any]
     temperatures: tuple[float, float]
+    shares: tuple[str, ...] = ()
 
 
 class Search(NamedTuple):

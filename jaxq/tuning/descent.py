@@ -49,7 +49,14 @@ class Descent:
     flags: tuple[str, ...]
 
 
-def descend(function: Callable, decode: Callable, start: dict[str, np.ndarray], steps: int, rate: float) -> Descent:
+def descend(
+    function: Callable,
+    decode: Callable,
+    start: dict[str, np.ndarray],
+    steps: int,
+    rate: float,
+    temperatures: tuple[float, float] | None = None,
+) -> Descent:
     """Minimise ``function(decode(z))`` over coordinates z by Adam, in float64.
 
     The step length is ``rate`` for the first half and then falls geometrically to 1e-4 of it, which resolves a kink. The
@@ -61,6 +68,8 @@ def descend(function: Callable, decode: Callable, start: dict[str, np.ndarray], 
         start: coordinates by name.
         steps: how many, 1 or more.
         rate: length of the first steps in a coordinate, > 0.
+        temperatures: if given, the objective is ``function(values, temperature)``, which falls geometrically from the
+            first to the last during the first three quarters of the steps; only the last quarter can be ``best``.
 
     Raises:
         ValueError: the objective or its gradient is not finite at the start, or raises one there.
@@ -86,10 +95,15 @@ def descend(function: Callable, decode: Callable, start: dict[str, np.ndarray], 
             return optax.apply_updates(at, change), memory
 
         evaluate = _Evaluation(function, decode)
+        # what is compared must be of one temperature
+        first, settling, cooling = 0, half, np.zeros((0,))
+        if temperatures is not None:
+            first = settling = steps - round(AVERAGED * steps)
+            cooling = np.append(np.geomspace(*temperatures, first + 1), np.full(steps - first, temperatures[1]))
         trace, path, flags = [], [], []
         for i in range(steps + 1):
             try:
-                step, gradient = evaluate(i, at)
+                step, gradient = evaluate(i, at, *cooling[i : i + 1])
             except ValueError:
                 if i == 0:
                     raise
@@ -104,14 +118,14 @@ def descend(function: Callable, decode: Callable, start: dict[str, np.ndarray], 
             path.append(at)
             if i < steps:
                 at, memory = advance(gradient, memory, at)
-        best = min(trace, key=lambda step: step.objective)
+        best = min(trace[first:] or trace[-1:], key=lambda step: step.objective)
         average = None
         if not flags:
             last = path[-max(1, round(AVERAGED * steps)) :]
-            average = evaluate(steps, jax.tree.map(lambda *z: jnp.mean(jnp.stack(z), axis=0), *last))[0]
+            average = evaluate(steps, jax.tree.map(lambda *z: jnp.mean(jnp.stack(z), axis=0), *last), *cooling[-1:])[0]
             best = min(best, average, key=lambda step: step.objective)
-            gained = trace[min(half, steps)].objective - best.objective
-            if _straight(path[half:]) and gained > SETTLED * abs(best.objective):
+            gained = trace[min(settling, steps)].objective - best.objective
+            if _straight(path[settling:]) and gained > SETTLED * abs(best.objective):
                 flags.append("not_converged")
     return Descent(trace[0], best, average, tuple(trace), tuple(flags))
 
@@ -121,26 +135,26 @@ class _Evaluation:
 
     def __init__(self, function: Callable, decode: Callable):
         self.decode = decode
-        self.plain = jax.value_and_grad(lambda z: function(decode(z)))
+        self.plain = jax.value_and_grad(lambda z, *temperature: function(decode(z), *temperature))
         self.chosen = None
 
-    def __call__(self, number: int, at) -> tuple[Step, Any]:
-        value, gradient = self._both(at)
+    def __call__(self, number: int, at, *temperature) -> tuple[Step, Any]:
+        value, gradient = self._both(at, *temperature)
         norm = np.sqrt(sum(float(jnp.vdot(g, g)) for g in gradient.values()))
         values = {name: np.asarray(x, np.float64)[()] for name, x in self.decode(at).items()}
         return Step(number, values, float(value), float(norm)), gradient
 
-    def _both(self, at):
+    def _both(self, *at):
         if self.chosen is None:
             compiled = jax.jit(self.plain)
             try:
-                found = compiled(at)
+                found = compiled(*at)
             except jax.errors.ConcretizationTypeError:
                 self.chosen = self.plain
             else:
                 self.chosen = compiled
                 return found
-        return self.chosen(at)
+        return self.chosen(*at)
 
 
 def _straight(path: list) -> bool:

@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Any
 
-from jaxq.engine.result import MEANING, SCHEMA, Metric, Result, aligned, finite, plain
+from jaxq.engine.result import MEANING, SCHEMA, Metric, Result, aligned, finite
 from jaxq.engine.system import System
-from jaxq.tuning.result import flat, save
+from jaxq.tuning.result import flat, plain_values, save
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Outcome:
         return [
             {
                 "start": number,
-                **flat(_plain(climb.end)),
+                **flat(plain_values(climb.end)),
                 "smooth": climb.smooth,
                 "searched": climb.searched,
                 self.metric: climb.result[self.metric].mean,
@@ -114,8 +114,8 @@ class Outcome:
             "level": self.level,
             "climbs": [
                 {
-                    "start": _plain(climb.start),
-                    "end": _plain(climb.end),
+                    "start": plain_values(climb.start),
+                    "end": plain_values(climb.end),
                     "smooth": finite(climb.smooth),
                     "searched": finite(climb.searched),
                     self.metric: climb.result[self.metric].to_dict(),
@@ -141,7 +141,3 @@ class Outcome:
         from jaxq.plotting.search import plot_outcome
 
         return plot_outcome(self, ax)
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: plain(x) for name, x in values.items()}

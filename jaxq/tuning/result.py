@@ -9,15 +9,16 @@ import numpy as np
 
 from jaxq.engine.result import MEANING as RUN_MEANING
 from jaxq.engine.result import SCHEMA, Metric, Result, aligned, check_path, finite, plain, replacing, write_csv
-from jaxq.engine.system import System
+from jaxq.engine.system import Optimum, System
 from jaxq.tuning import descent
 from jaxq.tuning.descent import Step
 
-WORSE = "worse_in_simulation"
+WORSE, SHORT_OF_KNOWN = "worse_in_simulation", "short_of_known"
 MEANING = {
     **RUN_MEANING,
     **descent.MEANING,
     WORSE: "the simulation says that the best parameters are worse than the start: the objective misleads here",
+    SHORT_OF_KNOWN: "the best parameters are worse than the known optimum; try other starts",
 }
 """What each flag of a `Tuning` means."""
 
@@ -59,12 +60,15 @@ class Tuning:
         system: its name.
         fixed: the fields that were not tuned.
         objective: name of the objective.
-        start, best: values, objective and norm of the gradient, in the coordinates of the descent (`Step`).
+        start, best: values, objective and norm of the gradient, in the coordinates of the descent (`Step`); the
+            objective is the metric itself where it can be evaluated (``hard``), the values of ``best`` are as printed.
         average: the mean of the last quarter of the iterates; None where the descent ended early.
-        trace: every iterate.
+        trace: every iterate, with the smooth objective at its temperature.
         verification: the simulation of start and best; None if it was not asked for or there is no metric.
         flags: what went wrong, in the descent or the runs; see `MEANING`.
         tuned: the system with the best parameters.
+        meaning: what the objective is, one line; it need not be the simulated metric that it stands for.
+        known: the optimum that is known without tuning, where there is one.
     """
 
     system: str
@@ -77,6 +81,8 @@ class Tuning:
     verification: Verification | None
     flags: tuple[str, ...]
     tuned: System = dataclasses.field(repr=False)
+    meaning: str = ""
+    known: Optimum | None = None
 
     @property
     def converged(self) -> bool:
@@ -92,7 +98,18 @@ class Tuning:
             "system": self.system,
             "fixed": self.fixed,
             "parameters": {name: _values(step) for name, step in known.items()},
-            "objective": {"name": self.objective, **{name: finite(step.objective) for name, step in known.items()}},
+            "objective": {
+                "name": self.objective,
+                "meaning": self.meaning,
+                **{name: finite(step.objective) for name, step in known.items()},
+            },
+            "known": None
+            if self.known is None
+            else {
+                "parameters": {name: plain(x) for name, x in self.known.values.items()},
+                "objective": self.known.objective,
+                "source": self.known.source,
+            },
             "verification": None if self.verification is None else self.verification.to_dict(),
             "trace": [
                 {
@@ -118,10 +135,20 @@ class Tuning:
             for s in self.trace
         ]
 
+    def objective_text(self) -> str:
+        """What the objective is, and that it is not what is simulated, in one line."""
+        check = self.verification
+        apart = "" if check is None else f"; it stands for the simulated {check.metric} and need not equal it"
+        return f"objective {self.objective}: {self.meaning}{apart}"
+
     def __str__(self) -> str:
         ends = {"start": self.start, "best": self.best}
         lines = [f"{self.system}  {self.objective}"]
         lines += aligned([{"": name, **columns(step), "objective": step.objective} for name, step in ends.items()])
+        lines.append(self.objective_text())
+        if self.known is not None:
+            shown = ", ".join(f"{name} {x:.6g}" for name, x in flat(plain_values(self.known.values)).items())
+            lines.append(f"known optimum: {shown}, objective {self.known.objective:.6g} ({self.known.source})")
         if self.verification is not None:
             gain = self.verification.gain
             shown = "withheld" if gain.mean is None else f"{gain.mean:.6g} +- {gain.half_width or 0:.2g}"
@@ -164,4 +191,9 @@ def flat(values: dict[str, Any]) -> dict[str, float]:
 
 
 def _values(step: Step) -> dict[str, Any]:
-    return {name: plain(value) for name, value in step.values.items()}
+    return plain_values(step.values)
+
+
+def plain_values(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields by name as JSON values."""
+    return {name: plain(value) for name, value in values.items()}

@@ -1,6 +1,7 @@
 """`search`: many starts, each climbed by a cooled gradient, finished without one, and checked on fresh randomness."""
 
 import dataclasses
+import math
 from typing import Any
 
 import jax
@@ -13,17 +14,15 @@ from jaxq.engine.result import Metric, describe
 from jaxq.engine.simulate import check_names, compare
 from jaxq.engine.system import Landscape, Search, System
 from jaxq.tuning.outcome import Climb, Outcome
+from jaxq.tuning.polish import by_simplex
+from jaxq.tuning.printed import printable
 from jaxq.tuning.tune import check_positive, check_replicas, check_whole
 
 STARTS, STEPS, RATE, LEVEL, EVENTS = 20, 300, 0.05, 0.99, 20_000
 _DECAYS = 0.7, 0.9
 """Of Adam's two means."""
-_WIDTHS = 0.3, 0.05
-"""Of the simplices with which a climb is finished, one after the other, in coordinates."""
-_EVALUATIONS = 75
-"""Of each, per coordinate, at most."""
-_FINE = 1e-5
-"""Relative change of the metric that ends a simplex."""
+DIGITS = 5
+"""Significant digits of the fields that are reported."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +53,9 @@ def search(
     """Look for values of a system's fields that beat its baseline, from many random starts.
 
     From each start the smooth metric is climbed by gradient (Adam) while its temperature falls geometrically; Nelder and
-    Mead's simplex then climbs the true metric on fixed paths; every end is simulated on fresh random numbers, paired
-    with the baseline. The intervals of the gains hold together for all starts (Bonferroni).
+    Mead's simplex then climbs the true metric on fixed paths. The end is rounded to the digits that are printed, a digit
+    away from any edge that it stands on, and simulated as it is printed on fresh random numbers, paired with the
+    baseline. The intervals of the gains hold together for all starts (Bonferroni).
 
     Args:
         system: the system; fields that are not looked for are kept.
@@ -71,8 +71,6 @@ def search(
 
     Raises:
         ValueError: the objective or an option is not allowed.
-
-    Source: simplex: Nelder and Mead (1965), The Computer Journal 7(4), 308-313.
 
     Example:
         >>> jaxq.search(jaxq.TolledQueues(service_rates=[0.5, 0.5], tolls=[4, 4]), starts=4).found
@@ -110,18 +108,17 @@ def solve(asked: Question, meter: Meter | None = None) -> Outcome:
         landscape = asked.search.landscape(asked.options.seed)
         starts = np.stack([landscape.start(rng) for _ in range(asked.starts)])
         climbed = climb(landscape, starts, asked.steps, asked.rate)
-        ends = [finish(landscape, z) for z in climbed]
-        decode = jax.jit(landscape.decode)
-        fields = [[_host(decode(z)) for z in (start, end)] for start, (end, _) in zip(starts, ends, strict=True)]
+        ends = [finish(landscape, z, asked.system) for z in climbed]
+        begun = [_host(landscape.decode(jnp.asarray(z))) for z in starts]
         smooth = [float(landscape.smooth(jnp.asarray(z), landscape.temperatures[1])) for z in climbed]
     baseline = asked.search.baseline()
-    systems = [asked.system.replace(**end) for _, end in fields]
+    systems = [asked.system.replace(**end) for end, _ in ends]
     results = compare([baseline, *systems], meter=meter, **asked.options.to_dict())
     metric = asked.search.metric
     rows = [row for row in results.differences if row["metric"] == metric]
     climbs = tuple(
         Climb(start, end, low, value, Metric(row["mean"], row["half_width"], row["level"]), result)
-        for (start, end), low, (_, value), row, result in zip(fields, smooth, ends, rows, results[1:], strict=True)
+        for start, low, (end, value), row, result in zip(begun, smooth, ends, rows, results[1:], strict=True)
     )
     best = max(range(asked.starts), key=lambda i: climbs[i].searched)
     return Outcome(
@@ -158,28 +155,19 @@ def climb(landscape: Landscape, starts: np.ndarray, steps: int, rate: float) -> 
     return np.asarray(run(jnp.asarray(starts)))
 
 
-def finish(landscape: Landscape, start: np.ndarray) -> tuple[np.ndarray, float]:
-    """The end of a climb without gradients, and the metric there on the landscape's paths."""
-    from scipy.optimize import minimize
+def finish(landscape: Landscape, start: np.ndarray, system: System) -> tuple[dict[str, Any], float]:
+    """The end of a climb without gradients, as it is printed, and the metric there on the landscape's paths."""
+    decode, hard = jax.jit(landscape.decode), jax.jit(landscape.hard)
+    end, _ = by_simplex(lambda z: float(hard(decode(z))), start)
 
-    hard: Any = jax.jit(landscape.hard)
-    at, value = start, float(hard(start))
-    for width in _WIDTHS:
-        simplex = at + np.vstack((np.zeros(at.size), width * np.eye(at.size)))
-        found: Any = minimize(
-            lambda z: -float(hard(z)),
-            at,
-            method="Nelder-Mead",
-            options={
-                "initial_simplex": simplex,
-                "maxfev": _EVALUATIONS * at.size,
-                "xatol": _FINE,
-                "fatol": _FINE * max(abs(value), _FINE),
-            },
-        )
-        if -found.fun > value:
-            at, value = found.x, -float(found.fun)
-    return at, value
+    def value(fields: dict[str, Any]) -> float:
+        try:
+            system.replace(**fields)
+        except ValueError:
+            return -math.inf
+        return float(hard(fields))
+
+    return printable(value, _host(decode(end)), DIGITS, landscape.shares, margin=True)
 
 
 def _host(fields: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -17,9 +17,15 @@ from jaxq.engine.simulate import check_names, compare
 from jaxq.engine.system import Objective, System
 from jaxq.tuning.descent import Step, descend, shown
 from jaxq.tuning.parametrise import bijection, start_coordinates
-from jaxq.tuning.result import WORSE, Tuning, Verification
+from jaxq.tuning.polish import by_simplex, over_jumps
+from jaxq.tuning.printed import printable
+from jaxq.tuning.result import SHORT_OF_KNOWN, WORSE, Tuning, Verification
 
 STEPS, RATE = 600, 0.1
+DIGITS = 6
+"""Significant digits of the best values."""
+SHORT = 1e-4
+"""Relative distance from a known optimum that is none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +55,9 @@ def tune(
 ) -> Tuning:
     """Tune fields of a system by gradient, and check the gain by simulating start and best on common random numbers.
 
-    The descent is deterministic: the random words of the check are the first that are drawn.
+    The descent is deterministic: the random words of the check are the first that are drawn. Where the metric has jumps
+    the objective is smoothed less and less, and the last steps are by the metric itself: over its known jumps, then by a
+    simplex. The best values are rounded to the 6 digits that are printed; their objective and the check are of these.
 
     Args:
         system: the system; its other fields are kept.
@@ -96,6 +104,8 @@ def prepare(
     fields = {n: chosen.unset.get(n) if getattr(system, n) is None else getattr(system, n) for n in names}
     values = {n: _start_value(n, declared[n], given.get(n, fields[n])) for n in names}
     first = system.replace(**values)
+    if chosen.hard is not None or chosen.optimum is not None:
+        chosen = choose_objective(first, name)[1]
     with jax.enable_x64(True):
         there = float(chosen.function(dict(values)))
     if not math.isfinite(there):
@@ -114,8 +124,10 @@ def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
     bijections = {name: bijection(declared[name], value) for name, value in problem.start.items()}
     sign = -1.0 if problem.objective.maximise else 1.0
 
-    def function(values):
-        return sign * problem.objective.function(values)
+    objective = problem.objective
+
+    def function(values, *temperature):
+        return sign * objective.function(values, *temperature)
 
     def decode(at):
         return {name: bijections[name].value(z) for name, z in at.items()}
@@ -126,11 +138,21 @@ def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
         return dataclasses.replace(step, values=values, objective=sign * step.objective)
 
     start = {name: start_coordinates(name, declared[name], value) for name, value in problem.start.items()}
-    found = descend(function, decode, start, problem.steps, problem.rate)
-    tuned = problem.system.replace(**shown_as(found.best).values)
-    verification, flags = None, list(found.flags)
-    if problem.options is not None and problem.objective.metric is not None:
-        verification = _verify(problem, tuned, problem.objective.metric, problem.options, meter)
+    with jax.enable_x64(True):
+        found = descend(function, decode, start, problem.steps, problem.rate, objective.temperatures)
+        best, flags = _end(problem, shown_as(found.best), decode, start), list(found.flags)
+        first = shown_as(found.start)
+        if objective.hard is not None:
+            first = dataclasses.replace(first, objective=objective.hard(first.values))
+            # the last steps have come to rest
+            flags = [flag for flag in flags if flag != "not_converged"]
+    known = None if objective.optimum is None else objective.optimum()
+    if known is not None and -sign * (known.objective - best.objective) > SHORT * abs(known.objective):
+        flags.append(SHORT_OF_KNOWN)
+    tuned = problem.system.replace(**best.values)
+    verification = None
+    if problem.options is not None and objective.metric is not None:
+        verification = _verify(problem, tuned, objective.metric, problem.options, meter)
         flags += [*verification.start.flags, *verification.best.flags]
         if verification.sure and (verification.gain.mean or 0.0) < 0:
             flags.append(WORSE)
@@ -138,14 +160,50 @@ def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
         problem.system.title(),
         {name: value for name, value in describe(problem.system).items() if name not in problem.start},
         problem.name,
-        shown_as(found.start),
-        shown_as(found.best),
+        first,
+        best,
         None if found.average is None else shown_as(found.average),
         tuple(map(shown_as, found.trace)),
         verification,
         tuple(dict.fromkeys(flags)),
         tuned,
+        objective.doc,
+        known,
     )
+
+
+def _end(problem: Problem, best: Step, decode: Callable, coordinates: dict[str, np.ndarray]) -> Step:
+    """The best step polished, where the objective has a true metric, and as it is printed."""
+    objective, declared = problem.objective, rules(type(problem.system))
+    shares = [name for name in best.values if declared[name].simplex]
+    sign = 1.0 if objective.maximise else -1.0
+    evaluate = objective.function if objective.hard is None else objective.hard
+
+    def value(fields: dict[str, Any]) -> float:
+        try:
+            problem.system.replace(**fields)
+            return sign * float(evaluate(fields))
+        except ValueError:
+            return -math.inf
+
+    if objective.hard is None:
+        fields, worth = printable(value, best.values, DIGITS, shares, moved=False)
+        return dataclasses.replace(best, values=fields, objective=sign * worth) if math.isfinite(worth) else best
+    names, shapes = list(coordinates), {name: np.shape(z) for name, z in coordinates.items()}
+    ends = np.cumsum([np.size(z) for z in coordinates.values()])
+
+    def fields_at(z: np.ndarray) -> dict[str, Any]:
+        parts = zip(names, np.split(z, ends[:-1]), strict=True)
+        found = decode({name: part.reshape(shapes[name]) for name, part in parts})
+        return {name: np.asarray(x, np.float64)[()] for name, x in found.items()}
+
+    def coordinates_of(fields: dict[str, Any]) -> np.ndarray:
+        return np.concatenate([np.ravel(start_coordinates(n, declared[n], fields[n])) for n in names])
+
+    fields, _ = over_jumps(value, best.values, objective.jumps)
+    fields = fields_at(by_simplex(lambda z: value(fields_at(z)), coordinates_of(fields))[0])
+    fields, worth = printable(value, fields, DIGITS, shares, margin=not objective.exact)
+    return dataclasses.replace(best, values=fields, objective=sign * worth)
 
 
 def choose_objective(system: System, name: str | None) -> tuple[str, Objective]:

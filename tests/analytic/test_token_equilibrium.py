@@ -13,6 +13,7 @@ from jaxq.analytic.token_equilibrium import (
     induced_wait,
     minimum_servers,
 )
+from jaxq.analytic.token_pool_modes import pool_queue_estimate
 from jaxq.analytic.token_pool_queue import policy_pool_queue
 
 
@@ -117,10 +118,38 @@ def test_minimum_servers_of_complete_pooling() -> None:
     assert minimum_servers(0.8, 0.8, wait=0.5) == 10
 
 
-@pytest.mark.parametrize("phi", [0.65, 0.75])
+@pytest.mark.parametrize("phi", [0.6, 0.65, 0.75])
 def test_minimum_servers_of_partial_pooling(phi: float) -> None:
     servers = minimum_servers(0.8, phi)
     assert induced_wait(servers, 0.8, phi)[0] <= 1 < induced_wait(servers - 1, 0.8, phi)[0]
+
+
+@pytest.mark.parametrize(("rho", "phi"), [(0.5, 0.05), (0.6, 0.3), (0.3, 0.02)])
+def test_minimum_servers_of_few_tokens_is_that_of_the_chain_of_all_phases(rho: float, phi: float) -> None:
+    servers = minimum_servers(rho, phi)
+    assert induced_wait(servers, rho, phi)[0] <= 1 < induced_wait(servers - 1, rho, phi)[0]
+
+
+@pytest.mark.parametrize(("rho", "phi"), [(0.8, 0.3), (0.9, 0.5)])
+def test_minimum_servers_beyond_the_phases_that_can_be_counted(rho: float, phi: float) -> None:
+    # the wait is about 1 / N, so that N and N - 1 differ by far more than order 3 and order 4 do
+    servers = minimum_servers(rho, phi)
+    k, mix, offer = best_response(rho, phi)
+    requests = fluid_rates(rho, phi)[0]
+    for order in (3, 4):
+        enough, few = (
+            pool_queue_estimate(n, rho, k, mix, offer, order)[0] / (n * requests) for n in (servers, servers - 1)
+        )
+        assert enough < 1 < few
+    with pytest.raises(ValueError, match=r"phases"):
+        policy_pool_queue(servers, rho, k, mix, offer)
+
+
+@pytest.mark.parametrize(("rho", "phi", "least"), [(0.95, 0.05, 20), (0.99, 0.05, 100)])
+def test_minimum_servers_has_a_reason_where_servers_keep_many_jobs(rho: float, phi: float, least: int) -> None:
+    k = best_response(rho, phi)[0]
+    with pytest.raises(ValueError, match=rf"phi = {phi} with .* up to k = {k} jobs .* at least {least} are needed"):
+        minimum_servers(rho, phi)
 
 
 def test_rejected_arguments() -> None:

@@ -26,7 +26,7 @@ def test_the_true_revenue_of_the_landscape_is_that_of_the_simulation(information
     assert fields["service_rates"].sum() == pytest.approx(1.0)
     result = jaxq.simulate(system.replace(**fields), replicas=256, events=8000)["revenue"]
     assert result.half_width < 0.01 * result.mean
-    assert float(found.hard(jnp.asarray(z))) == pytest.approx(result.mean, rel=0.03)
+    assert float(found.hard(found.decode(jnp.asarray(z)))) == pytest.approx(result.mean, rel=0.03)
 
 
 def test_with_lengths_visible_it_is_the_exact_chain():
@@ -35,7 +35,7 @@ def test_with_lengths_visible_it_is_the_exact_chain():
         found = landscape(system, 0)
         z = jnp.asarray([0.405465, 0.0, -0.6, -1.2])
         fields = {name: tuple(np.asarray(x).tolist()) for name, x in found.decode(z).items()}
-        value = float(found.hard(z))
+        value = float(found.hard(found.decode(z)))
         assert np.all(np.isfinite(jax.grad(found.smooth)(z, found.temperatures[1])))
     assert value == pytest.approx(visible(*TWO.values(), **fields)["revenue"], rel=1e-4)
 
@@ -70,6 +70,26 @@ def test_unequal_tolls_gain_where_a_class_is_in_haste():
     assert found.found and found.sure >= 1 and best.gain.level == pytest.approx(1 - 0.01 / 6)
     assert best.gain.mean - best.gain.half_width > 0.08
     assert np.ptp(best.end["tolls"]) > 5 and "gain in revenue" in found.verdict()
+
+
+def test_the_design_that_is_printed_can_be_typed_in():
+    """It stands where class 1 is about to leave: rates .76391, .23609 and tolls 9.7638, 2.6675 earn .6167, not 3.18."""
+    market = jaxq.TolledQueues(arrival_rates=[0.4, 1.0], rewards=[15.0, 3.0], waiting_costs=[4.0, 0.05], **HALVES)
+    found = jaxq.search(market, **SHORT | {"starts": 2})
+    best = found.climbs[found.best]
+    assert best.searched > 3.1
+    for climb in found.climbs:
+        assert climb.end["service_rates"].sum() == pytest.approx(1, abs=1e-12)
+        for x in (*climb.end["service_rates"], *climb.end["tolls"]):
+            assert float(f"{x:.5g}") == x
+    typed = {name: [float(f"{x:.5g}") for x in best.end[name]] for name in ("service_rates", "tolls")}
+    revenue = jaxq.simulate(market.replace(**typed), replicas=256, events=8000)["revenue"]
+    assert revenue.half_width < 0.02 and revenue.mean == pytest.approx(best.searched, abs=0.05)
+    # a printed unit further it is kept as well
+    hard = landscape(market, 1).hard
+    for j in (0, 1):
+        tolls = best.end["tolls"] + 1e-4 * (np.arange(2) == j)
+        assert float(hard({**best.end, "tolls": tolls})) > 3.1
 
 
 def test_no_gain_is_claimed_for_one_class_of_unit_sizes():

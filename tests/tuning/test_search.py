@@ -37,7 +37,7 @@ class Hills(jaxq.System):
                 decode=lambda z: {"place": 1 / (1 + jnp.exp(-z))},
                 start=lambda rng: rng.normal(size=1),
                 smooth=lambda z, temperature: _smooth(1 / (1 + jnp.exp(-z[0])), temperature),
-                hard=lambda z: _height(1 / (1 + jnp.exp(-z[0]))),
+                hard=lambda fields: _height(jnp.ravel(fields["place"])[0]),
                 temperatures=(0.2, 0.01),
             )
 
@@ -81,7 +81,7 @@ def test_climbing_and_finishing_apart():
     landscape = Hills().searches()["summit"].landscape(0)
     ends = climb(landscape, np.array([[-3.0], [1.0]]), 300, 0.1)
     assert 1 / (1 + np.exp(-ends[:, 0])) == pytest.approx([0.2, 0.75], abs=0.02)
-    value = finish(landscape, ends[1])[1]
+    value = finish(landscape, ends[1], Hills())[1]
     assert value == pytest.approx(2.0, abs=1e-3) and value <= 2
 
 

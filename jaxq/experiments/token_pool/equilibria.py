@@ -10,7 +10,9 @@ from jaxq.experiments.token_pool.paper import PAPER, REPLICAS
 from jaxq.systems.token_pool.model import TokenPool
 from jaxq.systems.token_pool.policy import ThresholdPolicy
 
-ARRIVAL_RATE, PHIS, MARKETS, PHASES = 0.8, (0.6, 0.8), (4, 5, 10, 20), 400
+ARRIVAL_RATE, PHIS, MARKETS = 0.8, (0.6, 0.8), (4, 5, 10, 20)
+PHASES, QUICK_PHASES = 400, 100
+"""Of the servers' queues: thresholds with more are not examined. The time grows with their cube."""
 HIGHEST = 3
 """Equilibria up to this threshold are simulated; beyond it waits are long."""
 
@@ -19,11 +21,11 @@ def compute(run: Run) -> Findings:
     """All w in H(w) with few phases, then every server plays the policy that is optimal for w."""
     points, results, rows = [], Results(), []
     for phi in PHIS[1:] if run.quick else PHIS:
+        least = minimum_servers(ARRIVAL_RATE, phi)
         for servers in MARKETS[:3] if run.quick else MARKETS:
             with run.work():
                 run.show(f"equilibria: phi {phi}, {servers} servers")
-                found, complete_to = equilibria(servers, ARRIVAL_RATE, phi, PHASES)
-            least = minimum_servers(ARRIVAL_RATE, phi)
+                found, complete_to = equilibria(servers, ARRIVAL_RATE, phi, QUICK_PHASES if run.quick else PHASES)
             market = {"phi": phi, "servers": servers}
             note = {"complete_to_wait": complete_to if complete_to < 1e300 else "all", "least_servers": least}
             if not found:

@@ -60,23 +60,30 @@ def landscape(system: TolledQueues, seed: int) -> Landscape:
         tolls = rng.uniform(size=m)
         return np.concatenate((np.log(rng.dirichlet(np.ones(m))), np.log(tolls / (1 - tolls))))
 
-    smooth, exact = smooth_revenue(system, seed), COLD * top
-    hard = smooth
-    if not _by_length(system):
-        hard, exact = _along_paths(system, seed + 1, HARD), 0
+    smooth = smooth_revenue(system, seed)
     first, last = (top * share for share in TEMPERATURES)
     return Landscape(
         decode,
         start,
         lambda z, temperature: smooth(decode(z), temperature),
-        lambda z: hard(decode(z), exact),
+        true_revenue(system, seed + 1),
         (first, last),
+        ("service_rates",),
     )
 
 
 def smooth_revenue(system: TolledQueues, seed: int):
     """(service_rates and tolls by name, temperature) -> revenue: of the chain of lengths, or along paths."""
     return _chain(system) if _by_length(system) else _along_paths(system, seed, SMOOTH)
+
+
+def true_revenue(system: TolledQueues, seed: int):
+    """service_rates and tolls by name -> revenue: of the chain of lengths, nearly cold, or along paths."""
+    if _by_length(system):
+        chain, cold = _chain(system), COLD * float(np.max(system.rewards))
+        return lambda fields: chain(fields, cold)
+    paths = _along_paths(system, seed, HARD)
+    return lambda fields: paths(fields, 0)
 
 
 def searchable(system: TolledQueues) -> bool:
