@@ -8,8 +8,6 @@ twice. All points run side by side for the same number of events, on the same ra
 import itertools
 import math
 import platform
-import signal
-import threading
 import time
 from collections.abc import Mapping, Sequence
 
@@ -19,6 +17,7 @@ import numpy as np
 from jaxq.engine import judge
 from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
+from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import FIRST_LOOK, default_replicas
 from jaxq.engine.options import Options
 from jaxq.engine.program import initial_rate, lanes_bytes, names
@@ -143,41 +142,49 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
         expected = min(expected, math.ceil(options.horizon * max(initial_rate(system) for system in systems)))
     meter.start(description)
     try:
+        points = [[systems[i] for i in members] for members in groups.values()]
+        checkpoint = Checkpoint(points, replicas, options)
         stacks = [
             Stack(
-                [systems[i] for i in members],
+                members,
                 replicas,
                 options.seed,
                 devices,
                 batch=options.batch,
                 events=min(expected, options.max_events // (len(systems) * replicas)),
                 histograms=tuple(options.quantile_probabilities()),
+                **checkpoint.layout(i),
             )
-            for members in groups.values()
+            for i, members in enumerate(points)
         ]
-        checkpoint = None
-        if options.checkpoint is not None:
-            checkpoint = Checkpoint(options.checkpoint, stacks, options.seed)
-            checkpoint.restore()
-        outcome = _Loop(stacks, options, meter, checkpoint).run()
+        checkpoint.restore(stacks)
+        loop = _Loop(stacks, options, meter, checkpoint)
+        with Interrupt() as interrupt:
+            loop.run(interrupt)
+            order = [i for members in groups.values() for i in members]
+            return conclude(loop, order, replicas, devices, varied)
     finally:
         meter.close()
-    results: list[Result | None] = [None] * len(systems)
+
+
+def conclude(loop: "_Loop", order: Sequence[int], replicas: int, devices: tuple, varied) -> Results:
+    """The results of a run that has ended; ``order``: the number of each point of the loop among the systems."""
+    options = loop.options
+    results: list[Result | None] = [None] * len(order)
     info = {
         "replicas": replicas,
         "seed": options.seed,
         "level": options.level,
-        "seconds": outcome.seconds,
-        "compile_seconds": sum(stack.compile_seconds for stack in stacks),
-        "ns_per_event": 1e9 * outcome.seconds / outcome.total_events,
+        "seconds": loop.seconds,
+        "compile_seconds": sum(stack.compile_seconds for stack in loop.stacks),
+        "ns_per_event": 1e9 * loop.seconds / (loop.total_events - loop.resumed or loop.total_events),
         "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in devices],
         "versions": versions(),
         "options": {k: plain(v) if not isinstance(v, tuple) else list(v) for k, v in options.to_dict().items()},
+        **loop.checkpoint.report(),
     }
-    order = [i for members in groups.values() for i in members]
-    for index, (i, (stack, point)) in enumerate(zip(order, outcome.points, strict=True)):
-        verdict = outcome.verdicts[index]
-        results[i] = judge.conclude(stack, point, options, verdict, outcome.flags(index), info, varied)
+    for index, (i, (stack, point)) in enumerate(zip(order, loop.points, strict=True)):
+        results[i] = judge.conclude(stack, point, options, loop.verdicts[index], loop.flags(index), info, varied)
     return Results(results)
 
 
@@ -203,61 +210,44 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-class _Interrupt:
-    """Turns the first Ctrl-C into a flag that the loop reads; the second raises."""
-
-    def __init__(self):
-        self.heard = False
-
-    def __enter__(self):
-        self._old = None
-        if threading.current_thread() is threading.main_thread():
-            self._old = signal.signal(signal.SIGINT, self._hear)
-        return self
-
-    def _hear(self, *_):
-        if self.heard:
-            raise KeyboardInterrupt
-        self.heard = True
-
-    def __exit__(self, *_):
-        if self._old is not None:
-            signal.signal(signal.SIGINT, self._old)
-
-
 class _Loop:
     """Launches all stacks in lockstep until the stop rule is met; lengths are events per replica."""
 
-    def __init__(self, stacks: list[Stack], options: Options, meter: Meter, checkpoint: Checkpoint | None):
+    def __init__(self, stacks: list[Stack], options: Options, meter: Meter, checkpoint: Checkpoint):
         self.stacks, self.options, self.meter, self.checkpoint = stacks, options, meter, checkpoint
         self.points = [(stack, point) for stack in stacks for point in range(len(stack.systems))]
         self.verdicts: list[judge.Verdict] = []
         self.missing: list[str | None] = []
         self.stopped: str | None = None
         self.wanted = options.events
+        if options.horizon is not None:
+            self.wanted = checkpoint.progress.get("wanted", self.wanted)
         self.seconds = 0.0
+        self.resumed = self.total_events
 
     @property
     def total_events(self) -> int:
         """Events so far over all points and replicas."""
         return sum(stack.events * stack.rows for stack in self.stacks)
 
-    def run(self) -> "_Loop":
+    def run(self, interrupt: Interrupt) -> None:
+        """Run to the end. A run that is resumed first goes on to where it would have looked at itself next."""
         given = 0 if isinstance(self.options.warmup, str) else math.ceil(self.options.warmup)
         look = FIRST_LOOK * max(stack.layout.events_per_block for stack in self.stacks)
-        goal: int | None = (self.wanted or look) + given
+        goal: int | None = self.checkpoint.progress.get("goal", (self.wanted or look) + given)
         began = time.perf_counter()
-        with _Interrupt() as interrupt:
-            while goal is not None:
-                self._advance(goal, began, interrupt)
-                self._look()
-                goal = None if self.stopped else self._next_goal()
-        if self.checkpoint:
+        while goal is not None:
+            self.checkpoint.progress = {"goal": goal, "wanted": self.wanted}
+            self._advance(goal, began, interrupt)
+            if self.stopped:
+                self.checkpoint.save(now=True)
+            self._look()
+            goal = None if self.stopped else self._next_goal()
+        if not self.stopped:
             self.checkpoint.save(now=True)
         self.seconds = time.perf_counter() - began
-        return self
 
-    def _advance(self, goal: int, began: float, interrupt: _Interrupt) -> None:
+    def _advance(self, goal: int, began: float, interrupt: Interrupt) -> None:
         options = self.options
         waiting_for = next((m for m in self.missing if m), "the first look")
         while any(stack.events < goal for stack in self.stacks):
@@ -275,8 +265,7 @@ class _Loop:
                     stack.launch()
             self.seconds = time.perf_counter() - began
             self.meter.update(Progress(self.total_events, self.seconds, waiting_for))
-            if self.checkpoint:
-                self.checkpoint.save()
+            self.checkpoint.save()
         if interrupt.heard:
             self.stopped = "unfinished"
 
