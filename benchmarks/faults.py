@@ -3,11 +3,11 @@
     python benchmarks/faults.py                          # 1000 SIGKILLs, 200 SIGTERMs and SIGINTs
     python benchmarks/faults.py --kills 20 --terms 10
 
-A command with a checkpoint is started, killed after a random part of its run, and started again, until it ends by itself. After
-each kill the checkpoint must be whole, and hold all that was saved when the process last said so. After a SIGTERM or SIGINT
-the command must have ended with exit code 130, a result marked ``unfinished`` (or, before there is anything to report, none)
-and a checkpoint of all that ran. At the end the result must be, bit for bit, that of a run that was never stopped, and nothing
-but the files that were asked for may be there.
+A command with a checkpoint is started, killed after a random part of its run, and started again, until it ends by
+itself. After each kill the checkpoint must be whole, and hold all that was saved when the process last said so. After a
+SIGTERM or SIGINT the command must have ended with exit code 130, a result marked ``unfinished`` (or, before there is
+anything to report, none) and a checkpoint of all that ran. At the end the result must be, bit for bit, that of a run
+that was never stopped, and nothing but the files that were asked for may be there.
 
 Processes are forked from one that has imported jaxq and started no device; compiled programs come from a cache.
 """
@@ -27,19 +27,24 @@ from pathlib import Path
 import jax
 
 import jaxq
+import jaxq.cli.app  # so that no child has to
+import jaxq.cli.grids
+import jaxq.cli.tables
 from jaxq.__main__ import main
 from jaxq.cli import plan, startup
 from jaxq.engine import checkpoint
 from jaxq.engine.files import read_npz
 from jaxq.engine.progress import Silent
 
-SIZE = ["--replicas", "64", "--devices", "1", "--quiet"]
+SIZE = ["--devices", "1", "--quiet"]
 CASES = {
-    "events": ["run", "mmc", "--arrival-rate", "0.9", "--events", "1e7"],
-    "precision": ["run", "mmc", "--arrival-rate", "0.9", "--precision", "0.006"],
-    "quantiles": ["run", "mg1", "--arrival-rate", "0.8", "--events", "1e5", "--quantiles", "waiting_time"],
-    "sweep": ["sweep", "mmc", "--arrival-rate", "0.5:0.9:3", "--events", "3e6"],
-    "two programs": ["compare", "mmc", "--arrival-rate", "0.9", "--capacity", "none,20", "--events", "4e6"],
+    "events": ["run", "mmc", "--arrival-rate", "0.9", "--events", "1e7", "--replicas", "64"],
+    "precision": ["run", "mmc", "--arrival-rate", "0.9", "--precision", "0.006", "--replicas", "64"],
+    "quantiles": ["run", "mmc", "--arrival-rate", "0.8", "--quantiles", "queue", "--events", "3e5", "--replicas", "32"],
+    "sweep": ["sweep", "mmc", "--arrival-rate", "0.5:0.9:3", "--events", "3e6", "--replicas", "64"],
+    "two programs": [
+        *("compare", "mmc", "--arrival-rate", "0.9", "--capacity", "none,20", "--events", "4e6", "--replicas", "64"),
+    ],
 }
 SEEDS = 3
 MARK = struct.Struct("=cd")

@@ -64,16 +64,16 @@ class Checkpoint:
             self._read(self.path, len(groups))
 
     def _read(self, path: str, groups: int) -> None:
+        if not Path(path).is_file():
+            raise ValueError(f"checkpoint = {path}: is no file")
         try:
             self._found = read_npz(path)
             header = json.loads(str(self._found["checkpoint"]))
             theirs, self.progress = header["question"], dict(header["progress"])
             self._layouts = [{name: int(layout[name]) for name in LENGTHS} for layout in header["layouts"]]
-        except KeyError:
-            raise ValueError(f"checkpoint = {path}: is no checkpoint; give another file or remove it") from None
         except OSError as error:
             raise ValueError(f"checkpoint = {path}: cannot be read ({reason(error)})") from None
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise _damaged(path) from None
         # as they come out of the file: a tuple is a list, a float its shortest text
         mine = json.loads(json.dumps(self._question))

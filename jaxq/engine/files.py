@@ -31,7 +31,8 @@ def check_path(name: str, path, endings: tuple[str, ...] = ENDINGS) -> None:
         raise ValueError(f"{name} = {path}: the folder {target.parent} must exist")
     if target.is_dir():
         raise ValueError(f"{name} = {path}: is a folder")
-    check_folder(name, path, target.parent)
+    if target.is_file() or not target.exists():  # a device or a pipe is written to where it is
+        check_folder(name, path, target.parent)
 
 
 def check_folder(name: str, path, folder: Path) -> None:
@@ -111,7 +112,7 @@ def write_npz(path, arrays: dict[str, Any]) -> None:
 def read_npz(path) -> dict[str, np.ndarray]:
     """The arrays of an NPZ file by name; pickles are never loaded. ValueError, whatever is wrong with the content."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as data, np.load(data, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except OSError:
         raise

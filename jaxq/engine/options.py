@@ -83,8 +83,7 @@ class Options:
             _whole(self, name)
         for name in ("horizon", "precision", "time_limit", "checkpoint_every"):
             value = getattr(self, name)
-            optional = name != "checkpoint_every"
-            if not (value is None and optional) and not (_is_number(value) and value > 0):
+            if value is not None and not (_is_number(value) and value > 0):
                 raise ValueError(f"{name} = {value}: must be a number > 0")
         if not (_is_number(self.level) and 0 < self.level < 1):
             raise ValueError(f"level = {self.level}: must be a number > 0 and < 1")
@@ -105,6 +104,8 @@ class Options:
         if self.wants_precision and self.replicas is not None and self.replicas < 30:
             raise ValueError(f"replicas = {self.replicas}: a precision stop needs at least 30 (or give events)")
         self.quantile_probabilities()
+        if self.checkpoint_every is None:
+            raise ValueError("checkpoint_every = None: must be a number > 0")
         if self.checkpoint is not None:
             check_path("checkpoint", self.checkpoint, (".npz",))
             object.__setattr__(self, "checkpoint", str(self.checkpoint))
