@@ -1,5 +1,9 @@
 """jaxq: Monte Carlo for queueing systems on JAX."""
 
+from jaxq.cli import startup as _startup  # noqa: F401 - first: it hears Ctrl-C during the other imports
+
+# isort: split
+
 from importlib.metadata import version as _version
 
 from jaxq.engine.check import check as check

@@ -1,5 +1,10 @@
 """The typer application and the one place where exceptions become exit codes."""
 
+import contextlib
+import os
+import signal
+import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -8,14 +13,15 @@ import typer
 from typer.core import TyperGroup
 
 from jaxq.cli.catalogue import list_systems
-from jaxq.cli.console import print_line
-from jaxq.cli.errors import BadInput, suggestion
+from jaxq.cli.console import Stdout, print_line
+from jaxq.cli.errors import NOTHING, BadInput, suggestion
 from jaxq.cli.group import HELP, SystemGroup
 from jaxq.cli.machine import info
 from jaxq.cli.reproduction import reproduce
 from jaxq.cli.staffing import staffing
 from jaxq.cli.validation import validate
 from jaxq.cli.verbs import VERBS
+from jaxq.engine import interrupt
 
 OK, INTERRUPTED = 0, 130
 
@@ -36,7 +42,7 @@ def root(version: Version = False) -> None:
     """Monte Carlo for queueing systems on JAX.
 
     Results go to stdout, everything else to stderr. Exit codes: 0 ok, 1 validation failed, 2 bad input, 3 a result
-    carries a flag, 130 interrupted. For the fields of a system: jaxq run mmc --help.
+    carries a flag, 130 interrupted by Ctrl-C or SIGTERM. For the fields of a system: jaxq run mmc --help.
     """
 
 
@@ -73,14 +79,20 @@ def build() -> typer.Typer:
 
 def call(argv: Sequence[str]) -> int:
     """Run a command line; returns the exit code. Bad input is one line on stderr; a bug keeps its traceback."""
-    shown = warnings.showwarning
-    warnings.showwarning = _show_warning
+    shown, unraisable = warnings.showwarning, sys.unraisablehook
+    warnings.showwarning, sys.unraisablehook = _show_warning, _unraisable
     try:
-        command = typer.main.get_command(build())
-        code = command.main(args=list(argv) or ["--help"], prog_name="jaxq", standalone_mode=False)
+        with interrupt.handling(_hear), contextlib.redirect_stdout(Stdout(sys.stdout)):
+            command = typer.main.get_command(build())
+            # not its main(), which has another line, or none, and other exit codes for what is caught here
+            with command.make_context("jaxq", list(argv) or ["--help"]) as context:
+                code = command.invoke(context)
+            sys.stdout.flush()
         return code if isinstance(code, int) else OK
+    except typer.Exit as end:
+        return end.exit_code
     except KeyboardInterrupt:
-        print_line("error", "interrupted")
+        print_line("error", NOTHING)
         return INTERRUPTED
     except Exception as error:
         if not hasattr(error, "format_message"):
@@ -88,7 +100,23 @@ def call(argv: Sequence[str]) -> int:
         print_line("error", message(error))
         return getattr(error, "code", 2)
     finally:
-        warnings.showwarning = shown
+        warnings.showwarning, sys.unraisablehook = shown, unraisable
+
+
+def _hear(*_) -> None:
+    """Ctrl-C or SIGTERM where no run hears it; a second one within a second changes nothing."""
+    if not interrupt.patient():
+        interrupt.note()
+        raise KeyboardInterrupt
+
+
+def _unraisable(problem: Any) -> None:
+    """Where an exception is lost, as in a callback of the garbage collector, Ctrl-C is heard once more a moment later."""
+    if not issubclass(problem.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(problem)
+        return
+    interrupt.forget()
+    threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 
 def message(error: Any) -> str:

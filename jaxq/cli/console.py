@@ -1,10 +1,44 @@
 """Consoles: results on stdout, everything else on stderr."""
 
+import contextlib
+import os
 import sys
 from typing import Any
 
+from jaxq.cli.errors import CannotPrint
+from jaxq.engine.files import reason
+
 WIDE = 100_000
 """Columns where stdout is a file or a pipe, so that no line is cut or folded."""
+
+
+class Stdout:
+    """A stream that results are printed on; what it cannot take is `CannotPrint`, and then nothing more is tried."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def isatty(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        return self._do("write", text)
+
+    def flush(self) -> None:
+        self._do("flush")
+
+    def _do(self, method: str, *args: Any) -> Any:
+        if self._stream is None:
+            raise CannotPrint("stdout: is closed")
+        try:
+            return getattr(self._stream, method)(*args)
+        except OSError as error:
+            with contextlib.suppress(OSError, ValueError):  # or the interpreter tries again when it ends
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            raise CannotPrint(f"stdout: {reason(error)}") from None
 
 
 def stdout_console() -> Any:

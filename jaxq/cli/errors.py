@@ -4,6 +4,8 @@ import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
 
+NOTHING = "interrupted; there is no result to save"
+
 
 class CommandError(Exception):
     """A line for stderr and an exit code. ``format_message`` is what `jaxq.cli.app.call` looks for."""
@@ -19,8 +21,12 @@ class BadInput(CommandError):
     """An option, a field or an experiment file is not allowed: exit code 2."""
 
 
+class CannotPrint(CommandError):
+    """stdout is closed, or full: exit code 2."""
+
+
 class Interrupted(CommandError):
-    """Ctrl-C before there was anything to report: exit code 130."""
+    """Ctrl-C or SIGTERM before there was anything to report: exit code 130."""
 
     code = 130
 
@@ -31,7 +37,7 @@ def interruptible():
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted("interrupted; there is no result to save") from None
+        raise Interrupted(NOTHING) from None
 
 
 @contextlib.contextmanager

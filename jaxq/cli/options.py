@@ -4,11 +4,11 @@ import dataclasses
 import inspect
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import typer
 
+from jaxq.engine.files import check_path
 from jaxq.engine.options import Options
 
 RESULT_ENDINGS = (".json", ".csv", ".npz")
@@ -45,7 +45,8 @@ SHARED = {
     "devices": SharedOption("devices to use  [default: all]"),
     "batch": SharedOption("replicas per launch, to bound the memory of a very large run  [default: all]"),
     "quantiles": SharedOption("quantiles of a quantity: name or name:0.5,0.99; repeatable", "TARGET", True),
-    "checkpoint": SharedOption("save the run to an .npz file every minute, and resume from it if it exists", "FILE"),
+    "checkpoint": SharedOption("save the run to an .npz file now and then, and resume from it if it exists", "FILE"),
+    "checkpoint_every": SharedOption("seconds between two saves of --checkpoint  [default: 60]"),
     "times": SharedOption("times to report: start:stop:count (ends included) or a,b,c  [required]", "TIMES"),
     "keep_paths": SharedOption("keep the paths of the first so many replicas  [default: 0]"),
     "totals": SharedOption("also time averages and counts over [0, t] (a terminating run)", None),
@@ -114,8 +115,6 @@ def build_options(given: Mapping[str, Any]) -> Options:
             chosen[name] = texts(name, value)
         else:
             chosen[name] = value if name in TEXT else number(value)
-    if "checkpoint" in chosen:
-        check_file("checkpoint", chosen["checkpoint"], (".npz",))
     return Options(**chosen)
 
 
@@ -146,20 +145,13 @@ class Output:
                 raise ValueError(f"{name} = {flags[name]}: must be true or false")
         output = cls(texts("out", given.get("out", ())), given.get("plot"), **flags)
         for path in output.files:
-            check_file("out", path, RESULT_ENDINGS)
+            check_path("out", path, RESULT_ENDINGS)
         if output.plot is not None:
-            check_file("plot", output.plot, PLOT_ENDINGS)
+            check_path("plot", output.plot, PLOT_ENDINGS)
+        written = [("checkpoint", given.get("checkpoint")), ("plot", output.plot), *(("out", x) for x in output.files)]
+        places: dict[str, str] = {}
+        for name, path in written:
+            if isinstance(path, str) and places.setdefault(os.path.realpath(path), name) != name:
+                other = places[os.path.realpath(path)]
+                raise ValueError(f"{name} = {path}: must be another file than --{other}, which it would overwrite")
         return output
-
-
-def check_file(name: str, path, endings: tuple[str, ...]) -> None:
-    """ValueError unless ``path`` has one of the endings and can be written."""
-    if not isinstance(path, str) or Path(path).suffix not in endings:
-        raise ValueError(f"{name} = {path}: must end in {', '.join(endings)}")
-    folder = Path(path).resolve().parent
-    if not folder.is_dir():
-        raise ValueError(f"{name} = {path}: the folder {folder} must exist")
-    if Path(path).is_dir():
-        raise ValueError(f"{name} = {path}: is a folder")
-    if not os.access(folder, os.W_OK):
-        raise ValueError(f"{name} = {path}: the folder {folder} must be writable")

@@ -35,7 +35,7 @@ class Plan:
     grid: dict[str, list]
 
     def run(self, meter: Meter) -> Result | Results:
-        """Run it. BadInput if the checkpoint is of another run, which is known only once the program is built."""
+        """Run it. BadInput if the checkpoint is damaged or of another run, which the run itself finds."""
         try:
             return self._simulate(meter)
         except ValueError as error:

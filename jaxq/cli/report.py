@@ -1,12 +1,16 @@
 """What becomes of an outcome: files, a figure, JSON or tables, and the exit code."""
 
+import functools
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxq.cli.console import stdout_console
 from jaxq.cli.errors import BadInput
 from jaxq.cli.options import Output
+from jaxq.engine.files import reason
+from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.result import Result, Results
 from jaxq.engine.system import System
 
@@ -14,7 +18,7 @@ OK, FLAGGED, INTERRUPTED = 0, 3, 130
 
 
 def report(verb: str, outcome: Result | Results, systems: list[System], output: Output) -> int:
-    """Save, draw and print an outcome. The terminal comes last, and also when a file could not be written."""
+    """Save, draw and print an outcome."""
     headline = headline_of(outcome, systems)
 
     def show():
@@ -27,27 +31,48 @@ def report(verb: str, outcome: Result | Results, systems: list[System], output: 
 
             print_result(stdout_console(), outcome)
 
-    return deliver(outcome, output, lambda path: draw(outcome, path, headline), show)
+    return present(outcome, output, lambda path: draw(outcome, path, headline), show)
 
 
-def deliver(outcome: Any, output: Output, draw: Callable[[str], None], show: Callable[[], None]) -> int:
+def present(outcome: Any, output: Output, draw: Callable[[str], None], show: Callable[[], None]) -> int:
     """Save an outcome (which has ``save``, ``to_dict`` and ``flags``), ``draw`` it to a file and ``show`` it."""
-    try:
-        for path in output.files:
-            outcome.save(path)
-        if output.plot is not None:
-            draw(output.plot)
-    except OSError as error:
-        failure = BadInput(f"{error.filename}: {error.strerror}")
-    else:
-        failure = None
-    if output.json:
-        print_json(outcome.to_dict())
-    else:
-        show()
-    if failure is not None:
-        raise failure
+    files: dict[Any, Callable[[], Any]] = {path: functools.partial(outcome.save, path) for path in output.files}
+    if output.plot is not None:
+        files[output.plot] = functools.partial(draw, output.plot)
+    deliver(files, (lambda: print_json(outcome.to_dict())) if output.json else show)
     return exit_code(outcome.flags)
+
+
+def deliver(files: Mapping[Any, Callable[[], Any]], show: Callable[[], None]) -> None:
+    """Write every file and ``show`` the result, whatever becomes of the files; a first Ctrl-C changes nothing any more.
+
+    ``files``: by path, what writes it. BadInput, at the end, names those that could not be written, and why.
+    """
+    lost: dict[Any, str] = {}
+    with Interrupt():
+        try:
+            lost = write(files)
+        finally:
+            show()
+            sys.stdout.flush()
+    check_written(lost)
+
+
+def write(files: Mapping[Any, Callable[[], Any]]) -> dict[Any, str]:
+    """Write every file; why it could not be written, by path."""
+    lost = {}
+    for path, save in files.items():
+        try:
+            save()
+        except OSError as error:
+            lost[path] = reason(error)
+    return lost
+
+
+def check_written(lost: Mapping[Any, str]) -> None:
+    """BadInput if a file could not be written."""
+    if lost:
+        raise BadInput("; ".join(f"{path}: not written ({why})" for path, why in lost.items()))
 
 
 def headline_of(outcome: Result | Results, systems: list[System]) -> tuple[str, ...]:
@@ -71,6 +96,8 @@ def draw(outcome: Result | Results, path: str, headline: tuple[str, ...]) -> Non
     """The figure of an outcome, without pyplot and so without a display."""
     from matplotlib.figure import Figure
 
+    from jaxq.plotting import figure as figures
+
     if isinstance(outcome, Results):
         from jaxq.plotting.sweep import plot_results
 
@@ -88,4 +115,4 @@ def draw(outcome: Result | Results, path: str, headline: tuple[str, ...]) -> Non
         plot_metrics(outcome, column[0])
         for axes, quantity in zip(column[1:], quantities, strict=True):
             plot_histogram(outcome, quantity, axes)
-    figure.savefig(path, dpi=150)
+    figures.write(figure, path)

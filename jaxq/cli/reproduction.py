@@ -1,17 +1,18 @@
 """``jaxq reproduce``: the figures and tables of the papers."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from jaxq.cli.console import add_column, new_table, print_line, stdout_console
-from jaxq.cli.errors import BadInput, input_errors, interruptible
+from jaxq.cli.errors import BadInput, Interrupted, input_errors, interruptible
 from jaxq.cli.meter import RichMeter, make_meter
 from jaxq.cli.options import build_options
-from jaxq.cli.report import FLAGGED, INTERRUPTED, OK, print_json
+from jaxq.cli.report import FLAGGED, INTERRUPTED, OK, check_written, print_json, write
 from jaxq.cli.validation import FAILED
+from jaxq.engine import files
+from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.result import number
 
 Out = Annotated[
@@ -51,16 +52,26 @@ def reproduce(
     meter = make_meter(quiet)
     show = meter.show if isinstance(meter, RichMeter) else lambda text: None
     run = Run(options.seed, quick, meter, show)
-    found, code = {}, OK
+    found, lost, code = {}, {}, OK
     for experiment in chosen:
-        with interruptible():
-            done = do(experiment, run)
-        files = save(done, folder)
-        found[experiment.name] = {**done.to_dict(), "files": [str(path) for path in files]}
-        if not json:
-            print_reproduction(done)
-            for path in () if quiet else files:
-                print_line("wrote", str(path))
+        try:
+            with interruptible():
+                done = do(experiment, run)
+        except Interrupted:
+            if not found:
+                raise
+            code = INTERRUPTED
+            break
+        wanted = done.files(folder)
+        with Interrupt():
+            if not json:
+                print_reproduction(done)
+            failed = write(wanted)
+            written = [str(path) for path in wanted if path not in failed]
+            found[experiment.name] = {**done.to_dict(), "files": written}
+            for path in () if quiet or json else written:
+                print_line("wrote", path)
+        lost |= failed
         code = worse(
             code, INTERRUPTED if done.interrupted else FAILED if not done.passed else FLAGGED * bool(done.flags)
         )
@@ -68,6 +79,7 @@ def reproduce(
             break
     if json:
         print_json({"schema": 1, "experiments": found})
+    check_written(lost)
     return code
 
 
@@ -85,18 +97,12 @@ def check_folder(out: str | None) -> Path:
         raise ValueError(f"out = {out}: must be a folder")
     if not folder.resolve().parent.is_dir():
         raise ValueError(f"out = {out}: the folder {folder.resolve().parent} must exist")
-    if not os.access(folder if folder.exists() else folder.resolve().parent, os.W_OK):
-        raise ValueError(f"out = {out}: must be a folder that can be written")
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-def save(done: Any, folder: Path) -> list[Path]:
-    """Write the files. BadInput if that fails."""
     try:
-        return done.save(folder)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise BadInput(f"{error.filename}: {error.strerror}") from error
+        raise ValueError(f"out = {out}: cannot be made ({files.reason(error)})") from None
+    files.check_folder("out", out, folder)
+    return folder
 
 
 def print_list(experiments: Any, json: bool) -> None:

@@ -1,6 +1,5 @@
 """``jaxq staffing``: what the theory of safety staffing says of a tree network, and whether a simulation sees it."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -8,12 +7,12 @@ import typer
 
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors, interruptible
-from jaxq.cli.options import check_file, number
-from jaxq.cli.report import FLAGGED, OK, print_json
+from jaxq.cli.options import number
+from jaxq.cli.report import deliver, exit_code, print_json
 from jaxq.cli.tables import pair
-from jaxq.cli.validation import save
 from jaxq.cli.values import one
 from jaxq.engine.fields import rules
+from jaxq.engine.files import check_path, write_json
 
 Network = Annotated[str, typer.Option("--network", metavar="NAME|FILE.toml", help="a tree without abandonment")]
 Size = Annotated[str | None, typer.Option("--n", metavar="NUMBER", help="size of the system  [default: the network's]")]
@@ -63,7 +62,7 @@ def staffing(
     given |= {"priorities": priorities, "preferences": preferences}
     with interruptible(), input_errors():
         if out is not None:
-            check_file("out", out, (".json",))
+            check_path("out", out, (".json",))
         declared = rules(ParallelServers)
         fields: dict[str, Any] = {k: one(k, declared[k], text) for k, text in given.items() if text is not None}
         fields |= {} if n is None else {"scale": one("n", declared["scale"], n)}
@@ -82,15 +81,18 @@ def staffing(
     data = found.to_dict()
     if measured is not None:
         data["growth"] = {"policy": policy, **measured.to_dict()}
-    if out is not None:
-        save(data, Path(out))
-    if json:
-        print_json(data)
-    else:
+
+    def show() -> None:
+        if json:
+            print_json(data)
+            return
         print_assessment(found)
         if measured is not None:
             print_growth(found, measured, policy)
-    return FLAGGED if measured is not None and measured.flags else OK
+
+    with interruptible():
+        deliver({} if out is None else {out: lambda: write_json(out, data)}, show)
+    return exit_code(() if measured is None else measured.flags)
 
 
 def _check_numbers(numbers: dict[str, Any]) -> None:

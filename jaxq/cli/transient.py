@@ -10,12 +10,13 @@ from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.options import PATHS, Output, number
 from jaxq.cli.plan import build_systems, merge, start_devices
-from jaxq.cli.report import FLAGGED, OK, print_json
+from jaxq.cli.report import present
 from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text
 from jaxq.cli.values import points
 from jaxq.engine.fields import Rule
 from jaxq.engine.options import Options
 from jaxq.engine.system import System
+from jaxq.plotting.figure import draw
 
 ROWS = 21
 """Times shown on the terminal; the files have all."""
@@ -40,15 +41,7 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
         start_devices(numbers.get("devices"))
     with interruptible():
         found = paths(instance, times, **numbers, totals=bool(chosen.get("totals")))
-    for path in output.files:
-        found.save(path)
-    if output.plot is not None:
-        draw(found, output.plot)
-    if output.json:
-        print_json(found.to_dict())
-    else:
-        print_paths(found)
-    return FLAGGED if found.flags else OK
+        return present(found, output, lambda path: draw(found, path), lambda: print_paths(found))
 
 
 def grid(given) -> list[float]:
@@ -97,12 +90,3 @@ def print_paths(found: Any) -> None:
     )
     for flag in found.flags:
         console.print(Text(f" FLAG {flag} ", "bold white on red"))
-
-
-def draw(found: Any, path: str) -> None:
-    """The figure, without pyplot."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    found.plot(figure.subplots())
-    figure.savefig(path, dpi=150)

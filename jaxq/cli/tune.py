@@ -10,15 +10,16 @@ from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.meter import make_meter
-from jaxq.cli.options import TUNED, Output, build_options, check_file, number, texts
+from jaxq.cli.options import TUNED, Output, build_options, number, texts
 from jaxq.cli.plan import build_systems, merge, start_devices
-from jaxq.cli.report import deliver
+from jaxq.cli.report import present
 from jaxq.cli.tables import WITHHELD_TEXT, interval, oracle_text, pair, parameters_text, run_line, value_text, z_text
 from jaxq.cli.values import one
 from jaxq.engine.fields import rules
+from jaxq.engine.files import check_ending
 from jaxq.engine.system import System
+from jaxq.plotting.figure import draw
 from jaxq.stats.intervals import family_bound
-from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.result import MEANING, Tuning, columns, flat, plain_values
 from jaxq.tuning.search import solve as search_solve
 from jaxq.tuning.tune import Problem, choose_objective, prepare, solve
@@ -35,7 +36,7 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
     with interruptible(), input_errors(sources):
         output = Output.of(chosen)
         for path in output.files:
-            check_file("out", path, ENDINGS)
+            check_ending("out", path, ENDINGS)
         options = read_options(system, chosen)
         # before the objective is evaluated, which starts JAX
         start_devices(options.get("devices"))
@@ -45,10 +46,10 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
         meter = make_meter(output.quiet)
         if question is not None:
             outcome = search_solve(question, meter)
-            return deliver(outcome, output, lambda path: draw(outcome, path), lambda: search.print_outcome(outcome))
+            return present(outcome, output, lambda path: draw(outcome, path), lambda: search.print_outcome(outcome))
         assert problem is not None
         found = solve(problem, meter)
-        return deliver(found, output, lambda path: draw(found, path), lambda: print_tuning(found))
+        return present(found, output, lambda path: draw(found, path), lambda: print_tuning(found))
 
 
 def read_options(system: type[System], chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,12 +140,3 @@ def print_verification(console: Any, found: Tuning) -> None:
     if check.gain.mean is not None:
         console.print(f"{level} {'excludes' if check.sure else 'includes'} 0")
     console.print("each " + run_line(check.best), style="dim")
-
-
-def draw(found: Tuning | Outcome, path: str) -> None:
-    """The figure, without pyplot."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    found.plot(figure.subplots())
-    figure.savefig(path, dpi=150)

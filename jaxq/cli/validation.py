@@ -1,8 +1,5 @@
 """``jaxq validate``: every system against its oracle."""
 
-import json as json_format
-import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,8 +7,9 @@ import typer
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.meter import make_meter
-from jaxq.cli.options import build_options, check_file
-from jaxq.cli.report import INTERRUPTED, print_json
+from jaxq.cli.options import build_options
+from jaxq.cli.report import INTERRUPTED, deliver, print_json
+from jaxq.engine.files import check_path, write_json
 
 FAILED = 1
 
@@ -34,25 +32,15 @@ def validate(
     with interruptible(), input_errors():
         options = build_options({"seed": seed})
         if out is not None:
-            check_file("out", out, (".json",))
+            check_path("out", out, (".json",))
         experiment.select(systems)
         start_devices()
     with interruptible():
         found = experiment.validate(systems, make_meter(quiet), seed=options.seed)
-    if out is not None:
-        save(found.to_dict(), Path(out))
-    if json:
-        print_json(found.to_dict())
-    else:
-        print_validation(found)
+        data = found.to_dict()
+        files = {} if out is None else {out: lambda: write_json(out, data)}
+        deliver(files, (lambda: print_json(data)) if json else (lambda: print_validation(found)))
     return INTERRUPTED if "unfinished" in found.flags else 0 if found.passed else FAILED
-
-
-def save(data: dict[str, Any], path: Path) -> None:
-    """Write JSON atomically."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json_format.dumps(data, indent=1, allow_nan=False) + "\n")
-    os.replace(partial, path)
 
 
 def print_validation(found: Any) -> None:

@@ -2,11 +2,11 @@
 
 import dataclasses
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxq.engine.files import check_path
 from jaxq.random import key_data
 
 DEFAULT_PRECISION = 0.01
@@ -61,7 +61,8 @@ class Options:
         devices: how many devices to use (default: all).
         batch: replicas per launch (default: all), to bound the memory of a very large run.
         quantiles: quantities to keep histograms of: ``name`` or ``name:0.5,0.99``.
-        checkpoint: an .npz file that the run is saved to every minute and at its end, and resumed from if it exists.
+        checkpoint: an .npz file that the run is saved to now and then and at its end, and resumed from if it exists.
+        checkpoint_every: seconds between two saves.
     """
 
     replicas: int | None = None
@@ -78,11 +79,12 @@ class Options:
     batch: int | None = None
     quantiles: tuple[str, ...] = ()
     checkpoint: str | None = None
+    checkpoint_every: float = 60.0
 
     def __post_init__(self):
         for name in ("replicas", "events", "max_events", "devices", "batch"):
             _whole(self, name)
-        for name in ("horizon", "precision", "time_limit"):
+        for name in ("horizon", "precision", "time_limit", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None and not (_is_number(value) and value > 0):
                 raise ValueError(f"{name} = {value}: must be a number > 0")
@@ -105,11 +107,11 @@ class Options:
         if self.wants_precision and self.replicas is not None and self.replicas < 30:
             raise ValueError(f"replicas = {self.replicas}: a precision stop needs at least 30 (or give events)")
         self.quantile_probabilities()
+        if self.checkpoint_every is None:
+            raise ValueError("checkpoint_every = None: must be a number > 0")
         if self.checkpoint is not None:
+            check_path("checkpoint", self.checkpoint, (".npz",))
             object.__setattr__(self, "checkpoint", str(self.checkpoint))
-            path = Path(self.checkpoint)
-            if path.suffix != ".npz" or not path.resolve().parent.is_dir():
-                raise ValueError(f"checkpoint = {path}: must be a file ending in .npz in a folder that exists")
 
     @property
     def wants_precision(self) -> bool:

@@ -29,12 +29,13 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxq import random
 from jaxq.engine.check import check, check_kind
 from jaxq.engine.devices import choose_devices
+from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
 from jaxq.engine.jump_process import NEVER, JumpProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.options import Options
 from jaxq.engine.program import AXIS, Carry, check_range, compute_leaf, start, step
 from jaxq.engine.rarity import prepared
-from jaxq.engine.result import SCHEMA, aligned, check_path, describe, in_words, replacing, write_csv, write_npz
+from jaxq.engine.result import SCHEMA, aligned, describe, in_words
 from jaxq.engine.simulate import versions
 from jaxq.engine.system import System
 from jaxq.stats.intervals import t_quantile
@@ -109,20 +110,15 @@ class Paths:
         """Write JSON, CSV (one row a time and observable) or NPZ (``times``, ``mean/<name>``, ``half_width/<name>``,
         ``paths/<name>`` and the JSON as ``result``) by the ending of ``path``, atomically."""
         path = Path(path)
-        check_path(path)
-        with replacing(path) as partial:
-            if path.suffix == ".json":
-                partial.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
-            elif path.suffix == ".csv":
-                write_csv(partial, self.rows())
-            else:
-                kinds = {"mean": self.mean, "half_width": self.half_width, "paths": self.paths}
-                arrays: dict[str, Any] = {
-                    f"{kind}/{name}": x for kind, named in kinds.items() for name, x in named.items()
-                }
-                write_npz(
-                    partial, {**arrays, "times": self.times, "result": json.dumps(self.to_dict(), allow_nan=False)}
-                )
+        check_ending("out", path)
+        if path.suffix == ".json":
+            write_json(path, self.to_dict())
+        elif path.suffix == ".csv":
+            write_csv(path, self.rows())
+        else:
+            kinds = {"mean": self.mean, "half_width": self.half_width, "paths": self.paths}
+            arrays: dict[str, Any] = {f"{kind}/{name}": x for kind, named in kinds.items() for name, x in named.items()}
+            write_npz(path, {**arrays, "times": self.times, "result": json.dumps(self.to_dict(), allow_nan=False)})
 
     def plot(self, ax=None):
         """Means with their intervals, and the kept paths, on an Axes (`jaxq.plotting.paths`); returns the Axes."""

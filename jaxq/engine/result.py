@@ -1,16 +1,14 @@
 """What a run returns: metrics with intervals next to their oracles, how they were obtained, and what went wrong."""
 
-import contextlib
-import csv
 import dataclasses
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxq.engine.files import check_ending, read_json, read_npz, write_csv, write_json, write_npz
 from jaxq.engine.system import Reference, System
 from jaxq.stats.estimate import Estimate
 
@@ -197,17 +195,11 @@ class Result:
 
     @classmethod
     def load(cls, path) -> "Result":
-        """Read what `save` wrote as JSON or NPZ."""
-        path = Path(path)
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                result = cls.from_dict(json.loads(str(file["result"])))
-                kept = [name for name in result.metrics if f"replicas/{name}" in file.files]  # none if withheld
-                values = {name: np.asarray(file[f"replicas/{name}"]) for name in kept}
-                means = {name: float(file[f"mean/{name}"]) for name in kept}
-            estimates = {name: Estimate(means[name], x - means[name]) for name, x in values.items()}
-            return dataclasses.replace(result, estimates=estimates)
-        return cls.from_dict(json.loads(path.read_text()))
+        """Read what `save` wrote as JSON or NPZ. ValueError if the file holds several results, or none."""
+        found = load(path)
+        if isinstance(found, Results):
+            raise ValueError(f"{path}: holds {len(found)} results of a sweep or comparison; use jaxq.Results.load")
+        return found
 
     def __str__(self) -> str:
         fields = ", ".join(f"{k}={in_words(v)}" for k, v in self.point.items() or self.parameters.items())
@@ -262,9 +254,9 @@ class Results(list):
 
     @classmethod
     def load(cls, path) -> "Results":
-        """Read what `save` wrote as JSON."""
-        data = json.loads(Path(path).read_text())
-        return cls([Result.from_dict(x) for x in data["results"]], data.get("differences"))
+        """Read what `save` wrote as JSON or NPZ; a single result counts as one of one. ValueError if there is none."""
+        found = load(path)
+        return found if isinstance(found, Results) else cls([found])
 
     def __str__(self) -> str:
         parts = [str(result) for result in self]
@@ -298,61 +290,49 @@ def aligned(rows: list[dict[str, Any]]) -> list[str]:
     return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
-@contextlib.contextmanager
-def replacing(path):
-    """A file beside ``path`` to write to, put in its place when the block ends well: no half-written file is ever seen."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def save(results, path, single: bool = False) -> None:
     """Write results atomically as ``.json``, ``.csv`` or ``.npz``. ValueError for another ending."""
     path = Path(path)
-    check_path(path)
+    check_ending("out", path)
     data = results[0].to_dict() if single else results.to_dict()
-    with replacing(path) as partial:
-        if path.suffix == ".json":
-            partial.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
-        elif path.suffix == ".csv":
-            rows = [
-                {"system": r.system, **{k: in_words(v) for k, v in r.point.items()}, **row, "flags": " ".join(r.flags)}
-                for r in results
-                for row in r.rows()
-            ]
-            write_csv(partial, rows)
-        else:
-            arrays: dict[str, Any] = {"result": json.dumps(data, allow_nan=False)}
-            for i, result in enumerate(results):
-                prefix = "" if single else f"{i}/"
-                for name, values in result.replica_values().items():
-                    arrays[f"{prefix}replicas/{name}"] = values
-                    arrays[f"{prefix}mean/{name}"] = result.estimates[name].value
-            write_npz(partial, arrays)
+    if path.suffix == ".json":
+        write_json(path, data)
+    elif path.suffix == ".csv":
+        rows = [
+            {"system": r.system, **{k: in_words(v) for k, v in r.point.items()}, **row, "flags": " ".join(r.flags)}
+            for r in results
+            for row in r.rows()
+        ]
+        write_csv(path, rows)
+    else:
+        arrays: dict[str, Any] = {"result": json.dumps(data, allow_nan=False)}
+        for i, result in enumerate(results):
+            prefix = "" if single else f"{i}/"
+            for name, values in result.replica_values().items():
+                arrays[f"{prefix}replicas/{name}"] = values
+                arrays[f"{prefix}mean/{name}"] = result.estimates[name].value
+        write_npz(path, arrays)
 
 
-def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Rows as CSV under the union of their keys."""
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def write_npz(path: Path, arrays: dict[str, Any]) -> None:
-    """Arrays by name as NPZ, whatever the ending of ``path``."""
-    with path.open("wb") as file:
-        np.savez(file, **arrays)
-
-
-def check_path(path, endings: tuple[str, ...] = (".json", ".csv", ".npz")) -> None:
-    """ValueError unless ``path`` has one of the endings and its folder exists."""
+def load(path) -> Result | Results:
+    """What `save` wrote as JSON or NPZ, with the per-replica residuals of the latter. ValueError for anything else."""
     path = Path(path)
-    if path.suffix not in endings:
-        raise ValueError(f"out = {path}: must end in {', '.join(endings[:-1])} or {endings[-1]}")
-    if not path.resolve().parent.is_dir():
-        raise ValueError(f"out = {path}: the folder {path.resolve().parent} must exist")
+    if path.suffix == ".csv":
+        raise ValueError(f"{path}: a .csv is a table for other programs; save as .json or .npz to load it again")
+    check_ending("path", path, (".json", ".npz"))
+    arrays = read_npz(path) if path.suffix == ".npz" else {}
+    try:
+        data = json.loads(str(arrays["result"])) if arrays else read_json(path)
+        if "results" not in data:
+            return _with_replicas(Result.from_dict(data), arrays, "")
+        found = [_with_replicas(Result.from_dict(x), arrays, f"{i}/") for i, x in enumerate(data["results"])]
+        return Results(found, data.get("differences"))
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: holds no result of simulate, sweep or compare") from error
+
+
+def _with_replicas(result: Result, arrays: dict[str, np.ndarray], prefix: str) -> Result:
+    kept = [name for name in result.metrics if f"{prefix}replicas/{name}" in arrays]  # none if withheld
+    means = {name: float(arrays[f"{prefix}mean/{name}"]) for name in kept}
+    estimates = {name: Estimate(means[name], arrays[f"{prefix}replicas/{name}"] - means[name]) for name in kept}
+    return dataclasses.replace(result, estimates=estimates)

@@ -9,8 +9,6 @@ import dataclasses
 import itertools
 import math
 import platform
-import signal
-import threading
 import time
 from collections.abc import Mapping, Sequence
 
@@ -21,6 +19,7 @@ from jaxq.engine import judge
 from jaxq.engine.check import check, check_kind
 from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
+from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import default_replicas, first_look
 from jaxq.engine.options import Options
 from jaxq.engine.program import check_range, initial_rate, lanes_bytes, names
@@ -155,41 +154,49 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
         expected = min(expected, math.ceil(options.horizon * max(initial_rate(system) for system in systems)))
     meter.start(description)
     try:
+        points = [[systems[i] for i in members] for members in groups.values()]
+        checkpoint = Checkpoint(points, replicas, options)
         stacks = [
             Stack(
-                [systems[i] for i in members],
+                members,
                 replicas,
                 options.seed,
                 devices,
                 batch=options.batch,
                 events=min(expected, options.max_events // (len(systems) * replicas)),
                 histograms=tuple(options.quantile_probabilities()),
+                **checkpoint.layout(i),
             )
-            for members in groups.values()
+            for i, members in enumerate(points)
         ]
-        checkpoint = None
-        if options.checkpoint is not None:
-            checkpoint = Checkpoint(options.checkpoint, stacks, options.seed)
-            checkpoint.restore()
-        outcome = _Loop(stacks, options, meter, checkpoint, began, expected).run()
+        checkpoint.restore(stacks)
+        loop = _Loop(stacks, options, meter, checkpoint, began, expected)
+        with Interrupt() as interrupt:
+            loop.run(interrupt)
+            order = [i for members in groups.values() for i in members]
+            return conclude(loop, order, replicas, devices, varied)
     finally:
         meter.close()
-    results: list[Result | None] = [None] * len(systems)
+
+
+def conclude(loop: "_Loop", order: Sequence[int], replicas: int, devices: tuple, varied) -> Results:
+    """The results of a run that has ended; ``order``: the number of each point of the loop among the systems."""
+    options = loop.options
+    results: list[Result | None] = [None] * len(order)
     info = {
         "replicas": replicas,
         "seed": options.seed,
         "level": options.level,
-        "seconds": outcome.seconds,
-        "compile_seconds": sum(stack.compile_seconds for stack in stacks),
-        "ns_per_event": 1e9 * outcome.seconds / outcome.total_events,
+        "seconds": loop.seconds,
+        "compile_seconds": sum(stack.compile_seconds for stack in loop.stacks),
+        "ns_per_event": 1e9 * loop.seconds / (loop.total_events - loop.resumed or loop.total_events),
         "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in devices],
         "versions": versions(),
         "options": {k: plain(v) if not isinstance(v, tuple) else list(v) for k, v in options.to_dict().items()},
+        **loop.checkpoint.report(),
     }
-    order = [i for members in groups.values() for i in members]
-    for index, (i, (stack, point)) in enumerate(zip(order, outcome.points, strict=True)):
-        verdict = outcome.verdicts[index]
-        results[i] = judge.conclude(stack, point, options, verdict, outcome.flags(index), info, varied)
+    for index, (i, (stack, point)) in enumerate(zip(order, loop.points, strict=True)):
+        results[i] = judge.conclude(stack, point, options, loop.verdicts[index], loop.flags(index), info, varied)
     return Results(results)
 
 
@@ -216,28 +223,6 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-class _Interrupt:
-    """Turns the first Ctrl-C into a flag that the loop reads; the second raises."""
-
-    def __init__(self):
-        self.heard = False
-
-    def __enter__(self):
-        self._old = None
-        if threading.current_thread() is threading.main_thread():
-            self._old = signal.signal(signal.SIGINT, self._hear)
-        return self
-
-    def _hear(self, *_):
-        if self.heard:
-            raise KeyboardInterrupt
-        self.heard = True
-
-    def __exit__(self, *_):
-        if self._old is not None:
-            signal.signal(signal.SIGINT, self._old)
-
-
 class _Loop:
     """Launches all stacks in lockstep until the stop rule is met; lengths are events per replica.
 
@@ -245,38 +230,51 @@ class _Loop:
     run looks at itself and ends does not depend on it.
     """
 
-    def __init__(self, stacks: list[Stack], options: Options, meter: Meter, checkpoint, began: float, expected: int):
+    def __init__(
+        self, stacks: list[Stack], options: Options, meter: Meter, checkpoint: Checkpoint, began: float, expected: int
+    ):
         self.stacks, self.options, self.meter, self.checkpoint = stacks, options, meter, checkpoint
         self.points = [(stack, point) for stack in stacks for point in range(len(stack.systems))]
         self.verdicts: list[judge.Verdict] = []
         self.missing: list[str | None] = []
-        self.lost = [False] * len(self.points)
         self.stopped: str | None = None
         self.wanted = options.events
+        if options.horizon is not None:
+            self.wanted = checkpoint.progress.get("wanted", self.wanted)
         self.seconds = 0.0
+        self.resumed = self.total_events
         self._began, self._compiled, self._expected = began, time.perf_counter(), expected
         self._block_seconds = [math.inf] * len(stacks)
+        self.lost = checkpoint.progress.get("lost", [False] * len(self.points))
+        self._certain = checkpoint.progress.get("certain", [False] * len(self.points))
 
     @property
     def total_events(self) -> int:
         """Events so far over all points and replicas."""
         return sum(stack.events * stack.rows for stack in self.stacks)
 
-    def run(self) -> "_Loop":
+    def run(self, interrupt: Interrupt) -> None:
+        """Run to the end. A run that is resumed first goes on to where it would have looked at itself next."""
         given = 0 if isinstance(self.options.warmup, str) else math.ceil(self.options.warmup)
         look = max(first_look(stack.replicas) * stack.layout.events_per_block for stack in self.stacks)
-        goal: int | None = (self.wanted or min(look, self._expected)) + given
-        with _Interrupt() as interrupt:
-            while goal is not None:
-                self._advance(goal, interrupt)
-                self._look()
-                goal = None if self.stopped else self._next_goal()
-        if self.checkpoint:
+        goal: int | None = self.checkpoint.progress.get("goal", (self.wanted or min(look, self._expected)) + given)
+        while goal is not None:
+            self.checkpoint.progress = {
+                "goal": goal,
+                "wanted": self.wanted,
+                "lost": list(self.lost),
+                "certain": list(self._certain),
+            }
+            self._advance(goal, interrupt)
+            if self.stopped:
+                self.checkpoint.save(now=True)
+            self._look()
+            goal = None if self.stopped else self._next_goal()
+        if not self.stopped:
             self.checkpoint.save(now=True)
         self.seconds = time.perf_counter() - self._compiled
-        return self
 
-    def _advance(self, goal: int, interrupt: _Interrupt) -> None:
+    def _advance(self, goal: int, interrupt: Interrupt) -> None:
         """Run every stack up to ``goal``, or up to where ``max_events`` lets it."""
         most = self.options.max_events // sum(stack.rows for stack in self.stacks)
         waiting_for = next((m for m in self.missing if m), "the first look")
@@ -293,8 +291,7 @@ class _Loop:
                     self._launch(i, end - stack.blocks)
             self.seconds = time.perf_counter() - self._compiled
             self.meter.update(Progress(self.total_events, self.seconds, waiting_for))
-            if self.checkpoint:
-                self.checkpoint.save()
+            self.checkpoint.save()
         if interrupt.heard:
             self.stopped = "unfinished"
         elif any(stack.events < goal for i, stack in enumerate(self.stacks) if self._live(i)):
@@ -326,7 +323,6 @@ class _Loop:
 
     def _look(self) -> None:
         options = self.options
-        before = self.verdicts
         self.verdicts = [judge.look(stack, point, options) for stack, point in self.points]
         pairs = list(zip(self.points, self.verdicts, strict=True))
         self.missing = [judge.missing_precision(*point, verdict, options) for point, verdict in pairs]
@@ -335,8 +331,8 @@ class _Loop:
             if spoilt:  # nothing more can be learnt, so nothing is waited for
                 self.verdicts[i] = dataclasses.replace(verdict, cut=verdict.cut or 0)
                 self.missing[i] = None
-            grows = verdict.certain and bool(before) and before[i].certain
-            self.lost[i] = self.lost[i] or grows or spoilt
+            self.lost[i] = self.lost[i] or spoilt or (verdict.certain and self._certain[i])
+            self._certain[i] = verdict.certain
 
     def _next_goal(self) -> int | None:
         """Events per replica to go on to; None if the run is over."""

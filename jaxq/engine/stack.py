@@ -153,6 +153,19 @@ class Stack:
             placed = [self.program.place(arrays[f"carry/{i}/{j}"], True) for j in range(len(leaves))]
             part[1] = jax.tree.unflatten(structure, placed)
 
+    def fits(self) -> bool:
+        """Whether what `restore` put back hangs together: sums of every replica over as many blocks as were run."""
+        rows = {"windows": self.rows, "histograms": self.rows // self.layout.tile * BINS}
+        columns = {"windows": sum(map(len, self._names.values())), "histograms": len(self.layout.histograms)}
+        wanted = [name for name in rows if self.blocks and (name == "windows" or self.layout.histograms)]
+        return list(self._stores) == wanted and all(
+            store.data.shape[1:] == (columns[name], rows[name])
+            and store.data.dtype == np.float64
+            and store.blocks == self.blocks
+            and 0 <= store.partial < store.span
+            for name, store in self._stores.items()
+        )
+
     def _store(self, name: str, blocks: np.ndarray) -> None:
         if name not in self._stores:
             limit = 2 * first_look(self.replicas)

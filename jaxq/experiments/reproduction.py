@@ -1,11 +1,13 @@
 """An experiment done: the verdict on its simulated points, and its files."""
 
 import dataclasses
+import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jaxq.engine.result import replacing, write_csv
+from jaxq.engine.files import write_csv
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.validate import LEVEL
 from jaxq.stats.intervals import family_bound
@@ -72,32 +74,37 @@ class Reproduction:
         return tuple(dict.fromkeys([*self.findings.results.flags, *["unfinished"] * self.interrupted]))
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write the tables as CSV and the figure as PNG and SVG into ``folder``; returns the paths."""
-        folder = Path(folder)
-        written = []
-        for stem, rows in self.findings.tables.items():
-            written.append(folder / f"{stem}.csv")
-            with replacing(written[-1]) as partial:
-                write_csv(partial, rows)
-        if self.experiment.draw is not None:
-            written = [*self._save_figure(folder), *written]
-        return written
+        """Write the figure as PNG and SVG and the tables as CSV into ``folder``; returns the paths."""
+        files = self.files(folder)
+        for write in files.values():
+            write()
+        return list(files)
 
-    def _save_figure(self, folder: Path) -> list[Path]:
-        from matplotlib import rc_context
+    def files(self, folder: str | Path) -> dict[Path, Callable[[], None]]:
+        """What `save` writes: by path, a function that writes that file."""
+        folder, figure = Path(folder), functools.cache(self._draw)
+        images = [] if self.experiment.draw is None else [folder / f"{self.experiment.stem}{x}" for x in IMAGES]
+        tables = {folder / f"{stem}.csv": rows for stem, rows in self.findings.tables.items()}
+        return {
+            **{path: functools.partial(self._write_figure, figure, path) for path in images},
+            **{path: functools.partial(write_csv, path, rows) for path, rows in tables.items()},
+        }
 
+    def _draw(self) -> Any:
         assert self.experiment.draw is not None
         figure = self.experiment.draw(self.findings)
         if self.flags:
             figure.suptitle(f"flags: {', '.join(self.flags)}", color="firebrick", fontsize="medium")
-        paths = [folder / f"{self.experiment.stem}{ending}" for ending in IMAGES]
+        return figure
+
+    def _write_figure(self, figure: Callable[[], Any], path: Path) -> None:
+        from matplotlib import rc_context
+
+        from jaxq.plotting.figure import write
+
         # the same numbers give the same text: no random identifiers, no date
         with rc_context({"svg.hashsalt": self.experiment.name}):
-            for path in paths:
-                metadata = {"Date": None} if path.suffix == ".svg" else None
-                with replacing(path) as partial:
-                    figure.savefig(partial, format=path.suffix[1:], dpi=150, metadata=metadata)
-        return paths
+            write(figure(), path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict and everything found as JSON values."""

@@ -1,14 +1,14 @@
 """What a tuning returns: the parameters found, how, and whether the simulation confirms the gain."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxq.engine.files import check_ending, write_csv, write_json
 from jaxq.engine.result import MEANING as RUN_MEANING
-from jaxq.engine.result import SCHEMA, Metric, Result, aligned, check_path, finite, plain, replacing, write_csv
+from jaxq.engine.result import SCHEMA, Metric, Result, aligned, finite, plain
 from jaxq.engine.system import Optimum, System
 from jaxq.tuning import descent
 from jaxq.tuning.descent import Step
@@ -165,12 +165,11 @@ class Tuning:
 def save(outcome: Any, path) -> None:
     """Write what has ``to_dict`` as ``.json``, or its ``rows`` as ``.csv``. ValueError for another ending."""
     path = Path(path)
-    check_path(path, (".json", ".csv"))
-    with replacing(path) as partial:
-        if path.suffix == ".json":
-            partial.write_text(json.dumps(outcome.to_dict(), indent=1, allow_nan=False) + "\n")
-        else:
-            write_csv(partial, outcome.rows())
+    check_ending("out", path, (".json", ".csv"))
+    if path.suffix == ".json":
+        write_json(path, outcome.to_dict())
+    else:
+        write_csv(path, outcome.rows())
 
 
 def columns(step: Step) -> dict[str, float]:

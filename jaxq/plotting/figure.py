@@ -1,0 +1,21 @@
+"""Figures without pyplot, and so without a display."""
+
+from pathlib import Path
+from typing import Any
+
+from jaxq.engine.files import replacing
+
+
+def write(figure: Any, path, **options: Any) -> None:
+    """A matplotlib Figure as the file that the ending of ``path`` says, whole or not at all."""
+    with replacing(path) as partial:
+        figure.savefig(partial, format=Path(path).suffix[1:], dpi=150, **options)
+
+
+def draw(found: Any, path) -> None:
+    """The figure of what has ``plot(axes)``."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    found.plot(figure.subplots())
+    write(figure, path)

@@ -1,0 +1,146 @@
+"""Files are written whole or not at all, wherever their path leads, and read back or refused in one sentence."""
+
+import json
+import os
+import platform
+
+import numpy as np
+import pytest
+
+import jaxq
+from jaxq.engine import files
+from jaxq.engine.files import check_path, replacing, write_json
+
+
+@pytest.fixture(scope="module")
+def results():
+    return jaxq.sweep(jaxq.MMc(0.5), {"arrival_rate": [0.5, 0.6]}, events=2000, replicas=64, warmup=0)
+
+
+def test_a_block_that_fails_leaves_what_was_there(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), replacing(path) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_target_of_a_link_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "target.json", tmp_path / "link.json"
+    link.symlink_to(target)
+    for value in (1, 2):  # a target that does not exist yet, and one that does
+        write_json(link, value)
+        assert link.is_symlink() and json.loads(target.read_text()) == value
+    assert len(list(tmp_path.iterdir())) == 2 and len(list((tmp_path / "there").iterdir())) == 1
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path):
+    (tmp_path / "x.json").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as error:
+        write_json(tmp_path / "x.json", 1)
+    assert error.value.filename == str(tmp_path / "x.json")
+    assert not os.path.isfile("/dev/full")
+    (tmp_path / "y.json").symlink_to("/dev/null")
+    write_json(tmp_path / "y.json", 1)
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        write_json(tmp_path / "nowhere" / "x.json", 1)
+    assert error.value.filename == str(tmp_path / "nowhere" / "x.json")
+
+
+def test_the_content_is_on_the_disk_before_the_name(tmp_path, monkeypatch):
+    order = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(files.os, name, lambda *args, real=real, name=name: (order.append(name), real(*args)))
+    write_json(tmp_path / "x.json", 1)
+    assert order == ["fsync", "replace"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    path = tmp_path / "x[1].json"
+    parent = f".{path.name}.{platform.node()}.{os.getppid()}"
+    elsewhere = f".{path.name}.another-machine.{2**22 + 1}"
+    dead = f".{path.name}.{platform.node()}.{2**22 + 1}"  # past the largest process id of Linux
+    for name in (parent, elsewhere, dead):
+        (tmp_path / name).write_text("half")
+    write_json(path, 1)
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, parent, elsewhere}
+
+
+def test_a_path_is_tried_and_nothing_left_behind(tmp_path):
+    check_path("out", tmp_path / "x.json")
+    (tmp_path / "x.json").symlink_to(tmp_path / "nowhere" / "x.json")
+    for path, words in (
+        (tmp_path / "x.txt", r"out = .*x\.txt: must end in \.json, \.csv or \.npz"),
+        (3, r"out = 3: must end in"),
+        (tmp_path / "nowhere" / "y.json", "the folder .*nowhere must exist"),
+        (tmp_path / "x.json", "the folder .*nowhere must exist"),
+        ("/proc/x.json", r"out = /proc/x\.json: the folder /proc must be writable \(.*\)"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            check_path("out", path)
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+# ---- what is read back
+
+
+@pytest.mark.parametrize("ending", ["json", "npz"])
+def test_results_round_trip(results, tmp_path, ending):
+    results.save(tmp_path / f"x.{ending}")
+    again = jaxq.Results.load(tmp_path / f"x.{ending}")
+    assert list(again) == list(results) and again.differences == results.differences
+    if ending == "npz":
+        for one, other in zip(again, results, strict=True):
+            for name, values in other.replica_values().items():
+                np.testing.assert_allclose(one.replica_values()[name], values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("ending", ["json", "npz"])
+def test_several_are_not_one(results, tmp_path, ending):
+    results.save(tmp_path / f"x.{ending}")
+    with pytest.raises(ValueError, match=r"x\..*: holds 2 results of a sweep or comparison; use jaxq.Results.load"):
+        jaxq.Result.load(tmp_path / f"x.{ending}")
+
+
+@pytest.mark.parametrize("ending", ["json", "npz"])
+def test_one_is_one_of_one(results, tmp_path, ending):
+    results[0].save(tmp_path / f"x.{ending}")
+    assert list(jaxq.Results.load(tmp_path / f"x.{ending}")) == [results[0]]
+
+
+def bad_files(results, folder):
+    """Files that no result can be read from, by what is wrong."""
+    results.save(folder / "table.csv")
+    results.save(folder / "whole.npz")
+    data = (folder / "whole.npz").read_bytes()
+    (folder / "truncated.npz").write_bytes(data[: len(data) // 2])
+    (folder / "empty.npz").write_bytes(b"")
+    (folder / "text.npz").write_text("hello")
+    np.savez(folder / "others.npz", x=np.arange(3))
+    np.savez(folder / "pickled.npz", result=np.array([{}], object), allow_pickle=True)
+    (folder / "empty.json").write_text("")
+    (folder / "list.json").write_text("[1, 2]")
+    (folder / "number.json").write_text("3")
+    (folder / "other.json").write_text('{"schema": 1, "results": [{"schema": 1}]}')
+    (folder / "deep.json").write_text("[" * 100_000)
+    (folder / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    (folder / "x.txt").write_text("{}")
+    return [path for path in folder.iterdir() if path.name != "whole.npz"]
+
+
+def test_other_files_are_refused_in_one_sentence(results, tmp_path):
+    for path in bad_files(results, tmp_path):
+        for kind in (jaxq.Result, jaxq.Results):
+            with pytest.raises(ValueError, match=path.name) as error:
+                kind.load(path)
+            assert "\n" not in str(error.value) and len(str(error.value)) < 250, path.name
+    with pytest.raises(ValueError, match=r"a \.csv is a table for other programs; save as \.json or \.npz"):
+        jaxq.Results.load(tmp_path / "table.csv")
+    with pytest.raises(FileNotFoundError):
+        jaxq.Result.load(tmp_path / "none.json")
