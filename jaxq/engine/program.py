@@ -63,8 +63,8 @@ class Carry(NamedTuple):
 class BlockSums(NamedTuple):
     """What one replica returns of one block; a whole-number observable is ``2**16 high + observed``.
 
-    ``invalid``: whether `System.invalid_rates` was true after some 64 observations. ``overflow``: whether `System.overflow`
-    is true at the end, or a whole number moved so far within 64 observations that their sum may have wrapped.
+    ``overflow``: whether `System.overflow` is true at the end, or a whole number moved so far within 64 observations that
+    their sum may have wrapped. ``invalid``: whether `System.invalid_rates` is true at the end.
     """
 
     time: Any
@@ -194,7 +194,7 @@ def _block(each, layout: Layout, carry):
         return (carry, exact, rounded, histograms), None
 
     def group(c, _):
-        carry, first, high, low, rounded, flags, histograms = c
+        carry, first, high, low, rounded, wrapped, histograms = c
         (carry, exact, part, histograms), _ = lax.scan(
             observation, (carry, exact0, rounded0, histograms), None, length=inner
         )
@@ -203,18 +203,17 @@ def _block(each, layout: Layout, carry):
         high = jax.tree.map(lambda h, v, m: h + inner * (v >> 16) + (m >> 16), high, first, moved)
         low = jax.tree.map(lambda h, v, m: h + inner * (v & 0xFFFF) + (m & 0xFFFF), low, first, moved)
         far = [abs(1.0 * last[name] - first[name]) >= 2.0**31 / inner for name in first]
-        wrapped, invalid = flags
-        flags = functools.reduce(jnp.logical_or, far, wrapped), invalid | flagged("invalid_rates", carry)
-        return (carry, last, high, low, jax.tree.map(jnp.add, rounded, part), flags, histograms), None
+        wrapped = functools.reduce(jnp.logical_or, far, wrapped)
+        return (carry, last, high, low, jax.tree.map(jnp.add, rounded, part), wrapped, histograms), None
 
     def flagged(method, carry):
         return each(lambda s, c: jnp.asarray(getattr(s, method)(c.state), bool))(carry)
 
     inner = min(INNER, layout.observations)
     never = jnp.zeros(jax.tree.leaves(carry)[0].shape[:1], bool)
-    initial = (carry, begin[0], exact0, exact0, rounded0, (never, never), histograms0)
+    initial = (carry, begin[0], exact0, exact0, rounded0, never, histograms0)
     groups = layout.observations // inner
-    (carry, _, high, low, rounded, (wrapped, invalid), histograms), _ = lax.scan(group, initial, None, length=groups)
+    (carry, _, high, low, rounded, wrapped, histograms), _ = lax.scan(group, initial, None, length=groups)
     after = each(lambda s, c: s.counters(c.state))(carry)
     sums = BlockSums(
         time=rounded.get(("time", "")),
@@ -223,7 +222,7 @@ def _block(each, layout: Layout, carry):
         tallied={name: value for (kind, name), value in rounded.items() if kind == "tallied"},
         counted=jax.tree.map(jnp.subtract, after, before),
         overflow=wrapped | flagged("overflow", carry),
-        invalid=invalid,
+        invalid=flagged("invalid_rates", carry),
     )
     return carry, (sums, histograms)
 
