@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxq.engine.layout import FEW
 from jaxq.engine.options import Options, Target
+from jaxq.engine.rarity import hardly_due
 from jaxq.engine.result import UNSEEN, WITHHELD, Metric, Result, describe, finite
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import Sums, System
@@ -206,7 +207,7 @@ def conclude(
         flags.append("overflow")
     if stack.invalid[rows].any():
         flags.append("invalid_rates")
-    growth = {}
+    sums, growth = stack.sums(point, verdict.cut or 0), {}
     if verdict.cut is None or not isinstance(options.warmup, str):
         growth = growth_of(stack, point, window_metrics(stack, point), options.level, GROWTH_T)
         if growth:
@@ -217,6 +218,8 @@ def conclude(
         flags.append("nan")
     if verdict.upper.keys() & {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}:
         flags.append("not_seen")
+    if hardly_due(system.prepare(), sums.time.value * stack.replicas):
+        flags.append("rare_transition")
     lone = stack.replicas * verdict.batches == 1
     if lone:
         flags.append("no_interval")
@@ -235,7 +238,6 @@ def conclude(
     samples = max(len(e.residuals) for e in verdict.metrics.values())
     if compared and max(compared) > family_bound(len(compared), 1 - DISAGREEMENT, samples - 1):
         flags.append("disagrees")
-    sums = stack.sums(point, verdict.cut or 0)
     run = {
         **run,
         "events": stack.events * stack.replicas,

@@ -20,6 +20,8 @@ STEPS = 512
 """Events of the walk. Each possible transition is as likely, so that rare ones are taken too."""
 TOLERANCE = 1 / 256
 """Relative error of its probability in a typical state of the walk above which a transition counts as rare."""
+DUE = 10.0
+"""A transition that is due less often in a whole run may have been missed, and with it all that it leads to."""
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 """The walk is compiled for one short run."""
 
@@ -28,15 +30,28 @@ def prepared(system: System) -> System:
     """`System.prepare`, and where that is a jump process with rare transitions, these put first."""
     process = system.prepare()
     if isinstance(process, JumpProcess):
-        leaves, structure = jax.tree.flatten(process)
-        leaves = [compute_leaf(leaf) for leaf in leaves]
-        shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-        bound = None if process.drifts else process.total_rate_bound()
-        rates = np.asarray(_walk(structure, shapes)(leaves, _words(process.init_words + STEPS)), np.float64)
+        bound, rates = None if process.drifts else process.total_rate_bound(), walked_rates(process)
         order = rare_first(rates, rates.sum(axis=1) if bound is None else float(bound))
         if order is not None:
             return process.in_order(order)
     return process
+
+
+def walked_rates(process: JumpProcess) -> np.ndarray:
+    """The rates of a prepared process along the walk, 1/time, float64, shape (STEPS, K)."""
+    leaves, structure = jax.tree.flatten(process)
+    leaves = [compute_leaf(leaf) for leaf in leaves]
+    shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+    return np.asarray(_walk(structure, shapes)(leaves, _words(process.init_words + STEPS)), np.float64)
+
+
+def hardly_due(process: System, time: float) -> list[int]:
+    """The transitions of a prepared jump process that can happen, but are due fewer than `DUE` times in ``time`` at the
+    largest of their rates on the walk; none of any other process."""
+    if not isinstance(process, JumpProcess):
+        return []
+    most = walked_rates(process).max(axis=0)
+    return np.flatnonzero((most > 0) & (most * time < DUE)).tolist()
 
 
 def rare_first(rates: np.ndarray, total) -> tuple[int, ...] | None:

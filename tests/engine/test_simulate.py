@@ -192,6 +192,39 @@ def test_what_was_never_seen_is_not_precise():
     assert asked["probability_abandon"].half_width == 0  # always 0: nobody abandons
 
 
+class Environment(jaxq.JumpProcess):
+    """M/M/1 whose arrival rate depends on an environment that switches at ``rate``, between .3 and .8, half of the time."""
+
+    rate: float = jaxq.positive("switching rate, 1/time")
+
+    def init(self, words):
+        return 0, 0
+
+    def rates(self, state):
+        n, busy = state
+        return self.rate, jnp.where(busy > 0, 0.8, 0.3), jnp.where(n > 0, 1.0, 0.0)
+
+    def jump(self, state, k):
+        n, busy = state
+        return [(n, 1 - busy), (n + 1, busy), (n - 1, busy)][k]
+
+    def total_rate_bound(self):
+        return self.rate + 1.8
+
+    def observe(self, state):
+        return {"number": state[0], "environment": state[1]}
+
+
+def test_a_transition_that_hardly_happens_is_flagged():
+    short = jaxq.simulate(Environment(1e-7), replicas=64, events=20_000)
+    assert set(short.flags) >= {"rare_transition"}
+    long = jaxq.simulate(Environment(1e-3), replicas=256, precision=0.05)
+    assert long.flags == ()
+    metric = long["environment"]
+    assert metric.half_width < 0.03, "no power"
+    assert abs(metric.mean - 0.5) < 2 * metric.half_width
+
+
 def test_a_difference_of_long_sums_is_not_taken_for_evidence():
     """Number less queue in overload: 100 less 90 in float32, all servers busy all the time."""
     result = jaxq.simulate(jaxq.MMc(20.0, 1.0, 10, abandonment_rate=0.1), replicas=64, precision=0.01)
