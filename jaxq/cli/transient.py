@@ -25,7 +25,9 @@ NUMBERS = [name for name in PATHS if name not in ("times", "totals", "out", "jso
 
 def execute(verb: str, system: type[System], given: Mapping[str, Any], experiment: Experiment | None) -> int:
     """Follow one system; returns the exit code."""
+    from jaxq.engine.check import check
     from jaxq.engine.paths import paths
+    from jaxq.engine.program import check_range
 
     chosen, sources = merge(verb, given, experiment)
     with interruptible(), input_errors(sources):
@@ -39,6 +41,8 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
             kept.check("keep_paths", numbers["keep_paths"])
         instance = build_systems(verb, system, chosen)[0][0]
         start_devices(numbers.get("devices"))
+        check_range(instance)
+        check(instance)
     with interruptible():
         found = paths(instance, times, **numbers, totals=bool(chosen.get("totals")))
         return present(found, output, lambda path: draw(found, path), lambda: print_paths(found))

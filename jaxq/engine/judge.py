@@ -21,8 +21,8 @@ GROUPS = 256
 RUN, DISCARD = 20.0, 2.0
 """Correlation times that a run must last after warm-up, and that warm-up must last: so long that a transient too small to
 be seen is too small to matter, however many replicas there are."""
-BATCH = 10.0
-"""Correlation times of a batch, where replicas are few; there must be as many batches in all as replicas are enough."""
+BATCH, BATCHES = 10.0, 20
+"""Correlation times of a batch, where replicas are few, and batches that there must be in all."""
 GROWTH_T, CERTAIN_T = 5.0, 8.0
 """t of a slope that is growth at the end of a run; and, at two looks in a row, that ends it."""
 DISAGREEMENT = 1e-4
@@ -74,8 +74,10 @@ def initial_cut(
         return None
     if options.warmup == "mser5":
         cuts = [warmup.mser5(np.array([w[name].value for w in series])) for name in series[0]]
-    elif stack.replicas < 8:
-        cuts = [warmup.least_cut(count)]
+    elif stack.replicas < FEW:
+        # the first half says how long a run it takes, the second gives the means: few replicas know their correlation so
+        # badly that to end where it seems short is to prefer small means
+        cuts = [count // 2]
     else:
         groups = min(stack.replicas, GROUPS)
         half = evaluate(system, stack.sums(point, count // 2, count, groups))
@@ -105,7 +107,7 @@ def settled_cut(stack: Stack, point: int) -> int | None:
 
 def _batches_wanted(stack: Stack) -> int:
     """Batches of each replica that make as many samples as intervals need."""
-    return max(1, -(-FEW // stack.replicas))
+    return 1 if stack.replicas >= FEW else max(1, -(-BATCHES // stack.replicas))
 
 
 def batches_of(stack: Stack, cut: int, memory: float) -> int:
@@ -138,7 +140,8 @@ def look(stack: Stack, point: int, options: Options) -> Verdict:
     """The state of one point now."""
     automatic = isinstance(options.warmup, str)
     series, filled = window_metrics(stack, point), stack.windows.filled
-    memory = longest_memory(series)
+    begin = warmup.least_cut(filled)
+    memory = longest_memory(series[begin : filled // 2] if automatic and stack.replicas < FEW else series[begin:])
     if automatic:
         cut = initial_cut(stack, point, options, series, memory)
     else:
@@ -152,12 +155,11 @@ def look(stack: Stack, point: int, options: Options) -> Verdict:
     return Verdict(cut, metrics, memory, unseen(stack, point, used, metrics), certain, batches)
 
 
-def longest_memory(series: list[dict[str, Estimate]]) -> float:
-    """The longest correlation time of the metrics, in windows, after what is always discarded."""
-    kept = series[warmup.least_cut(len(series)) :]
+def longest_memory(kept: list[dict[str, Estimate]]) -> float:
+    """The longest correlation time of the metrics, in windows."""
     if len(kept) < 2:
         return math.inf  # nothing to tell it from
-    return max((correlation_time([w[name] for w in kept]) for name in series[0]), default=1.0)
+    return max((correlation_time([w[name] for w in kept]) for name in kept[0]), default=1.0)
 
 
 def missing_precision(stack: Stack, point: int, verdict: Verdict, options: Options) -> str | None:

@@ -224,7 +224,7 @@ MEANING = {
     "precision_not_reached": "the intervals are wider than asked for",
     "nan": "a metric is not a number (0/0); it has no mean",
     "not_seen": "what a metric counts never happened in this run: its mean 0 is known to be small, not how small",
-    "rare_transition": "a transition that can happen was due fewer than 10 times in the whole run: what it leads to is missed",
+    "rare_transition": "a transition that can happen was due fewer than 10 times in the whole run, or never",
     "no_interval": "too short, for one replica, against its own correlation: give more events or more replicas",
     "disagrees": "a mean is further from its exact value than chance allows (one correct run in 10,000)",
 }

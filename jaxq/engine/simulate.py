@@ -20,7 +20,7 @@ from jaxq.engine.check import check, check_kind
 from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.interrupt import Interrupt
-from jaxq.engine.layout import default_replicas, first_look
+from jaxq.engine.layout import FEW, default_replicas, first_look
 from jaxq.engine.options import Options
 from jaxq.engine.program import check_range, initial_rate, lanes_bytes, names
 from jaxq.engine.progress import Meter, Patient, Progress
@@ -351,7 +351,8 @@ class _Loop:
         left = min(self.points[i][0].events - judge.discarded(self.points[i][0], self.verdicts[i]) for i in live)
         if left >= self.wanted:
             return None
-        goal = length + self.wanted - left
+        few = self.stacks[0].replicas < FEW  # a share of the run is discarded, not a length
+        goal = math.ceil(length * self.wanted / left) if few else length + self.wanted - left
         return min(goal, 2 * length) if self.options.wants_precision else goal
 
     def _events_for(self, horizon: float, live: list[int]) -> int:
