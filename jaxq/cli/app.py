@@ -9,13 +9,14 @@ from typer.core import TyperGroup
 
 from jaxq.cli.catalogue import list_systems
 from jaxq.cli.console import print_line
-from jaxq.cli.errors import BadInput, suggestion
+from jaxq.cli.errors import BadInput
 from jaxq.cli.group import HELP, SystemGroup
 from jaxq.cli.machine import info
 from jaxq.cli.reproduction import reproduce
 from jaxq.cli.staffing import staffing
 from jaxq.cli.validation import validate
 from jaxq.cli.verbs import VERBS
+from jaxq.engine.unknown import suggestion
 
 OK, INTERRUPTED = 0, 130
 
