@@ -154,7 +154,7 @@ def _is_number(x) -> bool:
 
 def _above(x) -> bool:
     """Whether a number is finite and passes `MOST`; a whole number may be too long for a float."""
-    return isinstance(x, (int, float, np.number)) and MOST < x < math.inf
+    return bool(isinstance(x, (int, float, np.number)) and MOST < x < math.inf)
 
 
 def _warmup_number(text: str):
