@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from jaxq.cli.catalogue import list_systems
 from jaxq.cli.console import Stdout, print_line
-from jaxq.cli.errors import NOTHING, BadInput, suggestion
+from jaxq.cli.errors import NOTHING, BadInput
 from jaxq.cli.group import HELP, SystemGroup
 from jaxq.cli.machine import info
 from jaxq.cli.reproduction import reproduce
@@ -22,6 +22,7 @@ from jaxq.cli.staffing import staffing
 from jaxq.cli.validation import validate
 from jaxq.cli.verbs import VERBS
 from jaxq.engine import interrupt
+from jaxq.engine.unknown import suggestion
 
 OK, INTERRUPTED = 0, 130
 

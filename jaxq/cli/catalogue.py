@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxq.cli.console import add_column, new_table, stdout_console
-from jaxq.cli.errors import BadInput, suggestion
+from jaxq.cli.errors import BadInput
 from jaxq.cli.group import default_words, first_paragraph
 from jaxq.cli.report import print_json
 from jaxq.cli.values import allowed
@@ -14,6 +14,7 @@ from jaxq.engine.fields import Rule, rules
 from jaxq.engine.program import names
 from jaxq.engine.result import plain
 from jaxq.engine.system import System
+from jaxq.engine.unknown import suggestion
 from jaxq.systems import SYSTEMS
 
 

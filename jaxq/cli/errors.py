@@ -1,8 +1,10 @@
 """What ends a command with one line instead of a traceback."""
 
 import contextlib
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+
+LONGEST = 300
+"""Characters of a line; what is longer quotes its input at length, and loses the middle."""
 
 NOTHING = "interrupted; there is no result to save"
 
@@ -14,7 +16,8 @@ class CommandError(Exception):
 
     def format_message(self) -> str:
         """The message on one line."""
-        return " ".join(str(self).split())
+        text = " ".join(str(self).split())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - 105]} ... {text[-100:]}"
 
 
 class BadInput(CommandError):
@@ -53,10 +56,3 @@ def input_errors(sources: Mapping[str, str] | None = None):
         name = str(error).partition(" ")[0].rstrip(":")
         source = (sources or {}).get(name)
         raise BadInput(f"{source}: {error}" if source else str(error)) from error
-
-
-def suggestion(word: str, names: Iterable[str]) -> str:
-    """``; did you mean x?`` for the nearest of ``names``, or the list of them."""
-    names = list(names)
-    close = difflib.get_close_matches(word, names, 1, 0.5)
-    return f"; did you mean {close[0]}?" if close else f"; there is {', '.join(names)}"

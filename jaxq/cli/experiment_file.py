@@ -20,11 +20,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from jaxq.cli.errors import BadInput, suggestion
+from jaxq.cli.errors import BadInput
 from jaxq.cli.options import SHARED, TUNED
 from jaxq.cli.values import Several
 from jaxq.engine.fields import rules
 from jaxq.engine.system import System
+from jaxq.engine.unknown import suggestion
 from jaxq.systems import SYSTEMS
 
 TABLES = ("parameters", "run", "sweep", "compare", "tune")
@@ -57,11 +58,13 @@ def read(path: str) -> Experiment:
         raise BadInput(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise BadInput(f"{path}: {error}") from None
+    except RecursionError:
+        raise BadInput(f"{path}: is nested too deeply") from None
     for key in data:
         if key != "system" and key not in TABLES:
             raise BadInput(f"{path}: {key}: unknown key{suggestion(key, ('system', *TABLES))}")
     name = data.pop("system", None)
-    if name not in SYSTEMS:
+    if not isinstance(name, str) or name not in SYSTEMS:
         reason = "missing" if name is None else f"unknown system {name}"
         raise BadInput(f"{path}: system: {reason}{suggestion(str(name), SYSTEMS)}")
     fields = rules(SYSTEMS[name])

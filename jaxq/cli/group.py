@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from jaxq.cli.errors import BadInput, suggestion
+from jaxq.cli.errors import BadInput
 from jaxq.cli.experiment_file import Experiment, read
 from jaxq.cli.options import option, shared_parameters
 from jaxq.cli.values import allowed
@@ -15,6 +15,7 @@ from jaxq.cli.verbs import VERBS
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.result import in_words, plain
 from jaxq.engine.system import System
+from jaxq.engine.unknown import suggestion
 from jaxq.systems import SYSTEMS
 
 HELP = {"max_content_width": 110}

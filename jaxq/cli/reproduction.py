@@ -115,12 +115,14 @@ def print_list(experiments: Any, json: bool) -> None:
 
 
 def table_of(rows: list[dict[str, Any]]) -> Any:
-    """Rows as a table; numbers to the right."""
+    """Rows as a table under the union of their keys; numbers to the right."""
     table = new_table()
-    for name in rows[0]:
-        add_column(table, name, name in ("half_width", "z") or not isinstance(rows[-1][name], str))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    for name in names:
+        text = any(isinstance(row.get(name), str) for row in rows)
+        add_column(table, name, name in ("half_width", "z") or not text)
     for row in rows:
-        table.add_row(*[number(value, 5) for value in row.values()])
+        table.add_row(*[number(row.get(name), 5) for name in names])
     return table
 
 

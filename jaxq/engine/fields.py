@@ -16,6 +16,8 @@ import jax.core
 import numpy as np
 
 RULE = "rule"
+MOST_LISTED = 10**6
+"""Numbers of a list that is written as value*count."""
 SIMPLEX_SLACK = 1e-6
 """How far the sum of a list on the simplex may be from 1."""
 
@@ -136,13 +138,22 @@ class Rule:
             if self.rows:
                 return [_listed(row) for row in text.split(";")]
             return _listed(text) if self.listed and ("," in text or "*" in text) else float(text)
+        except TooLong as error:
+            raise ValueError(f"{name} = {text}: {error} ({self.doc})") from None
         except ValueError:
             raise ValueError(f"{name} = {text}: must be {self.allowed()} ({self.doc})") from None
 
 
+class TooLong(ValueError):
+    """A list is written that nobody can mean."""
+
+
 def _listed(text: str) -> list[float]:
     parts = [part.partition("*") for part in text.split(",")]
-    return [float(v) for v, _, count in parts for _ in range(int(count or 1))]
+    counts = [int(count or 1) for _, _, count in parts]
+    if sum(counts) > MOST_LISTED:
+        raise TooLong(f"must be a list of at most {MOST_LISTED} numbers, not of {float(min(sum(counts), 10**300)):.4g}")
+    return [float(v) for (v, _, _), count in zip(parts, counts, strict=True) for _ in range(count)]
 
 
 def _array(value) -> np.ndarray:

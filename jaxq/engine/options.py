@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.files import check_path
+from jaxq.engine.unknown import refuse_unknown
 from jaxq.random import key_data
 
 DEFAULT_PRECISION = 0.01
 DEFAULT_MAX_EVENTS = 20_000_000_000
+MOST, MOST_EVENTS = 1e30, 2**63 - 1
+"""What no time and no count that makes sense exceeds."""
 PROBABILITIES = (0.5, 0.9, 0.95, 0.99)
 
 
@@ -81,19 +84,23 @@ class Options:
     checkpoint: str | None = None
     checkpoint_every: float = 60.0
 
+    def __new__(cls, **given):
+        refuse_unknown(given, [field.name for field in dataclasses.fields(cls)], "a run", "option")
+        return super().__new__(cls)
+
     def __post_init__(self):
         for name in ("replicas", "events", "max_events", "devices", "batch"):
             _whole(self, name)
         for name in ("horizon", "precision", "time_limit", "checkpoint_every"):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and value > 0):
-                raise ValueError(f"{name} = {value}: must be a number > 0")
+            if value is not None and not (_is_number(value) and 0 < value <= MOST):
+                raise ValueError(f"{name} = {value}: must be a number > 0" + f" and <= {MOST:g}" * _above(value))
         if not (_is_number(self.level) and 0 < self.level < 1):
             raise ValueError(f"level = {self.level}: must be a number > 0 and < 1")
         if isinstance(self.warmup, str) and self.warmup not in ("auto", "mser5"):
             object.__setattr__(self, "warmup", _warmup_number(self.warmup))
-        if not isinstance(self.warmup, str) and not (_is_number(self.warmup) and self.warmup >= 0):
-            raise ValueError(f"warmup = {self.warmup}: must be auto, mser5 or a number of events >= 0")
+        if not isinstance(self.warmup, str) and not (_is_number(self.warmup) and 0 <= self.warmup <= MOST_EVENTS):
+            raise ValueError(f"warmup = {self.warmup}: must be auto, mser5 or a number of events >= 0 and < 2**63")
         key_data(self.seed)
         for name in ("metric", "quantiles"):
             value = getattr(self, name)
@@ -145,7 +152,14 @@ class Options:
 
 
 def _is_number(x) -> bool:
-    return isinstance(x, (int, float, np.number)) and not isinstance(x, bool) and math.isfinite(x)
+    if not isinstance(x, (int, float, np.number)) or isinstance(x, bool):
+        return False
+    return _above(x) or math.isfinite(x)
+
+
+def _above(x) -> bool:
+    """Whether a number is finite and passes `MOST`; a whole number may be too long for a float."""
+    return bool(isinstance(x, (int, float, np.number)) and MOST < x < math.inf)
 
 
 def _warmup_number(text: str):
@@ -159,6 +173,6 @@ def _whole(options, name: str) -> None:
     value = getattr(options, name)
     if value is None:
         return
-    if not (_is_number(value) and value >= 1 and value == math.floor(value)):
-        raise ValueError(f"{name} = {value}: must be a whole number >= 1")
+    if not (_is_number(value) and 1 <= value <= MOST_EVENTS and value == math.floor(value)):
+        raise ValueError(f"{name} = {value}: must be a whole number >= 1 and < 2**63")
     object.__setattr__(options, name, int(value))

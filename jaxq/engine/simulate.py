@@ -71,10 +71,16 @@ def sweep(system: System, grid: Mapping[str, Sequence], *, meter: Meter | None =
 
     check_kind(system)
     known = rules(type(system))
+    if not grid:
+        raise ValueError(
+            f"grid = {{}}: a sweep needs values of a scalar field; {system.title()} has {', '.join(known)}"
+        )
     for name, values in grid.items():
         if name not in known or not known[name].scalar:
             scalars = ", ".join(n for n, rule in known.items() if rule.scalar)
             raise ValueError(f"{name}: only scalar fields can be swept; {system.title()} has {scalars}")
+        if not hasattr(values, "__len__") or (np.ndim(values) != 1 and not isinstance(values, (set, frozenset))):
+            raise TypeError(f"{name} = {values!r}: must be a list of values")
         if len(values) == 0:
             raise ValueError(f"{name} = []: a sweep needs at least one value")
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]

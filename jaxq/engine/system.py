@@ -8,6 +8,7 @@ iteration: there it is observed, applied and the next one chosen, which lets XLA
 """
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
@@ -17,6 +18,7 @@ import jax
 import jax.core
 
 from jaxq.engine.fields import rules
+from jaxq.engine.unknown import refuse_unknown
 
 State = Any
 Event = Any
@@ -123,6 +125,12 @@ class System(eqx.Module):
     """The class whose `prepare` makes this one: it is that class which is simulated."""
     tile: ClassVar[int | None] = None
     """Replicas per tile on CPU; None: the engine chooses from the size of the state."""
+
+    def __new__(cls, *_, **fields):
+        known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+        if all(field.name in known for field in dataclasses.fields(cls)):  # no __init__ of the user's own
+            refuse_unknown(fields, known, cls.__name__, "field")
+        return super().__new__(cls)
 
     def init(self, words) -> State:
         """The state at time 0: a pytree of scalars and small arrays (Python numbers are fine)."""

@@ -89,3 +89,32 @@ def test_a_bug_keeps_its_traceback(jaxq, monkeypatch, short):
     monkeypatch.setattr("jaxq.simulate", broken)
     with pytest.raises(ValueError, match="a bug"):
         jaxq("run", "mmc", "--arrival-rate", "0.5", *short)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('system = ["mmc"]\n', "system: unknown system ['mmc']"),
+        ("[system]\n", "system: unknown system {}"),
+        ("system = 'mmc'\n[parameters]\nservers = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+    ],
+)
+def test_a_file_of_another_shape_is_one_line(jaxq, tmp_path, text, words):
+    (tmp_path / "x.toml").write_text(text)
+    code, _, err = jaxq("run", str(tmp_path / "x.toml"))
+    assert code == 2 and err.count("\n") == 1 and words in err
+
+
+def test_a_list_that_nobody_can_mean_is_refused_while_it_is_read(jaxq):
+    code, _, err = jaxq("run", "token-pool", "--servers", "3", "--arrival-rate", "0.5*300000000")
+    assert code == 2 and "arrival_rate = 0.5*300000000: must be a list of at most 1000000 numbers, not of 3e+08" in err
+
+
+def test_the_limit_of_a_policy_is_said(jaxq):
+    code, _, err = jaxq("run", "load-balancing", "--policy", "pod500", "--servers", "9")
+    assert code == 2 and "from 1 to 99" in err
+
+
+def test_a_long_line_loses_its_middle(jaxq):
+    code, _, err = jaxq("run", "mmc", "--arrival-rate", "x" * 5000)
+    assert code == 2 and len(err) < 320 and err.startswith("error: arrival_rate = xxx") and "a number > 0" in err

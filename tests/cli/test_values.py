@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from jaxq.cli.errors import suggestion
 from jaxq.cli.options import SHARED, SIMULATION, build_options, number
 from jaxq.cli.values import Several, compared, one, points, swept
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.options import Options
+from jaxq.engine.unknown import suggestion
 from jaxq.laws.standard import parse_law
 from jaxq.systems import SYSTEMS
 
