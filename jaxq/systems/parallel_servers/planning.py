@@ -1,4 +1,4 @@
-"""What is planned from the rates before a run: prices that shadow routing starts with, targets of balanced saturation, loads.
+"""What is planned from the rates before a run: the starting prices of shadow routing, balanced targets, loads.
 
 These define policies and say what is stable; references for what is simulated are in ``oracle``.
 """
