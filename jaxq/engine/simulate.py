@@ -21,11 +21,14 @@ from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.layout import FIRST_LOOK, default_replicas
 from jaxq.engine.options import Options
-from jaxq.engine.program import initial_rate, lanes_bytes, names
+from jaxq.engine.program import compile_seconds, initial_rate, lanes_bytes, names
 from jaxq.engine.progress import Meter, Progress, Silent
 from jaxq.engine.result import Result, Results, describe, finite, in_words, plain
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import System
+
+LONG_COMPILE = 10.0
+"""Estimated seconds of compiling from which they are announced."""
 
 
 def simulate(system: System, *, meter: Meter | None = None, **options) -> Result:
@@ -130,14 +133,18 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
     devices = choose_devices(options.devices)
     replicas = options.replicas or default_replicas(devices)
     groups: dict = {}
-    size = 0
+    size, compiling = 0, 0.0
     for i, system in enumerate(systems):
         prepared = system.prepare()
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(prepared))
         size += replicas * lanes_bytes(prepared)
-        groups.setdefault((jax.tree.structure(prepared), shapes), []).append(i)
+        key = jax.tree.structure(prepared), shapes
+        if key not in groups and devices[0].platform == "cpu":
+            compiling += compile_seconds(prepared)
+        groups.setdefault(key, []).append(i)
     description = f"{len(systems)} point(s) x {replicas} replicas on {len(devices)} {devices[0].platform} device(s)"
     description += f", {size / 2**20:.3g} MB of state"
+    description += f", about {compiling:.0f} s to compile" if compiling > LONG_COMPILE else ""
     expected = options.events or options.max_events
     if options.horizon is not None:
         expected = min(expected, math.ceil(options.horizon * max(initial_rate(system) for system in systems)))
