@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT = 600
-"""Seconds after which tests that still run count as having caught a fault."""
+"""Seconds after which tests are stopped; the fault then counts as not caught, as the machine may be busy."""
 
 
 class Fault(NamedTuple):
@@ -225,7 +225,7 @@ def judge(fault: Fault, copy: Path) -> str:
     try:
         done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
-        return "caught"
+        return f"timed out after {TIMEOUT} s"
     finally:
         file.write_text(right)
     if done.returncode not in (0, 1):
