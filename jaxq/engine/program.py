@@ -290,23 +290,8 @@ def _shapes(system: System, function):
 
 def lanes_bytes(system: System) -> int:
     """Bytes one replica of a prepared system keeps in flight: its carry and sums."""
-    return sum(x.size * x.dtype.itemsize for x in _lanes(system))
-
-
-def _lanes(system: System) -> list:
-    """Shapes and dtypes of the arrays that one replica carries and observes."""
-    leaves, structure = jax.tree.flatten(system)
-    return _lanes_of(structure, tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in map(compute_leaf, leaves)))
-
-
-@functools.lru_cache(maxsize=64)
-def _lanes_of(structure, leaves: tuple) -> list:
-    def one(leaves, seed, replica):
-        system = jax.tree.unflatten(structure, leaves)
-        carry = start(system, seed, replica)
-        return carry, _observe(system, carry), system.counters(carry.state)
-
-    return jax.tree.leaves(jax.eval_shape(one, list(leaves), np.zeros(2, np.uint32), np.int32(0)))
+    shapes = _shapes(system, lambda s, carry: (carry, _observe(s, carry), s.counters(carry.state)))
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
 
 
 MOST_COMPILE_SECONDS = 300.0
@@ -314,22 +299,30 @@ MOST_COMPILE_SECONDS = 300.0
 
 
 def compile_seconds(system: System) -> float:
-    """About how long a prepared system takes to compile on one quiet CPU core: .5 s + (n / 74)^2 s.
+    """About how long a system takes to compile on one quiet CPU core: .5 s + (n / 72)^2 s.
 
-    n is the number of carried and observed arrays: XLA compiles a loop for each, all into one kernel, and LLVM takes time
-    as the square of its loops. Measured: 2 x 2 networks (n = 26) .8 s, 8 x 8 ones 5.2 s (n = 160), 16 s under shadow routing
-    (n = 289); beside other work several times as long (benchmarks/README.md).
+    n is the number of arrays in its state and observations: XLA compiles a loop for each, all into one kernel, and LLVM
+    takes time as the square of its loops. Measured: 2 x 2 networks .8 s, 8 x 8 ones 5.2 s (n = 152), 16 s under shadow routing;
+    beside other work several times as long (benchmarks/README.md). Rates and jumps are not traced, so that it is soon known.
 
     Raises:
         ValueError: the estimate is above 300 s.
     """
-    count = len(_lanes(system))
-    seconds = 0.5 + (count / 74) ** 2
+    leaves, structure = jax.tree.flatten(system.prepare())
+
+    def one(leaves, words):
+        prepared = jax.tree.unflatten(structure, leaves)
+        state = typed(prepared.init(tuple(words)))
+        return state, jax.tree.map(jnp.asarray, prepared.observe(state))
+
+    words = np.zeros(jax.tree.unflatten(structure, leaves).init_words, np.uint32)
+    count = len(jax.tree.leaves(jax.eval_shape(one, [compute_leaf(leaf) for leaf in leaves], words)))
+    seconds = 0.5 + (count / 72) ** 2
     if seconds > MOST_COMPILE_SECONDS:
         raise ValueError(
-            f"{system.title()}: carries and observes {count} numbers a replica, so that compiling would take about "
+            f"{system.title()}: has {count} numbers in its state and observations, so that compiling would take about "
             f"{seconds:.0f} s (it grows with the square): must be at most {MOST_COMPILE_SECONDS:.0f} s; fewer of them "
-            "help, such as alike pools or classes taken as one, or an array in place of many numbers"
+            "help, such as alike pools or classes taken as one, or arrays in place of many numbers"
         )
     return seconds
 

@@ -121,27 +121,25 @@ def label(result: Result, index: int) -> str:
 
 def run(systems: Sequence[System], options: Options, meter: Meter | None = None, varied=()) -> Results:
     """Run several points for the same number of events and judge each."""
-    structures = set()
+    structures, compiling = set(), 0.0
     for system in systems:
         if not isinstance(system, System):
             raise TypeError(f"{system!r} is not a jaxq system")
         system.check_stationary()
         if jax.tree.structure(system) not in structures:
             structures.add(jax.tree.structure(system))
+            compiling += compile_seconds(system)
             check_names(system, options)
     meter = meter or Silent()
     devices = choose_devices(options.devices)
     replicas = options.replicas or default_replicas(devices)
     groups: dict = {}
-    size, compiling = 0, 0.0
+    size = 0
     for i, system in enumerate(systems):
         prepared = system.prepare()
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(prepared))
         size += replicas * lanes_bytes(prepared)
-        key = jax.tree.structure(prepared), shapes
-        if key not in groups and devices[0].platform == "cpu":
-            compiling += compile_seconds(prepared)
-        groups.setdefault(key, []).append(i)
+        groups.setdefault((jax.tree.structure(prepared), shapes), []).append(i)
     description = f"{len(systems)} point(s) x {replicas} replicas on {len(devices)} {devices[0].platform} device(s)"
     description += f", {size / 2**20:.3g} MB of state"
     description += f", about {compiling:.0f} s to compile" if compiling > LONG_COMPILE else ""
