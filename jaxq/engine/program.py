@@ -302,8 +302,8 @@ def compile_seconds(system: System) -> float:
     """About how long a system takes to compile on one quiet CPU core: .5 s + (n / 72)^2 s.
 
     n is the number of arrays in its state and observations: XLA compiles a loop for each, all into one kernel, and LLVM
-    takes time as the square of its loops. Measured: 2 x 2 networks .8 s, 8 x 8 ones 5.2 s (n = 152), 16 s under shadow routing;
-    beside other work several times as long (benchmarks/README.md). Rates and jumps are not traced, so that it is soon known.
+    takes time as the square of its loops. Measured: 2 x 2 networks .8 s, 8 x 8 ones 5.2 s (n = 152), 16 s under shadow
+    routing; beside other work several times as long. Rates and jumps are not traced.
 
     Raises:
         ValueError: the estimate is above 300 s.
