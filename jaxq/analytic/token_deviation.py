@@ -4,6 +4,7 @@ Paper: Chen, Chen and Qian, "Incentivizing Resource Pooling": Section 6.3, Appen
 Notation as in `jaxq.analytic.token_chain`; time unit 1 / mu, costs per server and time unit, holding cost 1.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -68,6 +69,7 @@ class FluidResponse(NamedTuple):
     offer: NDArray[np.float64]
 
 
+@functools.lru_cache(maxsize=32)
 def best_deviation(
     servers: int, rho: float, processing_cost: float = 1.0, charge_after_service: bool = False
 ) -> Deviation:

@@ -342,6 +342,39 @@ def lanes_bytes(system: System) -> int:
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
 
 
+MOST_COMPILE_SECONDS = 300.0
+"""Estimated time to compile a system on CPU from which it is refused."""
+
+
+def compile_seconds(system: System) -> float:
+    """About how long a system takes to compile on one quiet CPU core: .5 s + (n / 72)^2 s.
+
+    n is the number of arrays in its state and observations: XLA compiles a loop for each, all into one kernel, and LLVM
+    takes time as the square of its loops. Measured: 2 x 2 networks .8 s, 8 x 8 ones 5.2 s (n = 152), 16 s under shadow
+    routing; beside other work several times as long. Rates and jumps are not traced.
+
+    Raises:
+        ValueError: the estimate is above 300 s.
+    """
+    leaves, structure = jax.tree.flatten(system.prepare())
+
+    def one(leaves, words):
+        prepared = jax.tree.unflatten(structure, leaves)
+        state = typed(prepared.init(tuple(words)))
+        return state, jax.tree.map(jnp.asarray, prepared.observe(state))
+
+    words = np.zeros(jax.tree.unflatten(structure, leaves).init_words, np.uint32)
+    count = len(jax.tree.leaves(jax.eval_shape(one, [compute_leaf(leaf) for leaf in leaves], words)))
+    seconds = 0.5 + (count / 72) ** 2
+    if seconds > MOST_COMPILE_SECONDS:
+        raise ValueError(
+            f"{system.title()}: has {count} numbers in its state and observations, so that compiling would take about "
+            f"{seconds:.0f} s (it grows with the square): must be at most {MOST_COMPILE_SECONDS:.0f} s; fewer of them "
+            "help, such as alike pools or classes taken as one, or arrays in place of many numbers"
+        )
+    return seconds
+
+
 def initial_rate(system: System) -> float:
     """Events per unit of time at the start: what a block's length is chosen by when only a horizon is given."""
     prepared = system.prepare()

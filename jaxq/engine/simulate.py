@@ -22,13 +22,15 @@ from jaxq.engine.devices import choose_devices
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import FEW, default_replicas, first_look
 from jaxq.engine.options import Options
-from jaxq.engine.program import check_range, initial_rate, lanes_bytes, names
+from jaxq.engine.program import check_range, compile_seconds, initial_rate, lanes_bytes, names
 from jaxq.engine.progress import Meter, Patient, Progress
 from jaxq.engine.rarity import prepared
 from jaxq.engine.result import Result, Results, describe, finite, in_words, plain
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import System
 
+LONG_COMPILE = 10.0
+"""Estimated seconds of compiling from which they are announced."""
 LAUNCH_SECONDS = 1.0
 """What a launch should take: Ctrl-C and the time limit are heard in between."""
 EXTENSION = 20
@@ -135,13 +137,14 @@ def label(result: Result, index: int) -> str:
 def run(systems: Sequence[System], options: Options, meter: Meter | None = None, varied=()) -> Results:
     """Run several points for the same number of events and judge each."""
     began = time.perf_counter()
-    structures = set()
+    structures, compiling = set(), 0.0
     for system in systems:
         check_kind(system)
         system.check_stationary()
         check_range(system)
         if jax.tree.structure(system) not in structures:
             structures.add(jax.tree.structure(system))
+            compiling += compile_seconds(system)
             check_names(system, options)
     meter = meter or Patient()
     devices = choose_devices(options.devices)
@@ -155,6 +158,7 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
         groups.setdefault((jax.tree.structure(process), shapes), []).append(i)
     description = f"{len(systems)} point(s) x {replicas} replicas on {len(devices)} {devices[0].platform} device(s)"
     description += f", {size / 2**20:.3g} MB of state"
+    description += f", about {compiling:.0f} s to compile" if compiling > LONG_COMPILE else ""
     expected = options.events or options.max_events
     if options.horizon is not None:
         expected = min(expected, math.ceil(options.horizon * max(initial_rate(system) for system in systems)))

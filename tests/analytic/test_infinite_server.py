@@ -20,9 +20,14 @@ def test_loss_is_erlang_b_and_the_rest_follows(servers: int) -> None:
     assert result["number_variance"] == pytest.approx(second - result["number_in_system"] ** 2, rel=1e-10)
 
 
-def test_published_losses() -> None:
+def test_losses_by_the_recursion() -> None:
+    """Erlang B: 1/B(c) = 1 + (c/a)/B(c - 1), B(0) = 1; 4/19 for a = 2, c = 3."""
     for load, servers, value in ((2, 3, 0.210526), (8, 10, 0.121661), (100, 100, 0.0757005)):
-        assert mgcc(load, 1.0, servers)["probability_block"] == pytest.approx(value, rel=3e-6)
+        inverse = 1.0
+        for c in range(1, servers + 1):
+            inverse = 1 + c / load * inverse
+        assert mgcc(load, 1.0, servers)["probability_block"] == pytest.approx(1 / inverse, rel=1e-12)
+        assert 1 / inverse == pytest.approx(value, rel=3e-6)
 
 
 def test_without_limit_the_number_is_poisson() -> None:

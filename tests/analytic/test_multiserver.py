@@ -82,10 +82,16 @@ def test_mm1_gradient() -> None:
     assert (up - down) / (2 * step) == pytest.approx(1 / (1 - arrival_rate) ** 2, rel=1e-6)
 
 
-def test_published_waits() -> None:
+def test_waits_of_some_systems() -> None:
+    """By the definition of Erlang C: the wait is C(c, a)/(c mu - lambda)."""
     assert mmc(0.2, 0.1, 3)["waiting_time"] == pytest.approx(4.4444, abs=5e-5)
     assert mmc(9.0, 1.0, 10)["waiting_time"] == pytest.approx(0.668732, abs=6e-7)
     assert mmc(95.0, 1.0, 100)["waiting_time"] == pytest.approx(0.101291, abs=6e-7)
+    for load, servers in ((2.0, 3), (9.0, 10), (95.0, 100)):
+        terms = [math.exp(k * math.log(load) - math.lgamma(k + 1) - load) for k in range(servers + 1)]
+        last = terms.pop() * servers / (servers - load)
+        delay = last / (sum(terms) + last)
+        assert mmc(load, 1.0, servers)["waiting_time"] == pytest.approx(delay / (servers - load), rel=1e-10)
 
 
 def test_loss_and_delay_systems_are_erlang_b_and_c() -> None:

@@ -1,58 +1,105 @@
 """A replica is the same path however the run is cut, and a second run compiles nothing."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxq
 from jaxq.engine import program as program_module
 from jaxq.engine.stack import Stack
+from tests.systems_under_test import UNDER_TEST
 
-SYSTEMS = [
-    jaxq.MMc(0.8),
-    jaxq.MMc(12, 1, 10, abandonment_rate=0.5),
-    jaxq.MG1(0.7, 1.0, "lognormal:2"),
-    jaxq.TokenPool(5, 0.8, 0.6, 4),
-    jaxq.TokenPool(3, [0.2, 0.5, 0.7], 0.8, 4, [1.0, 1.0, 2.0]),
-]
-IDS = [f"{s.title()}-{i}" for i, s in enumerate(SYSTEMS)]
+REPLICAS = 10
+EVENTS = 480
 
 
-def states(system, replicas=24, devices=2, launches=None, **layout):
-    """State of the first 10 replicas after 480 events."""
+def ran(system, replicas=24, devices=2, **layout) -> Stack:
+    """A batch of replicas after 480 events."""
     layout = {"tile": 4, "blocks": 1, "observations": 16, **layout}
     stack = Stack([system], replicas, 7, tuple(jax.devices()[:devices]), **layout)
-    while stack.events < 480:
+    while stack.events < EVENTS:
         stack.launch()
-    assert stack.events == 480
-    parts = [carry for _, carry, _ in stack._parts]
-    return [
-        np.concatenate([np.asarray(x[i]) for x in map(jax.tree.leaves, parts)])[:10]
-        for i in range(len(jax.tree.leaves(parts[0])))
-    ]
+    assert stack.events == EVENTS
+    return stack
 
 
-@pytest.mark.parametrize("system", SYSTEMS, ids=IDS)
-def test_a_replica_does_not_depend_on_how_the_run_is_cut(system):
-    base = states(system, observations=32)
-    for change in (
-        {"replicas": 101},
-        {"tile": 2, "devices": 1},
-        {"blocks": 2, "batch": 12},
-    ):
-        for one, other in zip(base, states(system, **change), strict=True):
-            assert np.array_equal(one, other), change
+def states(stack: Stack) -> list[np.ndarray]:
+    """The state of the first 10 replicas, leaf by leaf."""
+    parts = [jax.tree.leaves(carry) for _, carry, _ in stack._parts]
+    return [np.concatenate([np.asarray(x) for x in column])[:REPLICAS] for column in zip(*parts, strict=True)]
+
+
+def sums(stack: Stack) -> np.ndarray:
+    """The raw sums of the first 10 replicas, shape (quantities, 10)."""
+    return stack.windows.total(0)[:, :REPLICAS]
+
+
+def same(one: list, other: list) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+FORMS = list({type(system.prepare()): name for name, system in reversed(UNDER_TEST.items())}.values())
+"""One of the list for each compiled half."""
+
+
+@pytest.fixture
+def quickly_compiled():
+    """Programs of the test are compiled with few optimisations, and not kept."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    program_module.program.cache_clear()
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    program_module.program.cache_clear()
+
+
+@pytest.mark.parametrize("name", UNDER_TEST)
+def test_a_replica_does_not_depend_on_how_many_there_are_and_on_the_batch(name, quickly_compiled):
+    system = UNDER_TEST[name]
+    base, other = ran(system), ran(system, replicas=37, batch=24)
+    assert same(states(base), states(other))
+    assert np.array_equal(sums(base), sums(other))
+    # and what it did is in order: every rate is one, and together they are what the bound says
+    assert not base.overflow.any() and np.isfinite(sums(base)).all()
+    assert len(np.unique(np.concatenate([np.atleast_2d(x.T) for x in states(base)]), axis=1).T) == REPLICAS
+    prepared = system.prepare()
+    if isinstance(prepared, jaxq.JumpProcess):
+        carry = base._parts[0][1]
+        rates = np.array(jax.jit(jax.vmap(lambda state: [jnp.float32(x) for x in prepared.rates(state)]))(carry.state))
+        bound = None if prepared.drifts else prepared.total_rate_bound()
+        assert np.isfinite(rates).all() and (rates >= 0).all() and (rates.sum(axis=0) > 0).all()
+        assert bound is None or (rates.sum(axis=0) <= float(bound) * (1 + 1e-6)).all()
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_nor_on_devices_and_launches(name):
+    base, other = ran(UNDER_TEST[name]), ran(UNDER_TEST[name], replicas=37, devices=1, blocks=2, batch=12)
+    assert same(states(base), states(other))
+    assert np.array_equal(sums(base), sums(other))
+
+
+@pytest.mark.parametrize("name", ["M/M/1", "token pool", "network, preemptive", "load balancing, queues"])
+def test_tiles_and_blocks_change_no_state_and_sums_only_by_rounding(name):
+    base, other = ran(UNDER_TEST[name]), ran(UNDER_TEST[name], tile=2, observations=32)
+    assert same(states(base), states(other))
+    assert np.allclose(sums(base), sums(other), rtol=1e-5, atol=1e-4)
+
+
+def test_a_tile_of_another_size_may_round_a_float_state_otherwise():
+    """XLA contracts products and sums by the width of the loop: equal to rounding, no longer bit for bit."""
+    base, other = ran(UNDER_TEST["tolls, workload"]), ran(UNDER_TEST["tolls, workload"], tile=2)
+    assert all(np.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in zip(states(base), states(other), strict=True))
 
 
 def test_unrolling_does_not_change_a_replica(monkeypatch):
-    base = states(SYSTEMS[0])
+    base = states(ran(UNDER_TEST["M/M/1"]))
     monkeypatch.setattr(jaxq.MMc, "unroll", 1)
-    assert all(np.array_equal(a, b) for a, b in zip(base, states(SYSTEMS[0]), strict=True))
+    assert same(base, states(ran(UNDER_TEST["M/M/1"])))
 
 
 def test_seeds_and_replicas_give_different_paths():
-    stack = Stack([SYSTEMS[0]], 64, 7, tuple(jax.devices()), tile=4, blocks=4, observations=64)
-    other = Stack([SYSTEMS[0]], 64, 8, tuple(jax.devices()), tile=4, blocks=4, observations=64)
+    stack = Stack([jaxq.MMc(0.8)], 64, 7, tuple(jax.devices()), tile=4, blocks=4, observations=64)
+    other = Stack([jaxq.MMc(0.8)], 64, 8, tuple(jax.devices()), tile=4, blocks=4, observations=64)
     stack.launch(), other.launch()
     streams = np.stack([np.asarray(x) for x in (*stack._parts[0][1].stream, *other._parts[0][1].stream)])
     assert len(np.unique(streams[:4], axis=1).T) == 64

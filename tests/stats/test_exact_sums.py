@@ -123,3 +123,16 @@ def test_one_long_block_keeps_its_digits():
     """Sixteen times the usual block, still summed 64 observations at a time."""
     stack = launched(Drop(0.1, 0.3), 2**14, replicas=2, observations=2**14, blocks=1)
     assert stack.sums(0)["tallied"].value == pytest.approx(float(np.float32(0.1)) * 2**14, rel=3e-6)
+
+
+class Strided(Drop):
+    """Observed every third event."""
+
+    stride = 3
+
+
+def test_what_is_seen_every_third_event_stands_for_three():
+    stack = launched(Strided(2.0, 0.5), 3000, replicas=2, observations=64, blocks=1)
+    sums, events = stack.sums(0), stack.events
+    assert sums.events.value == events >= 3000
+    assert (sums.time.value, sums["value"].value, sums["tallied"].value) == (0.5 * events, events, 2 * events)

@@ -7,8 +7,8 @@ from jaxq.systems.load_balancing.diffusion import SpeedAwareLimit
 from tests.agreement import check_agreement
 
 RUN = {"replicas": 1024, "seed": 7}
-# reflected law solved by collocation, mu = (2.5, .625); derived independently in specs/load_balancing.md
-PRINTED = {
+# digits of jaxq.analytic.load_balancing.limit (collocation), mu = (2.5, .625): a guard; simulations agree with them below
+DIGITS = {
     1.0: {"y_1_2": 0.26583},
     2.0: {"y_1_2": 0.00982370, "y_m_1_variance": 1.5748513, "y_1_2_variance": 0.0073130},
 }
@@ -30,8 +30,8 @@ def test_a_small_step_agrees_with_the_stationary_law(beta, step, time):
         check_agreement(found.metrics[name], reference.value, share)
 
 
-def test_references_are_the_printed_ones():
-    for beta, values in PRINTED.items():
+def test_references_keep_their_digits():
+    for beta, values in DIGITS.items():
         references = SpeedAwareLimit(beta=beta).oracle()
         for name, value in values.items():
             assert references[name].value == pytest.approx(value, rel=2e-5)

@@ -58,7 +58,7 @@ def places(names, text, node):
 
 
 def rules(network, policy, name):
-    """(join, serve) as the analytic side has them, written from the specification."""
+    """(join, serve) as the analytic side has them, written from the definitions of the policies."""
     classes, pools = range(len(network.classes)), range(len(network.pools))
     speeds = network.service_rates
     fastest = exact.in_order([sorted(pools, key=lambda j, i=i: -speeds[i, j]) for i in classes])

@@ -25,7 +25,7 @@ POLICIES = {
     "class-1": {"policy": "priority-preemptive", "priorities": "1 > 2"},
     "class-2": {"policy": "priority-preemptive", "priorities": "2 > 1"},
 }
-# total queue at n = 100, truncated chains of jaxq.analytic.staffing.chain and of the specification
+# total queue at n = 100, of truncated chains: jaxq.analytic.staffing.chain, and enumerated from the process itself (below)
 EXACT = {"balanced": 10.7533, "class-1": 9.6448, "class-2": 11.2444}
 SPARE = 8.201863
 

@@ -1,6 +1,7 @@
 """The classical stations against closed forms, in two gates: power, and the difference in standard errors."""
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +34,11 @@ def check_exact_metrics(result, share, skip=()):
 
 
 def test_mmc_meets_erlang():
-    """M/M/1, M/M/3 and M/M/10 in one compilation; the values are those of the specification."""
+    """M/M/1, M/M/3 and M/M/10 in one compilation. Load a/(1 - a); for a = 2, c = 3 the delay is 4/(1 + 2 + 2 + 4) and the
+    wait that over 3 mu - lambda; the delay of a = 9, c = 10 is written out below."""
+    terms = [9**k / math.factorial(k) for k in range(10)]
+    busy = 10 * 9**10 / math.factorial(10)
+    assert busy / (sum(terms) + busy) == pytest.approx(0.668732, rel=1e-6)
     points = [(0.5, 1.0, 1), (0.8, 1.0, 1), (2.0, 1.0, 3), (0.2, 0.1, 3), (9.0, 1.0, 10)]
     results = jaxq.compare([jaxq.MMc(*p) for p in points], **{**OPTIONS, "events": 60_000})
     for result in results:
@@ -51,7 +56,12 @@ def test_mmc_meets_erlang():
 
 
 def test_abandonment_meets_erlang_a():
-    """theta = mu: N is Poisson; the other two are the specification's."""
+    """theta = mu: N is Poisson of mean 100. The other abandonment is from the birth-death law, written out."""
+    law = [1.0]
+    for n in range(1, 1000):
+        law.append(law[-1] * 120 / (min(n, 100) + 0.5 * max(n - 100, 0)))
+    waiting = sum(p * max(n - 100, 0) for n, p in enumerate(law)) / sum(law)
+    assert 0.5 * waiting / 120 == pytest.approx(0.166791, rel=1e-5)
     systems = [
         jaxq.MMc(100.0, 1.0, 100, abandonment_rate=1.0),
         jaxq.MMc(120.0, 1.0, 100, abandonment_rate=0.5),

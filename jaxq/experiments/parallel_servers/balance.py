@@ -24,7 +24,7 @@ from jaxq.experiments.parallel_servers.paper import (
     reward_row,
 )
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.oracle import load
+from jaxq.systems.parallel_servers.planning import load
 
 POLICIES = ("shadow-lb", "shadow-tandem")
 LOADS, QUICK_LOADS = (0.7, 0.85, 0.95, 1.0, 1.05, 1.2, 1.3), (0.7, 1.0, 1.2)

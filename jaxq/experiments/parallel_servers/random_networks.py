@@ -22,7 +22,7 @@ from jaxq.experiments.parallel_servers.paper import (
 )
 from jaxq.systems.parallel_servers.model import ParallelServers
 from jaxq.systems.parallel_servers.network import Network
-from jaxq.systems.parallel_servers.oracle import load
+from jaxq.systems.parallel_servers.planning import load
 from jaxq.tuning.tune import tune
 
 SEED, COUNT, QUICK_COUNT = 20110960, 5, 1

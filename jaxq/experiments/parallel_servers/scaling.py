@@ -22,8 +22,8 @@ from jaxq.systems.parallel_servers.model import ParallelServers
 
 POLICIES = ("shadow-rm", "shadow-rm-tag")
 SCALES, QUICK_SCALES = (0.25, 1.0, 4.0, 16.0), (0.25, 4.0)
-PUBLISHED = {25: 0.962, 100: 0.982, 400: 0.991, 1600: 0.996}
-"""Shares of the optimum of SHADOW-RM that drops, derived independently."""
+SIMULATED = {25: 0.962, 100: 0.982, 400: 0.991, 1600: 0.996}
+"""Shares of the optimum of SHADOW-RM that drops, of a plain simulation (benchmarks/witnesses.py); no paper prints them."""
 WARMUP = 12.0
 """Time left out, of an abandonment time of 1; prices start where they stay."""
 EVENTS, QUICK_EVENTS, RATE = {0.25: 800_000, 1.0: 800_000, 4.0: 1_200_000, 16.0: 2_400_000}, 60_000, 1750.0
@@ -75,7 +75,7 @@ def compute(run: Run) -> Findings:
             slope, error = exponent(servers, losses, errors)
             slopes.append({"policy": policy, "exponent": slope, "standard_error": error})
     published = [
-        {"policy": row["policy"], "servers": row["servers"], "share_published": PUBLISHED[row["servers"]]}
+        {"policy": row["policy"], "servers": row["servers"], "share_published": SIMULATED[row["servers"]]}
         | {"share_here": row["share"], "half_width": row["share_half_width"]}
         for row in rows
         if row["policy"] == "shadow-rm"
@@ -114,7 +114,7 @@ def draw(findings: Findings) -> Any:
         ax.plot(ends, losses[0] * (ends / servers[0]) ** -0.5, color=COLOURS[i], linewidth=0.9, linestyle="--")
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(list(PUBLISHED)))
+    ax.xaxis.set_major_locator(FixedLocator(list(SIMULATED)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.yaxis.set_major_locator(FixedLocator([0.002, 0.005, 0.01, 0.02, 0.05]))

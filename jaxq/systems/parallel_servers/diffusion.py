@@ -70,10 +70,10 @@ class StaffingDiffusion(System):
     headline = ("total_queue",)
 
     def check_fields(self):
-        from jaxq.systems.parallel_servers import oracle
+        from jaxq.systems.parallel_servers import planning
 
         network, fastest = self.network, float(self.network.service_rates.max())
-        oracle.check_pooling(network.arrival_rates, network.service_rates, network.servers)
+        planning.check_pooling(network.arrival_rates, network.service_rates, network.servers)
         for name, names in (("staffing", network.pools), ("safety", network.classes)):
             value = getattr(self, name)
             if value is not None and np.shape(value) != (len(names),):

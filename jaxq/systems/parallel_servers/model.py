@@ -172,7 +172,7 @@ class ParallelServers(System):
 
     def setting(self) -> Setting:
         """What the policy is built from."""
-        from jaxq.systems.parallel_servers import oracle
+        from jaxq.systems.parallel_servers import planning
 
         rates, network = self.rates(), self.network
         zero = self.initial_prices == "zero"
@@ -183,9 +183,9 @@ class ParallelServers(System):
             self.preferences,
             self.routing,
             float(self.eta),
-            lambda: np.zeros(len(network.pools)) if zero else oracle.pool_prices(*rates, network.rewards),
-            lambda: np.zeros(len(network.pools)) if zero else oracle.load_prices(*rates),
-            lambda: oracle.saturation_targets(*rates, self.shares()),
+            lambda: np.zeros(len(network.pools)) if zero else planning.plan(*rates, network.rewards)[1],
+            lambda: np.zeros(len(network.pools)) if zero else planning.load_prices(*rates),
+            lambda: planning.saturation_targets(*rates, self.shares()),
         )
 
     def parameters(self):
@@ -197,7 +197,7 @@ class ParallelServers(System):
         return 0.0 if self.changes is None else self.changes.times[-1]
 
     def check_stationary(self):
-        from jaxq.systems.parallel_servers import oracle
+        from jaxq.systems.parallel_servers import planning
 
         if not self.last_arrival_rates().any():
             raise ValueError(f"network = {self.network}: must have an arrival rate > 0 (in the end nobody arrives)")
@@ -205,7 +205,7 @@ class ParallelServers(System):
         if not patient.any() or self.policy in REFUSING:
             return
         arrivals, services, servers = self.last_arrival_rates(), *self.rates()[1:]
-        load = oracle.load(arrivals[patient], services[patient], servers)
+        load = planning.load(arrivals[patient], services[patient], servers)
         if load >= 1:
             names = ", ".join(c for c, never in zip(self.network.classes, patient, strict=True) if never)
             raise ValueError(
@@ -259,7 +259,7 @@ class ParallelServers(System):
         return found
 
     def objectives(self):
-        from jaxq.systems.parallel_servers import oracle
+        from jaxq.systems.parallel_servers import planning
         from jaxq.systems.parallel_servers.objectives import routing_objectives, shadow_objectives
         from jaxq.systems.parallel_servers.staffing_objectives import staffing_objectives
 
@@ -268,7 +268,7 @@ class ParallelServers(System):
         if self.policy == "random" and self.priorities is None:
             return routing_objectives(rates, rewards, self.setting().shares())
         if self.policy.startswith("shadow-rm"):
-            return shadow_objectives(rates, rewards, *oracle.plan(*rates, rewards))
+            return shadow_objectives(rates, rewards, *planning.plan(*rates, rewards))
         return staffing_objectives(self)
 
     def metrics(self, sums):

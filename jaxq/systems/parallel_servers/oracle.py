@@ -11,7 +11,7 @@ from jaxq.analytic.multiserver import TooManyStates, mmc
 from jaxq.analytic.parallel_servers import exact, planning
 from jaxq.analytic.parallel_servers.fluid import routed_rest_point
 from jaxq.analytic.parallel_servers.x_model import x_model
-from jaxq.analytic.staffing import drift, fluid, gains, growth, targets
+from jaxq.analytic.staffing import drift, fluid, gains, growth
 from jaxq.analytic.staffing.demand import second_order_demand
 from jaxq.engine.system import Reference
 
@@ -46,27 +46,6 @@ class Numbers(NamedTuple):
     servers: np.ndarray
     abandonment_rates: np.ndarray
     rewards: np.ndarray
-
-
-def plan(arrival_rates, service_rates, servers, rewards) -> tuple[np.ndarray, np.ndarray]:
-    """psi_ij, shape (I, J), and nu_j, shape (J,), of the static planning problem."""
-    found = planning.static_planning(arrival_rates, service_rates, servers, rewards)
-    return found.busy, found.pool_prices
-
-
-def pool_prices(arrival_rates, service_rates, servers, rewards) -> np.ndarray:
-    """nu_j of the static planning problem, shape (J,)."""
-    return plan(arrival_rates, service_rates, servers, rewards)[1]
-
-
-def load_prices(arrival_rates, service_rates, servers) -> np.ndarray:
-    """The pools' prices of the smallest largest load, shape (J,)."""
-    return planning.load_balancing(arrival_rates, service_rates, servers).pool_prices
-
-
-def load(arrival_rates, service_rates, servers) -> float:
-    """The smallest largest load of a pool; no policy is stable from 1 on without abandonment."""
-    return planning.load_balancing(arrival_rates, service_rates, servers).load
 
 
 def parallel_servers(
@@ -323,16 +302,6 @@ def _cut(solve, given: Numbers, leaving: np.ndarray, most_states: int) -> exact.
 
 
 # --- staffing of trees
-
-
-def check_pooling(arrival_rates, service_rates, servers) -> None:
-    """ValueError, naming the edge or the node, unless the network is a critically loaded tree that pools completely."""
-    fluid.fluid_allocation(arrival_rates, service_rates, servers)
-
-
-def saturation_targets(arrival_rates, service_rates, servers, weights) -> np.ndarray:
-    """Nt_ij, the servers that balanced saturation keeps for each class, shape (I, J); ValueError unless a tree."""
-    return targets.saturation_targets(arrival_rates, service_rates, servers, weights)
 
 
 def weighted_idle(arrival_rates, service_rates, servers) -> float:

@@ -187,7 +187,7 @@ class TokenPool(System):
             return deviator.table()
         if str(deviator) == "mean-field":
             return policy.of_one(0).table()
-        from jaxq.systems.token_pool.oracle import optimal_policy
+        from jaxq.systems.token_pool.planning import optimal_policy
 
         return TablePolicy(*optimal_policy(self.servers, self.utilisation, self.processing_cost * self.service_rate))
 

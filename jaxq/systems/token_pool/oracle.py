@@ -76,26 +76,13 @@ def deviation(
     if token_cap is not None or not alike or not math.isclose(phi, rho, rel_tol=1e-12) or wait * mu > 1:
         return {}
     if deviator == "optimal":
-        value = _best_deviation(int(servers), rho, float(processing_cost) * mu).optimal
+        value = token_deviation.best_deviation(int(servers), rho, float(processing_cost) * mu).optimal
         return {"deviator_charged_cost": Reference(value)}
     if deviator == "mean-field":
         value = token_equilibrium.centralised_cost(int(servers), rho, float(processing_cost) * mu)
         names = ("deviator_charged_cost", "deviator_cost", "others_cost", "cost")
         return dict.fromkeys(names, Reference(value)) | {"pool_queue": Reference(phi / (1 - phi))}
     return {}
-
-
-def optimal_policy(servers, rho, processing_cost) -> tuple[np.ndarray, ...]:
-    """(request, relocate, offer, serve) of LP (76) by (own queue, pool queue); complete pooling where LP (76) never gets."""
-    policy = _best_deviation(int(servers), float(rho), float(processing_cost)).policy
-    empty = np.arange(len(policy.request))[:, None] == 0
-    elsewhere = (1.0, 0.0, 1.0 * empty, 1.0 * ~empty)
-    return tuple(np.where(np.isnan(x), y, x) for x, y in zip(policy, elsewhere, strict=True))
-
-
-@functools.lru_cache(maxsize=32)
-def _best_deviation(servers: int, rho: float, processing_cost: float) -> token_deviation.Deviation:
-    return token_deviation.best_deviation(servers, rho, processing_cost)
 
 
 @functools.lru_cache(maxsize=256)

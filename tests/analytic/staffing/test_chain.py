@@ -81,7 +81,8 @@ def test_targets_are_whole_and_next_to_the_optimum():
         pytest.param(400, {"bsp": 20.5114}, marks=pytest.mark.slow),
     ],
 )
-def test_n_network_of_the_specification(scale, expected):
+def test_n_network(scale, expected):
+    """The digits of the simulated process, enumerated, which shares no code (tests/systems/test_staffing.py)."""
     lam, mu, servers = NETWORKS["n"].at(scale)
     targets = saturation_targets(lam, mu, servers, HALF)
     worth = gains.gains(mu).pools[:, 1]

@@ -123,7 +123,13 @@ def test_drift_matrices_are_the_flow_of_the_tree(trees):
     ("staffing", "theta", "finite"),
     [((-0.5, 1.8), 0.748888889, {100: 0.72498039, 400: 0.73704184}), ((-0.5, 0.2), -0.673333333, {100: -0.68929412})],
 )
-def test_n_network_of_the_specification(staffing, theta, finite):
+def test_n_network_by_hand(staffing, theta, finite):
+    """a = (.1 - (.06 - .08), .1 - .03) = (.12, .07) and kappa_11 = nh_1, so kappa_12 = .12 + theta/2 + .75.
+
+    Then kappa_22 = nh_2 - kappa_12 and .8 kappa_22 = .07 + theta/2: theta = (.8 (nh_2 - .87) - .07)/.9. Those of n = 100
+    and 400 come three ways.
+    """
+    assert theta == pytest.approx((0.8 * (staffing[1] - 0.87) - 0.07) / 0.9, abs=1e-9)
     net = NETWORKS["n"]
     fluid = fluid_allocation(net.arrival_rates, net.service_rates, net.servers)
     np.testing.assert_allclose(fluid.shares, [[1, 0.4], [0, 0.6]], atol=1e-12)

@@ -1,4 +1,4 @@
-"""The best single toll: by formula, at the specification's points, and never past a jump."""
+"""The best single toll: by formula, against every other toll, and never past a jump."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,9 @@ from jaxq.analytic.tolled_queues.level_crossing import deterministic
 from jaxq.analytic.tolled_queues.naor import naor
 
 
-def test_the_values_of_the_specification():
+def test_the_digits_of_the_formula():
+    """A guard of digits; that they are optima is tested below. 45/13: at toll 15 class 1 alone joins, and only if the
+    server is idle (20 - 15 pays one service at cost 5), so that revenue is 15 x .3/(1 + .3)."""
     toll, revenue = deterministic_best_toll(0.9, 10.0, 1.0, 1.0)
     assert (toll, revenue) == (pytest.approx(7.6404, abs=5e-5), pytest.approx(5.551146, abs=5e-7))
     toll, revenue = deterministic_best_toll((0.4, 0.5), (12.0, 4.0), (2.0, 0.3), 1.0)

@@ -74,8 +74,10 @@ def test_far_thresholds_lead_to_md1_or_to_a_server_always_busy():
     assert balking(2.3, 1.0, 1000.5)["throughput"] == pytest.approx(1.0, abs=1e-14)
 
 
-def test_the_value_of_the_specification():
-    assert balking(0.9, 1.0, 4.7)["throughput"] == pytest.approx(0.85352740, abs=5e-9)
+def test_the_digits_of_one_and_two_classes():
+    """One class: the closed form in rational numbers. Two: a guard of digits, simulated below."""
+    odds = 0.9 * _alternating(Fraction(9, 10), Fraction(47, 10))
+    assert balking(0.9, 1.0, 4.7)["throughput"] == pytest.approx(odds / (1 + odds), rel=1e-10)
     found = deterministic((0.4, 0.5), (12.0, 4.0), (2.0, 0.3), 1.0, 2.0)
     assert found["throughput"] == pytest.approx(0.85046266, abs=5e-9)
 

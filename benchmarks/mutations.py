@@ -1,0 +1,257 @@
+"""Hand-made faults of the engine and of the statistics, each of which the tests named with it must catch.
+
+``python benchmarks/mutations.py [WORD ...]`` (only faults whose text holds a word) copies the package and the tests to a
+temporary folder, puts in one fault at a time and runs its tests there. Exit code 1 if a fault survives or no longer
+applies, that is if its text is not found exactly once: then it is to be written anew.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+TIMEOUT = 600
+"""Seconds after which tests are stopped; the fault then counts as not caught, as the machine may be busy."""
+
+
+class Fault(NamedTuple):
+    """``old`` stands once in ``file`` (of jaxq/) and becomes ``new``; ``tests`` are arguments of pytest."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+ESTIMATE, WINDOWS, STACK = "stats/estimate.py", "stats/windows.py", "engine/stack.py"
+PROGRAM, JUMPS = "engine/program.py", "engine/jump_process.py"
+INVARIANCE, SUMS = "tests/engine/test_invariance.py", "tests/stats/test_exact_sums.py"
+FAULTS = [
+    Fault(
+        "residuals not centred",
+        ESTIMATE,
+        "np.asarray(samples, np.float64) - mean)",
+        "np.asarray(samples, np.float64))",
+        "tests/stats/test_estimate.py",
+    ),
+    Fault("divisor n^2, not n (n - 1)", ESTIMATE, "(n * (n - 1))", "(n * n)", "tests/stats/test_estimate.py"),
+    Fault(
+        "one degree of freedom too many",
+        ESTIMATE,
+        "self.residuals.size - 1)",
+        "self.residuals.size)",
+        "tests/stats/test_estimate.py",
+    ),
+    Fault(
+        "sign of a quotient's gradient",
+        ESTIMATE,
+        "over, -self.value * over * over)",
+        "over, self.value * over * over)",
+        "tests/stats/test_estimate.py",
+    ),
+    Fault(
+        "one-sided family bound",
+        "stats/intervals.py",
+        "(2 * max(comparisons, 1))",
+        "max(comparisons, 1)",
+        "tests/stats/test_intervals.py",
+    ),
+    Fault(
+        "windows merge by dropping every other",
+        WINDOWS,
+        "self.data[0::2] + self.data[1::2]",
+        "self.data[0::2]",
+        "tests/stats/test_windows.py",
+    ),
+    Fault(
+        "merged windows are not emptied",
+        WINDOWS,
+        "        self.data[half:] = 0\n",
+        "",
+        "tests/stats/test_windows.py",
+    ),
+    Fault(
+        "cut off by one window",
+        WINDOWS,
+        "self.data[first : None if",
+        "self.data[first + 1 : None if",
+        "tests/stats/test_windows.py",
+    ),
+    Fault(
+        "a window begins half full", WINDOWS, "self.filled + 1, 0", "self.filled + 1, 1", "tests/stats/test_windows.py"
+    ),
+    Fault(
+        "all replicas have one seed",
+        "random.py",
+        "jax.random.bits(jax.random.fold_in(key, replica), (count,)",
+        "jax.random.bits(jax.random.fold_in(key, 0 * replica), (count,)",
+        f"{INVARIANCE} -k seeds",
+    ),
+    Fault("a rotation off by one", "random.py", "_rotate(d, 11)", "_rotate(d, 12)", "tests/test_random.py -k xoshiro"),
+    Fault(
+        "the uniform can be 0",
+        "random.py",
+        "((word >> 9).astype(jnp.float32) + 0.5)",
+        "((word >> 9).astype(jnp.float32))",
+        "tests/test_random.py -k test_uniform",
+    ),
+    Fault(
+        "the stride forgotten",
+        STACK,
+        '"observed": stride * (',
+        '"observed": (',
+        f"{SUMS} -k third",
+    ),
+    Fault(
+        "a tally counted once a stride",
+        STACK,
+        '"tallied": stride,',
+        '"tallied": 1,',
+        f"{SUMS} -k third",
+    ),
+    Fault(
+        "replicas numbered through the points of a sweep",
+        STACK,
+        "(rows % replicas).astype(np.int32)",
+        "rows.astype(np.int32)",
+        f"{INVARIANCE} -k sweep",
+    ),
+    Fault(
+        "overflow forgotten",
+        STACK,
+        "self.overflow[rows] |=",
+        "self.overflow[rows] &=",
+        "tests/engine/test_simulate.py -k overflow",
+    ),
+    Fault(
+        "the weight of the state before the last jump",
+        PROGRAM,
+        "    words, stream = random.next_words(carry.stream, system.words)\n"
+        "    event, weight = system.choose(state, words)\n"
+        "    return Carry(state, event, weight, stream)",
+        "    words, stream = random.next_words(carry.stream, system.words)\n"
+        "    event, weight = system.choose(state, words)\n"
+        "    return Carry(state, event, carry.weight, stream)",
+        "tests/engine/test_exact.py -k references_judge or uniformisation",
+    ),
+    Fault(
+        "the words of the last event again",
+        PROGRAM,
+        "    words, stream = random.next_words(carry.stream, system.words)",
+        "    words, _ = random.next_words(carry.stream, system.words)\n    stream = carry.stream",
+        f"{INVARIANCE} -k sweep or seeds",
+    ),
+    Fault(
+        "parameters donated, not the carry",
+        PROGRAM,
+        "donate_argnums=1",
+        "donate_argnums=0",
+        f"{INVARIANCE} -k unrolling",
+    ),
+    Fault(
+        "the value at the start of a block not taken off",
+        PROGRAM,
+        "exact[name] - begin[0][name] * layout.observations",
+        "exact[name]",
+        f"{SUMS} -k whole_numbers",
+    ),
+    Fault(
+        "counts run backwards",
+        PROGRAM,
+        "jax.tree.map(jnp.subtract, after, before)",
+        "jax.tree.map(jnp.subtract, before, after)",
+        f"{SUMS} -k counters",
+    ),
+    Fault(
+        "the sums of the last group of observations lost",
+        PROGRAM,
+        "length=layout.observations // inner)",
+        "length=layout.observations // inner - (layout.observations > inner))",
+        f"{SUMS} -k long_block",
+    ),
+    Fault(
+        "the last transition never chosen",
+        JUMPS,
+        "        for rate in rates:\n            edge = edge + rate",
+        "        for rate in rates[:-1]:\n            edge = edge + rate",
+        "tests/engine/test_transitions.py",
+    ),
+    Fault(
+        "a holding time of the wrong rate",
+        JUMPS,
+        "elapsed = exponential(words[1]) / total",
+        "elapsed = exponential(words[1]) * total",
+        "tests/engine/test_transitions.py -k switch",
+    ),
+    Fault(
+        "replicas rounded down to whole tiles",
+        "engine/layout.py",
+        "-(-replicas // unit) * unit",
+        "replicas // unit * unit",
+        f"{INVARIANCE} -k batches",
+    ),
+    Fault(
+        "the carry of a checkpoint restored in reverse",
+        STACK,
+        "True) for j in range(len(leaves))]",
+        "True) for j in reversed(range(len(leaves)))]",
+        "tests/engine/test_checkpoint.py -k resuming",
+    ),
+    Fault(
+        "a censored state leaves its own rate in",
+        "engine/stationary.py",
+        "rates[k, :k].sum()",
+        "rates[k].sum()",
+        "tests/engine/test_exact.py -k mm1k",
+    ),
+]
+
+
+def judge(fault: Fault, copy: Path) -> str:
+    """``caught``, ``survived``, or why the fault does not apply."""
+    file = copy / "jaxq" / fault.file
+    right = file.read_text()
+    if right.count(fault.old) != 1:
+        return f"does not apply: its text is found {right.count(fault.old)} times in jaxq/{fault.file}"
+    words, _, chosen = fault.tests.partition(" -k ")
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-x", "-p", "no:cacheprovider", *words.split()]
+    command += ["-k", chosen] if chosen else []
+    file.write_text(right.replace(fault.old, fault.new))
+    try:
+        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return f"timed out after {TIMEOUT} s"
+    finally:
+        file.write_text(right)
+    if done.returncode not in (0, 1):
+        return f"does not apply: pytest ended with {done.returncode}: {done.stdout.strip().splitlines()[-1:]}"
+    return "caught" if done.returncode == 1 else "survived"
+
+
+def main(words: list[str]) -> int:
+    """Print what becomes of each fault; 1 unless all are caught."""
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        ignore = shutil.ignore_patterns("__pycache__")
+        for name in ("jaxq", "tests", "notebooks", "benchmarks"):
+            shutil.copytree(ROOT / name, copy / name, ignore=ignore)
+        for name in ("pyproject.toml", "README.md"):
+            shutil.copy(ROOT / name, copy / name)
+        for fault in FAULTS:
+            if words and not any(word in " ".join(fault) for word in words):
+                continue
+            began = time.perf_counter()
+            verdict = judge(fault, copy)
+            missed += verdict != "caught"
+            print(f"{verdict:9} {fault.what}  ({fault.file}; {time.perf_counter() - began:.0f} s)", flush=True)
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
