@@ -325,7 +325,8 @@ class _Loop:
     def _launch(self, index: int, left: int) -> None:
         """Launch as many blocks of a stack as are left and take about a second: one, until it is known how long that is."""
         stack, cost = self.stacks[index], self._block_seconds[index]
-        began, wanted = time.perf_counter(), max(1, int(LAUNCH_SECONDS / cost))
+        every = LAUNCH_SECONDS if self.options.checkpoint is None else self.options.checkpoint_every
+        began, wanted = time.perf_counter(), max(1, int(min(LAUNCH_SECONDS, every) / cost))
         stack.launch(min(left, wanted, stack.layout.blocks))
         if stack.layout.blocks > 1 and cost == math.inf:
             stack.settle()
