@@ -20,7 +20,6 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq import random
 from jaxq.engine.system import Sums, System
-from jaxq.stats import histogram
 
 AXIS = "replica"
 INNER = 64
@@ -129,15 +128,19 @@ def _observe(system: System, carry: Carry):
 
 
 def _sampled(system: System, carry: Carry, names: tuple[str, ...]):
-    """(value, weight) of the quantities that histograms are kept of, by name."""
+    """(value, weight) of the quantities that histograms are kept of, by name; `jaxq.stats.histogram.Histogram.add`."""
     observed, tallied = system.observe(carry.state), system.tally(carry.state, carry.event)
-    weight = jnp.float32(1) if carry.weight is None else carry.weight
+    weight = None if carry.weight is None else jnp.asarray(carry.weight, jnp.float32)
 
     def sampled(name: str):
+        value = jnp.asarray(tallied[name] if name in tallied else observed[name])
+        value = value.astype(jnp.int32 if _is_whole(value) else jnp.float32)
         if name not in tallied:
-            return observed[name], weight
-        happened = tallied[system.measured_at[name]] if name in system.measured_at else 1
-        return tallied[name], jnp.asarray(happened, jnp.float32)
+            return value, weight
+        if name not in system.measured_at:
+            return value, None
+        happened = [jnp.asarray(tallied[indicator], bool) for indicator in system.measured_at[name]]
+        return value, functools.reduce(jnp.logical_or, happened)
 
     return {name: sampled(name) for name in names}
 
@@ -148,31 +151,26 @@ def _block(each, layout: Layout, carry):
     begin = observe(carry)
     before = each(lambda s, c: s.counters(c.state))(carry)
     exact0, rounded0 = jax.tree.map(jnp.zeros_like, begin)
-    histograms0 = {name: jnp.zeros(histogram.BINS, jnp.float32) for name in layout.histograms}
 
     def observation(c, _):
-        carry, exact, rounded, histograms = c
+        carry, exact, rounded = c
         new_exact, new_rounded = observe(carry)
         exact = jax.tree.map(jnp.add, exact, new_exact)
         rounded = jax.tree.map(jnp.add, rounded, new_rounded)
-        if histograms:
-            sampled = each(functools.partial(_sampled, names=layout.histograms))(carry)
-            histograms = {n: h.at[histogram.bin_of(sampled[n][0])].add(sampled[n][1]) for n, h in histograms.items()}
+        sampled = each(functools.partial(_sampled, names=layout.histograms))(carry) if layout.histograms else {}
         carry, _ = lax.scan(
             lambda carry, _: (each(step)(carry), None), carry, None, length=layout.stride, unroll=layout.unroll
         )
-        return (carry, exact, rounded, histograms), None
+        return (carry, exact, rounded), sampled
 
     def group(c, _):
-        carry, exact, rounded, histograms = c
-        (carry, exact, part, histograms), _ = lax.scan(
-            observation, (carry, exact, rounded0, histograms), None, length=inner
-        )
-        return (carry, exact, jax.tree.map(jnp.add, rounded, part), histograms), None
+        carry, exact, rounded = c
+        (carry, exact, part), sampled = lax.scan(observation, (carry, exact, rounded0), None, length=inner)
+        return (carry, exact, jax.tree.map(jnp.add, rounded, part)), sampled
 
     inner = min(INNER, layout.observations)
-    initial = (carry, exact0, rounded0, histograms0)
-    (carry, exact, rounded, histograms), _ = lax.scan(group, initial, None, length=layout.observations // inner)
+    initial = (carry, exact0, rounded0)
+    (carry, exact, rounded), sampled = lax.scan(group, initial, None, length=layout.observations // inner)
     after = each(lambda s, c: s.counters(c.state))(carry)
     observed = {name: exact[name] - begin[0][name] * layout.observations for name in exact}
     observed |= {name: value for (kind, name), value in rounded.items() if kind == "observed"}
@@ -184,7 +182,7 @@ def _block(each, layout: Layout, carry):
         counted=jax.tree.map(jnp.subtract, after, before),
         overflow=each(lambda s, c: jnp.asarray(s.overflow(c.state), bool))(carry),
     )
-    return carry, (sums, histograms)
+    return carry, (sums, sampled)
 
 
 class Program:
@@ -309,12 +307,6 @@ def initial_rate(system: System) -> float:
     return 1.0 / float(jax.jit(weights)([compute_leaf(leaf) for leaf in leaves]).mean())
 
 
-def whole_quantities(system: System) -> frozenset[str]:
-    """The observed quantities of a prepared system that are whole numbers."""
-    shapes = _shapes(system, lambda s, carry: jax.tree.map(jnp.asarray, s.observe(carry.state)))
-    return frozenset(name for name, x in shapes.items() if x.dtype.kind in "iub")
-
-
 def names(system: System) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(metrics, quantities that histograms can be kept of) of a system, found without running it."""
 
@@ -322,6 +314,8 @@ def names(system: System) -> tuple[tuple[str, ...], tuple[str, ...]]:
         found = s.observe(carry.state), s.tally(carry.state, carry.event), s.counters(carry.state)
         return [dict.fromkeys(part, 0.0) for part in found]
 
-    kinds = _shapes(system.prepare(), parts)
+    prepared = system.prepare()
+    kinds = _shapes(prepared, parts)
+    measured = [name for name in (*kinds[0], *kinds[1]) if prepared.measured_at.get(name, True)]
     halves = [dict.fromkeys(part, np.float64(0.5)) for part in kinds]
-    return tuple(system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))), (*kinds[0], *kinds[1])
+    return tuple(system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))), tuple(measured)

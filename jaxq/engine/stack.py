@@ -11,14 +11,16 @@ import jax
 import numpy as np
 
 from jaxq.engine.layout import choose_layout
-from jaxq.engine.program import BlockSums, compute_leaf, program, whole_quantities
+from jaxq.engine.program import BlockSums, compute_leaf, program
 from jaxq.engine.system import Sums, System
 from jaxq.random import key_data
 from jaxq.stats.estimate import Estimate
-from jaxq.stats.histogram import BINS
+from jaxq.stats.histogram import GROUPS, Distribution, Histogram
 from jaxq.stats.windows import WindowedSums
 
 WINDOW_BYTES = 2**30
+FEW_POINTS = 8
+"""Up to so many points side by side, histograms are kept in 32 windows, else in 16."""
 
 
 def stacked_leaves(systems: Sequence[System]):
@@ -47,8 +49,7 @@ class Stack:
         self.rows = len(systems) * replicas
         batch = layout.pop("batch", None)
         launch_rows = min(self.rows, batch or self.rows)
-        self.layout = choose_layout(prepared[0], launch_rows, devices, point=replicas, **layout)
-        self.whole = whole_quantities(prepared[0])
+        self.layout = choose_layout(prepared[0], launch_rows, devices, **layout)
         padded = self.layout.replicas
         shapes = tuple(
             (leaf.shape[1:] if mine else leaf.shape, leaf.dtype) for leaf, mine in zip(leaves, own, strict=True)
@@ -71,6 +72,10 @@ class Stack:
             self._parts.append([placed, carry, slice(first, min(first + launch_rows, self.rows))])
         self._names: dict[str, list[str]] = {}
         self._stores: dict[str, WindowedSums] = {}
+        self._histograms: dict[str, Histogram] = {}
+        self._groups = min(replicas, GROUPS)  # of each point
+        replica = np.arange(self.rows)
+        self._group = replica // replicas * self._groups + replica % replicas * self._groups // replicas
         self._queued: list = []
 
     @property
@@ -78,12 +83,6 @@ class Stack:
         """The sums of `System.observe`, `tally` and `counters`, by window of time."""
         self.settle()
         return self._stores["windows"]
-
-    @property
-    def histograms(self) -> WindowedSums:
-        """The histograms that were asked for, by window of time."""
-        self.settle()
-        return self._stores["histograms"]
 
     @property
     def blocks(self) -> int:
@@ -110,16 +109,23 @@ class Stack:
         queued, self._queued = self._queued, []
         if not queued:
             return
-        columns, histograms = [], []
-        for (_, _, rows), (sums, counts) in zip(self._parts, queued, strict=True):
-            columns.append(self._columns(sums, rows))
-            if counts:
-                tiles = (rows.stop - rows.start) // self.layout.tile
-                kept = [_by_block(np.asarray(counts[name])[:tiles]) for name in self.layout.histograms]
-                histograms.append(np.stack(kept, axis=1))
-        self._store("windows", np.concatenate(columns, axis=2))
-        if histograms:
-            self._store("histograms", np.concatenate(histograms, axis=2))
+        parts = list(zip(self._parts, queued, strict=True))
+        self._store("windows", np.concatenate([self._columns(sums, rows) for (_, _, rows), (sums, _) in parts], axis=2))
+        for name in self.layout.histograms:
+            self._count(name, [(jax.tree.map(np.asarray, sampled[name]), rows) for (_, _, rows), (_, sampled) in parts])
+
+    def _count(self, name: str, parts: list) -> None:
+        """Add what a launch sampled of one quantity to its histogram, block by block."""
+        if name not in self._histograms:
+            self._histograms[name] = Histogram(
+                len(self.systems) * self._groups,
+                whole=parts[0][0][0].dtype == np.int32,
+                limit=32 if len(self.systems) <= FEW_POINTS else 16,
+            )
+        for block in range(self.layout.blocks):
+            values, weights = zip(*[_of_block(sampled, block, rows) for sampled, rows in parts], strict=True)
+            weight = None if weights[0] is None else np.concatenate(weights, axis=1)
+            self._histograms[name].add(np.concatenate(values, axis=1), weight, self._group)
 
     def saved(self) -> dict[str, np.ndarray]:
         """Everything computed so far, as arrays (`jaxq.engine.checkpoint`)."""
@@ -132,6 +138,8 @@ class Stack:
         for name, store in self._stores.items():
             arrays[name] = store.data
             arrays[f"{name}_state"] = np.array([store.span, store.filled, store.partial])
+        for name, histogram in self._histograms.items():
+            arrays |= {f"histogram/{name}/{part}": array for part, array in histogram.saved().items()}
         for i, (_, carry, _) in enumerate(self._parts):
             arrays |= {f"carry/{i}/{j}": np.asarray(x) for j, x in enumerate(jax.tree.leaves(carry))}
         return arrays
@@ -140,12 +148,16 @@ class Stack:
         """The inverse of `saved`."""
         self.launches, self.overflow = int(arrays["launches"]), arrays["overflow"]
         self._names = json.loads(str(arrays["names"]))
-        for name in ("windows", "histograms"):
-            if name in arrays:
-                store = WindowedSums(*arrays[name].shape[1:], limit=len(arrays[name]))
-                store.data = arrays[name]
-                store.span, store.filled, store.partial = map(int, arrays[f"{name}_state"])
-                self._stores[name] = store
+        if "windows" in arrays:
+            store = WindowedSums(*arrays["windows"].shape[1:], limit=len(arrays["windows"]))
+            store.data = arrays["windows"]
+            store.span, store.filled, store.partial = map(int, arrays["windows_state"])
+            self._stores["windows"] = store
+        for name in self.layout.histograms:
+            start = f"histogram/{name}/"
+            kept = {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
+            if kept:
+                self._histograms[name] = Histogram.restored(kept)
         for i, part in enumerate(self._parts):
             leaves, structure = jax.tree.flatten(part[1])
             placed = [self.program.place(arrays[f"carry/{i}/{j}"], True) for j in range(len(leaves))]
@@ -223,12 +235,23 @@ class Stack:
         time = Estimate(events * step_time, constant) if step_time is not None else entries["time"][""]
         return Sums(time, Estimate(float(events), constant), *[entries[k] for k in ("observed", "tallied", "counted")])
 
-    def histogram(self, point: int, name: str, first: int) -> np.ndarray:
-        """Weighted counts of one quantity, shape (groups of replicas, BINS), from window ``first`` on."""
-        position = self.layout.histograms.index(name)
-        counts = self.histograms.total(first)[position].reshape(-1, BINS)
-        tiles = self.replicas // self.layout.tile
-        return counts[point * tiles : (point + 1) * tiles]
+    def distribution(self, point: int, name: str, events: int | None) -> Distribution:
+        """The distribution of one quantity over all but the first ``events`` of a replica; None: over the last half."""
+        self.settle()
+        block = None if events is None else -(-events // self.layout.events_per_block)
+        return self._histograms[name].distribution(slice(point * self._groups, (point + 1) * self._groups), block)
+
+
+def _of_block(sampled, block: int, rows: slice):
+    """(values, weights or None) of one block of a launch, each (observations, rows), from (tiles, blocks, ..., tile)."""
+
+    def cut(x):
+        if x is None:
+            return None
+        x = x[:, block].reshape(len(x), -1, x.shape[-1])
+        return np.moveaxis(x, 0, 1).reshape(x.shape[1], -1)[:, : rows.stop - rows.start]
+
+    return tuple(map(cut, sampled))
 
 
 def _by_block(x) -> np.ndarray:

@@ -136,7 +136,7 @@ class Mechanism(System):
     servers: int = whole("servers", static=True)
     kinds: int = whole("kinds of servers", static=True, low=0, default=0)
 
-    measured_at = {"tagged_wait": "tagged"}
+    measured_at = {"tagged_wait": ("tagged",)}
 
     @property
     def words(self):
