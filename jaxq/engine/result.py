@@ -185,7 +185,7 @@ class Result:
         ]
 
     def save(self, path) -> None:
-        """Write by the ending of ``path``: JSON, CSV (a row a metric and a quantile) or NPZ (per-replica values, the JSON)."""
+        """Write by the ending of ``path``: JSON, CSV (a row a metric or quantile), NPZ (values by replica, the JSON)."""
         save([self], path, single=True)
 
     @classmethod

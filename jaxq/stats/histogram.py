@@ -172,7 +172,8 @@ class Histogram:
 
 def _number_of(ordered: np.ndarray) -> np.ndarray:
     bits = _ordered(np.minimum(ordered, 2**31 - 1).astype(np.int32))
-    return bits.view(np.float32).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a quantity that is no number
+        return bits.view(np.float32).astype(np.float64)
 
 
 @dataclasses.dataclass(frozen=True)
