@@ -136,7 +136,7 @@ def test_intervals_cover(p, draw, true):
     """100 repeats at 95 %: within 3 standard errors, 6.5 %."""
     random, covered, repeats = np.random.default_rng(int(100 * p)), 0, 100
     for _ in range(repeats):
-        value, low, high = distribution(draw(random, 16_000), 32).quantile(p)
+        _, low, high = distribution(draw(random, 16_000), 32).quantile(p)
         assert 0 < high - low < 0.2 * true + 0.02, "no power"
         covered += low <= true <= high
     assert abs(covered / repeats - 0.95) < 3 * np.sqrt(0.95 * 0.05 / repeats)
@@ -146,7 +146,7 @@ def test_intervals_of_whole_numbers_cover():
     """Poisson of mean 1000: P(X <= 1000) = .5084, P(X <= 999) = .4958, so that its median is 1000."""
     random, covered, repeats = np.random.default_rng(8), 0, 50
     for _ in range(repeats):
-        value, low, high = distribution(random.poisson(1000, 3200), 32).quantile(0.5)
+        _, low, high = distribution(random.poisson(1000, 3200), 32).quantile(0.5)
         assert high - low < 8, "no power"
         covered += low <= 1000 <= high
     assert covered / repeats > 0.95 - 3 * np.sqrt(0.95 * 0.05 / repeats)
