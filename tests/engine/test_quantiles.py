@@ -86,7 +86,7 @@ def test_a_quantity_that_is_no_metric_is_shown_under_its_name(tmp_path):
     data = json.loads((tmp_path / "x.json").read_text())
     assert data["quantiles"] == result.quantiles and jaxq.Result.load(tmp_path / "x.json") == result
     result.save(tmp_path / "x.csv")
-    rows = {row["metric"]: row for row in csv.DictReader((tmp_path / "x.csv").open())}
+    rows = {row["metric"]: row for row in csv.DictReader((tmp_path / "x.csv").read_text().splitlines())}
     assert float(rows["own:0.5"]["mean"]) == result.quantiles["own"]["0.5"]["value"]
 
 
