@@ -3,6 +3,8 @@
     python benchmarks/coverage.py --repeats 1000            # every case, half an hour on two cores
     python benchmarks/coverage.py --repeats 4000 --case mm1
 
+    python benchmarks/coverage.py --repeats 400 --quantiles           # quantiles of waits
+
 Each repeat is one `jaxq.simulate` with a fresh seed; a metric is covered if the exact value lies within its half-width.
 The share covered should be the level, 0.95, to within its own binomial interval (94.3 to 95.7 % at 4000). ``bias`` is the
 mean error over the repeats in standard errors of that mean. Repeats whose result is flagged are counted apart: they give no
@@ -16,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import brentq
 
 import jaxq
 
@@ -66,6 +69,66 @@ CASES = {
 }
 
 
+def mh21_tail(arrival_rate: float, scv: float):
+    """``t -> P(W > t)`` of M/H2/1, balanced means, mean service 1.
+
+    The transform (1 - rho)(s + m1)(s + m2) / (s**2 + s (m1 + m2 - lambda) + m1 m2 (1 - rho)) of Pollaczek and Khinchine
+    has two real poles -r, each of which gives an exponential.
+    """
+    p = (1 + math.sqrt((scv - 1) / (scv + 1))) / 2
+    m1, m2, idle = 2 * p, 2 * (1 - p), 1 - arrival_rate
+    roots = np.roots([1.0, m1 + m2 - arrival_rate, m1 * m2 * idle])
+    tails = [(idle * (m1 + s) * (m2 + s) / (2 * s + m1 + m2 - arrival_rate) / -s, s) for s in roots]
+    return lambda t: sum(a * math.exp(s * t) for a, s in tails)
+
+
+def quantile_of(tail, p: float) -> float:
+    """Where a tail probability falls to ``1 - p``; 0 if it begins below."""
+    return 0.0 if tail(0.0) <= 1 - p else brentq(lambda t: tail(t) - (1 - p), 0.0, 1e4, xtol=1e-10)
+
+
+PROBABILITIES = (0.1, 0.5, 0.9, 0.99)
+"""The first is inside the atom at 0."""
+QUANTILES = {
+    f"{name}-{replicas}": (system, {"replicas": replicas, "events": events // replicas}, tail)
+    for name, system, tail in (
+        ("mm1", jaxq.MG1(0.8), lambda t: 0.8 * math.exp(-0.2 * t)),
+        ("mh21-scv20", jaxq.MG1(0.8, 1.0, "hyperexponential:20"), mh21_tail(0.8, 20.0)),
+    )
+    for replicas, events in ((64, 2**19), (1024, 2**21))
+}
+
+
+def measure_quantiles(name: str, repeats: int, seed: int) -> dict:
+    """Share of repeats whose interval holds the exact quantile of the wait, by probability."""
+    system, options, tail = QUANTILES[name]
+    asked = "waiting_time:" + ",".join(map(str, PROBABILITIES))
+    exact = {f"{p:g}": quantile_of(tail, p) for p in PROBABILITIES}
+    hits, errors, flagged = dict.fromkeys(exact, 0), {p: [] for p in exact}, 0
+    began = time.perf_counter()
+    for i in range(repeats):
+        result = jaxq.simulate(system, seed=seed + i, quantiles=asked, **options)
+        if result.flags:
+            flagged += 1
+            continue
+        for p, row in result.quantiles["waiting_time"].items():
+            hits[p] += row["low"] <= exact[p] <= row["high"]
+            errors[p].append(row["value"] - exact[p])
+    counted = repeats - flagged
+    shares = {p: count / counted for p, count in hits.items()}
+    bias = {p: np.mean(x) / (np.std(x, ddof=1) or np.inf) * math.sqrt(counted) for p, x in errors.items()}
+    return {
+        "case": name,
+        "options": options,
+        "repeats": repeats,
+        "flagged": flagged,
+        "exact": exact,
+        "coverage": {p: {"share": s, "half_width": 1.96 * math.sqrt(s * (1 - s) / counted)} for p, s in shares.items()},
+        "bias_in_standard_errors": bias,
+        "seconds": time.perf_counter() - began,
+    }
+
+
 def measure(name: str, repeats: int, seed: int) -> dict:
     """Share of repeats covered, by metric, with its 95 % binomial half-width."""
     system, options, metrics = CASES[name]
@@ -100,15 +163,17 @@ def measure(name: str, repeats: int, seed: int) -> dict:
 def main() -> None:
     """Measure, print a line a case, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--case", choices=CASES, action="append", help="default: all")
+    parser.add_argument("--case", choices=[*CASES, *QUANTILES], action="append", help="default: all")
+    parser.add_argument("--quantiles", action="store_true", help="the cases of quantiles only")
     parser.add_argument("--repeats", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=1_000_000)
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     arguments = parser.parse_args()
     jaxq.use_all_cores()
     rows = []
-    for name in arguments.case or CASES:
-        rows.append(measure(name, arguments.repeats, arguments.seed))
+    for name in arguments.case or (QUANTILES if arguments.quantiles else CASES):
+        found = measure_quantiles if name in QUANTILES else measure
+        rows.append(found(name, arguments.repeats, arguments.seed))
         print(json.dumps(rows[-1]), flush=True)
         if arguments.out:
             arguments.out.write_text(json.dumps({"seed": arguments.seed, "cases": rows}, indent=1) + "\n")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jaxq.cli.console import add_column, new_table
-from jaxq.engine.result import MEANING, Metric, Result, in_words
+from jaxq.engine.result import MEANING, WITHHELD, Metric, Result, in_words
 from jaxq.stats.intervals import family_bound
 
 WITHHELD_TEXT = "withheld"
@@ -78,15 +78,21 @@ def metrics_table(result: Result, bound: float) -> Any:
 
 
 def quantile_lines(result: Result) -> list[str]:
-    """One line for each metric with quantiles."""
+    """One line for each quantity with quantiles: the value and the ends of its interval."""
+    withheld = any(flag in WITHHELD for flag in result.flags)
     lines = []
-    for name, metric in result.metrics.items():
+    for name, quantiles in result.quantiles.items():
         shown = []
-        for p, q in (metric.quantiles or {}).items():
-            value, width = ("none", None) if q["value"] is None else pair(q["value"], q["half_width"])
-            shown.append(f"{p}: {value}" + (f" +- {width}" if width else ""))
-        if shown:
-            lines.append(f"quantiles of {name}  " + "   ".join(shown))
+        for p, q in quantiles.items():
+            value, low, high = q["value"], q["low"], q["high"]
+            if value is None:
+                shown.append(f"{p}: {WITHHELD_TEXT if withheld else 'none'}")
+            elif low is None or high is None:
+                shown.append(f"{p}: {value:.6g}")
+            else:
+                digits = max(4, math.ceil(math.log10(abs(value) / (high - low))) + 2) if value and high > low else 6
+                shown.append(f"{p}: {value:.{digits}g} ({low:.{digits}g} to {high:.{digits}g})")
+        lines.append(f"quantiles of {name}  " + "   ".join(shown))
     return lines
 
 

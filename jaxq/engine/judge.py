@@ -11,9 +11,10 @@ from jaxq.engine.rarity import hardly_due
 from jaxq.engine.result import UNSEEN, WITHHELD, Metric, Result, describe, finite
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import Sums, System
-from jaxq.stats import histogram, warmup
+from jaxq.stats import warmup
 from jaxq.stats.correlation import correlation_time
 from jaxq.stats.estimate import Estimate
+from jaxq.stats.histogram import Distribution
 from jaxq.stats.intervals import family_bound
 
 GROUPS = 256
@@ -227,11 +228,13 @@ def conclude(
         flags.append("no_interval")
     withheld = any(flag in WITHHELD for flag in flags)
     references = system.oracle()
-    quantiles, histograms = {}, {}
-    for name, probabilities in options.quantile_probabilities().items():
-        counts = stack.histogram(point, name, verdict.cut or stack.histograms.filled // 2)
-        quantiles[name] = _quantiles(counts, probabilities, options.level, name in stack.whole)
-        histograms[name] = {**_distribution(counts), "quantiles": quantiles[name]}
+    start = None if verdict.cut is None else discarded(stack, verdict)
+    wanted = options.quantile_probabilities()
+    distributions = {name: stack.distribution(point, name, start) for name in wanted}
+    if any(distribution.empty for distribution in distributions.values()):
+        flags.append("nan")
+    quantiles = {name: _quantiles(distributions[name], wanted[name], options.level, withheld) for name in wanted}
+    histograms = {name: _histogram(d) for name, d in distributions.items() if not (withheld or d.empty)}
     metrics = {
         name: Metric.of(e, options.level, references.get(name), quantiles.get(name), withheld, verdict.upper.get(name))
         for name, e in verdict.metrics.items()
@@ -261,26 +264,26 @@ def conclude(
         tuple(dict.fromkeys(flags)),
         {} if withheld else verdict.metrics,
         histograms,
+        quantiles,
+        {} if withheld else distributions,
     )
 
 
-def _quantiles(counts: np.ndarray, probabilities, level: float, whole: bool):
-    """Quantiles by probability; those of whole numbers are whole and have no half-width."""
+def _quantiles(distribution: Distribution, probabilities, level: float, withheld: bool):
+    """Quantiles by probability, each with the ends of its interval and half its length; None where not known."""
     found = {}
     for p in probabilities:
-        value, residuals = histogram.quantile(counts, p, whole)
-        known = len(counts) > 1 and not whole
-        width = finite(Estimate(value, residuals).half_width(level)) if known else None
-        found[f"{p:g}"] = {"value": finite(value), "half_width": width}
+        value, low, high = (math.nan,) * 3 if withheld else distribution.quantile(p, level)
+        ends = {"half_width": (high - low) / 2, "low": low, "high": high}
+        found[f"{p:.12g}"] = {key: finite(x) for key, x in {"value": value, **ends}.items()}
     return found
 
 
-def _distribution(counts: np.ndarray):
-    pooled = counts.sum(axis=0)
-    present = np.flatnonzero(pooled)
-    edges = histogram.edges()
+def _histogram(distribution: Distribution) -> dict[str, list]:
+    """The pooled distribution as plain lists, by bin."""
+    pooled = distribution.counts.sum(axis=0)
     return {
-        "left": edges[present].tolist(),
-        "right": [finite(x) for x in edges[present + 1]],
-        "probability": (pooled[present] / pooled.sum()).tolist(),
+        "left": [finite(x) for x in distribution.left],
+        "right": [finite(x) for x in distribution.right],
+        "probability": (pooled / pooled.sum()).tolist(),
     }

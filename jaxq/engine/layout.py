@@ -13,6 +13,8 @@ from jaxq.engine.system import System
 
 TILE_BYTES = 16 * 1024
 LAUNCH_EVENTS = 2**27
+LAUNCH_SAMPLES = 2**24
+"""Values of a quantity that a launch with histograms hands to the host (64 MB)."""
 OBSERVATIONS = 1024
 LEAST_OBSERVATIONS = 16
 """Observations of a block at least, unless the run is so short that 32 blocks of them would be too long."""
@@ -61,17 +63,19 @@ def choose_layout(
     the blocks of a small run."""
     if tile is None:
         tile = choose_tile(system, devices, replicas)
-        if histograms:  # one a tile, and tiles are what their intervals come from: 32 of each point, none shared
-            tile = math.gcd(replicas, point, min(tile, _power_of_two(point / FIRST_LOOK)))
     unit = tile * len(devices)
     padded = -(-replicas // unit) * unit
     looked = first_look(point or replicas)
     if observations is None:
         wanted = _power_of_two(events / (looked * system.stride))
+        if histograms:
+            wanted = min(wanted, _power_of_two(4 * LAUNCH_SAMPLES / padded))
         least = min(LEAST_OBSERVATIONS, _power_of_two(events / (FIRST_LOOK * system.stride)))
         observations = max(least, min(OBSERVATIONS, wanted))
     if blocks is None:
         a_block = padded * observations * system.stride
         blocks = max(1, min(looked, _power_of_two(LAUNCH_EVENTS / a_block)))
+        if histograms:
+            blocks = min(blocks, _power_of_two(LAUNCH_SAMPLES / (padded * observations)))
     unroll = system.unroll
     return Layout(padded, tile, blocks, observations, system.stride, unroll, devices, histograms)

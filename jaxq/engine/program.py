@@ -20,7 +20,6 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq import random
 from jaxq.engine.system import Sums, System
-from jaxq.stats import histogram
 
 AXIS = "replica"
 SMALLEST, LARGEST = 1e-28, 1e37
@@ -159,15 +158,19 @@ def _observe(system: System, carry: Carry):
 
 
 def _sampled(system: System, carry: Carry, names: tuple[str, ...]):
-    """(value, weight) of the quantities that histograms are kept of, by name."""
+    """(value, weight) of the quantities that histograms are kept of, by name; `jaxq.stats.histogram.Histogram.add`."""
     observed, tallied = system.observe(carry.state), system.tally(carry.state, carry.event)
-    weight = jnp.float32(1) if carry.weight is None else carry.weight
+    weight = None if carry.weight is None else jnp.asarray(carry.weight, jnp.float32)
 
     def sampled(name: str):
+        value = jnp.asarray(tallied[name] if name in tallied else observed[name])
+        value = value.astype(jnp.int32 if _is_whole(value) else jnp.float32)
         if name not in tallied:
-            return observed[name], weight
-        happened = tallied[system.measured_at[name]] if name in system.measured_at else 1
-        return tallied[name], jnp.asarray(happened, jnp.float32)
+            return value, weight
+        if name not in system.measured_at:
+            return value, None
+        happened = [jnp.asarray(tallied[indicator], bool) for indicator in system.measured_at[name]]
+        return value, functools.reduce(jnp.logical_or, happened)
 
     return {name: sampled(name) for name in names}
 
@@ -178,42 +181,37 @@ def _block(each, layout: Layout, carry):
     begin = observe(carry)
     before = each(lambda s, c: s.counters(c.state))(carry)
     exact0, rounded0 = jax.tree.map(jnp.zeros_like, begin)
-    histograms0 = {name: jnp.zeros(histogram.BINS, jnp.float32) for name in layout.histograms}
 
     def observation(c, _):
-        carry, exact, rounded, histograms = c
+        carry, exact, rounded = c
         new_exact, new_rounded = observe(carry)
         exact = jax.tree.map(jnp.add, exact, new_exact)
         rounded = jax.tree.map(jnp.add, rounded, new_rounded)
-        if histograms:
-            sampled = each(functools.partial(_sampled, names=layout.histograms))(carry)
-            histograms = {n: h.at[histogram.bin_of(sampled[n][0])].add(sampled[n][1]) for n, h in histograms.items()}
+        sampled = each(functools.partial(_sampled, names=layout.histograms))(carry) if layout.histograms else {}
         carry, _ = lax.scan(
             lambda carry, _: (each(step)(carry), None), carry, None, length=layout.stride, unroll=layout.unroll
         )
-        return (carry, exact, rounded, histograms), None
+        return (carry, exact, rounded), sampled
 
     def group(c, _):
-        carry, first, high, low, rounded, wrapped, histograms = c
-        (carry, exact, part, histograms), _ = lax.scan(
-            observation, (carry, exact0, rounded0, histograms), None, length=inner
-        )
+        carry, first, high, low, rounded, wrapped = c
+        (carry, exact, part), sampled = lax.scan(observation, (carry, exact0, rounded0), None, length=inner)
         last = observe(carry)[0]
         moved = jax.tree.map(lambda total, value: total - inner * value, exact, first)
         high = jax.tree.map(lambda h, v, m: h + inner * (v >> 16) + (m >> 16), high, first, moved)
         low = jax.tree.map(lambda h, v, m: h + inner * (v & 0xFFFF) + (m & 0xFFFF), low, first, moved)
         far = [abs(1.0 * last[name] - first[name]) >= 2.0**31 / inner for name in first]
         wrapped = functools.reduce(jnp.logical_or, far, wrapped)
-        return (carry, last, high, low, jax.tree.map(jnp.add, rounded, part), wrapped, histograms), None
+        return (carry, last, high, low, jax.tree.map(jnp.add, rounded, part), wrapped), sampled
 
     def flagged(method, carry):
         return each(lambda s, c: jnp.asarray(getattr(s, method)(c.state), bool))(carry)
 
     inner = min(INNER, layout.observations)
     never = jnp.zeros(jax.tree.leaves(carry)[0].shape[:1], bool)
-    initial = (carry, begin[0], exact0, exact0, rounded0, never, histograms0)
+    initial = (carry, begin[0], exact0, exact0, rounded0, never)
     groups = layout.observations // inner
-    (carry, _, high, low, rounded, wrapped, histograms), _ = lax.scan(group, initial, None, length=groups)
+    (carry, _, high, low, rounded, wrapped), sampled = lax.scan(group, initial, None, length=groups)
     after = each(lambda s, c: s.counters(c.state))(carry)
     sums = BlockSums(
         time=rounded.get(("time", "")),
@@ -224,7 +222,7 @@ def _block(each, layout: Layout, carry):
         overflow=wrapped | flagged("overflow", carry),
         invalid=flagged("invalid_rates", carry),
     )
-    return carry, (sums, histograms)
+    return carry, (sums, sampled)
 
 
 class Program:
@@ -403,6 +401,8 @@ def names(system: System) -> tuple[tuple[str, ...], tuple[str, ...]]:
         found = s.observe(carry.state), s.tally(carry.state, carry.event), s.counters(carry.state)
         return [dict.fromkeys(part, 0.0) for part in found]
 
-    kinds = _shapes(system.prepare(), parts)
+    prepared = system.prepare()
+    kinds = _shapes(prepared, parts)
+    measured = [name for name in (*kinds[0], *kinds[1]) if prepared.measured_at.get(name, True)]
     halves = [dict.fromkeys(part, np.float64(0.5)) for part in kinds]
-    return tuple(system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))), (*kinds[0], *kinds[1])
+    return tuple(system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))), tuple(measured)

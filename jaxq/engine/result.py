@@ -11,6 +11,7 @@ import numpy as np
 from jaxq.engine.files import check_ending, read_json, read_npz, write_csv, write_json, write_npz
 from jaxq.engine.system import Reference, System
 from jaxq.stats.estimate import Estimate
+from jaxq.stats.histogram import Distribution
 
 SCHEMA = 1
 WITHHELD = ("unstable", "warmup_undetermined", "overflow", "invalid_rates")
@@ -118,7 +119,10 @@ def in_words(value):
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """One system simulated. ``estimates`` keeps the per-replica residuals of every metric for a user's own statistics."""
+    """One system simulated. ``estimates`` keeps the per-replica residuals of every metric for a user's own statistics.
+
+    ``quantiles`` has, by quantity and probability, the value, the ends of its interval (low, high) and half its length.
+    """
 
     system: str
     parameters: dict[str, Any]
@@ -129,6 +133,8 @@ class Result:
     flags: tuple[str, ...] = ()
     estimates: dict[str, Estimate] = dataclasses.field(default_factory=dict, repr=False, compare=False)
     histograms: dict[str, dict[str, list]] = dataclasses.field(default_factory=dict, repr=False)
+    quantiles: dict[str, dict[str, dict[str, float | None]]] = dataclasses.field(default_factory=dict)
+    distributions: dict[str, Distribution] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def __getitem__(self, metric: str) -> Metric:
         try:
@@ -148,6 +154,7 @@ class Result:
             "growth": self.growth,
             "flags": list(self.flags),
             **({"histograms": self.histograms} if self.histograms else {}),
+            **({"quantiles": self.quantiles} if self.quantiles else {}),
         }
 
     @classmethod
@@ -167,6 +174,7 @@ class Result:
             data["growth"],
             tuple(data["flags"]),
             histograms=data.get("histograms", {}),
+            quantiles=data.get("quantiles", {}),
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -185,12 +193,30 @@ class Result:
             for name, m in self.metrics.items()
         ]
 
+    def probability_below(self, quantity: str, value: float) -> tuple[float, float]:
+        """(P(quantity <= value), half-width at the level of the run): a service level, from the histogram.
+
+        Raises:
+            KeyError: the run kept no histogram of ``quantity``, withheld it, or was read from a file.
+        """
+        if quantity not in self.distributions:
+            raise KeyError(f"{quantity}: no distribution was kept; run with quantiles={quantity!r}")
+        return self.distributions[quantity].probability_below(value, self.run["level"])
+
     def replica_values(self) -> dict[str, np.ndarray]:
         """Per-replica values of every metric (the linearised estimator: mean plus residual), shape (replicas,)."""
         return {name: estimate.value + estimate.residuals for name, estimate in self.estimates.items()}
 
+    def quantile_rows(self) -> list[dict[str, Any]]:
+        """One row a quantile, for tables and CSV."""
+        return [
+            {"quantity": name, "probability": p, **row}
+            for name, rows in self.quantiles.items()
+            for p, row in rows.items()
+        ]
+
     def save(self, path) -> None:
-        """Write JSON, CSV (one row a metric) or NPZ (per-replica values and the JSON) by the ending of ``path``."""
+        """Write by the ending of ``path``: JSON, CSV (a row a metric or quantile), NPZ (values by replica, the JSON)."""
         save([self], path, single=True)
 
     @classmethod
@@ -203,7 +229,7 @@ class Result:
 
     def __str__(self) -> str:
         fields = ", ".join(f"{k}={in_words(v)}" for k, v in self.point.items() or self.parameters.items())
-        lines = [f"{self.system}  {fields}", *aligned(self.rows())]
+        lines = [f"{self.system}  {fields}", *aligned(self.rows()), *aligned(self.quantile_rows())]
         lines += [f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags]
         return "\n".join(lines)
 
@@ -302,7 +328,7 @@ def save(results, path, single: bool = False) -> None:
         rows = [
             {"system": r.system, **{k: in_words(v) for k, v in r.point.items()}, **row, "flags": " ".join(r.flags)}
             for r in results
-            for row in r.rows()
+            for row in [*r.rows(), *map(_as_metric, r.quantile_rows())]
         ]
         write_csv(path, rows)
     else:
@@ -313,6 +339,12 @@ def save(results, path, single: bool = False) -> None:
                 arrays[f"{prefix}replicas/{name}"] = values
                 arrays[f"{prefix}mean/{name}"] = result.estimates[name].value
         write_npz(path, arrays)
+
+
+def _as_metric(row: dict[str, Any]) -> dict[str, Any]:
+    """A quantile as a row of the table of metrics: ``waiting_time:0.9``."""
+    ends = {key: row[key] for key in ("half_width", "low", "high")}
+    return {"metric": f"{row['quantity']}:{row['probability']}", "mean": row["value"], **ends}
 
 
 def load(path) -> Result | Results:

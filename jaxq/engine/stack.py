@@ -16,12 +16,14 @@ from jaxq.engine.rarity import prepared
 from jaxq.engine.system import Sums, System
 from jaxq.random import key_data
 from jaxq.stats.estimate import Estimate
-from jaxq.stats.histogram import BINS
+from jaxq.stats.histogram import GROUPS, Distribution, Histogram
 from jaxq.stats.windows import WindowedSums
 
 WINDOW_BYTES = 2**30
 ROUNDING = 2.0**-23
 """What a sum in float32 may be off by, as a share of it (measured: 2e-8, always in the same direction)."""
+FEW_POINTS = 8
+"""Up to so many points side by side, histograms are kept in 32 windows, else in 16."""
 
 
 def stacked_leaves(systems: Sequence[System]):
@@ -75,6 +77,10 @@ class Stack:
             self._parts.append([placed, carry, slice(first, min(first + launch_rows, self.rows))])
         self._names: dict[str, list[str]] = {}
         self._stores: dict[str, WindowedSums] = {}
+        self._histograms: dict[str, Histogram] = {}
+        self._groups = min(replicas, GROUPS)  # of each point
+        replica = np.arange(self.rows)
+        self._group = replica // replicas * self._groups + replica % replicas * self._groups // replicas
         self._queued: list = []
 
     @property
@@ -82,12 +88,6 @@ class Stack:
         """The sums of `System.observe`, `tally` and `counters`, by window of time."""
         self.settle()
         return self._stores["windows"]
-
-    @property
-    def histograms(self) -> WindowedSums:
-        """The histograms that were asked for, by window of time."""
-        self.settle()
-        return self._stores["histograms"]
 
     @property
     def events(self) -> int:
@@ -111,16 +111,25 @@ class Stack:
         if not self._queued:
             return
         (blocks, *queued), self._queued = self._queued, []
-        columns, histograms = [], []
-        for (_, _, rows), (sums, counts) in zip(self._parts, queued, strict=True):
-            columns.append(self._columns(sums, rows, blocks))
-            if counts:
-                tiles = (rows.stop - rows.start) // self.layout.tile
-                kept = [_by_block(np.asarray(counts[name])[:tiles])[:blocks] for name in self.layout.histograms]
-                histograms.append(np.stack(kept, axis=1))
+        parts = list(zip(self._parts, queued, strict=True))
+        columns = [self._columns(sums, rows, blocks) for (_, _, rows), (sums, _) in parts]
         self._store("windows", np.concatenate(columns, axis=2))
-        if histograms:
-            self._store("histograms", np.concatenate(histograms, axis=2))
+        for name in self.layout.histograms:
+            sampled = [(jax.tree.map(np.asarray, kept[name]), rows) for (_, _, rows), (_, kept) in parts]
+            self._count(name, sampled, blocks)
+
+    def _count(self, name: str, parts: list, blocks: int) -> None:
+        """Add what a launch sampled of one quantity to its histogram, block by block."""
+        if name not in self._histograms:
+            self._histograms[name] = Histogram(
+                len(self.systems) * self._groups,
+                whole=parts[0][0][0].dtype == np.int32,
+                limit=32 if len(self.systems) <= FEW_POINTS else 16,
+            )
+        for block in range(blocks):
+            values, weights = zip(*[_of_block(sampled, block, rows) for sampled, rows in parts], strict=True)
+            weight = None if weights[0] is None else np.concatenate(weights, axis=1)
+            self._histograms[name].add(np.concatenate(values, axis=1), weight, self._group)
 
     def saved(self) -> dict[str, np.ndarray]:
         """Everything computed so far, as arrays (`jaxq.engine.checkpoint`)."""
@@ -134,6 +143,8 @@ class Stack:
         for name, store in self._stores.items():
             arrays[name] = store.data
             arrays[f"{name}_state"] = np.array([store.span, store.filled, store.partial])
+        for name, histogram in self._histograms.items():
+            arrays |= {f"histogram/{name}/{part}": array for part, array in histogram.saved().items()}
         for i, (_, carry, _) in enumerate(self._parts):
             arrays |= {f"carry/{i}/{j}": np.asarray(x) for j, x in enumerate(jax.tree.leaves(carry))}
         return arrays
@@ -142,12 +153,16 @@ class Stack:
         """The inverse of `saved`."""
         self.blocks, self.overflow, self.invalid = int(arrays["blocks"]), arrays["overflow"], arrays["invalid"]
         self._names = json.loads(str(arrays["names"]))
-        for name in ("windows", "histograms"):
-            if name in arrays:
-                store = WindowedSums(*arrays[name].shape[1:], limit=len(arrays[name]))
-                store.data = arrays[name]
-                store.span, store.filled, store.partial = map(int, arrays[f"{name}_state"])
-                self._stores[name] = store
+        if "windows" in arrays:
+            store = WindowedSums(*arrays["windows"].shape[1:], limit=len(arrays["windows"]))
+            store.data = arrays["windows"]
+            store.span, store.filled, store.partial = map(int, arrays["windows_state"])
+            self._stores["windows"] = store
+        for name in self.layout.histograms:
+            start = f"histogram/{name}/"
+            kept = {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
+            if kept:
+                self._histograms[name] = Histogram.restored(kept)
         for i, part in enumerate(self._parts):
             leaves, structure = jax.tree.flatten(part[1])
             placed = [self.program.place(arrays[f"carry/{i}/{j}"], True) for j in range(len(leaves))]
@@ -155,15 +170,15 @@ class Stack:
 
     def fits(self) -> bool:
         """Whether what `restore` put back hangs together: sums of every replica over as many blocks as were run."""
-        rows = {"windows": self.rows, "histograms": self.rows // self.layout.tile * BINS}
-        columns = {"windows": sum(map(len, self._names.values())), "histograms": len(self.layout.histograms)}
-        wanted = [name for name in rows if self.blocks and (name == "windows" or self.layout.histograms)]
-        return list(self._stores) == wanted and all(
-            store.data.shape[1:] == (columns[name], rows[name])
-            and store.data.dtype == np.float64
-            and store.blocks == self.blocks
-            and 0 <= store.partial < store.span
-            for name, store in self._stores.items()
+        if not self.blocks:
+            return not self._stores and not self._histograms
+        counted = [self._histograms[name].windows for name in self.layout.histograms if name in self._histograms]
+        if len(self._stores) != 1 or len(counted) != len(self.layout.histograms):
+            return False
+        columns, windows = sum(map(len, self._names.values())), self._stores["windows"]
+        return windows.data.shape[1:] == (columns, self.rows) and all(
+            store.data.dtype == np.float64 and store.blocks == self.blocks and 0 <= store.partial < store.span
+            for store in (windows, *counted)
         )
 
     def _store(self, name: str, blocks: np.ndarray) -> None:
@@ -260,12 +275,23 @@ class Stack:
         time = Estimate(events * step_time, constant) if step_time is not None else entries["time"][""]
         return Sums(time, Estimate(float(events), constant), *[entries[k] for k in ("observed", "tallied", "counted")])
 
-    def histogram(self, point: int, name: str, first: int) -> np.ndarray:
-        """Weighted counts of one quantity, shape (groups of replicas, BINS), from window ``first`` on."""
-        position = self.layout.histograms.index(name)
-        counts = self.histograms.total(first)[position].reshape(-1, BINS)
-        tiles = self.replicas // self.layout.tile
-        return counts[point * tiles : (point + 1) * tiles]
+    def distribution(self, point: int, name: str, events: int | None) -> Distribution:
+        """The distribution of one quantity over all but the first ``events`` of a replica; None: over the last half."""
+        self.settle()
+        block = None if events is None else -(-events // self.layout.events_per_block)
+        return self._histograms[name].distribution(slice(point * self._groups, (point + 1) * self._groups), block)
+
+
+def _of_block(sampled, block: int, rows: slice):
+    """(values, weights or None) of one block of a launch, each (observations, rows), from (tiles, blocks, ..., tile)."""
+
+    def cut(x):
+        if x is None:
+            return None
+        x = x[:, block].reshape(len(x), -1, x.shape[-1])
+        return np.moveaxis(x, 0, 1).reshape(x.shape[1], -1)[:, : rows.stop - rows.start]
+
+    return tuple(map(cut, sampled))
 
 
 def _by_block(x) -> np.ndarray:

@@ -111,8 +111,9 @@ class System(eqx.Module):
     """uint32 words one event consumes, each with one purpose."""
     init_words: ClassVar[int] = 1
     """uint32 words that `init` gets, from a stream of their own."""
-    measured_at: ClassVar[Mapping[str, str]] = {}
-    """Tally -> the tally that is 1 where it has a value and 0 elsewhere; quantiles are over those events only."""
+    measured_at: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Tally -> tallies of which one is 1 where it has a value, and all are 0 elsewhere; quantiles are over those events
+    only. A tally or observation with none, ``()``, is a part of a sum and not a value, and has no quantiles."""
     headline: ClassVar[tuple[str, ...]] = ()
     """Metrics the precision stop applies to; empty: every metric."""
     stride: ClassVar[int] = 1

@@ -10,6 +10,7 @@ from jaxq.plotting.labels import COLOUR, ORACLE, given_or_new, metric_label, tid
 TAIL = 0.001
 """Probability to the right of the picture."""
 CELLS = 80
+MOST_BARS = 512
 
 
 def plot_histogram(result: Result, quantity: str, ax: Any = None) -> Any:
@@ -23,15 +24,14 @@ def plot_histogram(result: Result, quantity: str, ax: Any = None) -> Any:
     ax = given_or_new(ax)
     tidy(ax)
     left, right, probability = _bins(result.histograms[quantity])
-    if np.all(left == np.floor(left)) and left.max() <= 128:
+    if np.all(left == right) and np.all(left == np.floor(left)) and np.ptp(left) <= MOST_BARS:
         shown = np.cumsum(probability) - probability < 1 - TAIL
         ax.bar(left[shown], probability[shown], 0.85, color=COLOUR, alpha=0.6)
         ax.set_ylabel("probability")
     else:
         _density(ax, left, right, probability)
-    metric = result.metrics.get(quantity)
     label: str | None = "quantiles"
-    for p, q in ((metric.quantiles or {}) if metric is not None else {}).items():
+    for p, q in result.quantiles.get(quantity, {}).items():
         if q["value"] is not None and q["value"] <= ax.get_xlim()[1]:
             ax.axvline(q["value"], color=ORACLE, linewidth=1, linestyle=":", label=label)
             label = None
@@ -53,19 +53,20 @@ def _bins(histogram: dict[str, list]) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _density(ax: Any, left: np.ndarray, right: np.ndarray, probability: np.ndarray) -> None:
-    atom = probability[left == 0].sum()
-    left, right, probability = left[left > 0], right[left > 0], probability[left > 0]
-    if not left.size:
+    at_zero = (left == 0) & (right == 0)
+    atom, probability = probability[at_zero].sum(), np.where(at_zero, 0.0, probability)
+    below = np.cumsum(probability)
+    end = right[min(np.searchsorted(below, below[-1] - TAIL), right.size - 1)]
+    start = min(0.0, left[np.searchsorted(below, TAIL)]) if left[0] < 0 else 0.0
+    if not end > start:
         return
-    below = atom + np.cumsum(probability)
-    end = right[min(np.searchsorted(below, 1 - TAIL), right.size - 1)]
-    edges = np.linspace(0.0, end, CELLS + 1)
+    edges = np.linspace(start, end, CELLS + 1)
     # the bins are finer than the cells except far out, so the distribution function is interpolated at their ends
     ends = np.stack([left, right], axis=1).ravel()
     values = np.stack([below - probability, below], axis=1).ravel()
-    inside = np.interp(edges, ends, values, left=atom)
+    inside = np.interp(edges, ends, values, left=0.0)
     ax.stairs(np.diff(inside) / np.diff(edges), edges, fill=True, color=COLOUR, alpha=0.5)
     ax.set_ylabel("density (1/unit)")
-    ax.set_xlim(0, end)
+    ax.set_xlim(start, end)
     if atom > 0:
         ax.annotate(f"P(0) = {atom:.4g}", (0.98, 0.9), xycoords="axes fraction", ha="right", color="0.25")

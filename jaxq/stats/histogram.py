@@ -1,53 +1,253 @@
-"""Log-linear histograms: 64 bins an octave from 2**-30 to 2**30, so any quantile is known to better than 1.6 %.
+"""The distribution of a quantity: counts by bin, group of replicas and window of time, on the host.
 
-Whole numbers up to 128 have a bin each. Binning is a bit operation on the float32 value, so it costs the device
-little; quantiles are read on the host, with intervals from groups of replicas.
+A bin is a run of neighbouring float32 numbers (in the order of their bits), or of neighbouring whole numbers. Only bins
+that have been seen are kept, and whenever they are more than `MOST`, neighbours merge in pairs: so the bins follow the
+scale of the quantity, whatever its unit and sign.
+
+Resolution: whole numbers are exact while no more than `MOST` of them occur and all are under 2**21; a quantity with few
+values is exact; otherwise a bin is 2**-k of its value, with k = 9 if the values fill 16 octaves, 7 if they fill 64.
 """
 
-import jax
-import jax.numpy as jnp
+import dataclasses
+
 import numpy as np
 
-_SHIFT, _OCTAVES = 17, 60
-_LOWEST = (127 - 30) << (23 - _SHIFT)
-BINS = _OCTAVES * 64 + 2
-"""Bin 0 holds values under 2**-30 (zero among them), the last bin those from 2**30 on."""
+from jaxq.stats.intervals import t_quantile
+from jaxq.stats.windows import WindowedSums
+
+MOST = 8192
+"""Bins kept at most."""
+GROUPS = 32
+"""Groups of replicas, which intervals come from; fewer replicas are a group each."""
+_HALF = 2**21
+_PART = 2**16
+CHECKED = 7
+"""In a large block, each 7th value is compared with the first one of its bin."""
 
 
-def bin_of(values):
-    """Bin index, int32, of non-negative ``values`` (any shape and number type)."""
-    bits = jax.lax.bitcast_convert_type(jnp.asarray(values).astype(jnp.float32), jnp.int32)
-    return jnp.clip((bits >> _SHIFT) - _LOWEST + 1, 0, BINS - 1)
+def _ordered(bits: np.ndarray) -> np.ndarray:
+    """int32 in the order of the float32 numbers with these bits; its own inverse."""
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
-def edges() -> np.ndarray:
-    """Left edges of the bins and the right edge of the last, float64, length BINS + 1; bin 0 is taken as the atom 0."""
-    bits = ((np.arange(BINS - 1, dtype=np.int64) + _LOWEST) << _SHIFT).astype(np.int32)
-    return np.concatenate([[0.0], bits.view(np.float32).astype(np.float64), [np.inf]])
+class Histogram:
+    """Weighted counts of one quantity, in at most ``limit`` windows, of ``groups`` groups of replicas."""
+
+    def __init__(self, groups: int, whole: bool, limit: int = 32):
+        self.whole, self._groups, self._limit = whole, groups, limit
+        self._shift = 0 if whole else 10
+        self._keys = np.zeros(0, np.int64)
+        self._first = np.zeros(0, np.int32 if whole else np.float32)  # the first value seen in a bin
+        self._single = np.zeros(0, bool)  # whether it is the only one
+        self.windows = WindowedSums(groups, 64, limit)
+        self._table = np.full(2 * _HALF, -1, np.int32)
+
+    def add(self, values: np.ndarray, weights: np.ndarray | None, group: np.ndarray) -> None:
+        """Add one block.
+
+        Args:
+            values: int32 (whole numbers) or float32, shape (observations, replicas).
+            weights: as ``values``: boolean, whether there was a value; float32, its weight; None: 1 each.
+            group: the group of each replica.
+        """
+        if weights is not None and weights.dtype == bool:
+            values, group, weights = values[weights], np.broadcast_to(group, values.shape)[weights], None
+        if not self.whole:
+            values = values + np.float32(0)  # no negative zero
+        columns = self._all_columns(values.ravel()).reshape(values.shape)
+        width = self.windows.data.shape[2]
+        flat = (columns + width * group).ravel()
+        counts = np.bincount(flat, None if weights is None else weights.ravel(), self._groups * width)
+        self.windows.add(counts.reshape(1, self._groups, width))
+
+    def _all_columns(self, values: np.ndarray) -> np.ndarray:
+        """The column of each value, found in parts that fit the cache."""
+        columns, shift = np.empty(values.size, np.int32), -1
+        if not self._keys.size:  # how coarse the bins must be is seen sooner in a few values
+            self._columns(values[:: values.size // _PART | 1])
+        while shift != self._shift:  # coarser bins have other columns
+            shift = self._shift
+            for first in range(0, values.size, _PART):
+                columns[first : first + _PART] = self._columns(values[first : first + _PART])
+        return columns
+
+    def _key(self, values: np.ndarray) -> np.ndarray:
+        if not self.whole:
+            bits = values.view(np.int32)
+            return (_ordered(bits) if bits.size and bits.min() < 0 else bits) >> self._shift
+        while values.size and not -_HALF <= values.min() >> self._shift <= values.max() >> self._shift < _HALF:
+            self._coarsen()
+        return values >> self._shift
+
+    def _columns(self, values: np.ndarray) -> np.ndarray:
+        """The column of each value; bins not seen before get one."""
+        keys = self._key(values)
+        places = (keys + _HALF).astype(np.intp)
+        columns = self._table.take(places, mode="wrap")
+        if columns.size and columns.min() < 0:
+            unseen = np.flatnonzero(columns < 0)
+            found, where = np.unique(keys[unseen], return_index=True)
+            if self._keys.size + found.size > MOST:
+                self._coarsen()
+                return self._columns(values)
+            self._keys = np.append(self._keys, found)
+            self._first = np.append(self._first, values[unseen[where]])
+            self._single = np.append(self._single, np.ones(found.size, bool))
+            self._grow()
+            self._number()
+            columns = self._table[places]
+        some = slice(None, None, 1 if values.size < _PART else CHECKED)
+        differs = self._first[columns[some]] != values[some]
+        self._single[columns[some][differs]] = False
+        return columns
+
+    def _number(self) -> None:
+        self._table[self._keys + _HALF] = np.arange(self._keys.size)
+
+    def _grow(self) -> None:
+        data = self.windows.data
+        width = data.shape[2]
+        while width < self._keys.size:
+            width *= 2
+        if width > data.shape[2]:
+            self.windows.data = np.concatenate([data, np.zeros((*data.shape[:2], width - data.shape[2]))], axis=2)
+
+    def _coarsen(self) -> None:
+        """Merge neighbouring bins in pairs."""
+        self._shift += 1
+        self._table[self._keys + _HALF] = -1
+        order = np.argsort(self._keys)
+        self._keys, starts, sizes = np.unique(self._keys[order] >> 1, return_index=True, return_counts=True)
+        self._first, self._single = self._first[order][starts], self._single[order][starts] & (sizes == 1)
+        for window in self.windows.data[: self.windows.filled + 1] if self.windows.blocks else ():
+            merged = np.add.reduceat(window[:, order], starts, axis=1)
+            window[:, : starts.size], window[:, starts.size :] = merged, 0.0
+        self._number()
+
+    def distribution(self, groups: slice, block: int | None) -> "Distribution":
+        """The distribution over some groups from the first window on that begins at ``block`` or later; None: the last
+        half of the run."""
+        windows = self.windows
+        last = windows.filled - (windows.partial == 0)
+        first = windows.filled // 2 if block is None else min(-(-block // windows.span), last)
+        counts = windows.total(max(first, 0))[groups]
+        used = np.flatnonzero(counts.any(axis=0))
+        used = used[np.argsort(self._keys[used])]
+        left, right = self._edges(self._keys[used])
+        if not self.whole:
+            single = self._single[used]
+            left, right = (np.where(single, self._first[used], x) for x in (left, right))
+        return Distribution(left, right, counts[:, used], self.whole)
+
+    def _edges(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        left, right = keys << self._shift, (keys + 1) << self._shift
+        if self.whole:
+            return left.astype(float), right - 1.0
+        return _number_of(left), _number_of(right)
+
+    def saved(self) -> dict[str, np.ndarray]:
+        """Everything counted so far, as arrays."""
+        windows = self.windows
+        state = np.array([self._shift, windows.span, windows.filled, windows.partial])
+        return {
+            "keys": self._keys,
+            "first": self._first,
+            "single": self._single,
+            "data": windows.data,
+            "state": state,
+        }
+
+    @classmethod
+    def restored(cls, arrays) -> "Histogram":
+        """The inverse of `saved`."""
+        limit, groups, _ = arrays["data"].shape
+        found = cls(groups, arrays["first"].dtype == np.int32, limit)
+        found._keys, found._first, found._single = arrays["keys"], arrays["first"], arrays["single"]
+        windows = found.windows
+        windows.data = arrays["data"]
+        found._shift, windows.span, windows.filled, windows.partial = map(int, arrays["state"])
+        found._number()
+        return found
 
 
-def quantile(counts: np.ndarray, probability: float, whole: bool = False):
-    """A quantile and its residual per group, from weighted counts of shape (groups, BINS).
+def _number_of(ordered: np.ndarray) -> np.ndarray:
+    bits = _ordered(np.minimum(ordered, 2**31 - 1).astype(np.int32))
+    with np.errstate(invalid="ignore"):  # a quantity that is no number
+        return bits.view(np.float32).astype(np.float64)
 
-    The quantile of the pooled distribution F; a group's residual is ``(p w_g - F_g(q)) / (f(q) mean w)`` (the linearised
-    estimator, Bahadur), whose standard deviation over sqrt(groups) is the standard error. ``whole``: the values
-    are whole numbers, and the answer is one (its residual is then that of the distribution function at it).
-    """
-    pooled = counts.sum(axis=0)
-    total = pooled.sum()
-    below = np.cumsum(pooled)
-    k = int(np.searchsorted(below, probability * total))
-    left, right = edges()[k], edges()[k + 1]
-    inside = pooled[k]
-    before = below[k] - inside
-    if k == 0 or whole:
-        value, share, width = left, 0.0, 0.0
-    else:
-        share = (probability * total - before) / inside
-        width = right - left if np.isfinite(right) else np.inf
-        value = left + share * width if np.isfinite(width) else left
-    groups = counts[:, :k].sum(axis=1) + share * counts[:, k]
-    density = inside / total / width if width and np.isfinite(width) else np.inf
-    weights = counts.sum(axis=1)
-    residuals = (probability * weights - groups) / (density * weights.mean())
-    return float(value), residuals
+
+@dataclasses.dataclass(frozen=True)
+class Distribution:
+    """Weighted counts, shape (groups, bins), of values from ``left`` to ``right``, both ascending; where they are equal
+    the bin holds one value."""
+
+    left: np.ndarray
+    right: np.ndarray
+    counts: np.ndarray
+    whole: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was counted, or something that is no number."""
+        return not self.counts.sum() > 0 or bool(np.isnan(self.left).any() or np.isnan(self.right).any())
+
+    def _below(self) -> tuple[np.ndarray, np.ndarray]:
+        """The distribution function at the end of each bin, and its standard error.
+
+        A ratio of sums: a group's residual is ``F_g(x) - F(x) w_g``, with w_g its weight.
+        """
+        groups = self.counts.cumsum(axis=1)
+        weights = groups[:, -1]
+        below = groups.sum(axis=0) / weights.sum()
+        residuals = groups - below * weights[:, None]
+        count = len(weights)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = np.sqrt((residuals**2).sum(axis=0) / np.float64(count * (count - 1))) / weights.mean()
+        return below, error
+
+    def quantile(self, probability: float, level: float = 0.95) -> tuple[float, float, float]:
+        """(value, low, high): the quantile, and the points x whose F(x) is not told from ``probability`` at ``level``.
+
+        The interval inverts the test of F(x) = p by Student's t over groups (Woodruff 1952; Francisco and Fuller 1991):
+        low is the first x with ``F(x) + t se(x) >= p``, high the first from which on ``F(x) - t se(x) >= p``. So it
+        holds at atoms and for whole numbers too, and need not be symmetric. nan where nothing was counted, and for
+        the ends where there is one group only.
+        """
+        if self.empty:
+            return np.nan, np.nan, np.nan
+        below, error = self._below()
+        value = self._at(below, probability)
+        t = t_quantile((1 + level) / 2, len(self.counts) - 1)
+        if not np.isfinite(t):
+            return value, np.nan, np.nan
+        highest = np.maximum.accumulate(below + t * error)
+        lowest = np.minimum.accumulate((below - t * error)[::-1])[::-1]
+        return value, self._at(highest, probability, -1), self._at(lowest, probability, 1)
+
+    def _at(self, below: np.ndarray, probability: float, side: int = 0) -> float:
+        """Where ``below`` reaches a probability; among whole numbers of one bin, ``side`` takes its first or last."""
+        # the sums are rounded: a probability that is met exactly is met
+        k = min(int(np.searchsorted(below, probability * (1 - 1e-12))), len(below) - 1)
+        left, right = float(self.left[k]), float(self.right[k])
+        if left == right:
+            return left
+        if self.whole and side:
+            return left if side < 0 else right
+        before = max(below[k - 1], 0.0) if k else 0.0
+        share = (probability - before) / (below[k] - before) if below[k] > before else 1.0
+        value = left + min(max(share, 0.0), 1.0) * (right - left)
+        return float(round(value)) if self.whole else value
+
+    def probability_below(self, value: float, level: float = 0.95) -> tuple[float, float]:
+        """(P(X <= value), half-width), a bin that ``value`` cuts taken as even; nan where nothing was counted."""
+        if self.empty:
+            return np.nan, np.nan
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inside = (value - self.left + self.whole) / (self.right - self.left + self.whole)
+        share = np.where(self.right <= value, 1.0, np.where(self.left > value, 0.0, inside))
+        weights = self.counts.sum(axis=1)
+        groups = self.counts @ share
+        found, count = groups.sum() / weights.sum(), len(weights)
+        residuals = (groups - found * weights) / weights.mean()
+        error = np.sqrt((residuals**2).sum() / np.float64(count * (count - 1))) if count > 1 else np.nan
+        return float(found), float(error * t_quantile((1 + level) / 2, count - 1))

@@ -54,7 +54,8 @@ def strict(text):
 
 def test_schema(result):
     data = result.to_dict()
-    assert set(data) == KEYS | {"histograms"}
+    assert set(data) == KEYS | {"histograms", "quantiles"}
+    assert data["quantiles"] == {"number_in_system": data["metrics"]["number_in_system"]["quantiles"]}
     assert data["schema"] == 1 and data["system"] == "mmc" and data["point"] == {} and data["flags"] == []
     assert data["growth"] == {}
     assert set(data["parameters"]) == {"arrival_rate", "service_rate", "servers", "abandonment_rate", "capacity"}
@@ -65,7 +66,7 @@ def test_schema(result):
     assert set(number_in_system) == METRIC_KEYS
     assert number_in_system["kind"] == "exact" and number_in_system["level"] == 0.9
     assert set(number_in_system["quantiles"]) == {"0.5", "0.9"}
-    assert set(number_in_system["quantiles"]["0.5"]) == {"value", "half_width"}
+    assert set(number_in_system["quantiles"]["0.5"]) == {"value", "half_width", "low", "high"}
     assert data["run"]["seed"] == 2 and data["run"]["replicas"] == 64 and data["run"]["method"] == "replica-t"
     assert {"jaxq", "jax", "jaxlib", "numpy", "python"} <= set(data["run"]["versions"])
 
@@ -155,7 +156,8 @@ def test_csv_has_a_row_a_metric(result, results, tmp_path):
     result.save(tmp_path / "x.csv")
     with (tmp_path / "x.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["metric"] for row in rows] == list(result.metrics)
+    quantiles = ["number_in_system:0.5", "number_in_system:0.9"]
+    assert [row["metric"] for row in rows] == [*result.metrics, *quantiles]
     assert float(rows[0]["mean"]) == result["number_in_system"].mean
     assert float(rows[0]["half_width"]) == result["number_in_system"].half_width
     results.save(tmp_path / "y.csv")
@@ -247,7 +249,8 @@ def test_lists_are_lists():
 def test_the_table_shows_every_metric(result):
     lines = str(result).splitlines()
     assert lines[0].startswith("mmc  arrival_rate=0.5")
-    assert [line.split()[0] for line in lines[2:]] == list(result.metrics)
+    names = [line.split()[0] for line in lines[2:]]
+    assert names == [*result.metrics, "quantity", "number_in_system", "number_in_system"]
 
 
 def test_numbers_of_tables():

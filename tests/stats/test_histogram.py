@@ -1,95 +1,152 @@
-"""Log-linear histograms: bins meet their edges, quantiles are right to 1.6 %, and their intervals cover."""
+"""Histograms follow the scale of the values, are exact where they can be, and their intervals cover."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from jaxq.stats import histogram
-from jaxq.stats.estimate import Estimate
-
-EDGES = histogram.edges()
+from jaxq.stats.histogram import Distribution, Histogram
 
 
-def counts(values, groups=1):
-    bins = np.asarray(histogram.bin_of(jnp.asarray(values, jnp.float32))).reshape(groups, -1)
-    return np.stack([np.bincount(row, minlength=histogram.BINS) for row in bins]).astype(float)
+def distribution(values, groups=8, weights=None) -> Distribution:
+    """Values shared out evenly among the groups, in one block."""
+    values = np.asarray(values)
+    values = values.astype(np.int32 if values.dtype.kind == "i" else np.float32)
+    found = Histogram(groups, values.dtype == np.int32)
+    rows = [None if x is None else np.asarray(x).reshape(-1, groups) for x in (values, weights)]
+    found.add(rows[0], rows[1], np.arange(groups))
+    return found.distribution(slice(None), 0)
 
 
-def test_edges_increase_from_zero_to_infinity():
-    assert EDGES.shape == (histogram.BINS + 1,)
-    assert EDGES[0] == 0 and EDGES[1] == 2.0**-30 and EDGES[-2] == 2.0**30 and EDGES[-1] == np.inf
-    assert np.all(np.diff(EDGES[:-1]) > 0)
-    assert np.max(EDGES[2:-1] / EDGES[1:-2]) <= 1 + 1 / 64
+EXPONENTIAL = -np.log1p(-(np.arange(400_000) + 0.5) / 400_000)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.floats(0, 2.0**40, width=32, allow_subnormal=False))
-def test_a_value_lies_between_the_edges_of_its_bin(x):
-    k = int(histogram.bin_of(np.float32(x)))
-    assert EDGES[k] <= x < EDGES[k + 1]
+@pytest.mark.parametrize("scale", [1e-34, 1e-12, 1.0, 1e9, 1e12, 1e30])
+@pytest.mark.parametrize("p", [0.01, 0.5, 0.99, 0.999])
+def test_the_unit_does_not_matter(scale, p):
+    """Bins once ended at 2**-30 and 2**30: a wait in nanoseconds had the quantile 1.07e9."""
+    values = np.random.default_rng(1).permutation(EXPONENTIAL)
+    assert distribution(scale * values).quantile(p)[0] == pytest.approx(-scale * np.log1p(-p), rel=0.004)
 
 
-def test_every_left_edge_falls_into_its_own_bin():
-    bins = np.asarray(histogram.bin_of(jnp.asarray(EDGES[:-1], jnp.float32)))
-    assert np.array_equal(bins, np.arange(histogram.BINS))
+def test_values_below_zero_have_their_place():
+    values = np.random.default_rng(2).permutation(np.linspace(-3, 1, 80_000))
+    for p in (0.1, 0.5, 0.75, 0.9):
+        assert distribution(values).quantile(p)[0] == pytest.approx(4 * p - 3, abs=0.02)
+    assert distribution(np.full(80, -0.0)).quantile(0.5) == (0, 0, 0)
 
 
-def test_whole_numbers_up_to_128_have_a_bin_each():
-    bins = np.asarray(histogram.bin_of(jnp.arange(129)))
-    assert np.array_equal(EDGES[bins], np.arange(129.0))
-    assert len(set(bins.tolist())) == 129
+@pytest.mark.parametrize("atom", [0.0, 2.0, 2.3, -1.7e-5, 3e12])
+def test_an_atom_is_exact_and_has_an_interval(atom):
+    """All mass at 2 was 2.0078 +- 0."""
+    expected = float(np.float32(atom))
+    assert distribution(np.full(800, atom)).quantile(0.9) == (expected, expected, expected)
 
 
-@pytest.mark.parametrize("n", range(129))
-def test_a_whole_quantile_is_exact(n):
-    pooled = counts(np.array([n] * 7, float))
-    assert histogram.quantile(pooled, 0.5, whole=True)[0] == n
-
-
-def test_whole_quantiles_of_a_mixture():
-    values = np.repeat([0.0, 3.0, 50.0, 128.0], [50, 30, 15, 5])
-    for p, expected in ((0.25, 0), (0.49, 0), (0.51, 3), (0.79, 3), (0.9, 50), (0.96, 128)):
-        assert histogram.quantile(counts(values), p, whole=True)[0] == expected
-
-
-@pytest.mark.parametrize("p", [0.01, 0.1, 0.5, 0.9, 0.95, 0.99, 0.999])
-@pytest.mark.parametrize(
-    "inverse",
-    [lambda u: -np.log1p(-u), lambda u: 1e4 * u, lambda u: 1e-5 * np.tan(np.pi / 2 * u)],
-    ids=["exponential", "uniform", "cauchy"],
-)
-def test_quantiles_are_right_to_a_bin(inverse, p):
-    u = (np.arange(400_000) + 0.5) / 400_000
-    value, _ = histogram.quantile(counts(inverse(u)), p)
-    assert value == pytest.approx(inverse(p), rel=0.016)
-
-
-def test_an_atom_at_zero_is_zero():
+def test_an_atom_beside_a_density_keeps_its_interval():
     values = np.concatenate([np.zeros(600), np.linspace(1, 2, 400)])
-    assert histogram.quantile(counts(values), 0.5)[0] == 0
-    assert histogram.quantile(counts(values), 0.8)[0] == pytest.approx(1.5, rel=0.016)
+    found = distribution(np.random.default_rng(3).permutation(values))
+    assert found.quantile(0.5) == (0, 0, 0)
+    value, low, high = found.quantile(0.8)
+    assert value == pytest.approx(1.5, rel=0.004) and low < value < high
+    # F(0) = .6 is not told from p = .6: the interval begins at the atom and ends in the density
+    value, low, high = found.quantile(0.6)
+    assert (value, low) == (0, 0) and 1 < high < 1.2
 
 
-def test_beyond_the_last_edge_is_the_last_edge():
-    value, _ = histogram.quantile(counts(np.full(10, 1e12)), 0.5)
-    assert value == 2.0**30
+@pytest.mark.parametrize("shift", [0, 1_000_000, -500_000])
+def test_whole_numbers_are_exact_far_from_zero(shift):
+    """1.6 % bins gave 1024 for 1027, without an interval."""
+    values = shift + np.random.default_rng(4).permutation(np.arange(1000, 1800))
+    found = distribution(values)
+    for p, expected in ((0.1, 1079), (0.5, 1399), (0.99, 1791)):
+        value, low, high = found.quantile(p)
+        assert value == shift + expected
+        assert low == int(low) <= value <= high == int(high) and low < high
 
 
-def test_weights_count():
-    weighted = counts(np.array([1.0, 5.0]))
-    weighted[0, int(histogram.bin_of(5.0))] = 9.0
-    assert histogram.quantile(weighted, 0.5)[0] == pytest.approx(5, rel=0.016)
+def test_whole_numbers_that_are_too_many_are_marked_by_their_interval():
+    values = np.random.default_rng(5).permutation(np.arange(4 * histogram.MOST))
+    value, low, high = distribution(values).quantile(0.5)
+    assert value == pytest.approx(2 * histogram.MOST, abs=8) and low < 2 * histogram.MOST < high
+    wide = distribution(np.full(64, 2**30 + 3))
+    assert wide.quantile(0.5)[1] <= 2**30 + 3 <= wide.quantile(0.5)[2]
 
 
-@pytest.mark.parametrize("p", [0.5, 0.95])
-def test_intervals_cover(p):
-    random = np.random.default_rng(int(100 * p))
-    true, covered, repeats = -np.log1p(-p), 0, 300
+def test_bins_merge_without_losing_a_count():
+    random, found = np.random.default_rng(6), Histogram(4, False)
+    blocks = [np.exp(random.normal(0, 5, (256, 64))).astype(np.float32) for _ in range(5)]
+    for block in blocks:
+        found.add(block, None, np.arange(64) * 4 // 64)
+    whole = found.distribution(slice(None), 0)
+    assert whole.counts.sum(axis=1).tolist() == [5 * 256 * 16] * 4
+    assert np.all(np.diff(whole.left) > 0) and len(whole.left) <= histogram.MOST
+    values = np.sort(np.concatenate(blocks).ravel())
+    for p in (0.01, 0.5, 0.999):
+        assert whole.quantile(p)[0] == pytest.approx(np.quantile(values, p, method="inverted_cdf"), rel=0.01)
+    # cuts are in blocks; the third block alone
+    assert found.distribution(slice(1, 3), 4).counts.sum() == 2 * 256 * 16
+    again = Histogram.restored(found.saved()).distribution(slice(None), 0)
+    assert np.array_equal(again.counts, whole.counts) and np.array_equal(again.left, whole.left)
+
+
+def test_weights_count_and_what_did_not_happen_does_not():
+    values = np.tile([1.0, 5.0], 8)
+    assert distribution(values, 8, np.tile([1.0, 9.0], 8).astype(np.float32)).quantile(0.5)[0] == 5
+    assert distribution(values, 8, np.tile([True, False], 8)).quantile(0.99)[0] == 1
+
+
+def test_counts_do_not_stop_at_2_to_the_24():
+    """A float32 count stands still at 2**24: half of 2**26 zeros and ones looked like less than half of ones."""
+    found = Histogram(2, True)
+    block = np.zeros((2**12, 2**10), np.int32)
+    for _ in range(9):
+        found.add(block, None, np.arange(2**10) % 2)
+    assert found.distribution(slice(None), 0).counts.sum() == 9 * 2**22
+
+
+def test_nothing_counted_has_no_quantile():
+    empty = distribution(np.ones(8), 8, np.zeros(8, bool))
+    assert empty.empty and np.all(np.isnan(empty.quantile(0.5))) and np.isnan(empty.probability_below(1.0)[0])
+    assert distribution(np.full(8, np.nan)).empty and distribution(np.full(8, -np.nan)).empty
+
+
+def test_one_group_has_no_interval():
+    value, low, high = distribution(np.arange(100), groups=1).quantile(0.5)
+    assert value == 49 and np.isnan(low) and np.isnan(high)
+
+
+def test_probability_below():
+    found = distribution(np.random.default_rng(7).permutation(np.repeat([0.0, 1.5, 3.0, 10.0], [400, 200, 300, 100])))
+    for value, expected in ((-1, 0), (0, 0.4), (1.4, 0.4), (1.5, 0.6), (3.0, 0.9), (99, 1)):
+        share, width = found.probability_below(value)
+        assert share == pytest.approx(expected, abs=1e-12) and (width > 0) == (0 < expected < 1)
+
+
+@pytest.mark.parametrize(
+    ("p", "draw", "true"),
+    [
+        (0.5, lambda r, n: r.exponential(1.0, n), np.log(2)),
+        (0.95, lambda r, n: r.exponential(1.0, n), np.log(20)),
+        # an atom of .3 at 0: the quantile of .35 is that of .05/.7 of the rest
+        (0.35, lambda r, n: np.where(r.random(n) < 0.3, 0, r.exponential(1.0, n)), -np.log1p(-0.05 / 0.7)),
+    ],
+    ids=["median", "tail", "atom"],
+)
+def test_intervals_cover(p, draw, true):
+    """100 repeats at 95 %: within 3 standard errors, 6.5 %."""
+    random, covered, repeats = np.random.default_rng(int(100 * p)), 0, 100
     for _ in range(repeats):
-        value, residuals = histogram.quantile(counts(random.exponential(1.0, 64 * 1000), groups=64), p)
-        width = Estimate(value, residuals).half_width()
-        assert width < 0.03 * true
-        covered += abs(value - true) < width
-    assert 0.91 < covered / repeats < 0.98
+        _, low, high = distribution(draw(random, 16_000), 32).quantile(p)
+        assert 0 < high - low < 0.2 * true + 0.02, "no power"
+        covered += low <= true <= high
+    assert abs(covered / repeats - 0.95) < 3 * np.sqrt(0.95 * 0.05 / repeats)
+
+
+def test_intervals_of_whole_numbers_cover():
+    """Poisson of mean 1000: P(X <= 1000) = .5084, P(X <= 999) = .4958, so that its median is 1000."""
+    random, covered, repeats = np.random.default_rng(8), 0, 50
+    for _ in range(repeats):
+        _, low, high = distribution(random.poisson(1000, 3200), 32).quantile(0.5)
+        assert high - low < 8, "no power"
+        covered += low <= 1000 <= high
+    assert covered / repeats > 0.95 - 3 * np.sqrt(0.95 * 0.05 / repeats)

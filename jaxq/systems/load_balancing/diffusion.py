@@ -87,6 +87,8 @@ class SpeedAwareLimit(System):
 
         return oracle.limit_process(float(self.beta), float(self.fastest_rate), float(self.slowest_rate))
 
+    measured_at = {"reflected": ()}
+
     def tally(self, state, event):
         return {"reflected": event.reflected}
 

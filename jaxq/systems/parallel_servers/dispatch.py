@@ -157,6 +157,10 @@ class Dispatch(JumpProcess):
         counts = named_counts(state.busy, queues, self._idle(state.busy), self.edges, self.classes, self.pools)
         return counts | by_pool(self.router.virtual(state.memory), self.pools)
 
+    @property
+    def measured_at(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        return {f"virtual_area_{pool}": () for pool in self.pools}
+
     def tally(self, state, event):
         return by_pool(self.router.area(state.memory, event.elapsed), self.pools) if self.drifts else {}
 

@@ -20,6 +20,7 @@ class Occupancy(ByCustomer):
 
     headline = ("number_in_system",)
     stride = 3
+    measured_at = {"number": (), "square": (), "empty": ()}
 
     @property
     @abstractmethod

@@ -137,7 +137,7 @@ class Mechanism(System):
     kinds: int = whole("kinds of servers", static=True, low=0, default=0)
 
     made_by = "TokenPool"
-    measured_at = {"tagged_wait": "tagged"}
+    measured_at = {"tagged_wait": ("tagged",)}
 
     @property
     def words(self):

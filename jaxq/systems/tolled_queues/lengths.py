@@ -27,6 +27,10 @@ class Lengths(JumpProcess):
     stride = 5
 
     @property
+    def measured_at(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        return {f"sojourn_{i + 1}": () for i in range(self.classes)}
+
+    @property
     def classes(self) -> int:
         """Number of classes."""
         return self.costs.shape[0]

@@ -50,6 +50,14 @@ class Workloads(System):
         return int(self.classes > 1), self.arrivals.words, self.size_law.words, int(self.random_ties)
 
     @property
+    def measured_at(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        joins = {
+            f"sojourn_{i + 1}": tuple(f"joins_{i + 1}_{j + 1}" for j in range(self.servers))
+            for i in range(self.classes)
+        }
+        return joins | {f"busy_{j + 1}": () for j in range(self.servers)} | {"workload": ()}
+
+    @property
     def classes(self) -> int:
         """Number of classes."""
         return self.costs.shape[0]
