@@ -221,6 +221,9 @@ def conclude(
         flags.append("nan")
     if verdict.upper.keys() & {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}:
         flags.append("not_seen")
+    tail = system.heavy_tail()
+    if tail is not None:
+        flags.append(tail)
     if hardly_due(system.prepare(), sums.time.value * stack.replicas):
         flags.append("rare_transition")
     lone = stack.replicas * verdict.batches == 1

@@ -14,7 +14,7 @@ from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
 
 SCHEMA = 1
-WITHHELD = ("unstable", "warmup_undetermined", "overflow", "invalid_rates")
+WITHHELD = ("unstable", "warmup_undetermined", "overflow", "invalid_rates", "infinite_mean")
 """Flags under which no stationary mean is given."""
 UNSEEN = 3.0
 """What has not been seen in n trials has a probability under 3/n, at 95 % (Hanley and Lippman-Hand 1983)."""
@@ -251,6 +251,8 @@ MEANING = {
     "nan": "a metric is not a number (0/0); it has no mean",
     "not_seen": "what a metric counts never happened in this run: its mean 0 is known to be small, not how small",
     "rare_transition": "a transition that can happen was due fewer than 10 times in the whole run, or never",
+    "heavy_tail": "an average over time has no finite variance here: its interval is only a scale, far too narrow",
+    "infinite_mean": "a stationary mean is infinite here (heavy tail of a law); means are withheld",
     "no_interval": "too short, for one replica, against its own correlation: give more events or more replicas",
     "disagrees": "a mean is further from its exact value than chance allows (one correct run in 10,000)",
 }

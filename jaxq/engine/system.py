@@ -197,6 +197,11 @@ class System(eqx.Module):
         """What `jaxq.search` can make large from many starts, by name; the first is the default."""
         return {}
 
+    def heavy_tail(self) -> str | None:
+        """The flag of a run whose laws have so heavy a tail that a stationary mean is infinite (``infinite_mean``), or the
+        variance of an average over time (``heavy_tail``); None elsewhere."""
+        return None
+
     def last_change(self) -> float:
         """Model time of the last change of the system by itself (rates that switch); means begin after it."""
         return 0.0

@@ -27,6 +27,11 @@ class Law(eqx.Module):
     def sample(self, words: tuple):
         """One variate, float32, from uint32 words."""
 
+    @property
+    def moments(self) -> float:
+        """The order below which the moments of the law are finite."""
+        return float("inf")
+
     def parameter(self) -> float | tuple | None:
         """What tells the laws of one name apart; None where there is one only. Its text is what follows the colon."""
         values = [getattr(self, name) for name in rules(type(self))]

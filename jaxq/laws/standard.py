@@ -112,6 +112,10 @@ class Pareto(Law):
     name, usage = "pareto", "pareto:INDEX"
     words = 2
 
+    @property
+    def moments(self):
+        return float(self.index)
+
     def sample(self, words):
         return jnp.exp(_far_exponential(*words) / self.index) * ((self.index - 1) / self.index)
 

@@ -184,3 +184,25 @@ def test_no_stationary_regime():
         jaxq.MGinf(5000.0)
     with pytest.raises(ValueError, match=r"most_customers = 0: must be a whole number >= 1"):
         jaxq.MGinf(1.0, most_customers=0)
+
+
+@pytest.mark.parametrize(
+    ("system", "flag"),
+    [
+        (jaxq.MG1(0.5, 1.0, "pareto:1.5"), "infinite_mean"),
+        (jaxq.MG1(0.5, 1.0, "pareto:2"), "infinite_mean"),
+        (jaxq.MG1(0.5, 1.0, "pareto:2.1"), "heavy_tail"),
+        (jaxq.GG1(0.5, 1.0, "deterministic", "pareto:4"), "heavy_tail"),
+        (jaxq.MG1(0.5, 1.0, "pareto:4.5"), None),
+        (jaxq.MG1(0.5, 1.0, "lognormal:10"), None),
+        (jaxq.GGc(0.5, 1.0, 3, service_law="pareto:1.5"), "heavy_tail"),  # three spare servers: E S^(4/3), E S^2
+        (jaxq.GGc(2.5, 1.0, 3, service_law="pareto:1.5"), "infinite_mean"),  # one: E S^2
+        (jaxq.MGcc(3.0, 1.0, 5, "pareto:1.8"), "heavy_tail"),
+    ],
+    ids=str,
+)
+def test_tails_that_intervals_do_not_bear_are_flagged(system, flag):
+    result = jaxq.simulate(system, replicas=32, events=2000, warmup=100)
+    assert set(result.flags) & {"heavy_tail", "infinite_mean"} == ({flag} if flag else set())
+    if flag == "infinite_mean":
+        assert all(metric.mean is None for metric in result.metrics.values())

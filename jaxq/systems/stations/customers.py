@@ -1,5 +1,6 @@
 """Systems that take one customer an event; an event is (service time, gap to the next customer), its weight the gap."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -52,6 +53,15 @@ class Queue(ByCustomer):
     def _capacity(self) -> tuple[float, str]:
         """Customers served per unit of time at most, and how that is written."""
         return self.service_rate, f"service_rate = {self.service_rate:g}"
+
+    def heavy_tail(self):
+        """With s spare servers, s = c - floor(load), the mean wait is finite if and only if ``E S^(1 + 1/s)`` is (Scheller-Wolf
+        and Sigman 1997; E S^2 for one server). The variance of its average over time asks for two moments more of one
+        server, E S^4 (Daley 1968), and here for ``1 + 3/s`` of several, by the same argument."""
+        spare = max(1, int(getattr(self, "servers", 1)) - math.floor(self.arrival_rate / self.service_rate))
+        if self.service_law.moments <= 1 + 1 / spare:
+            return "infinite_mean"
+        return "heavy_tail" if self.service_law.moments <= 1 + 3 / spare else None
 
     def check_stationary(self):
         most, written = self._capacity()

@@ -52,6 +52,10 @@ class Occupancy(ByCustomer):
             "empty": jnp.maximum(gap - times[-1], 0.0),
         }
 
+    def heavy_tail(self):
+        """The number in system is correlated over time as the law of what is left of a service: E S^2 must be finite."""
+        return "heavy_tail" if self.service_law.moments <= 2 else None
+
     def counters(self, state):
         return {"refused": state[1]}
 
