@@ -55,9 +55,9 @@ class Queue(ByCustomer):
         return self.service_rate, f"service_rate = {self.service_rate:g}"
 
     def heavy_tail(self):
-        """With s spare servers, s = c - floor(load), the mean wait is finite if and only if ``E S^(1 + 1/s)`` is (Scheller-Wolf
-        and Sigman 1997; E S^2 for one server). The variance of its average over time asks for two moments more of one
-        server, E S^4 (Daley 1968), and here for ``1 + 3/s`` of several, by the same argument."""
+        """With s spare servers, s = c - floor(load), the mean wait is finite if and only if ``E S^(1 + 1/s)`` is
+        (Scheller-Wolf and Sigman 1997; E S^2 for one server). The variance of its average over time asks for two moments
+        more of one server, E S^4 (Daley 1968), and here for ``1 + 3/s`` of several, by the same argument."""
         spare = max(1, int(getattr(self, "servers", 1)) - math.floor(self.arrival_rate / self.service_rate))
         if self.service_law.moments <= 1 + 1 / spare:
             return "infinite_mean"
