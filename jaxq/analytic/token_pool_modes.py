@@ -62,7 +62,7 @@ def pool_queue_of_modes(servers: int, server: OneServer, order: int) -> float:
             row = np.flatnonzero(vectors[:, origin])
             for target in np.flatnonzero(np.arange(one.shape[0]) != origin) if row.size else ():
                 amplitude = np.sqrt(numbers[row, origin] * (numbers[row, target] + 1.0))
-                found[moved(vectors[row], origin, target), row] = one[target, origin] * amplitude
+                found[moved(vectors[row], origin, int(target)), row] = one[target, origin] * amplitude
         return found
 
     jobs, units, decay = of_all(server.jobs), of_all(server.units), np.diag(numbers @ server.decay)

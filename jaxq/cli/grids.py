@@ -124,12 +124,12 @@ def print_results(console: Any, verb: str, results: Results, headline: tuple[str
         console.print(f"paired differences to {parameters_text(first.point)}{' (* beyond the interval)' * few}")
         console.print(differences_table(results) if few else differences_list(results, headline))
     points = f"{len(results)} {'points' if verb == 'sweep' else 'systems'}, each "
-    console.print(points + run_line(first), style="dim")
+    console.print(points + run_line(next(r for r in results if "infeasible" not in r.flags)), style="dim")
     verdict = verdict_line(results)
     if verdict is not None:
         console.print(verdict)
     for line in flag_lines(results):
         console.print(line)
     for result in results:
-        for line in growth_lines(result):
+        for line in [*growth_lines(result), *([result.run["reason"]] if "reason" in result.run else [])]:
             console.print(f"{parameters_text(result.point)}: {line}", style="red")

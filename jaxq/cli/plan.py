@@ -21,7 +21,7 @@ from jaxq.engine.options import Options
 from jaxq.engine.program import check_range
 from jaxq.engine.progress import Meter
 from jaxq.engine.result import Result, Results
-from jaxq.engine.simulate import check_names
+from jaxq.engine.simulate import check_names, feasible
 from jaxq.engine.system import System
 
 
@@ -106,6 +106,8 @@ def build_systems(verb: str, system: type[System], chosen: Mapping[str, Any]) ->
             grid[name] = several
     check_varies(verb, system, grid)
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    if verb == "sweep":
+        return feasible(lambda point: system(**fixed, **point), points)[0], grid
     return [system(**fixed, **point) for point in points], grid
 
 

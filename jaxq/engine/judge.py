@@ -139,14 +139,14 @@ def discarded(stack: Stack, verdict: Verdict) -> int:
 
 def look(stack: Stack, point: int, options: Options) -> Verdict:
     """The state of one point now."""
-    automatic = isinstance(options.warmup, str)
+    given, automatic = options.warmup, isinstance(options.warmup, str)
     series, filled = window_metrics(stack, point), stack.windows.filled
     begin = warmup.least_cut(filled)
     memory = longest_memory(series[begin : filled // 2] if automatic and stack.replicas < FEW else series[begin:])
-    if automatic:
+    if isinstance(given, str):
         cut = initial_cut(stack, point, options, series, memory)
     else:
-        cut = min(math.ceil(options.warmup / stack.layout.events_per_block / stack.windows.span), filled - 1)
+        cut = min(math.ceil(given / stack.layout.events_per_block / stack.windows.span), filled - 1)
     settled = settled_cut(stack, point)
     cut = None if cut is None or settled is None else max(cut, settled)
     used = filled // 2 if cut is None else cut

@@ -203,6 +203,13 @@ class Result:
             raise KeyError(f"{quantity}: no distribution was kept; run with quantiles={quantity!r}")
         return self.distributions[quantity].probability_below(value, self.run["level"])
 
+    def infeasible(self, parameters: dict[str, Any], point: dict[str, Any], reason: str) -> "Result":
+        """The result of a point beside this one that could not be run."""
+        metrics = {name: Metric(None, None, metric.level) for name, metric in self.metrics.items()}
+        nothing = {"events": 0, "events_per_replica": 0, "time": None, "warmup": None, "correlation": None}
+        run = {**self.run, **nothing, "reason": reason}
+        return Result(self.system, parameters, point, metrics, run, flags=("infeasible",))
+
     def replica_values(self) -> dict[str, np.ndarray]:
         """Per-replica values of every metric (the linearised estimator: mean plus residual), shape (replicas,)."""
         return {name: estimate.value + estimate.residuals for name, estimate in self.estimates.items()}
@@ -231,6 +238,7 @@ class Result:
         fields = ", ".join(f"{k}={in_words(v)}" for k, v in self.point.items() or self.parameters.items())
         lines = [f"{self.system}  {fields}", *aligned(self.rows()), *aligned(self.quantile_rows())]
         lines += [f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags]
+        lines += [self.run["reason"]] if "reason" in self.run else []
         return "\n".join(lines)
 
     def plot(self, ax=None):
@@ -251,6 +259,7 @@ MEANING = {
     "nan": "a metric is not a number (0/0); it has no mean",
     "not_seen": "what a metric counts never happened in this run: its mean 0 is known to be small, not how small",
     "rare_transition": "a transition that can happen was due fewer than 10 times in the whole run, or never",
+    "infeasible": "this point of a sweep has no stationary regime, or fields that do not go together; it was not run",
     "heavy_tail": "an average over time has no finite variance here: its interval is only a scale, far too narrow",
     "infinite_mean": "a stationary mean is infinite here (heavy tail of a law); means are withheld",
     "no_interval": "too short, for one replica, against its own correlation: give more events or more replicas",

@@ -10,7 +10,7 @@ import itertools
 import math
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -66,8 +66,13 @@ def sweep(system: System, grid: Mapping[str, Sequence], *, meter: Meter | None =
         grid: values by scalar field; several fields give their product.
         meter, **options: as `simulate`. Replicas are per point.
 
+    Returns:
+        `Results`, a point each. A point whose fields do not go together, or that has no stationary regime by a formula, is
+        flagged ``infeasible`` and says why in ``run["reason"]``; the others run.
+
     Raises:
-        ValueError: also for a field that does not exist, holds no number, or has no values.
+        ValueError: also for a field that does not exist, holds no number, has no values or one that it never allows; or
+            if no point is feasible.
     """
     from jaxq.engine.fields import rules
 
@@ -85,8 +90,30 @@ def sweep(system: System, grid: Mapping[str, Sequence], *, meter: Meter | None =
             raise TypeError(f"{name} = {values!r}: must be a list of values")
         if len(values) == 0:
             raise ValueError(f"{name} = []: a sweep needs at least one value")
+        for value in values:
+            known[name].check(name, known[name].convert(value))
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    return run([system.replace(**point) for point in points], Options(**options), meter, varied=tuple(grid))
+    systems, refused = feasible(lambda point: system.replace(**point), points)
+    results = run(systems, Options(**options), meter, varied=tuple(grid))
+    for i, reason in refused.items():
+        point = {name: plain(value) for name, value in points[i].items()}
+        results.insert(i, results[0].infeasible({**describe(system), **point}, point, reason))
+    return results
+
+
+def feasible(build: Callable[[dict], System], points: Sequence[dict]) -> tuple[list[System], dict[int, str]]:
+    """(the systems of the points that can be run, why not by number of the others); ValueError if none can."""
+    systems, refused, first = [], {}, None
+    for i, point in enumerate(points):
+        try:
+            system = build(point)
+            system.check_stationary()
+            systems.append(system)
+        except ValueError as error:
+            refused[i], first = str(error), first or error
+    if first is not None and not systems:
+        raise first
+    return systems, refused
 
 
 def compare(systems: Sequence[System], *, meter: Meter | None = None, **options) -> Results:

@@ -469,6 +469,27 @@ def test_a_sweep_over_structures_runs():
     assert ["probability_block" in r.metrics for r in results] == [True, False, True, False]
 
 
+def test_a_point_that_is_infeasible_does_not_refuse_the_others():
+    results = jaxq.sweep(jaxq.MMc(95.0, 1.0, 100), {"servers": [94, 95, 100, 105]}, events=20_000, replicas=32)
+    assert [r.flags for r in results][:2] == [("infeasible",)] * 2
+    assert [r.point["servers"] for r in results] == [94, 95, 100, 105]
+    assert all(m.mean is None for r in results[:2] for m in r.metrics.values())
+    assert results[0].run["reason"].startswith("arrival_rate = 95: must be < servers x service_rate = 94")
+    assert results[3].flags == () and results[3]["number_in_system"].mean > 95
+    assert "infeasible" in str(results) and results.to_dict()["results"][0]["flags"] == ["infeasible"]
+    assert results.plot().get_title(loc="left") == "flags: infeasible"
+    with pytest.raises(ValueError, match="arrival_rate = 95: must be <"):
+        jaxq.sweep(jaxq.MMc(95.0, 1.0, 100), {"servers": [94, 95]})
+    with pytest.raises(ValueError, match="servers = 0: must be a whole number >= 1"):
+        jaxq.sweep(jaxq.MMc(95.0, 1.0, 100), {"servers": [0, 100]})
+
+
+def test_fields_that_do_not_go_together_make_a_point_infeasible():
+    results = jaxq.sweep(jaxq.MMc(0.5, capacity=3), {"servers": [2, 4]}, **QUICK)
+    assert [r.flags for r in results] == [(), ("infeasible",)]
+    assert results[1].run["reason"] == "capacity = 3: must be >= servers = 4"
+
+
 def test_quantiles_of_a_sweep_are_those_of_its_points():
     options = {"events": 3000, "replicas": 64, "warmup": 0, "quantiles": "number_in_system:0.5,0.9,0.99"}
     rates = [0.2, 0.5, 0.9]
