@@ -14,7 +14,7 @@ BAD = {
     "infinity": (["run", "mmc", "--arrival-rate", "inf"], ["arrival_rate = inf", "a number > 0"]),
     "no number": (["run", "mmc", "--arrival-rate", "fast"], ["arrival_rate = fast", "a number > 0"]),
     "unstable": (["run", "mmc", "--arrival-rate", "2"], ["arrival_rate = 2", "must be <", "stationary"]),
-    "unstable in a sweep": (["sweep", "mmc", "--arrival-rate", "0.5:1.5:3"], ["arrival_rate", "must be <"]),
+    "unstable in a sweep": (["sweep", "mmc", "--arrival-rate", "1.5:2.5:3"], ["arrival_rate", "must be <"]),
     "fields that disagree": ([*MMC, "--servers", "5", "--capacity", "3"], ["capacity = 3", ">= servers"]),
     "unknown law": (["run", "mg1", "--arrival-rate", ".5", "--service-law", "x"], ["service_law", "x", "lognormal"]),
     "unknown option": ([*MMC, "--servrs", "3"], ["--servrs", "did you mean --servers"]),

@@ -34,7 +34,7 @@ BAD = [
 @pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{n}={v!r}" for n, v in BAD])
 def test_bad_options_are_refused_by_name(name, value):
     misses = program.cache_info().misses
-    with pytest.raises(ValueError, match=rf"^{name} = .*: must be "):
+    with pytest.raises(ValueError, match=rf"^{name} = .*: (must be|must end in|the folder) "):
         jaxq.simulate(jaxq.MMc(0.5), **{name: value})
     assert program.cache_info().misses == misses
 
@@ -123,13 +123,13 @@ def test_grids_are_checked_before_compiling():
         ({"server": [1]}, "server: only scalar fields can be swept; mmc has arrival_rate, service_rate, servers"),
         ({"servers": []}, r"servers = \[\]: a sweep needs at least one value"),
         ({"arrival_rate": [0.5, -1]}, "arrival_rate = -1.0: must be"),
-        ({"arrival_rate": [0.5, 1.5]}, "arrival_rate = 1.5: must be < servers x service_rate"),
+        ({"arrival_rate": [1.5, 1.6]}, "arrival_rate = 1.5: must be < servers x service_rate"),
     ):
         with pytest.raises(ValueError, match=text):
             jaxq.sweep(jaxq.MMc(0.5), grid, events=100)
     with pytest.raises(ValueError, match="service_law: only scalar fields"):
         jaxq.sweep(jaxq.MG1(0.5), {"service_law": ["erlang:2"]}, events=100)
-    with pytest.raises(ValueError, match="systems: 1 given; a comparison needs at least two"):
+    with pytest.raises(ValueError, match="systems: 1 given; a comparison needs a list of at least two"):
         jaxq.compare([jaxq.MMc(0.5)], events=100)
     with pytest.raises(TypeError, match="is not a jaxq system"):
         jaxq.simulate(3, events=100)

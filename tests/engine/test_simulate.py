@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import jaxq
+from jaxq.engine import interrupt
 from jaxq.engine.program import program
 from jaxq.engine.progress import Silent
 
@@ -309,6 +310,12 @@ class Interrupting(Silent):
 ENDLESS = {"precision": 1e-9, "replicas": 64, "max_events": 10**12}
 
 
+@pytest.fixture(autouse=True)
+def first_signal():
+    """Signals of an earlier test are long past."""
+    interrupt.forget()
+
+
 def test_the_first_interrupt_returns_what_is_there():
     before = signal.getsignal(signal.SIGINT)
     meter = Interrupting(2)
@@ -325,7 +332,13 @@ def test_an_interrupt_marks_a_run_that_just_ended():
     assert result["number_in_system"].mean == pytest.approx(1, abs=0.2)
 
 
-def test_the_second_interrupt_raises():
+def test_a_second_interrupt_at_once_changes_nothing():
+    result = jaxq.simulate(jaxq.MMc(0.5), meter=Interrupting(2, 2), **ENDLESS)
+    assert "unfinished" in result.flags
+
+
+def test_a_later_second_interrupt_raises(monkeypatch):
+    monkeypatch.setattr(interrupt, "PATIENCE", 0.0)
     before = signal.getsignal(signal.SIGINT)
     meter = Interrupting(2, 2)
     with pytest.raises(KeyboardInterrupt):
