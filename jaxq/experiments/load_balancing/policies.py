@@ -17,8 +17,8 @@ SERVERS, LOAD = 400, 0.9
 BY_CAPACITY = (0.5, 0.5)
 """Routing of pod2r: draws by capacity, which keeps it stable."""
 SIMULATED = {"sa-jsq": 0.94359, "sa-jiq": 0.94415, "jsq": 1.0491, "jiq": 1.0496, "random": 10.0}
-"""Mean response times of a plain simulation (benchmarks/witnesses.py has sa-jsq and jsq), to the digits known; no paper
-prints them. Random routing is exact.
+"""Mean response times of a simulation that is not in the repository, to the digits known; no paper prints them, they are
+shown and judge nothing (`benchmarks/witnesses.py` has sa-jsq and jsq to be run instead). Random routing is exact.
 
 That of sa-jiq is not of the rule simulated here, any server alike where none is idle: a simulation of all queues one by
 one gives 0.94438(3) for it.
