@@ -138,8 +138,8 @@ def numbers(path: Path) -> list:
 
 
 def events_of(arrays) -> list[int]:
-    """Launches or blocks of every stack of a checkpoint."""
-    return [int(x) for name, x in arrays.items() if name.endswith(("/launches", "/blocks"))]
+    """Blocks of every stack of a checkpoint."""
+    return [int(x) for name, x in arrays.items() if name.endswith("/blocks")]
 
 
 class Campaign:

@@ -166,7 +166,7 @@ class Base(jaxq.JumpProcess):
 
 class Own(Base):
     def rates(self, n):
-        return {rate}, 1.0 * (n > 0)
+        return {rate}, 1.0 * (n >= LIMIT)
 """
     space = {"__name__": "a_model"}
     exec(compile(source, "a_model.py", "exec"), space)
@@ -253,12 +253,12 @@ DAMAGE = {
     "no state": without("0/carry/0/0"),
     "no sums": without("0/windows"),
     "no place of the sums": without("0/windows_state"),
-    "no length": without("0/launches"),
+    "no length": without("0/blocks"),
     "state of another shape": changed("0/carry/0/0", lambda x: x[:-1]),
     "state of another kind": changed("0/carry/0/0", lambda x: x.astype(np.float64)),
     "sums of another shape": changed("0/windows", lambda x: x[:, :, :-1]),
     "sums of another kind": changed("0/windows", lambda x: x.astype(str)),
-    "another length": changed("0/launches", lambda x: x + 1),
+    "another length": changed("0/blocks", lambda x: x + 1),
 }
 
 
