@@ -8,7 +8,7 @@ import numpy as np
 from jaxq.engine.layout import FEW
 from jaxq.engine.options import Options, Target
 from jaxq.engine.rarity import hardly_due
-from jaxq.engine.result import UNSEEN, WITHHELD, Metric, Result, describe, finite
+from jaxq.engine.result import UNSEEN, WITHHELD, Metric, Result, as_reference, describe, finite
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import Sums, System
 from jaxq.stats import warmup
@@ -199,6 +199,12 @@ def growth_of(stack: Stack, point: int, series: list[dict[str, Estimate]], level
     return found
 
 
+def known_zero(reference) -> bool:
+    """Whether a reference says that a metric is 0, exactly."""
+    reference = as_reference(reference)
+    return reference.value == 0 and reference.kind in ("exact", "identity")
+
+
 def conclude(
     stack: Stack, point: int, options: Options, verdict: Verdict, flags: list[str], run: dict, varied
 ) -> Result:
@@ -219,7 +225,10 @@ def conclude(
             flags.append("warmup_undetermined")
     if not all(math.isfinite(e.value) for e in verdict.metrics.values()):
         flags.append("nan")
-    if verdict.upper.keys() & {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}:
+    references = system.oracle()
+    zero = {name for name, reference in references.items() if known_zero(reference)}
+    targets = {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}
+    if (verdict.upper.keys() - zero) & targets:
         flags.append("not_seen")
     tail = system.heavy_tail()
     if tail is not None:
@@ -230,7 +239,6 @@ def conclude(
     if lone:
         flags.append("no_interval")
     withheld = any(flag in WITHHELD for flag in flags)
-    references = system.oracle()
     start = None if verdict.cut is None else discarded(stack, verdict)
     wanted = options.quantile_probabilities()
     distributions = {name: stack.distribution(point, name, start) for name in wanted}

@@ -53,7 +53,7 @@ BAD = {
     "objective": (["--start", "0.3", "--objective", "best"], "objective = best: token-pool has large_market,"),
     "steps": (["--start", "0.3", "--steps", "1.5"], "steps = 1.5: must be a whole number >= 1"),
     "rate": (["--start", "0.3", "--rate", "fast"], "rate = fast: must be a number > 0"),
-    "file": (["--start", "0.3", "--out", "t.npz"], "out = t.npz: must end in .json, .csv"),
+    "file": (["--start", "0.3", "--out", "t.npz"], "out = t.npz: must end in .json or .csv"),
     "option": (["--start", "0.3", "--stesp", "4"], "unknown option --stesp; did you mean --steps?"),
     "seed": (["--start", "0.3", "--seed", "0.5"], "seed = 0.5"),
     "replicas": (["--start", "0.3", "--replicas", "4", "--events", "9"], "replicas = 4: a paired comparison needs"),
