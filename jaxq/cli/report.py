@@ -64,7 +64,7 @@ def write(files: Mapping[Any, Callable[[], Any]]) -> dict[Any, str]:
     for path, save in files.items():
         try:
             save()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a folder that has gone since it was checked is a ValueError
             lost[path] = reason(error)
     return lost
 

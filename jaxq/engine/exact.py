@@ -18,7 +18,6 @@ from jaxq.engine.result import aligned, describe, in_words
 from jaxq.engine.state_space import StateSpace
 from jaxq.engine.stationary import stationary_law
 from jaxq.engine.system import Reference, System
-from jaxq.engine.walk import walk
 
 NEGLIGIBLE_EDGE = 1e-9
 """Edge mass up to which a cut state space still counts as exact."""
@@ -124,8 +123,6 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
     if isinstance(max_states, bool) or not whole or max_states < 1:
         raise ValueError(f"max_states = {max_states}: must be a whole number >= 1")
     check_contract(system)
-    if keep is None:  # what it cuts off need not be valid
-        walk(prepared)
     with jax.enable_x64(True):
         chain = StateSpace(prepared, keep, int(max_states))
         chain.enumerate()

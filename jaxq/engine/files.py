@@ -26,13 +26,19 @@ def check_ending(name: str, path, endings: tuple[str, ...] = ENDINGS) -> None:
 def check_path(name: str, path, endings: tuple[str, ...] = ENDINGS) -> None:
     """ValueError unless ``path`` has one of the endings and a file can be made in its folder now; none is left behind."""
     check_ending(name, path, endings)
-    target = Path(os.path.realpath(path))
-    if not target.parent.is_dir():
-        raise ValueError(f"{name} = {path}: the folder {target.parent} must exist")
+    target = check_parent(name, path)
     if target.is_dir():
         raise ValueError(f"{name} = {path}: is a folder")
     if target.is_file() or not target.exists():  # a device or a pipe is written to where it is
         check_folder(name, path, target.parent)
+
+
+def check_parent(name: str, path) -> Path:
+    """The file that ``path`` leads to; ValueError unless its folder exists."""
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise ValueError(f"{name} = {path}: must be a file in a folder: the folder {target.parent} must exist")
+    return target
 
 
 def check_folder(name: str, path, folder: Path) -> None:

@@ -92,7 +92,8 @@ def initial_cut(
     if len(known) < len(cuts):
         return None
     cut = max(*known, math.ceil(DISCARD * memory)) if options.warmup == "auto" else max(known)
-    needed = max(RUN, BATCH * _batches_wanted(stack)) * memory
+    batches = 1 if stack.replicas >= FEW else -(-BATCHES // stack.replicas)
+    needed = max(RUN, BATCH * batches) * memory
     return cut if cut <= count // 2 and count - cut >= needed else None
 
 
@@ -106,14 +107,10 @@ def settled_cut(stack: Stack, point: int) -> int | None:
     return None if change > 0 else 0
 
 
-def _batches_wanted(stack: Stack) -> int:
-    """Batches of each replica that make as many samples as intervals need."""
-    return 1 if stack.replicas >= FEW else max(1, -(-BATCHES // stack.replicas))
-
-
 def batches_of(stack: Stack, cut: int, memory: float) -> int:
     """Batches that each replica is cut into: 1 unless replicas are few, and each of `BATCH` correlation times."""
-    return max(1, min(_batches_wanted(stack), int((stack.windows.filled - cut) / (BATCH * memory))))
+    most = -(-FEW // stack.replicas)
+    return max(1, min(most, int((stack.windows.filled - cut) / (BATCH * memory))))
 
 
 def estimates(stack: Stack, point: int, cut: int, batches: int) -> dict[str, Estimate]:
@@ -201,6 +198,8 @@ def growth_of(stack: Stack, point: int, series: list[dict[str, Estimate]], level
 
 def known_zero(reference) -> bool:
     """Whether a reference says that a metric is 0, exactly."""
+    if reference is None:
+        return False
     reference = as_reference(reference)
     return reference.value == 0 and reference.kind in ("exact", "identity")
 
@@ -226,9 +225,8 @@ def conclude(
     if not all(math.isfinite(e.value) for e in verdict.metrics.values()):
         flags.append("nan")
     references = system.oracle()
-    zero = {name for name, reference in references.items() if known_zero(reference)}
-    targets = {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}
-    if (verdict.upper.keys() - zero) & targets:
+    upper = {name: bound for name, bound in verdict.upper.items() if not known_zero(references.get(name))}
+    if upper.keys() & {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}:
         flags.append("not_seen")
     tail = system.heavy_tail()
     if tail is not None:
@@ -247,7 +245,7 @@ def conclude(
     quantiles = {name: _quantiles(distributions[name], wanted[name], options.level, withheld) for name in wanted}
     histograms = {name: _histogram(d) for name, d in distributions.items() if not (withheld or d.empty)}
     metrics = {
-        name: Metric.of(e, options.level, references.get(name), quantiles.get(name), withheld, verdict.upper.get(name))
+        name: Metric.of(e, options.level, references.get(name), quantiles.get(name), withheld, upper.get(name))
         for name, e in verdict.metrics.items()
     }
     compared = [abs(metric.z) for metric in metrics.values() if metric.z is not None]

@@ -117,6 +117,8 @@ class Options:
         if self.checkpoint_every is None:
             raise ValueError("checkpoint_every = None: must be a number > 0")
         if self.checkpoint is not None:
+            if not str(self.checkpoint).endswith(".npz"):
+                raise ValueError(f"checkpoint = {self.checkpoint}: must be a file; its name must end in .npz")
             check_path("checkpoint", self.checkpoint, (".npz",))
             object.__setattr__(self, "checkpoint", str(self.checkpoint))
 

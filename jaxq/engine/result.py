@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.engine.files import check_ending, read_json, read_npz, write_csv, write_json, write_npz
+from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, write_csv, write_json, write_npz
 from jaxq.engine.system import Reference, System
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
@@ -329,9 +329,10 @@ def aligned(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def save(results, path, single: bool = False) -> None:
-    """Write results atomically as ``.json``, ``.csv`` or ``.npz``. ValueError for another ending."""
+    """Write results atomically as ``.json``, ``.csv`` or ``.npz``. ValueError for another ending, or without a folder."""
     path = Path(path)
     check_ending("out", path)
+    check_parent("out", path)
     data = results[0].to_dict() if single else results.to_dict()
     if path.suffix == ".json":
         write_json(path, data)

@@ -129,7 +129,7 @@ def compare(systems: Sequence[System], *, meter: Meter | None = None, **options)
     """
     systems = [systems] if isinstance(systems, System) else list(systems)
     if len(systems) < 2:
-        raise ValueError(f"systems: {len(systems)} given; a comparison needs a list of at least two")
+        raise ValueError(f"systems: {len(systems)} given; a comparison needs at least two")
     for system in systems:
         check_kind(system)
     described = [describe(s) for s in systems]

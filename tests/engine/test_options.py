@@ -34,7 +34,7 @@ BAD = [
 @pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{n}={v!r}" for n, v in BAD])
 def test_bad_options_are_refused_by_name(name, value):
     misses = program.cache_info().misses
-    with pytest.raises(ValueError, match=rf"^{name} = .*: (must be|must end in|the folder) "):
+    with pytest.raises(ValueError, match=rf"^{name} = .*: must be "):
         jaxq.simulate(jaxq.MMc(0.5), **{name: value})
     assert program.cache_info().misses == misses
 
@@ -129,7 +129,7 @@ def test_grids_are_checked_before_compiling():
             jaxq.sweep(jaxq.MMc(0.5), grid, events=100)
     with pytest.raises(ValueError, match="service_law: only scalar fields"):
         jaxq.sweep(jaxq.MG1(0.5), {"service_law": ["erlang:2"]}, events=100)
-    with pytest.raises(ValueError, match="systems: 1 given; a comparison needs a list of at least two"):
+    with pytest.raises(ValueError, match="systems: 1 given; a comparison needs at least two"):
         jaxq.compare([jaxq.MMc(0.5)], events=100)
     with pytest.raises(TypeError, match="is not a jaxq system"):
         jaxq.simulate(3, events=100)

@@ -213,7 +213,7 @@ def test_other_endings_are_refused(result, results, tmp_path, name):
 
 
 def test_a_folder_that_does_not_exist_is_named(result, tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(ValueError, match=r"out = .*: the folder .* must exist"):
         result.save(tmp_path / "nowhere" / "x.json")
 
 
