@@ -89,7 +89,9 @@ def test_a_flag_is_exit_code_3_and_impossible_to_miss(jaxq):
 def test_withheld_means_and_growth_are_shown(jaxq):
     args = ["--arrival-rate", "1.3", "--capacity", "1000000", "--replicas", "64", "--warmup", "0", "--events", "1e5"]
     code, out, _ = jaxq("run", "mmc", *args)
-    assert code == 3 and "withheld" in out and "FLAG unstable" in out and "number_in_system grows by 0." in out
+    assert code == 3 and "withheld" in out and "FLAG unstable" in out
+    rate, _, width = out.partition("number_in_system grows by ")[2].split()[:3]
+    assert float(width) < 0.005 and abs(float(rate) - 0.3) < 2 * float(width)
     code, out, _ = jaxq("run", "mmc", *args, "--json")
     data = strict(out)
     assert code == 3 and data["flags"] == ["unstable"] and data["metrics"]["number_in_system"]["mean"] is None

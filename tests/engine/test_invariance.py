@@ -78,6 +78,22 @@ def test_nor_on_devices_and_launches(name):
     assert np.array_equal(sums(base), sums(other))
 
 
+CUT = [
+    jaxq.MMc(0.8),
+    jaxq.MMc(12, 1, 10, abandonment_rate=0.5),
+    jaxq.MG1(0.7, 1.0, "lognormal:2"),
+    jaxq.TokenPool(5, 0.8, 0.6, 4),
+    jaxq.TokenPool(3, [0.2, 0.5, 0.7], 0.8, 4, [1.0, 1.0, 2.0]),
+]
+
+
+@pytest.mark.parametrize("system", CUT, ids=[f"{s.title()}-{i}" for i, s in enumerate(CUT)])
+def test_a_replica_does_not_depend_on_how_the_run_is_cut(system):
+    base = states(ran(system, observations=32))
+    for change in ({"replicas": 101}, {"tile": 2, "devices": 1}, {"blocks": 2, "batch": 12}):
+        assert same(base, states(ran(system, **change))), change
+
+
 @pytest.mark.parametrize("name", ["M/M/1", "token pool", "network, preemptive", "load balancing, queues"])
 def test_tiles_and_blocks_change_no_state_and_sums_only_by_rounding(name):
     base, other = ran(UNDER_TEST[name]), ran(UNDER_TEST[name], tile=2, observations=32)

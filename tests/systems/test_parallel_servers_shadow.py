@@ -191,6 +191,10 @@ def test_set_a_under_c_mu_theta():
     values = {"busy_1_3": (13.4459, 0.045), "busy_1_4": (38.0659, 0.076), "queue_1": (158.176, 0.35)}
     values |= {"queue_2": (5.99672, 0.028), "abandonment_1": (0.632704, 0.0014), "reward_rate": (1220.36, 0.58)}
     check_values(result, values, 0.005)
+    # of a longer simulation, outside the repository
+    values = {"busy_1_3": (13.427, 0.018), "busy_1_4": (38.049, 0.030), "queue_1": (158.30, 0.12)}
+    values |= {"queue_2": (6.002, 0.011), "abandonment_1": (0.6330, 0.0004), "reward_rate": (1220.54, 0.22)}
+    check_values(result, values, 0.005)
     assert result["abandonment_2"].mean == pytest.approx(0.01003, abs=1e-4)
 
 

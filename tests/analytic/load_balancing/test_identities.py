@@ -13,6 +13,21 @@ from jaxq.analytic.load_balancing.identities import (
 SPEEDS = 2.5, 0.625
 
 
+@pytest.mark.parametrize(
+    ("n", "fast_idle", "slow_idle", "waiting", "total"),
+    [(50, 0.17379, 2.5048, 0.0066, -2.6720), (400, 0.05839, 2.9664, 0.00926, -3.0156)],
+)
+def test_simulated_means_at_beta_two(n: int, fast_idle: float, slow_idle: float, waiting: float, total: float) -> None:
+    # Scaled means of speed-aware JSQ by a simulation outside the repository, narrower than the witness below, errors up to
+    # 3e-4; at n = 50 some wait in slow queues.
+    root = math.sqrt(n)
+    servers, arrival_rate = (n // 5, 4 * n // 5), n - 2 * root
+    slow = mean_slowest_idle(arrival_rate, SPEEDS, servers, [fast_idle * root])
+    assert slow / root == pytest.approx(slow_idle, abs=5e-4)
+    jobs = mean_jobs(arrival_rate, SPEEDS, servers, [fast_idle * root], waiting * root)
+    assert (jobs - n) / root == pytest.approx(total, abs=5e-4)
+
+
 def test_simulated_idle_servers_at_beta_two() -> None:
     # `python benchmarks/witnesses.py "sa-jsq 50"`: half-widths .0003 of fast, .005 of slow idle servers.
     n, fast_idle, slow_idle = 50, 0.17398, 2.5084
