@@ -60,10 +60,11 @@ def evaluate(system: System, sums: Sums) -> dict[str, Estimate]:
 
 
 def window_metrics(stack: Stack, point: int) -> list[dict[str, Estimate]]:
-    """The metrics of one point over each complete window."""
+    """The metrics of one point over each complete window, without those that may wander."""
     system = stack.systems[point]
     groups = min(stack.replicas, GROUPS)
-    return [evaluate(system, stack.sums(point, w, w + 1, groups)) for w in range(stack.windows.filled)]
+    series = [evaluate(system, stack.sums(point, w, w + 1, groups)) for w in range(stack.windows.filled)]
+    return [{name: x for name, x in window.items() if name not in system.wandering} for window in series]
 
 
 def initial_cut(

@@ -221,7 +221,7 @@ def test_pools_without_a_choice_are_erlang_a(policy):
         (jaxq.Network([210], [[1]], [200], [0.5]), 22.3606),
         (jaxq.Network([400], [[4]], [100], [1]), 10.634),
     ):
-        result = jaxq.simulate(jaxq.ParallelServers(network=network, policy=policy), replicas=128, events=100_000)
+        result = jaxq.simulate(jaxq.ParallelServers(network=network, policy=policy), replicas=128, events=200_000)
         check_agreement(result["queue_1"], queue, 0.02)
 
 

@@ -107,6 +107,12 @@ class ParallelServers(System):
     def headline(self):
         return ("number_in_system", "reward_rate") if self.network.abandonment_rates.any() else ("number_in_system",)
 
+    @property
+    def wandering(self):
+        """What SHADOW-RM admits just fills the pools, so the virtual queues of the load behind it walk together."""
+        pools = self.network.pools if self.policy == "shadow-tandem" else ()
+        return tuple(f"load_price_{pool}" for pool in pools)
+
     def check_fields(self):
         network = self.network
         for name, names, one in (
