@@ -39,14 +39,16 @@ class Verdict:
     """A look at one point.
 
     ``cut``: windows to discard (None: undetermined). ``metrics``: over the rest. ``memory``: the longest correlation time
-    of a metric, in windows. ``upper``: bounds of metrics that are 0 because nothing was seen. ``certain``: growth that
-    needs no further evidence than to be seen again. ``batches``: batches a replica is cut into for the intervals.
+    of a metric, in windows. ``upper``: bounds of metrics that are 0 because nothing was seen. ``growth``: rates of what
+    grows or falls without end, looked for where nothing else says that the run has warmed up; ``certain``: so clearly that
+    to see it again is evidence enough. ``batches``: batches a replica is cut into for the intervals.
     """
 
     cut: int | None
     metrics: dict[str, Estimate]
     memory: float
     upper: dict[str, float]
+    growth: dict[str, dict]
     certain: bool
     batches: int
 
@@ -150,8 +152,10 @@ def look(stack: Stack, point: int, options: Options) -> Verdict:
     used = filled // 2 if cut is None else cut
     batches = batches_of(stack, used, memory)
     metrics = estimates(stack, point, used, batches)
-    certain = (cut is None or not automatic) and bool(growth_of(stack, point, series, options.level, CERTAIN_T))
-    return Verdict(cut, metrics, memory, unseen(stack, point, used, metrics), certain, batches)
+    growth, certain = {}, False
+    if cut is None or not automatic:
+        growth, certain = growth_of(stack, point, series, options.level)
+    return Verdict(cut, metrics, memory, unseen(stack, point, used, metrics), growth, certain, batches)
 
 
 def longest_memory(kept: list[dict[str, Estimate]]) -> float:
@@ -179,22 +183,22 @@ def missing_precision(stack: Stack, point: int, verdict: Verdict, options: Optio
     return None
 
 
-def growth_of(stack: Stack, point: int, series: list[dict[str, Estimate]], level: float, least_t: float) -> dict:
-    """Rates of growth (or fall), per unit of model time, of the metrics that move linearly over the last half of the run."""
+def growth_of(stack: Stack, point: int, series: list[dict[str, Estimate]], level: float) -> tuple[dict, bool]:
+    """(rates of growth or fall, per unit of model time, of the metrics that move linearly over the last half of the run;
+    whether any is certain)."""
     if stack.windows.filled < 8 or stack.replicas < 2:
-        return {}
+        return {}, False
     half = stack.windows.filled // 2
     length = stack.sums(point, half, 2 * half).time.value / half
     values = [abs(metric.value) for metric in series[-1].values() if math.isfinite(metric.value)]
-    found, largest = {}, max(values, default=0.0)
+    found, certain, nothing = {}, False, NOTHING * max(values, default=0.0)
     for name in series[0]:
         slope, ratio = warmup.growth([w[name] for w in series], length)
-        error = slope.standard_error
-        grown = abs(slope.value) * length * half
-        least = max(least_t * error * length * half, NOTHING * largest)
-        if error > 0 and grown > least and ratio >= LINEAR:
+        rate, error = abs(slope.value), slope.standard_error
+        if rate > GROWTH_T * error > 0 and rate * length * half > nothing and ratio >= LINEAR:
             found[name] = {"rate": slope.value, "half_width": finite(slope.half_width(level)), "level": level}
-    return found
+            certain = certain or rate > CERTAIN_T * error
+    return found, certain
 
 
 def known_zero(reference) -> bool:
@@ -216,13 +220,11 @@ def conclude(
         flags.append("overflow")
     if stack.invalid[rows].any():
         flags.append("invalid_rates")
-    sums, growth = stack.sums(point, verdict.cut or 0), {}
-    if verdict.cut is None or not isinstance(options.warmup, str):
-        growth = growth_of(stack, point, window_metrics(stack, point), options.level, GROWTH_T)
-        if growth:
-            flags.append("unstable")
-        elif verdict.cut is None:
-            flags.append("warmup_undetermined")
+    sums = stack.sums(point, verdict.cut or 0)
+    if verdict.growth:
+        flags.append("unstable")
+    elif verdict.cut is None:
+        flags.append("warmup_undetermined")
     if not all(math.isfinite(e.value) for e in verdict.metrics.values()):
         flags.append("nan")
     references = system.oracle()
@@ -234,8 +236,7 @@ def conclude(
         flags.append(tail)
     if hardly_due(system.prepare(), sums.time.value * stack.replicas):
         flags.append("rare_transition")
-    lone = stack.replicas * verdict.batches == 1
-    if lone:
+    if stack.replicas * verdict.batches == 1:
         flags.append("no_interval")
     withheld = any(flag in WITHHELD for flag in flags)
     start = None if verdict.cut is None else discarded(stack, verdict)
@@ -270,7 +271,7 @@ def conclude(
         {name: fields[name] for name in varied},
         metrics,
         run,
-        growth,
+        verdict.growth,
         tuple(dict.fromkeys(flags)),
         {} if withheld else verdict.metrics,
         histograms,

@@ -12,7 +12,7 @@ from scipy import sparse
 from jaxq import random
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.system import Sums
-from jaxq.engine.walk import check_rates
+from jaxq.engine.walk import below_zero, check_rates
 
 BATCH = 512
 """States whose transitions are evaluated in one call: one compiled size."""
@@ -293,8 +293,15 @@ class StateSpace:
                 raise ValueError(f"{name} = {leaf}: must be a whole number to enumerate the states")
 
     def _check(self, found: Expansion, rows: np.ndarray) -> None:
-        """ValueError unless the rates are rates, within their bound, and counters count the same wherever they are."""
+        """ValueError unless the rates are rates, within their bound, counts stay >= 0 (if the class is not ``signed``), and
+        counters count the same wherever they are."""
         check_rates(type(self.system).__name__, found.rates, self.bound, RATE_TOLERANCE, lambda i: self.show(rows[i]))
+        if self._kept is None and not self.system.signed:  # what is cut off need not be valid
+            below = ((found.targets < 0) & (self._buffer[0] >= 0)).any(axis=2) & (found.rates > 0)
+            if below.any():
+                i, k = np.argwhere(below)[0]
+                who = f"{type(self.system).__name__}: transition {k} (rate {found.rates[i, k]:g})"
+                raise ValueError(below_zero(who, "the state", self.show(rows[i]), self.show(found.targets[i, k])))
         for name, increase in found.counted.items():
             if not np.array_equal(increase[found.rates > 0], found.recounted[name][found.rates > 0]):
                 raise ValueError(f"counters: the increase of {name} depends on how far the counters have come")

@@ -117,8 +117,8 @@ class System(eqx.Module):
     headline: ClassVar[tuple[str, ...]] = ()
     """Metrics the precision stop applies to; empty: every metric."""
     wandering: ClassVar[tuple[str, ...]] = ()
-    """Metrics of what may walk without end and moves nothing else: no run waits for them, and each is a mean over the span of
-    the run, not a stationary one."""
+    """Metrics of what may walk without end and moves nothing else: no run waits for them, and each is a mean over the span
+    of the run, not a stationary one."""
     stride: ClassVar[int] = 1
     """Observe every stride-th event (odd: an embedded chain of period 2 would be seen in half its states only)."""
     unroll: ClassVar[int] = 1

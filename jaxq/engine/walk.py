@@ -118,11 +118,15 @@ def _check_counts(name: str, before, after, k: np.ndarray, rates: np.ndarray, co
         if below.any():
             i = int(np.argmax(below))
             transition = f"transition {k[i]} (rate {rates[i, k[i]]:g})" if k[i] < rates.shape[1] else "the drift"
-            raise ValueError(
-                f"{name}: {transition} takes {component(path)} below 0, from state {shown(before, i)} to "
-                f"{shown(after, i)}: its rate must be 0 there, such as rate * (n > 0); where whole numbers may be "
-                "negative, say so in the class: signed = True"
-            )
+            raise ValueError(below_zero(f"{name}: {transition}", component(path), shown(before, i), shown(after, i)))
+
+
+def below_zero(who: str, what: str, before: str, after: str) -> str:
+    """The sentence for a transition that makes a count negative."""
+    return (
+        f"{who} takes {what} below 0, from state {before} to {after}: its rate must be 0 there, such as rate * (n > 0); "
+        "where whole numbers may be negative, say so in the class: signed = True"
+    )
 
 
 def component(path) -> str:

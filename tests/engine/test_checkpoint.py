@@ -63,7 +63,7 @@ RUNS = {
 @pytest.fixture
 def short_launches(monkeypatch):
     """Whatever a launch may take: there must be several, to be stopped between them."""
-    monkeypatch.setattr("jaxq.engine.simulate.LAUNCH_SECONDS", 1e-9, raising=False)
+    monkeypatch.setattr("jaxq.engine.loop.LAUNCH_SECONDS", 1e-9)
 
 
 @pytest.mark.parametrize("kind", RUNS)

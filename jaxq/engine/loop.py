@@ -1,0 +1,174 @@
+"""The host loop between launches: what a run waits for, and where it ends.
+
+Between launches the host shows progress, hears Ctrl-C (`jaxq.engine.interrupt`), saves the checkpoint and asks the stop
+rule, at doubling lengths only and never looking at seconds, so that a seed gives the same numbers twice. All points run side
+by side for the same number of events, on the same random words.
+"""
+
+import dataclasses
+import math
+import time
+
+from jaxq.engine import judge
+from jaxq.engine.checkpoint import Checkpoint
+from jaxq.engine.interrupt import Interrupt
+from jaxq.engine.layout import FEW, first_look
+from jaxq.engine.options import Options
+from jaxq.engine.progress import Meter, Progress
+from jaxq.engine.stack import Stack
+
+LAUNCH_SECONDS = 1.0
+"""What a launch should take: Ctrl-C and the time limit are heard in between."""
+EXTENSION = 20
+"""A run goes on past the length that was asked for until it has warmed up, but no further than so many times that length."""
+
+
+class Loop:
+    """Launches all stacks in lockstep until the stop rule is met; lengths are events per replica.
+
+    How many blocks a launch has is measured, so that the host hears of Ctrl-C and the time limit every second; where the
+    run looks at itself and ends does not depend on it.
+    """
+
+    def __init__(
+        self, stacks: list[Stack], options: Options, meter: Meter, checkpoint: Checkpoint, began: float, expected: int
+    ):
+        self.stacks, self.options, self.meter, self.checkpoint = stacks, options, meter, checkpoint
+        self.points = [(stack, point) for stack in stacks for point in range(len(stack.systems))]
+        self.verdicts: list[judge.Verdict] = []
+        self.missing: list[str | None] = []
+        self.stopped: str | None = None
+        self.wanted = options.events
+        if options.horizon is not None:
+            self.wanted = checkpoint.progress.get("wanted", self.wanted)
+        self.seconds = 0.0
+        self.resumed = self.total_events
+        self._began, self._compiled, self._expected = began, time.perf_counter(), expected
+        self._block_seconds = [math.inf] * len(stacks)
+        self.lost = checkpoint.progress.get("lost", [False] * len(self.points))
+        self._certain = checkpoint.progress.get("certain", [False] * len(self.points))
+
+    @property
+    def total_events(self) -> int:
+        """Events so far over all points and replicas."""
+        return sum(stack.events * stack.rows for stack in self.stacks)
+
+    def run(self, interrupt: Interrupt) -> None:
+        """Run to the end. A run that is resumed first goes on to where it would have looked at itself next."""
+        given = 0 if isinstance(self.options.warmup, str) else math.ceil(self.options.warmup)
+        look = max(first_look(stack.replicas) * stack.layout.events_per_block for stack in self.stacks)
+        goal: int | None = self.checkpoint.progress.get("goal", (self.wanted or min(look, self._expected)) + given)
+        while goal is not None:
+            self.checkpoint.progress = {
+                "goal": goal,
+                "wanted": self.wanted,
+                "lost": list(self.lost),
+                "certain": list(self._certain),
+            }
+            self._advance(goal, interrupt)
+            if self.stopped:
+                self.checkpoint.save(now=True)
+            self._look()
+            goal = None if self.stopped else self._next_goal()
+        if not self.stopped:
+            self.checkpoint.save(now=True)
+        self.seconds = time.perf_counter() - self._compiled
+
+    def _advance(self, goal: int, interrupt: Interrupt) -> None:
+        """Run every stack up to ``goal``, or up to where ``max_events`` lets it."""
+        most = self.options.max_events // sum(stack.rows for stack in self.stacks)
+        waiting_for = next((m for m in self.missing if m), "the first look")
+        ends = [self._end(i, goal, most) for i in range(len(self.stacks))]
+        while any(stack.blocks < end for stack, end in zip(self.stacks, ends, strict=True)):
+            if interrupt.heard:
+                self.stopped = "unfinished"
+            elif self._out_of_time():
+                self.stopped = "truncated"
+            if self.stopped and self.total_events:
+                return
+            for i, (stack, end) in enumerate(zip(self.stacks, ends, strict=True)):
+                if stack.blocks < end:
+                    self._launch(i, end - stack.blocks)
+            self.seconds = time.perf_counter() - self._compiled
+            self.meter.update(Progress(self.total_events, self.seconds, waiting_for))
+            self.checkpoint.save()
+        if interrupt.heard:
+            self.stopped = "unfinished"
+        elif any(stack.events < goal for i, stack in enumerate(self.stacks) if self._live(i)):
+            self.stopped = "truncated"
+
+    def _live(self, index: int) -> bool:
+        """Whether any point of a stack is still worth running."""
+        return not all(
+            lost for (stack, _), lost in zip(self.points, self.lost, strict=True) if stack is self.stacks[index]
+        )
+
+    def _end(self, index: int, goal: int, most: int) -> int:
+        """Blocks that a stack is run up to."""
+        a_block = self.stacks[index].layout.events_per_block
+        return min(-(-goal // a_block), max(1, most // a_block)) if self._live(index) else 0
+
+    def _out_of_time(self) -> bool:
+        limit = self.options.time_limit
+        return limit is not None and time.perf_counter() - self._began > limit
+
+    def _launch(self, index: int, left: int) -> None:
+        """Launch as many blocks of a stack as are left and take about a second: one, until it is known how long that is."""
+        stack, cost = self.stacks[index], self._block_seconds[index]
+        every = LAUNCH_SECONDS if self.options.checkpoint is None else self.options.checkpoint_every
+        began, wanted = time.perf_counter(), max(1, int(min(LAUNCH_SECONDS, every) / cost))
+        stack.launch(min(left, wanted, stack.layout.blocks))
+        if stack.layout.blocks > 1 and cost == math.inf:
+            stack.settle()
+            self._block_seconds[index] = time.perf_counter() - began
+
+    def _look(self) -> None:
+        options = self.options
+        self.verdicts = [judge.look(stack, point, options) for stack, point in self.points]
+        pairs = list(zip(self.points, self.verdicts, strict=True))
+        self.missing = [judge.missing_precision(*point, verdict, options) for point, verdict in pairs]
+        for i, ((stack, point), verdict) in enumerate(pairs):
+            spoilt = stack.lost(point)
+            if spoilt:  # nothing more can be learnt, so nothing is waited for
+                self.verdicts[i] = dataclasses.replace(verdict, cut=verdict.cut or 0)
+                self.missing[i] = None
+            self.lost[i] = self.lost[i] or spoilt or (verdict.certain and self._certain[i])
+            self._certain[i] = verdict.certain
+
+    def _next_goal(self) -> int | None:
+        """Events per replica to go on to; None if the run is over."""
+        live = [i for i, lost in enumerate(self.lost) if not lost]
+        if not live:
+            return None
+        length = max(self.points[i][0].events for i in live)
+        if self.options.horizon is not None:
+            self.wanted = max(self.wanted or 0, self._events_for(self.options.horizon, live))
+        if any(self.verdicts[i].cut is None for i in live):
+            return 2 * length if self.wanted is None or 2 * length <= EXTENSION * self.wanted else None
+        if self.options.wants_precision and not any(self.missing[i] for i in live):
+            return None
+        if self.wanted is None:
+            return 2 * length
+        left = min(self.points[i][0].events - judge.discarded(self.points[i][0], self.verdicts[i]) for i in live)
+        if left >= self.wanted:
+            return None
+        few = self.stacks[0].replicas < FEW  # a share of the run is discarded, not a length
+        goal = math.ceil(length * self.wanted / left) if few else length + self.wanted - left
+        return min(goal, 2 * length) if self.options.wants_precision else goal
+
+    def _events_for(self, horizon: float, live: list[int]) -> int:
+        """Events that take every point past a model time, from the mean time of an event so far."""
+        return max(
+            math.ceil(horizon * sums.events.value / sums.time.value)
+            for sums in (self.points[i][0].sums(self.points[i][1], 0) for i in live)
+        )
+
+    def flags(self, index: int) -> list[str]:
+        """The flags of one point that the loop knows of."""
+        found = []
+        asked = self.wanted or self.options.horizon or self.options.time_limit
+        if self.stopped == "unfinished" or (self.stopped == "truncated" and asked):
+            found.append(self.stopped)
+        if self.options.wants_precision and self.missing[index] and self.verdicts[index].cut is not None:
+            found.append("precision_not_reached")
+        return found
