@@ -11,7 +11,7 @@ from jaxq.cli.group import default_words, first_paragraph
 from jaxq.cli.report import print_json
 from jaxq.cli.values import allowed
 from jaxq.engine.fields import Rule, rules
-from jaxq.engine.program import names
+from jaxq.engine.outline import names
 from jaxq.engine.result import plain
 from jaxq.engine.system import System
 from jaxq.engine.unknown import suggestion

@@ -18,8 +18,8 @@ from jaxq.cli.values import allowed, compared, one, swept
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
 from jaxq.engine.options import Options
-from jaxq.engine.program import check_range
 from jaxq.engine.progress import Meter
+from jaxq.engine.range import check_range
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import check_names, feasible
 from jaxq.engine.system import System

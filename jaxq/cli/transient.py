@@ -27,7 +27,7 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
     """Follow one system; returns the exit code."""
     from jaxq.engine.check import check
     from jaxq.engine.paths import paths
-    from jaxq.engine.program import check_range
+    from jaxq.engine.range import check_range
 
     chosen, sources = merge(verb, given, experiment)
     with interruptible(), input_errors(sources):

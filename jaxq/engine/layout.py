@@ -8,7 +8,8 @@ between launches, about a millisecond, is not felt; how many blocks of it are ru
 
 import math
 
-from jaxq.engine.program import Layout, lanes_bytes
+from jaxq.engine.outline import lanes_bytes
+from jaxq.engine.program import Layout
 from jaxq.engine.system import System
 
 TILE_BYTES = 16 * 1024

@@ -16,7 +16,8 @@ from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.options import Options
-from jaxq.engine.program import check_range, compute_leaf
+from jaxq.engine.program import compute_leaf
+from jaxq.engine.range import check_range
 from jaxq.engine.rarity import prepared
 from jaxq.engine.real_clock import AREA, sampler
 from jaxq.engine.result import SCHEMA, aligned, describe, in_words

@@ -17,8 +17,9 @@ from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import default_replicas
 from jaxq.engine.loop import Loop
 from jaxq.engine.options import Options
-from jaxq.engine.program import check_range, compile_seconds, initial_rate, lanes_bytes, names
+from jaxq.engine.outline import compile_seconds, initial_rate, lanes_bytes, names
 from jaxq.engine.progress import Meter, Patient
+from jaxq.engine.range import check_range
 from jaxq.engine.rarity import prepared
 from jaxq.engine.result import Result, Results, describe, finite, in_words, plain
 from jaxq.engine.stack import Stack

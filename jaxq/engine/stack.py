@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 from jaxq.engine.layout import choose_layout, first_look
-from jaxq.engine.program import BlockSums, compute_leaf, program, whole_quantities
+from jaxq.engine.outline import whole_quantities
+from jaxq.engine.program import BlockSums, compute_leaf, program
 from jaxq.engine.rarity import prepared
 from jaxq.engine.system import Sums, System
 from jaxq.random import key_data

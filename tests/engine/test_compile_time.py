@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.engine.program import compile_seconds
+from jaxq.engine.outline import compile_seconds
 from jaxq.engine.progress import Silent
 
 

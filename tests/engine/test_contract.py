@@ -8,7 +8,7 @@ import pytest
 
 import jaxq
 from jaxq.analytic.tolled_queues.deterministic import balking
-from jaxq.engine import program
+from jaxq.engine import outline, program
 from tests.agreement import check_agreement
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue
 from tests.systems_under_test import UNDER_TEST, last_classes, modules
@@ -70,7 +70,7 @@ def test_the_contract(name):
     assert names and len(names) == len(set(names))
     assert all(x.shape == () and x.dtype.kind in "biuf" for part in kinds for x in part.values())
     assert all(x.dtype == np.int32 for x in kinds[2].values())
-    metrics, _ = program.names(system)
+    metrics, _ = outline.names(system)
     assert {*system.oracle(), *system.headline} <= set(metrics)
     assert type(system)(**system.parameters()).parameters().keys() == system.parameters().keys()
 

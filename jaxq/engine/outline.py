@@ -1,0 +1,95 @@
+"""What is known of a system's program before it is compiled: shapes, names, bytes, and about how long compiling takes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxq import random
+from jaxq.engine.program import compute_leaf, contributions, start, typed
+from jaxq.engine.system import Sums, System
+
+
+def _shapes(system: System, function):
+    """The shapes that ``function(system, carry)`` returns for one replica at the start, found without running it."""
+    leaves, structure = jax.tree.flatten(system)
+
+    def one(leaves, seed, replica):
+        traced = jax.tree.unflatten(structure, leaves)
+        return function(traced, start(traced, seed, replica))
+
+    args = jax.tree.map(compute_leaf, leaves), np.zeros(2, np.uint32), np.int32(0)
+    return jax.eval_shape(one, *args)
+
+
+def lanes_bytes(system: System) -> int:
+    """Bytes one replica of a prepared system keeps in flight: its carry and sums."""
+    shapes = _shapes(system, lambda s, carry: (carry, contributions(s, carry), s.counters(carry.state)))
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
+
+
+MOST_COMPILE_SECONDS = 300.0
+"""Estimated time to compile a system on CPU from which it is refused."""
+
+
+def compile_seconds(system: System) -> float:
+    """About how long a system takes to compile on one quiet CPU core: .5 s + (n / 72)^2 s.
+
+    n is the number of arrays in its state and observations: XLA compiles a loop for each, all into one kernel, and LLVM
+    takes time as the square of its loops. Measured: 2 x 2 networks .8 s, 8 x 8 ones 5.2 s (n = 152), 16 s under shadow
+    routing; beside other work several times as long. Rates and jumps are not traced.
+
+    Raises:
+        ValueError: the estimate is above 300 s.
+    """
+    leaves, structure = jax.tree.flatten(system.prepare())
+
+    def one(leaves, words):
+        prepared = jax.tree.unflatten(structure, leaves)
+        state = typed(prepared.init(tuple(words)))
+        return state, jax.tree.map(jnp.asarray, prepared.observe(state))
+
+    words = np.zeros(jax.tree.unflatten(structure, leaves).init_words, np.uint32)
+    count = len(jax.tree.leaves(jax.eval_shape(one, [compute_leaf(leaf) for leaf in leaves], words)))
+    seconds = 0.5 + (count / 72) ** 2
+    if seconds > MOST_COMPILE_SECONDS:
+        raise ValueError(
+            f"{system.title()}: has {count} numbers in its state and observations, so that compiling would take about "
+            f"{seconds:.0f} s (it grows with the square): must be at most {MOST_COMPILE_SECONDS:.0f} s; fewer of them "
+            "help, such as alike pools or classes taken as one, or arrays in place of many numbers"
+        )
+    return seconds
+
+
+def initial_rate(system: System) -> float:
+    """Events per unit of time at the start: what a block's length is chosen by when only a horizon is given."""
+    prepared = system.prepare()
+    step_time = prepared.step_time()
+    if step_time is not None:
+        return 1.0 / step_time
+    leaves, structure = jax.tree.flatten(prepared)
+
+    def weights(leaves):
+        traced = jax.tree.unflatten(structure, leaves)
+        return jax.vmap(lambda r: start(traced, jnp.asarray(random.key_data(0)), r).weight)(jnp.arange(64))
+
+    return 1.0 / float(jax.jit(weights)([compute_leaf(leaf) for leaf in leaves]).mean())
+
+
+def whole_quantities(system: System) -> frozenset[str]:
+    """The observed quantities of a prepared system that are whole numbers."""
+    shapes = _shapes(system, lambda s, carry: jax.tree.map(jnp.asarray, s.observe(carry.state)))
+    return frozenset(name for name, x in shapes.items() if x.dtype.kind in "iub")
+
+
+def names(system: System) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(metrics, quantities that histograms can be kept of) of a system, found without running it."""
+
+    def parts(s, carry):
+        found = s.observe(carry.state), s.tally(carry.state, carry.event), s.counters(carry.state)
+        return [dict.fromkeys(part, 0.0) for part in found]
+
+    prepared = system.prepare()
+    kinds = _shapes(prepared, parts)
+    measured = [name for name in (*kinds[0], *kinds[1]) if prepared.measured_at.get(name, True)]
+    halves = [dict.fromkeys(part, np.float64(0.5)) for part in kinds]
+    return tuple(system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))), tuple(measured)
