@@ -130,7 +130,7 @@ class Loop:
         for i, ((stack, point), verdict) in enumerate(pairs):
             spoilt = stack.lost(point)
             if spoilt:  # nothing more can be learnt, so nothing is waited for
-                self.verdicts[i] = dataclasses.replace(verdict, cut=verdict.cut or 0)
+                self.verdicts[i] = dataclasses.replace(verdict, cut=verdict.cut or 0, growth={})
                 self.missing[i] = None
             self.lost[i] = self.lost[i] or spoilt or (verdict.certain and self._certain[i])
             self._certain[i] = verdict.certain
