@@ -26,13 +26,13 @@ NUMBERS = [name for name in PATHS if name not in ("times", "totals", "out", "jso
 def execute(verb: str, system: type[System], given: Mapping[str, Any], experiment: Experiment | None) -> int:
     """Follow one system; returns the exit code."""
     from jaxq.engine.check import check
-    from jaxq.engine.paths import paths
+    from jaxq.engine.paths import checked_times, paths
     from jaxq.engine.range import check_range
 
     chosen, sources = merge(verb, given, experiment)
     with interruptible(), input_errors(sources):
         output = Output.of(chosen)
-        times = grid(chosen.get("times"))
+        times = checked_times(grid(chosen.get("times")))
         numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
         # the checks that paths() makes, before anything is compiled
         Options(events=1, **{name: value for name, value in numbers.items() if name != "keep_paths"})

@@ -18,6 +18,8 @@ import numpy as np
 RULE = "rule"
 MOST_LISTED = 10**6
 """Numbers of a list that is written as value*count."""
+MOST_WHOLE = 2**63
+"""Whole numbers are under this in absolute value."""
 SIMPLEX_SLACK = 1e-6
 """How far the sum of a list on the simplex may be from 1."""
 
@@ -91,12 +93,18 @@ class Rule:
         if isinstance(value, (list, tuple, np.ndarray)):
             try:
                 array = np.asarray(value, np.float64)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 return value
-            return array.astype(np.int64) if self.whole and np.all(array == np.floor(array)) else array
+            fits = np.all(array == np.floor(array)) and np.all(np.abs(array) < MOST_WHOLE)
+            return array.astype(np.int64) if self.whole and fits else array
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
             return value
-        if self.whole and math.isfinite(value) and value == math.floor(value):
+        if isinstance(value, int) and abs(value) >= MOST_WHOLE:
+            try:
+                value = float(value)
+            except OverflowError:
+                value = math.inf if value > 0 else -math.inf  # refused by `check`
+        if self.whole and abs(value) < MOST_WHOLE and value == math.floor(value):
             return int(value) if self.static else np.int64(value)
         return float(value) if self.static else np.float64(value)
 
@@ -118,12 +126,18 @@ class Rule:
             good = number and not self.simplex and self._good(np.asarray(value).item())
         if not good:
             shown = np.asarray(value).tolist() if isinstance(value, (np.generic, np.ndarray)) else value
-            raise ValueError(f"{name} = {shown}: must be {self.allowed()} ({self.doc})")
+            large = (
+                " and < 2**63"
+                if self.whole and np.size(shown) == 1 and isinstance(shown, float) and shown >= MOST_WHOLE
+                else ""
+            )
+            raise ValueError(f"{name} = {shown}: must be {self.allowed()}{large} ({self.doc})")
 
     def _good(self, x: float) -> bool:
         above = x > self.low if self.open_low else x >= self.low
         under = x < self.high if self.open_high else x <= self.high
-        return math.isfinite(x) and above and under and not (self.whole and x != math.floor(x))
+        whole = abs(x) < MOST_WHOLE and x == math.floor(x)
+        return math.isfinite(x) and above and under and (whole or not self.whole)
 
     def parse(self, name: str, text: Any):
         """The value that ``text`` stands for: ``none``, a number, a choice, ``a,b,c``, ``value*count`` in a list, rows

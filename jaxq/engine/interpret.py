@@ -1,6 +1,6 @@
 """A traced function evaluated by NumPy, operation by operation: for a few hundred states nothing is worth compiling.
 
-What the table below does not know is evaluated by JAX itself, one operation at a time.
+What the tables below do not know is evaluated by JAX itself, one operation at a time.
 """
 
 from collections.abc import Callable
@@ -23,23 +23,25 @@ def _slice(x, *, start_indices, limit_indices, strides, **_):
     return x[tuple(slice(*cut) for cut in zip(start_indices, limit_indices, strides, strict=True))]
 
 
+UFUNCS: dict[str, Callable] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+    "neg": np.negative,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "not": np.invert,
+}
 OPERATIONS: dict[str, Callable] = {
-    "add": lambda x, y, **_: np.add(x, y),
-    "sub": lambda x, y, **_: np.subtract(x, y),
-    "mul": lambda x, y, **_: np.multiply(x, y),
-    "max": lambda x, y, **_: np.maximum(x, y),
-    "min": lambda x, y, **_: np.minimum(x, y),
-    "neg": lambda x, **_: np.negative(x),
-    "eq": lambda x, y, **_: np.equal(x, y),
-    "ne": lambda x, y, **_: np.not_equal(x, y),
-    "lt": lambda x, y, **_: np.less(x, y),
-    "le": lambda x, y, **_: np.less_equal(x, y),
-    "gt": lambda x, y, **_: np.greater(x, y),
-    "ge": lambda x, y, **_: np.greater_equal(x, y),
-    "and": lambda x, y, **_: np.bitwise_and(x, y),
-    "or": lambda x, y, **_: np.bitwise_or(x, y),
-    "xor": lambda x, y, **_: np.bitwise_xor(x, y),
-    "not": lambda x, **_: np.invert(x),
     "convert_element_type": lambda x, *, new_dtype, **_: np.asarray(x).astype(new_dtype),
     "broadcast_in_dim": _broadcast,
     "reshape": lambda x, *, new_sizes, **_: np.reshape(x, new_sizes),
@@ -84,6 +86,8 @@ def _evaluate(closed: ClosedJaxpr, args: list) -> list:
             found = _evaluate(equation.params["jaxpr"], given)
         elif name == "select_n" and len(given) == 3 and given[0].dtype == bool:
             found = [np.where(given[0], given[2], given[1])]
+        elif name in UFUNCS:
+            found = [UFUNCS[name](*given)]
         elif name in OPERATIONS:
             found = [OPERATIONS[name](*given, **equation.params)]
         elif name == "div" and given[0].dtype.kind == "f":

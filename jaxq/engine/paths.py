@@ -165,7 +165,7 @@ def paths(
         >>> jaxq.paths(jaxq.MMc(arrival_rate=8, servers=10), times=range(21)).mean["number_in_system"]
     """
     check_kind(system)
-    grid = _grid(times)
+    grid = checked_times(times)
     options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
     if isinstance(keep_paths, bool) or not isinstance(keep_paths, (int, np.integer)) or not 0 <= keep_paths <= replicas:
         raise ValueError(f"keep_paths = {keep_paths}: must be a whole number >= 0 and <= replicas = {replicas}")
@@ -229,7 +229,8 @@ def _standard_error(values: np.ndarray) -> np.ndarray:
     return values.std(axis=0, ddof=1) / np.sqrt(replicas) if replicas > 1 else np.full(values.shape[1:], np.nan)
 
 
-def _grid(times) -> np.ndarray:
+def checked_times(times) -> np.ndarray:
+    """The grid of times, float64; ValueError unless it increases from 0 on."""
     try:
         grid = np.asarray(list(times), np.float64)
     except (TypeError, ValueError):

@@ -247,3 +247,16 @@ def test_laws_that_do_not_exist(text):
 @pytest.mark.parametrize("text", ["exponential", "deterministic", "erlang:3", "hyperexponential:4", "lognormal:2"])
 def test_a_law_is_its_own_text(text):
     assert str(parse_law(text)) == text
+
+
+@pytest.mark.parametrize("value", [10**400, 10**30, 1e39, 2**63])
+def test_whole_numbers_that_no_machine_word_holds_are_refused_by_name(value):
+    with pytest.raises(ValueError, match=r"^servers = .*: must be a whole number >= 1 and < 2\*\*63 "):
+        jaxq.MMc(0.5, 1.0, value)
+    with pytest.raises(ValueError, match=r"^policy = .* threshold = .*: must be a whole number >= 0.* < 2\*\*63 "):
+        jaxq.TokenPool(deviator=f"{value:.0f}" if isinstance(value, float) else str(value))
+
+
+def test_a_real_number_beyond_float64_is_refused_by_name():
+    with pytest.raises(ValueError, match="^arrival_rate = inf: must be a number > 0"):
+        jaxq.MMc(10**400)
