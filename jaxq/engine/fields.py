@@ -126,11 +126,8 @@ class Rule:
             good = number and not self.simplex and self._good(np.asarray(value).item())
         if not good:
             shown = np.asarray(value).tolist() if isinstance(value, (np.generic, np.ndarray)) else value
-            large = (
-                " and < 2**63"
-                if self.whole and np.size(shown) == 1 and isinstance(shown, float) and shown >= MOST_WHOLE
-                else ""
-            )
+            too_large = self.whole and isinstance(shown, float) and shown >= MOST_WHOLE
+            large = " and < 2**63" if too_large else ""
             raise ValueError(f"{name} = {shown}: must be {self.allowed()}{large} ({self.doc})")
 
     def _good(self, x: float) -> bool:
