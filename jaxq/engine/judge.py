@@ -8,12 +8,12 @@ import numpy as np
 from jaxq.engine.layout import FEW
 from jaxq.engine.options import Options, Target
 from jaxq.engine.rarity import hardly_due
-from jaxq.engine.result import UNSEEN, WITHHELD, Metric, Result, as_reference, describe, finite
+from jaxq.engine.result import WITHHELD, Metric, Result, as_reference, describe, finite
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import Sums, System
 from jaxq.stats import warmup
 from jaxq.stats.correlation import correlation_time
-from jaxq.stats.estimate import Estimate
+from jaxq.stats.estimate import UNSEEN, Estimate
 from jaxq.stats.histogram import Distribution
 from jaxq.stats.intervals import family_bound
 
@@ -116,20 +116,17 @@ def batches_of(stack: Stack, cut: int, memory: float) -> int:
     return max(1, min(most, int((stack.windows.filled - cut) / (BATCH * memory))))
 
 
-def estimates(stack: Stack, point: int, cut: int, batches: int) -> dict[str, Estimate]:
+def estimates(stack: Stack, point: int, cut: int, batches: int, memory: float) -> dict[str, Estimate]:
     """The metrics of one point from window ``cut`` on: over replicas, or batches of them."""
-    if batches == 1:
-        return evaluate(stack.systems[point], stack.sums(point, cut))
-    return evaluate(stack.systems[point], stack.sums(point, cut, stack.windows.filled, batches=batches))
+    last = None if batches == 1 else stack.windows.filled
+    episode = min(memory, float(stack.windows.filled)) * stack.windows.span * stack.layout.events_per_block
+    return evaluate(stack.systems[point], stack.sums(point, cut, last, batches=batches, episode=episode))
 
 
-def unseen(stack: Stack, point: int, cut: int, metrics: dict[str, Estimate]) -> dict[str, float]:
+def unseen(metrics: dict[str, Estimate]) -> dict[str, float]:
     """Bounds of the metrics that are 0 without spread because what they count did not happen; none of what is always 0."""
-    empty = [name for name, x in metrics.items() if x.value == 0 and not x.residuals.any()]
-    if not empty:
-        return {}
-    least = evaluate(stack.systems[point], stack.sums(point, cut, unseen=UNSEEN))
-    return {name: least[name].value for name in empty if 0 < least[name].value < math.inf}
+    empty = {name: x for name, x in metrics.items() if x.value == 0 and not x.residuals.any()}
+    return {name: UNSEEN * x.grain for name, x in empty.items() if 0 < x.grain < math.inf}
 
 
 def discarded(stack: Stack, verdict: Verdict) -> int:
@@ -151,11 +148,11 @@ def look(stack: Stack, point: int, options: Options) -> Verdict:
     cut = None if cut is None or settled is None else max(cut, settled)
     used = filled // 2 if cut is None else cut
     batches = batches_of(stack, used, memory)
-    metrics = estimates(stack, point, used, batches)
+    metrics = estimates(stack, point, used, batches, memory)
     growth, certain = {}, False
     if cut is None or not automatic:
         growth, certain = growth_of(stack, point, series, options.level)
-    return Verdict(cut, metrics, memory, unseen(stack, point, used, metrics), growth, certain, batches)
+    return Verdict(cut, metrics, memory, unseen(metrics), growth, certain, batches)
 
 
 def longest_memory(kept: list[dict[str, Estimate]]) -> float:

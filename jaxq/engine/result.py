@@ -16,8 +16,6 @@ from jaxq.stats.histogram import Distribution
 SCHEMA = 1
 WITHHELD = ("unstable", "warmup_undetermined", "overflow", "invalid_rates", "infinite_mean")
 """Flags under which no stationary mean is given."""
-UNSEEN = 3.0
-"""What has not been seen in n trials has a probability under 3/n, at 95 % (Hanley and Lippman-Hand 1983)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Metric:
         error, z = estimate.standard_error, None
         keep = not withheld and math.isfinite(estimate.value)
         if reference is not None and reference.kind in ("exact", "identity") and keep:
-            z = standardised(estimate, reference, upper)
+            z = standardised(estimate, reference)
         return cls(
             estimate.value if keep else None,
             finite(estimate.half_width(level)) if keep and upper is None else None,
@@ -76,18 +74,18 @@ ROUNDING = 2.0**-23
 """What the float32 parameters of the compiled loop may move a metric by, as a share of it."""
 
 
-def standardised(estimate: Estimate, reference: Reference, upper: float | None) -> float | None:
+def standardised(estimate: Estimate, reference: Reference) -> float | None:
     """The difference in standard errors; in units of rounding where that is larger. None without an interval.
 
-    Of what was never seen: minus the root of how often it was due, if ``reference`` is right; its count is then Poisson.
+    Of what was hardly seen, or never: the root of how many occurrences the difference is, their number being Poisson, if
+    each lasts a correlation time of the run.
     """
-    if upper is not None:
-        return -math.sqrt(max(reference.value, 0.0) * UNSEEN / upper)
     difference, error = estimate.value - reference.value, estimate.standard_error
     if not math.isfinite(error):
         return None
     size = max(abs(estimate.value), abs(reference.value))
-    spread = max(math.hypot(error, reference.error), estimate.rounding, ROUNDING * size)
+    hardly = math.sqrt(estimate.episode * abs(difference))
+    spread = max(math.hypot(error, reference.error), estimate.rounding, ROUNDING * size, hardly)
     return difference / spread if difference else 0.0
 
 

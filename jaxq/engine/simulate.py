@@ -4,7 +4,7 @@ import itertools
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -78,7 +78,7 @@ def sweep(system: System, grid: Mapping[str, Sequence], *, meter: Meter | None =
         if name not in known or not known[name].scalar:
             scalars = ", ".join(n for n, rule in known.items() if rule.scalar)
             raise ValueError(f"{name}: only scalar fields can be swept; {system.title()} has {scalars}")
-        if not hasattr(values, "__len__") or (np.ndim(values) != 1 and not isinstance(values, (set, frozenset))):
+        if not isinstance(values, Collection) or isinstance(values, (str, Mapping)) or getattr(values, "ndim", 1) == 0:
             raise TypeError(f"{name} = {values!r}: must be a list of values")
         if len(values) == 0:
             raise ValueError(f"{name} = []: a sweep needs at least one value")

@@ -16,7 +16,7 @@ from jaxq.engine.program import BlockSums, compute_leaf, program
 from jaxq.engine.rarity import prepared
 from jaxq.engine.system import Sums, System
 from jaxq.random import key_data
-from jaxq.stats.estimate import Estimate
+from jaxq.stats.estimate import Estimate, grain
 from jaxq.stats.histogram import GROUPS, Distribution, Histogram
 from jaxq.stats.windows import WindowedSums
 
@@ -224,13 +224,13 @@ class Stack:
         last: int | None = None,
         groups: int | None = None,
         batches: int = 1,
-        unseen: float = 0.0,
+        episode: float = 0.0,
     ):
         """`Sums` of one point over windows ``first`` to ``last``.
 
         ``groups`` adds replicas up in groups first (cheaper, for warm-up); ``batches`` cuts the windows into that many
-        batches, each counted as a replica (batch means). ``unseen``: what is 0 throughout is taken as seen that many
-        times, once an observation or event and as a 1.
+        batches, each counted as a replica (batch means). ``episode``: events that an occurrence of what is rare may last,
+        for what was hardly seen.
         """
         windows = self.windows
         rows = slice(point * self.replicas, (point + 1) * self.replicas)
@@ -248,9 +248,9 @@ class Stack:
         if groups is not None and groups < data.shape[1]:
             edges = np.linspace(0, data.shape[1], groups + 1).astype(int)
             data = np.add.reduceat(data, edges[:-1], axis=1) / np.diff(edges)
-        return self._estimates(point, data, blocks * self.layout.events_per_block, unseen)
+        return self._estimates(point, data, blocks * self.layout.events_per_block, episode)
 
-    def _estimates(self, point: int, data: np.ndarray, events: int, unseen: float) -> Sums:
+    def _estimates(self, point: int, data: np.ndarray, events: int, episode: float) -> Sums:
         step_time, stride = self.step_times[point], self.layout.stride
         scale = {
             "time": stride,
@@ -267,12 +267,12 @@ class Stack:
                 exact = kind == "counted" or (step_time is not None and name in self.whole)
                 values = data[column] * scale[kind]
                 column += 1
-                if unseen and not values.any():
-                    once = scale[kind]
-                    if kind == "observed" and step_time is None:  # the mean weight of an observation
-                        once *= entries["time"][""].value / events
-                    values = constant + unseen * once / self.replicas
-                entries[kind][name] = Estimate.of(values, 0.0 if exact else ROUNDING)
+                once = scale[kind]
+                if kind == "observed" and step_time is None:  # the mean weight of an observation
+                    once *= entries["time"][""].value / events
+                one = grain(values, once) if episode else 0.0
+                long = max(one, once * episode / stride / len(values)) if one else 0.0
+                entries[kind][name] = Estimate.of(values, 0.0 if exact else ROUNDING, one, long)
         time = Estimate(events * step_time, constant) if step_time is not None else entries["time"][""]
         return Sums(time, Estimate(float(events), constant), *[entries[k] for k in ("observed", "tallied", "counted")])
 

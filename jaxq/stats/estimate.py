@@ -4,7 +4,8 @@ A simulation of R independent replicas gives every sum as a mean over replicas a
 means is again an estimate: its residuals are the linear combination that the chain rule gives (the delta method), so
 ratios of sums, Little's law, differences under common random numbers and control variates all get an honest
 interval from one rule, ``se = sqrt(sum residual**2 / (R (R - 1)))``. What sums in float32 may be off by goes along
-too, and is no part of the interval: a difference of two large ones may be rounding and nothing else.
+too, and is no part of the interval: a difference of two large ones may be rounding and nothing else. So does the
+``grain`` of a sum that few replicas, or none, have seen anything of: the spread of these says nothing of the next one.
 """
 
 import dataclasses
@@ -13,33 +14,61 @@ import numpy as np
 
 from jaxq.stats.intervals import t_quantile
 
+UNSEEN = 3.0
+"""What has not been seen in n trials has a probability under 3/n, at 95 % (Hanley and Lippman-Hand 1983)."""
+
+SEEN = 10
+"""Replicas that must have seen something of a quantity for their spread to be an error."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """``value``, its per-replica ``residuals`` (float64, shape (replicas,), mean zero) and how far ``rounding`` may have
-    moved the value."""
+    """``value``, its per-replica ``residuals`` (float64, shape (replicas,), mean zero), and how far ``rounding`` may have
+    moved the value. Of what was hardly seen, else 0: how far one more occurrence would move it, as large as the largest that
+    was seen (``grain``), or one that lasts a correlation time of the run (``episode``)."""
 
     value: float
     residuals: np.ndarray
     rounding: float = 0.0
+    grain: float = 0.0
+    episode: float = 0.0
 
     @classmethod
-    def of(cls, samples: np.ndarray, rounding: float = 0.0) -> "Estimate":
+    def of(cls, samples: np.ndarray, rounding: float = 0.0, grain: float = 0.0, episode: float = 0.0) -> "Estimate":
         """The mean of independent samples, one a replica; ``rounding``: of each, as a share of it."""
         mean = float(np.mean(samples))
-        return cls(mean, np.asarray(samples, np.float64) - mean, rounding * abs(mean))
+        return cls(mean, np.asarray(samples, np.float64) - mean, rounding * abs(mean), grain, episode)
 
     def _binary(self, other, value, d_self, d_other):
-        residuals, rounding = d_self * self.residuals, abs(d_self) * self.rounding
-        if isinstance(other, Estimate):
-            residuals, rounding = residuals + d_other * other.residuals, rounding + abs(d_other) * other.rounding
-        return Estimate(value, residuals, rounding)
+        found = self._moved(value, d_self)
+        if not isinstance(other, Estimate):
+            return found
+        other = other._moved(value, d_other)
+        return Estimate(
+            value,
+            found.residuals + other.residuals,
+            found.rounding + other.rounding,
+            found.grain + other.grain,
+            found.episode + other.episode,
+        )
+
+    def _moved(self, value, slope) -> "Estimate":
+        """A function of this estimate with that value and slope."""
+        size = abs(slope)
+        return Estimate(value, slope * self.residuals, size * self.rounding, size * self.grain, size * self.episode)
+
+    def _sum(self, other, sign: float) -> "Estimate":
+        """Beside what was seen and varies, what was hardly seen counts as it was seen."""
+        found = self._binary(other, self.value + sign * _value(other), 1.0, sign)
+        parts = [self, other] if isinstance(other, Estimate) else [self]
+        seen = any(not x.grain and x.residuals.any() for x in parts)
+        return dataclasses.replace(found, grain=0.0, episode=0.0) if seen else found
 
     def __add__(self, other):
-        return self._binary(other, self.value + _value(other), 1.0, 1.0)
+        return self._sum(other, 1.0)
 
     def __sub__(self, other):
-        return self._binary(other, self.value - _value(other), 1.0, -1.0)
+        return self._sum(other, -1.0)
 
     def __mul__(self, other):
         return self._binary(other, self.value * _value(other), _value(other), self.value)
@@ -51,15 +80,13 @@ class Estimate:
 
     def __rtruediv__(self, other):
         over = np.float64(1.0) / self.value
-        return Estimate(
-            float(other * over), -other * over * over * self.residuals, abs(other * over * over) * self.rounding
-        )
+        return self._moved(float(other * over), -other * over * over)
 
     def __rsub__(self, other):
-        return Estimate(other - self.value, -self.residuals, self.rounding)
+        return self._moved(other - self.value, -1.0)
 
     def __neg__(self):
-        return Estimate(-self.value, -self.residuals, self.rounding)
+        return self._moved(-self.value, -1.0)
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -71,13 +98,29 @@ class Estimate:
         return float(np.sqrt(np.dot(self.residuals, self.residuals) / (n * (n - 1)))) if n > 1 else float("nan")
 
     def half_width(self, level: float = 0.95) -> float:
-        """Half-width of the two-sided Student interval at ``level``."""
-        return self.standard_error * t_quantile((1 + level) / 2, self.residuals.size - 1)
+        """Half-width of the two-sided Student interval at ``level``; of what was hardly seen at least the rule of three."""
+        student = self.standard_error * t_quantile((1 + level) / 2, self.residuals.size - 1)
+        return max(student, UNSEEN * self.grain) if self.grain else student
 
     def grouped(self, groups: int) -> "Estimate":
         """The same estimate with residuals averaged over ``groups`` groups of neighbouring replicas."""
         cut = np.array_split(self.residuals, min(groups, self.residuals.size))
-        return Estimate(self.value, np.array([part.mean() for part in cut]), self.rounding)
+        return dataclasses.replace(self, residuals=np.array([part.mean() for part in cut]))
+
+
+def grain(samples: np.ndarray, one: float) -> float:
+    """What one more occurrence adds to the mean of ``samples``, if few of them are unlike the rest; 0 where enough are.
+
+    The share of a replica in what was seen is |x - median|, 0 for most: all together count as (sum s)^2 / sum s^2 replicas,
+    and from `SEEN` on their spread is an error. Below, an occurrence is as large as the largest share; it is ``one`` if
+    nothing was seen.
+    """
+    share = np.abs(samples - np.median(samples))
+    if 2 * np.count_nonzero(share) >= len(share) or share.sum() ** 2 >= SEEN * np.sum(share**2) > 0:
+        return 0.0
+    if share.any():
+        return float(share.max()) / len(share)
+    return 0.0 if samples.any() else one / len(share)  # a constant, or nothing
 
 
 def _value(x) -> float:

@@ -18,7 +18,7 @@ from jaxq.engine.system import Objective, System
 from jaxq.tuning.descent import Step, descend, shown
 from jaxq.tuning.parametrise import bijection, start_coordinates
 from jaxq.tuning.polish import by_simplex, over_jumps
-from jaxq.tuning.printed import printable
+from jaxq.tuning.printed import printable, without_traces
 from jaxq.tuning.result import SHORT_OF_KNOWN, WORSE, Tuning, Verification
 
 STEPS, RATE = 600, 0.1
@@ -188,7 +188,10 @@ def _end(problem: Problem, best: Step, decode: Callable, coordinates: dict[str, 
 
     if objective.hard is None:
         fields, worth = printable(value, best.values, DIGITS, shares, moved=False)
-        return dataclasses.replace(best, values=fields, objective=sign * worth) if math.isfinite(worth) else best
+        if not math.isfinite(worth):
+            return best
+        fields, worth = without_traces(value, fields, worth, shares)
+        return dataclasses.replace(best, values=fields, objective=sign * worth)
     names, shapes = list(coordinates), {name: np.shape(z) for name, z in coordinates.items()}
     ends = np.cumsum([np.size(z) for z in coordinates.values()])
 

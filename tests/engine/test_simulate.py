@@ -193,6 +193,15 @@ def test_what_was_never_seen_is_not_precise():
     assert asked["probability_abandon"].half_width == 0  # always 0: nobody abandons
 
 
+def test_what_hardly_any_replica_saw_is_no_disagreement():
+    """E idle_1 = 5.69e-6 comes in rare long visits; of the 64 replicas one saw an instant of it, the others nothing."""
+    system = jaxq.ParallelServers("n", policy="priority-preemptive", priorities="1 > 2")
+    found = jaxq.simulate(system, replicas=64, events=240_000, warmup=20_000, seed=1)
+    idle = found["idle_1"]
+    assert found.flags == () and idle.oracle == pytest.approx(5.692e-6, rel=1e-3)
+    assert 0 < idle.mean < 1e-6 and abs(idle.z) < 1 and idle.half_width == pytest.approx(3 * idle.mean, rel=1e-3)
+
+
 class Environment(jaxq.JumpProcess):
     """M/M/1 whose arrival rate depends on an environment that switches at ``rate``, between .3 and .8, half of the time."""
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxq.stats.estimate import Estimate
+from jaxq.stats.estimate import Estimate, grain
 
 REPLICAS = 400
 _random = np.random.default_rng(1)
@@ -130,3 +130,30 @@ def test_intervals_cover():
         ratio = Estimate.of(x) / Estimate.of(y)
         covered += abs(ratio.value - 1 / 3) < ratio.half_width()
     assert 0.93 < covered / 2000 < 0.965
+
+
+def test_what_few_replicas_saw_has_a_grain():
+    """k replicas that saw the same count as k, the largest of unequal ones for nearly all."""
+    nothing = np.zeros(64)
+    assert grain(nothing, 0.5) == 0.5 / 64 and grain(nothing + 7.0, 0.5) == 0.0
+    for seen, expected in ((1, 2.0 / 64), (9, 2.0 / 64), (10, 0.0), (40, 0.0)):
+        samples = nothing.copy()
+        samples[:seen] = 2.0
+        assert grain(samples, 0.5) == expected and grain(55.0 - samples, 0.5) == expected
+    uneven = nothing.copy()
+    uneven[:12] = 1e-3
+    uneven[20] = 4.0
+    assert grain(uneven, 0.5) == 4.0 / 64
+    assert grain(_random.normal(size=4), 0.5) == 0.0
+
+
+def test_an_interval_of_what_was_hardly_seen_has_room_for_three_more():
+    once = np.zeros(64)
+    once[5] = 2.0
+    found = Estimate.of(once, grain=2.0 / 64, episode=10.0 / 64)
+    ratio = -found / Estimate.of(TIME[:64])
+    assert ratio.half_width() == pytest.approx(3 * 2.0 / TIME[:64].sum())
+    assert ratio.episode == pytest.approx(10.0 / TIME[:64].sum())
+    more = found + Estimate.of(QUEUE[:64])  # beside what was seen, it counts as it was seen
+    assert more.grain == more.episode == 0.0 and more.half_width() < 1.01 * Estimate.of(QUEUE[:64]).half_width()
+    assert (1.0 - found).grain == found.grain and (found + found).grain == 2 * found.grain

@@ -34,7 +34,7 @@ SPARE = 8.201863
 def test_means_of_the_n_network(name):
     system = ParallelServers("n", **POLICIES[name])
     assert system.oracle()["weighted_idle"] == (pytest.approx(SPARE, abs=1e-6), "identity", 0.0)
-    found = jaxq.simulate(system, replicas=1024, events=150_000, warmup=20_000, seed=4)
+    found = jaxq.simulate(system, replicas=1024, events=200_000, warmup=20_000, seed=4)
     assert not found.flags
     check_agreement(found["total_queue"], EXACT[name], 0.02)
     check_agreement(found["weighted_idle"], SPARE, 0.01)

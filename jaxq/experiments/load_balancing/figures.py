@@ -33,6 +33,7 @@ SEEN = {"y_1_1": "busy_1", "y_2_1": "busy_2"} | {f"y_{j}_{i}": f"level_{j}_{i}" 
 class Started(Counts):
     """SA-JSQ from a given state: servers of each type with at least 1, ..., levels jobs, shape (types, levels)."""
 
+    made_by = ""
     initial: Any = None
 
     def init(self, words):

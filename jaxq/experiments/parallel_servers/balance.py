@@ -104,7 +104,8 @@ def draw(findings: Findings) -> Any:
             means, widths = [row[f"load_{pool}"] for row in mine], [row[f"load_{pool}_half_width"] for row in mine]
             left.errorbar(loads, means, widths, fmt="os"[j], label=f"{label}, pool {pool}", **style)
         if policy == "shadow-tandem":
-            means, widths = [row["tagged_1"] for row in mine], [row["tagged_1_half_width"] for row in mine]
+            means = [row["tagged_1"] for row in mine]
+            widths = np.array([row["tagged_1_half_width"] for row in mine], float)  # nan where none was tagged
             middle.errorbar(loads, means, widths, fmt="s", label=label, **style)
         shares, widths = [row["share"] for row in mine], [row["share_half_width"] for row in mine]
         right.errorbar(loads, shares, widths, fmt="os"[i] + "-", label=label, **style)
