@@ -53,6 +53,7 @@ from jaxq.systems.stations.model import MGinf as MGinf
 from jaxq.systems.stations.model import MMc as MMc
 from jaxq.systems.token_pool.model import TokenPool as TokenPool
 from jaxq.systems.token_pool.policy import ThresholdPolicy as ThresholdPolicy
+from jaxq.systems.tolled_queues.arrivals import Trace as Trace
 from jaxq.systems.tolled_queues.model import TolledQueues as TolledQueues
 from jaxq.tuning.outcome import Outcome as Outcome
 from jaxq.tuning.result import Tuning as Tuning

@@ -32,7 +32,7 @@ def allowed(path: Path) -> tuple[str, ...] | None:
     if parts[0] == "random.py":
         return ()
     if parts[0] == "laws":
-        return ("jaxq.laws", "jaxq.engine.fields", "jaxq.random")
+        return ("jaxq.laws", "jaxq.engine.fields", "jaxq.engine.host_numbers", "jaxq.random")
     if parts[0] == "engine":
         return ("jaxq.engine", "jaxq.random", "jaxq.stats", "jaxq.plotting")
     if parts[0] == "tuning":

@@ -149,13 +149,16 @@ def phase_type(parameter: Any) -> Form:
 
 
 def empirical(parameter: Any) -> Form:
-    """One of some values, each as likely, over their mean."""
+    """One of some values, each as likely, over their mean; of n, those that are 0 are an atom there: E exp(-s X) tends
+    to their share as s grows."""
     try:
         values = np.asarray(parameter, np.float64)
     except (TypeError, ValueError):
         values = np.empty(0)
-    if values.size == 0 or values.ndim != 1 or not np.all((values > 0) & np.isfinite(values)):
-        raise ValueError(f"empirical parameter = {parameter!r} is not allowed: it must be positive finite numbers")
+    if values.size == 0 or values.ndim != 1 or not np.all((values >= 0) & np.isfinite(values)) or not values.any():
+        raise ValueError(
+            f"empirical parameter = {parameter!r} is not allowed: it must be finite numbers, zero or positive, not all 0"
+        )
     values = values / values.mean()
     moments = float(np.mean(values**2)), float(np.mean(values**3))
     return Form(float(np.var(values)), moments, lambda: _discrete(values, np.full(values.size, 1 / values.size)))

@@ -1,4 +1,4 @@
-"""Positive laws of mean 1, each named by (name, parameter).
+"""Laws of mean 1 on [0, inf), each named by (name, parameter).
 
     name               parameter                  scv
     "exponential"      None                       1
@@ -10,7 +10,7 @@
     "weibull"          k, shape > 0               Gamma(1 + 2/k) / Gamma(1 + 1/k)^2 - 1
     "pareto"           a, index > 1               1 / (a (a-2)), infinite for a <= 2; P(X > x) = ((a-1) / (a x))^a
     "phase-type"       (b, T)                     initial vector b, sub-generator T, taken over the mean -b T^-1 1
-    "empirical"        values > 0                 that of the values, each as likely, taken over their mean
+    "empirical"        values >= 0, not all 0     that of the values, each as likely, taken over their mean
 
 scv is the squared coefficient of variation, variance / mean^2. A law of rate r is X / r with X one of these.
 """

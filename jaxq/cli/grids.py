@@ -108,13 +108,26 @@ def differences_list(results: Results, metrics: tuple[str, ...]) -> Any:
     return table
 
 
+def scaling_lines(results: Results) -> list[str]:
+    """What the results say of the scale of the fields in which they differ, a line each."""
+    noted = [
+        parameters_text({name: result.point[name]}, result.run)
+        for result in results
+        for name in result.run.get("scaled", {})
+        if name in result.point
+    ]
+    return list(dict.fromkeys(noted))
+
+
 def print_results(console: Any, verb: str, results: Results, headline: tuple[str, ...]) -> None:
     """A sweep or a comparison. ``headline``: the metrics of a sweep's columns."""
     from rich.text import Text
 
     first = results[0]
     fixed = {name: value for name, value in first.parameters.items() if name not in first.point}
-    console.print(Text(f"{first.system}  ", style="bold") + Text(parameters_text(fixed)))
+    console.print(Text(f"{first.system}  ", style="bold") + Text(parameters_text(fixed, first.run)))
+    for line in scaling_lines(results):
+        console.print(line)
     if verb == "compare" and len(results) <= SIDE_BY_SIDE:
         console.print(systems_table(results))
     else:

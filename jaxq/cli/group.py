@@ -10,7 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from jaxq.cli.errors import BadInput
 from jaxq.cli.experiment_file import Experiment, read
 from jaxq.cli.options import option, shared_parameters
-from jaxq.cli.values import allowed
+from jaxq.cli.values import FILE, allowed
 from jaxq.cli.verbs import VERBS
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.result import in_words, plain
@@ -87,7 +87,8 @@ def command(verb: str, system: type[System], experiment: Experiment | None = Non
 
 def field_option(name: str, rule: Rule, default: Any, experiment: Experiment | None) -> inspect.Parameter:
     """The option of one field; its help is the field's doc, rule and default."""
-    words = "; ".join(filter(None, (rule.doc, allowed(rule))))
+    data = f"{FILE}: as observed in {rule.observed.partition('.')[0]}" if rule.observed else ""
+    words = "; ".join(filter(None, (rule.doc, allowed(rule) or rule.usage, data)))
     metavar = "NAME" if rule.choices else "TEXT" if rule.parse_compound else "WHOLE" if rule.whole else "NUMBER"
     return option(name, metavar, f"{words}  [{default_words(default, name, experiment)}]")
 

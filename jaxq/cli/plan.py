@@ -14,7 +14,7 @@ from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.meter import make_meter
 from jaxq.cli.options import Output, build_options
 from jaxq.cli.report import report
-from jaxq.cli.values import allowed, compared, one, swept
+from jaxq.cli.values import allowed, compared, observed, one, swept
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
 from jaxq.engine.options import Options
@@ -107,8 +107,8 @@ def build_systems(verb: str, system: type[System], chosen: Mapping[str, Any]) ->
     check_varies(verb, system, grid)
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     if verb == "sweep":
-        return feasible(lambda point: system(**fixed, **point), points)[0], grid
-    return [system(**fixed, **point) for point in points], grid
+        return feasible(lambda point: system(**observed(system, {**fixed, **point})), points)[0], grid
+    return [system(**observed(system, {**fixed, **point})) for point in points], grid
 
 
 def check_varies(verb: str, system: type[System], grid: Mapping[str, list]) -> None:

@@ -2,11 +2,11 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxq.cli.console import add_column, new_table
-from jaxq.engine.result import MEANING, WITHHELD, Metric, Result, in_words
+from jaxq.engine.result import MEANING, WITHHELD, Metric, Result, brief, with_scaling
 from jaxq.stats.intervals import family_bound
 
 WITHHELD_TEXT = "withheld"
@@ -115,14 +115,14 @@ def flag_lines(results: Iterable[Result]) -> list[Any]:
     return [Text.assemble((f" FLAG {flag} ", label), (f" {MEANING[flag]}", meaning)) for flag in flags]
 
 
-def parameters_text(parameters: dict[str, Any]) -> str:
-    """Fields as ``name=value``, long lists shortened."""
-    return "  ".join(f"{name}={value_text(value)}" for name, value in parameters.items())
+def parameters_text(parameters: dict[str, Any], run: Mapping[str, Any] | None = None) -> str:
+    """Fields as ``name=value``, long lists shortened, with what ``run`` says of their scale."""
+    return "  ".join(with_scaling(name, value_text(value), run or {}) for name, value in parameters.items())
 
 
 def value_text(value) -> str:
     """A field's value for a line or a table."""
-    value = in_words(value)
+    value = brief(value)
     if value is None:
         return "none"
     if isinstance(value, list):
@@ -164,7 +164,7 @@ def print_result(console: Any, result: Result) -> None:
     from rich.text import Text
 
     _, bound = bound_of([result])
-    console.print(Text(result.system, style="bold") + Text("  " + parameters_text(result.parameters)))
+    console.print(Text(result.system, style="bold") + Text("  " + parameters_text(result.parameters, result.run)))
     console.print(metrics_table(result, bound))
     for line in quantile_lines(result):
         console.print(line)

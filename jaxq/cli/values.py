@@ -1,11 +1,14 @@
 """From text, or from a value in an experiment file, to the values of a system's field."""
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from jaxq.engine.fields import Rule
+from jaxq.engine.fields import Rule, rules
+from jaxq.engine.system import System
 
 
 def allowed(rule: Rule) -> str:
@@ -15,6 +18,8 @@ def allowed(rule: Rule) -> str:
 
 def one(name: str, rule: Rule, given):
     """The checked value that ``given`` stands for. ValueError names field, value and rule."""
+    if rule.observed and given == FILE:
+        return FILE
     if isinstance(given, str) or (isinstance(given, dict) and rule.table):
         try:
             value = rule.convert(rule.parse(name, given))
@@ -35,8 +40,26 @@ def _varies(rule: Rule, text: Any) -> bool:
     return rule.parse_compound is None and (":" in text or ("," in text and not rule.listed))
 
 
+FILE = "file"
+"""Text that stands for what was observed, where a field has that (`Rule.observed`)."""
+
+
 class Several(tuple):
     """The values that the [sweep] or [compare] table of an experiment file gives to a field."""
+
+
+def observed(system: type[System], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields in which what was observed stands for the text ``file``. ValueError where nothing was."""
+    found = dict(fields)
+    for name, rule in rules(system).items():
+        if isinstance(fields.get(name), str) and fields[name] == FILE and rule.observed:
+            other, _, what = rule.observed.partition(".")
+            law = fields.get(other, next(f.default for f in dataclasses.fields(system) if f.name == other))
+            value = getattr(law, what, None)
+            if value is None:
+                raise ValueError(f"{name} = {FILE}: must be a number, as {other} = {law} is not from observed values")
+            found[name] = rule.convert(value)
+    return found
 
 
 def swept(name: str, rule: Rule, given) -> list | None:
@@ -45,6 +68,8 @@ def swept(name: str, rule: Rule, given) -> list | None:
         return None
     if not rule.scalar:
         raise ValueError(f"{name} = {given}: only scalar fields can be swept; jaxq compare takes lists of names")
+    if FILE in given:
+        raise ValueError(f"{name} = {given}: {FILE} is one value, and is not swept")
     if isinstance(given, str):
         given = points(name, rule, given) if ":" in given else given.split(",")
     return [one(name, rule, part) for part in given]

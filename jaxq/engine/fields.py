@@ -15,6 +15,8 @@ import jax
 import jax.core
 import numpy as np
 
+from jaxq.engine.host_numbers import host_numbers, is_number, shown
+
 RULE = "rule"
 MOST_LISTED = 10**6
 """Numbers of a list that is written as value*count."""
@@ -30,6 +32,8 @@ class Rule:
 
     ``simplex``: always a list, which must sum to 1 (shares, splitting probabilities). ``rows``: always a matrix, each row of
     which must sum to 1 (routing probabilities). ``table``: ``parse_compound`` takes the table of an experiment file too.
+    ``observed``: a number that another field has if it comes from data, such as ``service_law.rate``; the text ``file``
+    stands for it. ``usage``: how the text of a compound field is written.
     """
 
     doc: str
@@ -47,6 +51,8 @@ class Rule:
     parse_compound: Callable[[Any], Any] | None = None
     table: bool = False
     kind: type = object
+    observed: str = ""
+    usage: str = ""
 
     def __post_init__(self):
         object.__setattr__(self, "simplex", self.simplex or self.rows)
@@ -86,18 +92,15 @@ class Rule:
         """Host numbers become np.float64 / np.int64 (lists an array of them); anything else passes for `check`."""
         if value is None or isinstance(value, jax.Array) or not self.scalar:
             return value
+        value = host_numbers(value)
         if self.static and isinstance(value, (list, tuple, np.ndarray, np.bool_)):
             return (
                 tuple(np.asarray(value).tolist()) if np.ndim(value) else bool(value)
             )  # refused by `check`; an array must not be static
-        if isinstance(value, (list, tuple, np.ndarray)):
-            try:
-                array = np.asarray(value, np.float64)
-            except (TypeError, ValueError, OverflowError):
-                return value
-            fits = np.all(array == np.floor(array)) and np.all(np.abs(array) < MOST_WHOLE)
-            return array.astype(np.int64) if self.whole and fits else array
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            fits = np.all(value == np.floor(value)) and np.all(np.abs(value) < MOST_WHOLE)
+            return value.astype(np.int64) if self.whole and fits else value
+        if not is_number(value):
             return value
         if isinstance(value, int) and abs(value) >= MOST_WHOLE:
             try:
@@ -122,13 +125,12 @@ class Rule:
             good = good and all(self._good(x) for x in array.ravel().tolist())
             good = good and not (self.simplex and np.any(np.abs(array.sum(axis=-1) - 1) > SIMPLEX_SLACK))
         else:
-            number = isinstance(value, (int, float, np.number, jax.Array)) and not isinstance(value, bool)
+            number = is_number(value) or isinstance(value, jax.Array)
             good = number and not self.simplex and self._good(np.asarray(value).item())
         if not good:
-            shown = np.asarray(value).tolist() if isinstance(value, (np.generic, np.ndarray)) else value
-            too_large = self.whole and isinstance(shown, float) and shown >= MOST_WHOLE
+            too_large = self.whole and isinstance(value, float) and value >= MOST_WHOLE
             large = " and < 2**63" if too_large else ""
-            raise ValueError(f"{name} = {shown}: must be {self.allowed()}{large} ({self.doc})")
+            raise ValueError(f"{name} = {shown(value)}: must be {self.allowed()}{large} ({self.doc})")
 
     def _good(self, x: float) -> bool:
         above = x > self.low if self.open_low else x >= self.low
@@ -221,6 +223,7 @@ def compound(
     optional: bool = False,
     static: bool = False,
     table: bool = False,
+    usage: str = "",
 ) -> Any:
     """A field that holds a module of its own, such as a service law, of class ``kind``; ``parse`` turns text into one, and
     with ``table`` the table of an experiment file, a dict. ``static``: it is hashable and only read on the host, when a run
@@ -229,7 +232,7 @@ def compound(
     def convert(value):
         return parse(value) if isinstance(value, (str, dict) if table else str) else value
 
-    rule = Rule(doc, parse_compound=parse, kind=kind, optional=optional, table=table)
+    rule = Rule(doc, parse_compound=parse, kind=kind, optional=optional, table=table, usage=usage)
     return eqx.field(converter=convert, static=static, default=default, metadata={RULE: rule})
 
 

@@ -56,6 +56,8 @@ class _Walk:
         if isinstance(value, (np.ndarray, np.generic, jax.Array)):
             array = np.asarray(value)
             self._say("array", array.dtype.str, array.shape, array.tobytes())
+        elif isinstance(value, (list, tuple)) and all(type(x) is float for x in value):
+            self._say("floats", np.array(value, np.float64).tobytes())
         elif isinstance(value, (list, tuple)):
             self._parts("list", value)
         elif isinstance(value, (set, frozenset)):

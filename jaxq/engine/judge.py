@@ -8,7 +8,7 @@ import numpy as np
 from jaxq.engine.layout import FEW
 from jaxq.engine.options import Options, Target
 from jaxq.engine.rarity import hardly_due
-from jaxq.engine.result import WITHHELD, Metric, Result, as_reference, describe, finite
+from jaxq.engine.result import WITHHELD, Metric, Result, as_reference, describe, finite, scalings
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import Sums, System
 from jaxq.stats import warmup
@@ -261,7 +261,9 @@ def conclude(
         "correlation": finite(verdict.memory * stack.windows.span * stack.layout.events_per_block),
         "method": "replica-t" if verdict.batches == 1 else "batch-means",
     }
-    fields = describe(system)
+    fields, scaled = describe(system), scalings(system)
+    if scaled:
+        run["scaled"] = scaled
     return Result(
         system.title(),
         fields,

@@ -4,9 +4,8 @@ import dataclasses
 import math
 from typing import Any
 
-import numpy as np
-
 from jaxq.engine.files import check_path
+from jaxq.engine.host_numbers import host_numbers, is_number, shown
 from jaxq.engine.unknown import refuse_unknown
 from jaxq.random import key_data
 
@@ -14,6 +13,19 @@ DEFAULT_PRECISION = 0.01
 DEFAULT_MAX_EVENTS = 20_000_000_000
 MOST, MOST_EVENTS = 1e30, 2**63 - 1
 """What no time and no count that makes sense exceeds."""
+NUMBERS = (
+    "replicas",
+    "events",
+    "horizon",
+    "precision",
+    "max_events",
+    "time_limit",
+    "level",
+    "seed",
+    "devices",
+    "batch",
+    "checkpoint_every",
+)
 PROBABILITIES = (0.5, 0.9, 0.95, 0.99)
 
 
@@ -89,14 +101,16 @@ class Options:
         return super().__new__(cls)
 
     def __post_init__(self):
+        for name in NUMBERS:
+            object.__setattr__(self, name, host_numbers(getattr(self, name)))
         for name in ("replicas", "events", "max_events", "devices", "batch"):
             _whole(self, name)
         for name in ("horizon", "precision", "time_limit", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None and not (_is_number(value) and 0 < value <= MOST):
-                raise ValueError(f"{name} = {value}: must be a number > 0" + f" and <= {MOST:g}" * _above(value))
+                raise ValueError(f"{name} = {shown(value)}: must be a number > 0" + f" and <= {MOST:g}" * _above(value))
         if not (_is_number(self.level) and 0 < self.level < 1):
-            raise ValueError(f"level = {self.level}: must be a number > 0 and < 1")
+            raise ValueError(f"level = {shown(self.level)}: must be a number > 0 and < 1")
         if isinstance(self.warmup, str) and self.warmup not in ("auto", "mser5"):
             object.__setattr__(self, "warmup", _warmup_number(self.warmup))
         if not isinstance(self.warmup, str) and not (_is_number(self.warmup) and 0 <= self.warmup <= MOST_EVENTS):
@@ -154,14 +168,12 @@ class Options:
 
 
 def _is_number(x) -> bool:
-    if not isinstance(x, (int, float, np.number)) or isinstance(x, bool):
-        return False
-    return _above(x) or math.isfinite(x)
+    return is_number(x) and (_above(x) or math.isfinite(x))
 
 
 def _above(x) -> bool:
     """Whether a number is finite and passes `MOST`; a whole number may be too long for a float."""
-    return bool(isinstance(x, (int, float, np.number)) and MOST < x < math.inf)
+    return bool(is_number(x) and MOST < x < math.inf)
 
 
 def _warmup_number(text: str):
@@ -176,5 +188,5 @@ def _whole(options, name: str) -> None:
     if value is None:
         return
     if not (_is_number(value) and 1 <= value <= MOST_EVENTS and value == math.floor(value)):
-        raise ValueError(f"{name} = {value}: must be a whole number >= 1 and < 2**63")
+        raise ValueError(f"{name} = {shown(value)}: must be a whole number >= 1 and < 2**63")
     object.__setattr__(options, name, int(value))

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from jaxq.engine.check import check, check_kind
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
+from jaxq.engine.host_numbers import host_column
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.options import Options
@@ -231,11 +232,8 @@ def _standard_error(values: np.ndarray) -> np.ndarray:
 
 def checked_times(times) -> np.ndarray:
     """The grid of times, float64; ValueError unless it increases from 0 on."""
-    try:
-        grid = np.asarray(list(times), np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"times = {times!r}: must be a list of numbers") from None
-    if grid.ndim != 1 or grid.size == 0:
+    grid = host_column("times", list(times) if isinstance(times, Iterator) else times, "a list of numbers")
+    if grid.size == 0:
         raise ValueError(f"times: must be a list of at least one number, not of shape {grid.shape}")
     for i, t in enumerate(grid):
         if not (np.isfinite(t) and 0 <= t <= LATEST):

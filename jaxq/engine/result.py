@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, write_csv, write_json, write_npz
 from jaxq.engine.system import Reference, System
 from jaxq.stats.estimate import Estimate
@@ -89,6 +91,10 @@ def standardised(estimate: Estimate, reference: Reference) -> float | None:
     return difference / spread if difference else 0.0
 
 
+LONGEST_TEXT = 100
+"""Characters of a field's text in a line."""
+
+
 def finite(x: float) -> float | None:
     """``x`` as a float, None unless finite (JSON has no NaN)."""
     return float(x) if math.isfinite(x) else None
@@ -113,6 +119,12 @@ def plain(value):
 def in_words(value):
     """A field's JSON value for a line of text: a table goes by its name."""
     return value.get("name", "table") if isinstance(value, dict) else value
+
+
+def brief(value):
+    """As `in_words`; of long text, such as a law of many values, the beginning."""
+    value = in_words(value)
+    return f"{value[:LONGEST_TEXT]}..." if isinstance(value, str) and len(value) > LONGEST_TEXT else value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +245,8 @@ class Result:
         return found
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{k}={in_words(v)}" for k, v in self.point.items() or self.parameters.items())
+        shown = self.point or self.parameters
+        fields = ", ".join(with_scaling(k, brief(v), self.run) for k, v in shown.items())
         lines = [f"{self.system}  {fields}", *aligned(self.rows()), *aligned(self.quantile_rows())]
         lines += [f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags]
         lines += [self.run["reason"]] if "reason" in self.run else []
@@ -310,6 +323,24 @@ class Results(list):
 def describe(system: System) -> dict[str, Any]:
     """The fields of a system as JSON values."""
     return {name: plain(value) for name, value in system.parameters().items()}
+
+
+def scalings(system: System) -> dict[str, str]:
+    """Of each field that holds observed values: their mean, and what it is scaled to."""
+    found = {}
+    for name, rule in rules(type(system)).items():
+        other, _, what = rule.observed.partition(".")
+        value = getattr(getattr(system, other, None), what, None) if what else None
+        if value is not None:
+            mean, to = (value, name) if what == "mean" else (1 / value, f"1/{name}")
+            found[other] = f"observed mean {mean:.6g}, scaled to {to}"
+    return found
+
+
+def with_scaling(name: str, shown: Any, run: Mapping[str, Any]) -> str:
+    """A field in a line of text, ``name=value``, with its entry of `scalings` if the run has one."""
+    note = run.get("scaled", {}).get(name)
+    return f"{name}={shown}" + (f" ({note})" if note else "")
 
 
 def number(x, digits: int = 6) -> str:

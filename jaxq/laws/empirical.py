@@ -1,6 +1,5 @@
 """Observed values as a law."""
 
-from pathlib import Path
 from typing import Any, Self
 
 import equinox as eqx
@@ -8,38 +7,60 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.engine.host_numbers import host_column
+from jaxq.laws.column import read_column
 from jaxq.laws.law import Law, shortest
 
-MOST_VALUES = 65536
-"""What one word can choose among (`jaxq.random.below`)."""
+MOST_VALUES = 2**24
+"""They are part of the compiled program, four bytes each."""
 
 
 def _values(value: Any) -> tuple[float, ...]:
-    try:
-        return tuple(np.asarray(value, np.float64).ravel().tolist())
-    except (TypeError, ValueError):
-        raise ValueError(f"empirical values = {value}: must be numbers > 0") from None
+    return tuple(host_column("empirical values", value, "numbers >= 0").tolist())
 
 
 class Empirical(Law):
     """One of the observed values, each as likely, over their mean; drawn with replacement.
 
-    Values are sorted first, so that a word is a quantile. They fix the program: other values compile anew. In text they
-    are numbers with commas between or the name of a file of numbers (white space or commas between, ``#`` starts a
-    comment), which the law then keeps as its ``source`` and its text.
+    Values are >= 0, not all 0, and sorted first, so that a word is a quantile. They fix the program: other values compile
+    anew. In text they are numbers with commas between or a column of a file (`jaxq.laws.column`), ``FILE`` or
+    ``FILE#COLUMN``, which the law then keeps as its ``source`` and its text. Like every law it is scaled by the system that
+    has it: give that the rate ``law.rate`` (``--service-rate file`` on the command line) to keep the unit of the values.
+
+    Raises:
+        ValueError: the values are no column of 1 to 2**24 finite numbers >= 0 of a mean > 0.
+
+    Example:
+        >>> services = jaxq.Empirical([0.5, 0.0, 2.5])
+        >>> jaxq.MG1(arrival_rate=0.5, service_rate=services.rate, service_law=services)
     """
 
     values: tuple[float, ...] = eqx.field(static=True, converter=_values)
     source: str | None = eqx.field(static=True, default=None)
-    name, usage = "empirical", "empirical:FILE or empirical:NUMBER,NUMBER"
+    name, usage = "empirical", "empirical:FILE[#COLUMN] or empirical:NUMBER,NUMBER"
     words = 1
 
     def __check_init__(self):
         if not 1 <= len(self.values) <= MOST_VALUES:
             raise ValueError(f"empirical values = {len(self.values)} of them: must be 1 to {MOST_VALUES}")
-        wrong = [x for x in self.values if not 0 < x < np.inf]
-        if wrong:
-            raise ValueError(f"empirical values = {wrong[0]:g}: must be numbers > 0")
+        wrong = _not_allowed(self.values)
+        if wrong.size:
+            raise ValueError(f"empirical values = {self.values[wrong[0]]:g}: must be numbers >= 0")
+        if not 0 < self.mean < np.inf:
+            raise ValueError(
+                f"empirical values = {len(self.values)} of them, of mean {self.mean:g}: must have a finite mean > 0"
+            )
+
+    @property
+    def mean(self) -> float:
+        """Mean of the values, in their own unit."""
+        with np.errstate(over="ignore"):
+            return float(np.mean(self.values))
+
+    @property
+    def rate(self) -> float:
+        """1/mean."""
+        return 1 / self.mean
 
     def parameter(self):
         """The values as they were given."""
@@ -47,22 +68,23 @@ class Empirical(Law):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Numbers with commas between, or a file of numbers."""
+        """Numbers with commas between, or a column of a file."""
+        written = f"law = empirical{':' if text else ''}{text}"
         if not text:
-            raise ValueError(f"law = empirical: must be {cls.usage}")
+            raise ValueError(f"{written}: must be {cls.usage}")
         try:
-            return cls(_split(text))
-        except _NoNumbers:
-            pass
+            return cls([float(part) for part in text.replace(",", " ").split()])
+        except ValueError as error:
+            if str(error).startswith("empirical"):
+                raise
         try:
-            lines = Path(text).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "no text"
-            raise ValueError(f"law = empirical:{text}: must be {cls.usage} ({reason})") from None
-        try:
-            return cls(_split(" ".join(line.split("#")[0] for line in lines)), text)
-        except _NoNumbers as error:
-            raise ValueError(f"law = empirical:{text}: must be a file of numbers, and has {error}") from None
+            column = read_column(written, text)
+        except OSError as error:
+            raise ValueError(f"{written}: must be {cls.usage} ({error.strerror})") from None
+        wrong = _not_allowed(column.values)
+        if wrong.size:
+            raise column.refused(wrong[0], "must be >= 0")
+        return cls(column.values, text)
 
     def _text(self, parameter):
         return self.source or ",".join(map(shortest, parameter))
@@ -74,15 +96,7 @@ class Empirical(Law):
         return values.at[index].get(mode="promise_in_bounds")
 
 
-class _NoNumbers(ValueError):
-    pass
-
-
-def _split(text: str) -> list[float]:
-    found = []
-    for part in text.replace(",", " ").split():
-        try:
-            found.append(float(part))
-        except ValueError:
-            raise _NoNumbers(part) from None
-    return found
+def _not_allowed(values) -> np.ndarray:
+    """Places of the values that are none of a time."""
+    values = np.asarray(values)
+    return np.flatnonzero(~((values >= 0) & (values < np.inf)))

@@ -11,11 +11,11 @@ from jaxq.engine.fields import rules
 
 def shortest(x: float) -> str:
     """The shortest of two texts that stands for exactly this number: ``4`` rather than ``4.0``."""
-    return f"{x:g}" if float(f"{x:g}") == x else repr(float(x))
+    return f"{x:g}" if float(f"{x:g}") == x else repr(float(x)).removesuffix(".0")
 
 
 class Law(eqx.Module):
-    """A positive law of unit mean, sampled with a fixed number of words a variate."""
+    """A law of unit mean on [0, inf), sampled with a fixed number of words a variate."""
 
     name: ClassVar[str]
     usage: ClassVar[str]

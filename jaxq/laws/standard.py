@@ -3,7 +3,8 @@
 A law uses a fixed number of words a variate. Each is written ``name`` or ``name:parameter`` in text: ``exponential``,
 ``deterministic``, ``erlang:3``, ``hyperexponential:4``, ``lognormal:2`` and ``gamma:0.5`` (these three by their squared
 coefficient of variation), ``weibull:0.7`` (shape), ``pareto:2.5`` (index), ``phase-type:0.5,0.5;-1,0.5;0,-2`` (initial
-vector, then the rows of the sub-generator) and ``empirical:0.3,1.2,0.9`` or ``empirical:FILE`` (observed values).
+vector, then the rows of the sub-generator) and ``empirical:0.3,1.2,0.9``, ``empirical:FILE`` or ``empirical:FILE#COLUMN``
+(observed values).
 """
 
 import jax.numpy as jnp
@@ -142,11 +143,13 @@ LAWS: dict[str, type[Law]] = {
         Empirical,
     )
 }
+USAGE = ", ".join(law.usage for law in LAWS.values())
+"""How laws are written in text."""
 
 
 def parse_law(text: str) -> Law:
     """A law from ``name`` or ``name:parameter``. ValueError for an unknown name or a parameter that is not allowed."""
     name, colon, parameter = text.partition(":")
     if name not in LAWS or (colon and not parameter):
-        raise ValueError(f"law = {text}: must be {', '.join(law.usage for law in LAWS.values())}")
+        raise ValueError(f"law = {text}: must be {USAGE}")
     return LAWS[name].parse(parameter)

@@ -20,6 +20,7 @@ LAWS: list[Law] = [
     ("pareto", 5.5),
     ("phase-type", ((0.5, 0.5), ((-1.0, 0.5), (0.0, -2.0)))),
     ("empirical", (0.5, 4.0, 1.0)),
+    ("empirical", (0.0, 3.0, 0.0, 1.0)),
 ]
 
 
@@ -32,9 +33,9 @@ def test_moments_are_consistent(law: Law) -> None:
 
 
 # gamma: prod (1 + i scv); weibull k: Gamma(1 + 4/k) / Gamma(1 + 1/k)^4; pareto a: a ((a-1)/a)^4 / (a-4);
-# phase-type and empirical: bounds.
+# phase-type and empirical: bounds; (0, 3, 0, 1): (3^4 + 1)/4.
 FOURTH_MOMENTS = [24, 1, 24, 1.25 * 1.5 * 1.75, 150, 1.1e5, 1.25**6, 4.0**6]
-FOURTH_MOMENTS += [1.3 * 1.6 * 1.9, 7 * 13 * 19, 2520, 1.873, 1.643, 60, 30]
+FOURTH_MOMENTS += [1.3 * 1.6 * 1.9, 7 * 13 * 19, 2520, 1.873, 1.643, 60, 30, 20.5]
 
 
 @pytest.mark.parametrize(("law", "fourth"), list(zip(LAWS, FOURTH_MOMENTS, strict=True)))
@@ -115,6 +116,18 @@ def test_a_cycle_of_phases_is_a_law_too() -> None:
     assert scv(*law) > 0.5
 
 
+def test_an_atom_at_zero_by_hand() -> None:
+    """1/2 at 0, 1/4 at 1 and at 3, of mean 1: second and third moment (1 + 9)/4 and (1 + 27)/4."""
+    law: Law = ("empirical", (0.0, 3.0, 0.0, 1.0))
+    assert scv(*law) == pytest.approx(1.5, rel=1e-14)
+    assert moment(*law, 2) == pytest.approx(2.5, rel=1e-14) and moment(*law, 3) == pytest.approx(7.0, rel=1e-14)
+    for s in (0.1, 1.0, 5.0):
+        x = math.exp(-s)
+        assert laplace(*law)(s) == pytest.approx(0.5 + (x + x**3) / 4, rel=1e-14)
+        assert laplace_complement(*law)(s) == pytest.approx((2 - x - x**3) / 4, rel=1e-14)
+    assert laplace(*law)(1e3) == 0.5  # the atom
+
+
 @pytest.mark.parametrize("index", [1.1, 1.5, 2.5, 7.0])
 @pytest.mark.parametrize("s", [0.02, 1.0, 20.0])
 def test_pareto_transform_by_adaptive_quadrature(index: float, s: float) -> None:
@@ -141,8 +154,10 @@ def test_errors() -> None:
         scv("weibull", 0)
     with pytest.raises(ValueError, match=r"gamma parameter \(scv\) = -1"):
         scv("gamma", -1)
-    with pytest.raises(ValueError, match=r"empirical parameter = .* positive finite numbers"):
-        scv("empirical", (1.0, 0.0))
+    with pytest.raises(ValueError, match=r"empirical parameter = .* finite numbers, zero or positive"):
+        scv("empirical", (1.0, -1.0))
+    with pytest.raises(ValueError, match=r"empirical parameter = \(0.0, 0.0\) .* not all 0"):
+        scv("empirical", (0.0, 0.0))
     for parameter, words in (
         (None, "initial, generator"),
         (((1.0,), ((-1.0, 0.0),)), "initial, generator"),

@@ -190,10 +190,27 @@ def test_the_content_of_a_file_belongs_to_the_checkpoint(tmp_path):
         data.write_text(values)
         return jaxq.simulate(jaxq.MG1(0.5, 1.0, f"empirical:{data}"), **SHORT, checkpoint=file)
 
-    first = run("1 2 3")
-    assert numbers(run("1\n2\n3 # the same")) == numbers(first)
+    first = run("1\n2\n3\n")
+    assert numbers(run("# the same\n1.0\n2\n3 # of them")) == numbers(first)
     with pytest.raises(ValueError, match="belongs to a run with other code or files"):
-        run("1 2 9")
+        run("1\n2\n9\n")
+
+
+def test_the_column_of_a_file_belongs_to_the_checkpoint(tmp_path):
+    """Its content, through a link too, and not that of the others beside it."""
+    file, data, link = tmp_path / "run.npz", tmp_path / "data.csv", tmp_path / "link.csv"
+    link.symlink_to(data)
+
+    def run(rows, column="service"):
+        data.write_text(f"id,service,gap\n{rows}")
+        return jaxq.simulate(jaxq.MG1(0.5, 1.0, f"empirical:{link}#{column}"), **SHORT, checkpoint=file)
+
+    first = run("1,5,5\n2,0,0\n")
+    assert numbers(run("7,5.0,1\n8,0,9\n")) == numbers(first)
+    with pytest.raises(ValueError, match="belongs to a run with other code or files"):
+        run("1,5,5\n2,1,0\n")
+    with pytest.raises(ValueError, match="belongs to a run with other systems"):
+        run("1,5,5\n2,0,0\n", "gap")
 
 
 # ---- damage

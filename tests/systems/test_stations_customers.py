@@ -31,7 +31,10 @@ def check_exact_metrics(result, share, count):
             assert metric.mean == pytest.approx(metric.oracle, abs=1e-12)
 
 
-@pytest.mark.parametrize("text", ["gamma:3", "weibull:0.6", "phase-type:0.4,0.6;-1,0.8;0,-2", "empirical:0.2,1,3"])
+MG1_LAWS = ["gamma:3", "weibull:0.6", "phase-type:0.4,0.6;-1,0.8;0,-2", "empirical:0.2,1,3", "empirical:0,0,1,3"]
+
+
+@pytest.mark.parametrize("text", MG1_LAWS)
 def test_mg1_depends_on_two_moments(text):
     check_exact_metrics(jaxq.simulate(jaxq.MG1(0.6, 1.0, text), **OPTIONS), 0.05, 4)
 
@@ -40,6 +43,18 @@ def test_mg1_depends_on_two_moments(text):
 def test_gm1_by_the_transform(text):
     """2.2: the second moment of the gaps barely exists, and the law of the wait does not mind."""
     check_exact_metrics(jaxq.simulate(jaxq.GG1(0.6, 1.0, text), **OPTIONS), 0.05, 4)
+
+
+def test_customers_who_come_together():
+    """Gaps of 0 and 2/lambda, each as likely: sigma = (1 + exp(-2 (1 - sigma)/rho))/2, worked out here."""
+    sigma = 0.5
+    for _ in range(500):
+        sigma = (1 + math.exp(-2 * (1 - sigma) / 0.6)) / 2
+    result = jaxq.simulate(jaxq.GG1(0.6, 1.0, "empirical:0,7"), **OPTIONS)
+    check_exact_metrics(result, 0.05, 4)
+    assert result["probability_wait"].oracle == pytest.approx(sigma, rel=1e-12)
+    assert result["waiting_time"].oracle == pytest.approx(sigma / (1 - sigma), rel=1e-12)
+    check_agreement(result["probability_wait"], sigma, 0.01)
 
 
 def test_mmc_by_customer_and_its_quantiles():
@@ -61,8 +76,9 @@ def test_mmc_by_customer_and_its_quantiles():
         (jaxq.GGc(2.1, 1.0, 3, "gamma:0.4"), 0.05),
         (jaxq.GGc(17.0, 1.0, 20, "exponential", "deterministic"), 0.08),
         (jaxq.GGc(0.5, 0.5, 2, "phase-type:0.5,0.5;-1,0.5;0,-2"), 0.05),
+        (jaxq.GGc(2.1, 1.0, 3, "empirical:0,0,1,4"), 0.05),
     ],
-    ids=["gamma/M/3", "M/D/20", "PH/M/2"],
+    ids=["gamma/M/3", "M/D/20", "PH/M/2", "batches/M/3"],
 )
 def test_several_servers(system, share):
     """M/D/20 keeps its work in an array, the others as scalars."""
@@ -86,14 +102,14 @@ def test_a_bound_is_a_bound():
     assert abs(result["utilisation"].z) < 4.5
 
 
-@pytest.mark.parametrize("text", ["lognormal:4", "deterministic"])
+@pytest.mark.parametrize("text", ["lognormal:4", "deterministic", "empirical:0,5,1"])
 def test_infinite_servers_are_insensitive(text):
     result = jaxq.simulate(jaxq.MGinf(3.0, 0.6, text), **OPTIONS)
     check_exact_metrics(result, 0.06, 3)
     assert result["number_in_system"].oracle == result["number_variance"].oracle == 5
 
 
-@pytest.mark.parametrize("text", ["gamma:3", "empirical:0.2,1,3"])
+@pytest.mark.parametrize("text", ["gamma:3", "empirical:0.2,1,3", "empirical:0,0,1,3"])
 def test_loss_is_insensitive(text):
     """Erlang B, load 8 at 10 servers: .121661."""
     result = jaxq.simulate(jaxq.MGcc(4.0, 0.5, 10, text), **OPTIONS)

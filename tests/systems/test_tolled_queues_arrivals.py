@@ -61,8 +61,8 @@ def test_a_modulated_stream_starts_in_and_keeps_its_stationary_phases():
 
 def test_a_trace_is_followed_and_repeated():
     """Unit sizes, room for work 1 before joining: worked out here from every starting place, in float64."""
-    times = np.array([0.25, 0.5, 0.75, 2.0, 2.25, 4.0, 4.5])
-    gaps = np.diff(times, append=times[-1] + times[0])
+    times = 1.7e9 + np.array([0.0, 0.25, 0.5, 0.75, 2.0, 2.0, 4.0, 4.5])  # two come together
+    gaps = np.array([0.25, 0.25, 0.25, 1.25, 0.0, 2.0, 0.5])
     work, joins, laps = 0.0, 0, 40
     for k in range(laps * 7):
         if work + 1 <= 2:
@@ -76,7 +76,7 @@ def test_a_trace_is_followed_and_repeated():
 
 
 def test_replicas_start_at_different_places_of_a_trace():
-    trace = Trace(np.arange(1, 11))
+    trace = Trace(np.arange(11))
     words = np.random.default_rng(2).integers(0, 2**32, (20_000, 1), dtype=np.uint32)
     counts = np.bincount(jax.vmap(trace.init)(tuple(words.T)), minlength=10)
     assert np.all(np.abs(counts - 2000) < 4.5 * np.sqrt(1800))
@@ -84,21 +84,64 @@ def test_replicas_start_at_different_places_of_a_trace():
 
 def test_a_trace_is_read_from_a_file(tmp_path):
     path = tmp_path / "arrivals.txt"
-    path.write_text("# minutes\n0.5 1.25\n2, 7 # the last\n")
+    path.write_text("# minutes\n0.5\n1.25\n2\n\n7 # the last\n")
     trace = parse_arrivals(f"trace:{path}")
     assert isinstance(trace, Trace)
-    assert trace.times == (0.5, 1.25, 2.0, 7.0) and str(trace) == f"trace:{path}" and trace.rate == 4 / 7
+    assert trace.times == (0.5, 1.25, 2.0, 7.0) and str(trace) == f"trace:{path}" and trace.rate == 3 / 6.5
+
+
+def test_a_trace_is_a_column_of_a_table(tmp_path):
+    """Seconds since 1970, of which float32 knows one in 128: gaps keep their digits."""
+    path = tmp_path / "calls.csv"
+    path.write_text("id,time\n1,1700000000\n2,1700000000\n3,1700000001.5\n4,1700000004\n")
+    trace = parse_arrivals(f"trace:{path}#time")
+    assert (
+        isinstance(trace, Trace)
+        and str(trace) == f"trace:{path}#time"
+        and trace == jaxq.Trace(trace.times, trace.source)
+    )
+    assert trace.rate == 3 / 4
+    gaps = [float(trace.next(np.int32(i), ())[0]) / trace.rate for i in range(3)]
+    assert gaps == pytest.approx([0, 1.5, 2.5], rel=1e-6)
+    assert [int(trace.next(np.int32(i), ())[1]) for i in range(3)] == [1, 2, 0]
+
+
+def test_a_column_of_times_that_is_no_trace(tmp_path):
+    path = tmp_path / "calls.csv"
+    path.write_text("id;time;when\n1;5.5;2024-01-01 08:00\n2;5.25;2024-01-01 08:01\n")
+    for column, words in {
+        "time": "line 3 has 5.25: must be >= 5.5, the time before",
+        "when": "line 2 has 2024-01-01 08:00: must be a finite number such as 1.5 (dates,",
+    }.items():
+        with pytest.raises(ValueError) as error:
+            parse_arrivals(f"trace:{path}#{column}")
+        assert f"arrivals = trace:{path}#{column}: {words}" in str(error.value)
+    with pytest.raises(ValueError, match="the file has the columns id, time, when: must be FILE#COLUMN"):
+        parse_arrivals(f"trace:{path}")
+
+
+def test_only_the_gaps_of_a_trace_count():
+    laps = [
+        jaxq.simulate(
+            TolledQueues(**ALL, arrivals=Trace(start + np.array([0, 1, 1, 7, 8.5]))),
+            replicas=32,
+            events=2000,
+            warmup=200,
+        )
+        for start in (0.0, 28800.0, -5.0)
+    ]
+    assert laps[0]["waiting_time"].mean == laps[1]["waiting_time"].mean == laps[2]["waiting_time"].mean > 0
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("trace:1,3,2", "trace with 2 after 3: times must be > 0 and increasing"),
-        ("trace:1,1", "trace with 1 after 1: times must be"),
-        ("trace:0,1", "trace with 0 first: times must be"),
-        ("trace:1,nan", "times must be > 0 and increasing"),
-        ("trace:no-such-file", "must be trace:FILE or trace:NUMBER,NUMBER"),
-        ("trace:", "must be trace:FILE or|must have 1 to"),
+        ("trace:1,3,2", "trace with 2 after 3: times must not decrease"),
+        ("trace:1,1", "trace from 1 to 1: must last a time > 0"),
+        ("trace:7", "trace of 1 times: must have 2 to"),
+        ("trace:1,nan", "trace with nan: times must be finite numbers"),
+        ("trace:no-such-file", r"must be trace:FILE\[#COLUMN\] or trace:NUMBER,NUMBER \(No such file"),
+        ("trace:", r"must be trace:FILE\[#COLUMN\] or"),
         ("bursts", "arrivals = bursts: must be poisson, modulated"),
         ("erlang:0", "phases"),
         ("modulated:1;-1", "must have 2 to 8 phases"),
@@ -113,3 +156,21 @@ def test_a_trace_is_read_from_a_file(tmp_path):
 def test_what_is_not_allowed_is_named(text, message):
     with pytest.raises(ValueError, match=message):
         TolledQueues(arrivals=text)
+
+
+@pytest.mark.parametrize("information", ["workload", "workload-only"])
+def test_a_customer_of_size_zero_joins_and_pays(information):
+    """Half of the sizes are 0, nobody balks: M/G/1, with a mean wait lambda E S^2 / (2 (1 - rho)) = .8 x 2 / .4 = 4."""
+    system = TolledQueues(**ALL, size_law="empirical:0,2", information=information)
+    result = jaxq.simulate(system, replicas=256, events=30_000, warmup=4000)
+    assert result["join_1"].mean == 1.0 and result["throughput"].mean == pytest.approx(0.8, rel=1e-6)
+    assert result["revenue"].mean == pytest.approx(0.8, rel=1e-6)
+    check_agreement(result["waiting_time"], 4.0, 0.02)
+
+
+def test_equal_times_of_a_trace_are_seen_one_after_the_other():
+    """Pairs every 4, unit sizes, room for work 1.5: of each pair the second finds work 1 and balks."""
+    system = TolledQueues(0.5, 2.5, 1.0, 1.0, 1.0, arrivals="trace:10,10,14,14,18")
+    assert system.arrivals.rate == 0.5
+    result = jaxq.simulate(system, replicas=32, events=4000, warmup=400)
+    assert result["join_1"].mean == pytest.approx(0.5, abs=1e-3)

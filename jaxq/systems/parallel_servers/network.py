@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxq.engine.host_numbers import host_column, host_numbers, shown
+
 NAME = re.compile(r"\w+")
 
 
@@ -173,19 +175,12 @@ def _names(field: str, given: Sequence[str], count: int) -> tuple[str, ...]:
     return names
 
 
-def _numbers(field: str, given) -> np.ndarray:
-    try:
-        return np.asarray(given, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{field} = {given}: must be numbers") from None
-
-
 def _vector(field, given, size, meaning, *, positive=False, signed=False, default=None) -> np.ndarray:
     """A checked vector; ``size`` None: any size from 1."""
     if given is None and default is not None:
         return np.full(size, default)
-    array = _numbers(field, given)
-    if array.ndim != 1 or array.size == 0:
+    array = host_column(field, given, "a list of numbers")
+    if array.size == 0:
         raise ValueError(f"{field} = {given}: must be a list of numbers")
     if size is not None and array.size != size:
         raise ValueError(f"{field} = {array.tolist()}: must be {size} numbers, {meaning}")
@@ -199,13 +194,14 @@ def _vector(field, given, size, meaning, *, positive=False, signed=False, defaul
 def _matrix(field, given, classes, pools, signed=False) -> np.ndarray:
     if given is None and signed:
         return np.zeros((len(classes), len(pools)))
+    given = host_numbers(given)
     if not isinstance(given, (list, tuple, np.ndarray)) or len(given) != len(classes):
-        count = len(given) if isinstance(given, (list, tuple, np.ndarray)) else given
+        count = len(given) if isinstance(given, (list, tuple, np.ndarray)) else shown(given)
         raise ValueError(f"{field}: must be {len(classes)} rows, one a class ({', '.join(classes)}), not {count}")
     rows = []
     for i, row in enumerate(given):
         label = f"{field} row {i + 1} (class {classes[i]})"
-        numbers = _numbers(label, row)
+        numbers = host_column(label, row, f"{len(pools)} numbers, one a pool ({', '.join(pools)})")
         if numbers.shape != (len(pools),):
             raise ValueError(f"{label} = {row}: must be {len(pools)} numbers, one a pool ({', '.join(pools)})")
         for j, x in enumerate(numbers):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxq.engine.fields import compound, nonnegative, positive, whole
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.laws.law import Law
-from jaxq.laws.standard import Exponential, parse_law
+from jaxq.laws.standard import USAGE, Exponential, parse_law
 from jaxq.systems.stations import workloads
 from jaxq.systems.stations.customers import Lindley, Queue
 from jaxq.systems.stations.occupancy import Occupancy
@@ -23,7 +23,11 @@ MOST_PLACES = 4096
 
 
 def _law(times: str, rate: str) -> Any:
-    return compound(f"{times} law, scaled to mean 1/{rate}", parse_law, Law, default=Exponential())
+    return compound(f"{times} law, scaled to mean 1/{rate}", parse_law, Law, default=Exponential(), usage=USAGE)
+
+
+def _rate(doc: str, default: float, law: str) -> Any:
+    return positive(f"{doc}, 1/time", default=default, observed=f"{law}.rate")
 
 
 class MMc(JumpProcess):
@@ -116,7 +120,7 @@ class MG1(Lindley):
     """M/G/1: Poisson arrivals, one server, service times from a law with mean 1/service_rate."""
 
     arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
-    service_rate: float = positive("service rate, 1/time", default=1.0)
+    service_rate: float = _rate("service rate", 1.0, "service_law")
     service_law: Law = _law("service", "service_rate")
 
     name = "mg1"
@@ -130,8 +134,8 @@ class MG1(Lindley):
 class GG1(Lindley):
     """GI/G/1: renewal arrivals from a law with mean 1/arrival_rate, service times from a law with mean 1/service_rate."""
 
-    arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
-    service_rate: float = positive("service rate, 1/time", default=1.0)
+    arrival_rate: float = _rate("arrival rate", 0.8, "arrival_law")
+    service_rate: float = _rate("service rate", 1.0, "service_law")
     arrival_law: Law = _law("interarrival", "arrival_rate")
     service_law: Law = _law("service", "service_rate")
 
@@ -155,8 +159,8 @@ class GGc(Queue):
     Metrics: those of `Queue` and utilisation, the mean share of busy servers.
     """
 
-    arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
-    service_rate: float = positive("service rate of one server, 1/time", default=1.0)
+    arrival_rate: float = _rate("arrival rate", 0.8, "arrival_law")
+    service_rate: float = _rate("service rate of one server", 1.0, "service_law")
     servers: int = whole("servers", default=1, static=True, high=MOST_SERVERS)
     arrival_law: Law = _law("interarrival", "arrival_rate")
     service_law: Law = _law("service", "service_rate")
@@ -198,7 +202,7 @@ class MGcc(Occupancy):
     """
 
     arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
-    service_rate: float = positive("service rate of one server, 1/time", default=1.0)
+    service_rate: float = _rate("service rate of one server", 1.0, "service_law")
     servers: int = whole("servers", default=1, static=True, high=MOST_SERVERS)
     service_law: Law = _law("service", "service_rate")
 
@@ -232,7 +236,7 @@ class MGinf(Occupancy):
     """
 
     arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
-    service_rate: float = positive("service rate, 1/time", default=1.0)
+    service_rate: float = _rate("service rate", 1.0, "service_law")
     service_law: Law = _law("service", "service_rate")
     most_customers: int | None = whole(
         "customers held at once; none: from the load", default=None, optional=True, static=True, high=MOST_PLACES

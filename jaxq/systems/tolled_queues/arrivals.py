@@ -1,7 +1,6 @@
 """Arrival streams of mean rate 1; the system scales time."""
 
 from abc import abstractmethod
-from pathlib import Path
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -9,11 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.engine.host_numbers import host_column
+from jaxq.laws.column import read_column
 from jaxq.laws.law import Law, shortest
-from jaxq.laws.standard import LAWS, Exponential, parse_law
+from jaxq.laws.standard import LAWS, USAGE, Exponential, parse_law
 
 MOST_PHASES = 8
-MOST_TIMES = 2**20
+MOST_TIMES = 2**24
+"""They are part of the compiled program, four bytes each."""
 _SLACK = 1e-9
 
 
@@ -23,6 +25,10 @@ def _numbers(value: Any) -> Any:
         return tuple(_numbers(x) if np.ndim(x) else float(x) for x in value)
     except (TypeError, ValueError):
         raise ValueError(f"arrivals = {value}: must be numbers") from None
+
+
+def _times(value: Any) -> tuple[float, ...]:
+    return tuple(host_column("trace times", value, "numbers (seconds since some time, say, not dates)").tolist())
 
 
 class Arrivals(eqx.Module):
@@ -61,6 +67,11 @@ class Renewal(Arrivals):
 
     def next(self, state, words):
         return self.law.sample(words), ()
+
+    @property
+    def rate(self) -> float | None:
+        """1/mean of the gaps as they were observed, if they were."""
+        return getattr(self.law, "rate", None)
 
     def __str__(self) -> str:
         return "poisson" if isinstance(self.law, Exponential) else str(self.law)
@@ -136,62 +147,84 @@ class Modulated(Arrivals):
 
 
 class Trace(Arrivals):
-    """Given times of arrival, repeated without end: the first follows the last one as it follows time 0.
+    """Given times of arrival: their gaps in order, repeated without end.
 
-    A replica starts at a place of its own, each customer of the trace being as likely. The times are increasing and
-    > 0; they fix the program. In text they are numbers with commas between or the name of a file of numbers (white
-    space or commas between, ``#`` starts a comment).
+    The first time is where the trace begins, so that n times have n - 1 gaps, and the last customer of a round stands for
+    the first of the next one; only differences count, which are taken in float64 (seconds since 1970 are fine, and where
+    the time up to the first customer matters, put the origin first). Times must not decrease; equal ones are customers
+    who come together. A replica starts at a place of its own, each gap being as likely.
+
+    The times fix the program. In text they are numbers with commas between or a column of a file
+    (`jaxq.laws.column`): ``trace:FILE`` or ``trace:FILE#COLUMN``.
+
+    Raises:
+        ValueError: the times are no column of 2 to 2**24 finite numbers, decrease, or are all equal.
+
+    Example:
+        >>> arrivals = jaxq.Trace([28800.0, 28830.0, 28830.0, 29100.0])
+        >>> jaxq.TolledQueues(arrival_rates=arrivals.rate, service_rates=0.02, arrivals=arrivals)
     """
 
-    times: tuple[float, ...] = eqx.field(static=True, converter=_numbers)
+    times: tuple[float, ...] = eqx.field(static=True, converter=_times)
     source: str | None = eqx.field(static=True, default=None)
     words, init_words = 0, 1
-    usage = "trace:FILE or trace:NUMBER,NUMBER"
+    usage = "trace:FILE[#COLUMN] or trace:NUMBER,NUMBER"
 
     def __check_init__(self):
-        if not 1 <= len(self.times) <= MOST_TIMES:
-            raise ValueError(f"arrivals = trace of {len(self.times)} times: must have 1 to {MOST_TIMES}")
-        gaps = np.diff(self.times, prepend=0.0)
-        wrong = np.flatnonzero(~(np.isfinite(gaps) & (gaps > 0)))
+        times = np.array(self.times)
+        if not 2 <= times.size <= MOST_TIMES:
+            raise ValueError(f"arrivals = trace of {times.size} times: must have 2 to {MOST_TIMES}")
+        wrong = np.flatnonzero(~np.isfinite(times))
         if wrong.size:
-            i = int(wrong[0])
-            before = f"after {self.times[i - 1]:g}" if i else "first"
-            raise ValueError(f"arrivals = trace with {self.times[i]:g} {before}: times must be > 0 and increasing")
+            raise ValueError(f"arrivals = trace with {times[wrong[0]]:g}: times must be finite numbers")
+        back = _decreases(times)
+        if back.size:
+            before, here = map(shortest, self.times[back[0] - 1 : back[0] + 1])
+            raise ValueError(f"arrivals = trace with {here} after {before}: times must not decrease")
+        first, last = self.times[0], self.times[-1]
+        if not 0 < last - first < np.inf:
+            raise ValueError(f"arrivals = trace from {shortest(first)} to {shortest(last)}: must last a time > 0")
 
     def __str__(self) -> str:
         return "trace:" + (self.source or ",".join(map(shortest, self.times)))
 
     @property
     def rate(self) -> float:
-        """Customers per unit of the trace's own time: give arrival rates of this sum to keep its times."""
-        return len(self.times) / self.times[-1]
+        """Customers per unit of the trace's own time, a gap each: give arrival rates of this sum to keep its times."""
+        return (len(self.times) - 1) / (self.times[-1] - self.times[0])
 
     def init(self, words):
-        count = len(self.times)
-        return jnp.minimum(random.scaled(words[0], jnp.float32(count)).astype(jnp.int32), count - 1)
+        return random.below(words[0], len(self.times) - 1)[0]
 
     def next(self, state, words):
-        gaps = np.diff(self.times, append=self.times[-1] + self.times[0]) * self.rate
+        gaps = np.diff(self.times) * self.rate
         following = jnp.where(state == len(gaps) - 1, 0, state + 1)
         return jnp.asarray(gaps, jnp.float32).at[state].get(mode="promise_in_bounds"), following
 
 
-def _trace(text: str) -> Trace:
-    def split(text: str) -> list[float]:
-        return [float(part) for part in text.replace(",", " ").split()]
+def _decreases(times) -> np.ndarray:
+    """Places of the times that are less than the one before."""
+    return np.flatnonzero(np.diff(times) < 0) + 1
 
+
+def _trace(text: str) -> Trace:
+    written = f"arrivals = trace:{text}"
+    if not text:
+        raise ValueError(f"{written}: must be {Trace.usage}")
     try:
-        return Trace(split(text))
+        return Trace([float(part) for part in text.replace(",", " ").split()])
     except ValueError as error:
         if str(error).startswith("arrivals"):
             raise
     try:
-        lines = Path(text).read_text(encoding="utf-8").splitlines()
-        times = split(" ".join(line.split("#")[0] for line in lines))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ValueError(f"arrivals = trace:{text}: must be {Trace.usage} ({reason})") from None
-    return Trace(times, text)
+        column = read_column(written, text)
+    except OSError as error:
+        raise ValueError(f"{written}: must be {Trace.usage} ({error.strerror})") from None
+    back = _decreases(column.values)
+    if back.size:
+        before = shortest(column.values[back[0] - 1].item())
+        raise column.refused(back[0], f"must be >= {before}, the time before")
+    return Trace(column.values, text)
 
 
 def parse_arrivals(text: str) -> Arrivals:
@@ -206,6 +239,5 @@ def parse_arrivals(text: str) -> Arrivals:
     if kind == "trace":
         return _trace(rest)
     if text != "poisson" and kind not in LAWS:
-        laws = ", ".join(law.usage for law in LAWS.values())
-        raise ValueError(f"arrivals = {text}: must be poisson, {Modulated.usage}, {Trace.usage}, or gaps by {laws}")
+        raise ValueError(f"arrivals = {text}: must be poisson, {Modulated.usage}, {Trace.usage}, or gaps by {USAGE}")
     return Renewal(Exponential() if text == "poisson" else parse_law(text))

@@ -13,7 +13,7 @@ from jaxq import random
 from jaxq.engine.fields import choice, compound, nonnegative, positive
 from jaxq.engine.system import System
 from jaxq.laws.law import Law
-from jaxq.laws.standard import Deterministic, Exponential, parse_law
+from jaxq.laws.standard import USAGE, Deterministic, Exponential, parse_law
 from jaxq.systems.tolled_queues.arrivals import Arrivals, Renewal, parse_arrivals
 from jaxq.systems.tolled_queues.lengths import Lengths
 from jaxq.systems.tolled_queues.rooms import most_customers, rooms
@@ -46,16 +46,23 @@ class TolledQueues(System):
     utilisation_<j>, number_in_system and, but for exponential sizes with lengths visible, workload.
     """
 
-    arrival_rates: Any = positive("arrival rate of each class, 1/time", default=0.9, listed=True)
+    arrival_rates: Any = positive(
+        "arrival rate of each class, 1/time", default=0.9, listed=True, observed="arrivals.rate"
+    )
     rewards: Any = nonnegative("reward of each class", default=10.0, listed=True)
     waiting_costs: Any = positive("waiting cost of each class, 1/time", default=1.0, listed=True)
     service_rates: Any = positive("service rate of each server, work/time", default=1.0, listed=True)
     tolls: Any = nonnegative("toll of each server", default=4.0, listed=True)
     capacity: float | None = positive("what the service rates must sum to; none: anything", default=None, optional=True)
-    size_law: Law = compound("law of the sizes over their mean", parse_law, Law, default=Deterministic())
-    mean_sizes: Any = positive("mean size of each class, work; none: 1", default=None, optional=True, listed=True)
+    size_law: Law = compound("law of the sizes over their mean", parse_law, Law, default=Deterministic(), usage=USAGE)
+    mean_sizes: Any = positive(
+        "mean size of each class, work; none: 1", default=None, optional=True, listed=True, observed="size_law.mean"
+    )
     arrivals: Arrivals = compound(
-        "poisson, a law of the gaps, modulated:RATES;ROW;ROW or trace:FILE", parse_arrivals, Arrivals, default=Renewal()
+        "poisson, a law of the gaps, modulated:RATES;ROW;ROW or trace:FILE[#COLUMN], scaled to the arrival rates",
+        parse_arrivals,
+        Arrivals,
+        default=Renewal(),
     )
     information: str = choice("what customers know", ("workload", "workload-only", "lengths"), default="workload")
     ties: str = choice("which of equally good servers is joined", ("first", "random"), default="first")

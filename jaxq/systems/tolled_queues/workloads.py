@@ -10,6 +10,9 @@ from jaxq.laws.law import Law
 from jaxq.systems.tolled_queues.arrivals import Arrivals
 from jaxq.systems.tolled_queues.choice import cheapest, drawn, first
 
+NO_TIME = 1e-30
+"""Work that a customer of size 0 adds, so that one who joins is told from one who does not."""
+
 
 class Workloads(System):
     """The compiled half of `TolledQueues`; see there.
@@ -97,7 +100,7 @@ class Workloads(System):
         for j, w in enumerate(seen):
             room = self._of_class(kind, self.rooms[:, j])
             joins = joined[j] & (w < room if self.strict else w <= room)
-            added.append(jnp.where(joins & self.arrivals.customer(stream), size, 0.0))
+            added.append(jnp.where(joins & self.arrivals.customer(stream), jnp.maximum(size, NO_TIME), 0.0))
         return (tuple(added), kind, gap, following), gap
 
     def apply(self, state, event):
