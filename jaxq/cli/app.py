@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from jaxq.cli.catalogue import list_systems
+from jaxq.cli.command import Command
 from jaxq.cli.console import Stdout, print_line
 from jaxq.cli.errors import NOTHING, BadInput
 from jaxq.cli.group import HELP, SystemGroup
@@ -70,11 +71,11 @@ def build() -> typer.Typer:
         app.add_typer(
             group, name=name, help=verb.help, short_help=verb.short, subcommand_metavar="SYSTEM|FILE.toml [OPTIONS]"
         )
-    app.command("reproduce", context_settings=HELP)(reproduce)
-    app.command("staffing", context_settings=HELP)(staffing)
-    app.command("list", context_settings=HELP)(list_systems)
-    app.command("info", context_settings=HELP)(info)
-    app.command("validate", context_settings=HELP)(validate)
+    app.command("reproduce", cls=Command, context_settings=HELP)(reproduce)
+    app.command("staffing", cls=Command, context_settings=HELP)(staffing)
+    app.command("list", cls=Command, context_settings=HELP)(list_systems)
+    app.command("info", cls=Command, context_settings=HELP)(info)
+    app.command("validate", cls=Command, context_settings=HELP)(validate)
     return app
 
 

@@ -23,6 +23,7 @@ from jaxq.engine.real_clock import AREA, sampler
 from jaxq.engine.result import SCHEMA, aligned, describe, in_words
 from jaxq.engine.simulate import versions
 from jaxq.engine.system import System
+from jaxq.engine.unknown import known_keywords
 from jaxq.stats.intervals import t_quantile
 
 LATEST = 1e29
@@ -120,6 +121,7 @@ class Paths:
         return "\n".join([f"{self.system}  {fields}", *aligned(rows), *[f"FLAG {f}: {FLAGS[f]}" for f in self.flags]])
 
 
+@known_keywords()
 def paths(
     system: System,
     times: Sequence[float] | np.ndarray,
