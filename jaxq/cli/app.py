@@ -23,6 +23,7 @@ from jaxq.cli.staffing import staffing
 from jaxq.cli.validation import validate
 from jaxq.cli.verbs import VERBS
 from jaxq.engine import interrupt
+from jaxq.engine.memory import TooLarge
 from jaxq.engine.unknown import suggestion
 
 OK, INTERRUPTED = 0, 130
@@ -96,6 +97,9 @@ def call(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print_line("error", NOTHING)
         return INTERRUPTED
+    except TooLarge as error:
+        print_line("error", str(error))
+        return BadInput.code
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise

@@ -15,7 +15,10 @@ class Command(TyperCommand):
         """BadInput, with all the values, for an option that is given again."""
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for parameter, count in Counter(order).items():
-            if count > 1 and parameter.param_type_name == "option" and not (parameter.multiple or parameter.is_flag):
+            once = parameter.param_type_name == "option" and not (
+                parameter.multiple or getattr(parameter, "is_flag", False)
+            )
+            if once and count > 1:
                 values = ", ".join(given_values(args, parameter.opts))
                 raise BadInput(f"{parameter.opts[0]}: is given {count} times ({values}); must be given once")
         return super().parse_args(ctx, args)

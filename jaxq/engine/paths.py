@@ -15,7 +15,9 @@ from jaxq.engine.devices import choose_devices
 from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.layout import choose_tile
+from jaxq.engine.memory import check_paths
 from jaxq.engine.options import Options
+from jaxq.engine.outline import followed
 from jaxq.engine.program import compute_leaf
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import prepared
@@ -154,10 +156,10 @@ def paths(
             `JumpProcess`, how often transition k happened (``count_K``).
 
     Returns:
-        A `Paths`. Memory: some 8 bytes a replica, time and observable, on the host.
+        A `Paths`. Memory: some 54 bytes a replica and time, and 20 of each observable, on the host.
 
     Raises:
-        ValueError: an argument is not allowed, or the system observes nothing.
+        ValueError: an argument is not allowed, the system observes nothing, or what is seen does not fit into memory.
         TypeError: ``system`` is no system. Both also as `check`.
 
     Source: Asmussen and Glynn (2007), Stochastic Simulation, Section III.1 for the intervals; Knuth (1997), The Art of
@@ -179,6 +181,7 @@ def paths(
     check(system)
     process = prepared(system)
     step_time = process.step_time()
+    check_paths(len(grid), replicas, followed(process, bool(totals)))
     leaves, structure = jax.tree.flatten(process)
     leaves = [compute_leaf(leaf) for leaf in leaves]
     chain = isinstance(process, JumpProcess) and not process.drifts

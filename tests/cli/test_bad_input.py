@@ -48,6 +48,21 @@ BAD = {
     "quantile of two": ([*MMC, "--quantiles", "queue:2"], ["quantiles = queue:2", "< 1"]),
     "too many devices": ([*MMC, "--devices", "99"], ["devices = 99", "between 1 and"]),
     "few replicas": ([*MMC, "--replicas", "5"], ["replicas = 5", "30"]),
+    "replicas that do not fit": ([*MMC, "--replicas", "1e9"], ["replicas = 1000000000: ", "GB of memory, and there"]),
+    "points that do not fit": (
+        ["sweep", "mmc", "--arrival-rate", ".1:.9:1e12"],
+        ["arrival_rate = .1:.9:1e12: ", "GB of"],
+    ),
+    "their product": (
+        ["sweep", "mmc", "--arrival-rate", ".1:.9:1000", "--service-rate", "1:2:1000", "--replicas", "1e6"],
+        ["arrival_rate, service_rate = 1000000 points: ", "GB of memory"],
+    ),
+    "points that nobody waits for": (["sweep", "mmc", "--arrival-rate", ".1:.9:1e7"], ["at most 1000000 values, not"]),
+    "times that do not fit": (["paths", *MMC[1:], "--times", "0:10:1e12"], ["times = 0:10:1e12: ", "GB of memory"]),
+    "times of replicas that do not fit": (
+        ["paths", *MMC[1:], "--times", "0,1", "--replicas", "1e10"],
+        ["times = 2 times: 10000000000 replicas seen at each", "GB of memory"],
+    ),
     "out without ending": ([*MMC, "--out", "x"], ["out = x", ".json"]),
     "out in no folder": ([*MMC, "--out", "no/such/x.json"], ["out = no/such/x.json", "folder"]),
     "plot of another ending": ([*MMC, "--plot", "x.gif"], ["plot = x.gif", ".png"]),
