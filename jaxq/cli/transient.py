@@ -53,13 +53,13 @@ def grid(given, replicas: int = 1) -> list[float]:
     """The times of ``start:stop:count``, ``a,b,c`` or a list. ValueError unless they increase from 0 on."""
     if given is None:
         raise BadInput("times: jaxq paths needs --times start:stop:count or a,b,c")
-    try:
-        if isinstance(given, str) and ":" in given:
-            times = points("times", Rule("times"), given, (SEEN_BYTES + PATH_BYTES) * replicas)
-        else:
+    if isinstance(given, str) and ":" in given:
+        times = points("times", Rule("times"), given, (SEEN_BYTES + PATH_BYTES) * replicas)
+    else:
+        try:
             times = [float(x) for x in (given.split(",") if isinstance(given, str) else given)]
-    except TypeError:
-        times = []
+        except (TypeError, ValueError):
+            times = []
     if not times or not all(0 <= t < np.inf for t in times) or any(np.diff(times) <= 0):
         raise ValueError(f"times = {given}: must be increasing numbers >= 0")
     return times

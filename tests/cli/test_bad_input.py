@@ -72,6 +72,7 @@ BAD = {
     "list of nothing": (["list", "mcm"], ["mcm", "mmc"]),
     "validate nothing": (["validate", "mcm"], ["mcm", "mmc"]),
     "paths without times": (["paths", *MMC[1:]], ["--times"]),
+    "times that are none": (["paths", *MMC[1:], "--times", ","], ["times = ,: must be increasing numbers"]),
     "times backwards": (["paths", *MMC[1:], "--times", "3,2"], ["times = 3,2", "increasing"]),
     "more paths than replicas": (
         ["paths", *MMC[1:], "--times", "1,2", "--replicas", "5", "--keep-paths", "9"],
