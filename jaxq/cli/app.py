@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from jaxq.cli.catalogue import list_systems
+from jaxq.cli.command import Command
 from jaxq.cli.console import Stdout, print_line
 from jaxq.cli.errors import NOTHING, BadInput
 from jaxq.cli.group import HELP, SystemGroup
@@ -22,6 +23,7 @@ from jaxq.cli.staffing import staffing
 from jaxq.cli.validation import validate
 from jaxq.cli.verbs import VERBS
 from jaxq.engine import interrupt
+from jaxq.engine.memory import TooLarge
 from jaxq.engine.unknown import suggestion
 
 OK, INTERRUPTED = 0, 130
@@ -70,11 +72,11 @@ def build() -> typer.Typer:
         app.add_typer(
             group, name=name, help=verb.help, short_help=verb.short, subcommand_metavar="SYSTEM|FILE.toml [OPTIONS]"
         )
-    app.command("reproduce", context_settings=HELP)(reproduce)
-    app.command("staffing", context_settings=HELP)(staffing)
-    app.command("list", context_settings=HELP)(list_systems)
-    app.command("info", context_settings=HELP)(info)
-    app.command("validate", context_settings=HELP)(validate)
+    app.command("reproduce", cls=Command, context_settings=HELP)(reproduce)
+    app.command("staffing", cls=Command, context_settings=HELP)(staffing)
+    app.command("list", cls=Command, context_settings=HELP)(list_systems)
+    app.command("info", cls=Command, context_settings=HELP)(info)
+    app.command("validate", cls=Command, context_settings=HELP)(validate)
     return app
 
 
@@ -95,6 +97,9 @@ def call(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print_line("error", NOTHING)
         return INTERRUPTED
+    except TooLarge as error:
+        print_line("error", str(error))
+        return BadInput.code
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise

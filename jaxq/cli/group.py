@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from jaxq.cli.command import Command
 from jaxq.cli.errors import BadInput
 from jaxq.cli.experiment_file import Experiment, read
 from jaxq.cli.options import option, shared_parameters
@@ -21,7 +22,7 @@ from jaxq.systems import SYSTEMS
 HELP = {"max_content_width": 110}
 
 
-class SystemCommand(TyperCommand):
+class SystemCommand(Command):
     """A command whose help lists the fields of the system apart from the options of the run."""
 
     field_names: frozenset[str] = frozenset()

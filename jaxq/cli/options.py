@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from jaxq.engine.files import check_path
-from jaxq.engine.options import Options
+from jaxq.engine.options import OPTIONS, Options
 
 RESULT_ENDINGS = (".json", ".csv", ".npz")
 PLOT_ENDINGS = (".png", ".svg", ".pdf")
@@ -65,7 +65,7 @@ SHARED = {
 TEXT = ("warmup", "checkpoint")
 """Options whose value need not be a number."""
 OUTPUT = ("out", "json", "plot", "quiet")
-SIMULATION = (*(field.name for field in dataclasses.fields(Options)), *OUTPUT)
+SIMULATION = (*OPTIONS, *OUTPUT)
 """What `run`, `sweep` and `compare` take."""
 PATHS = ("times", "replicas", "seed", "level", "devices", "keep_paths", "max_events", "totals", "out", "json", "plot")
 EXACT = ("max_states", "json")
@@ -107,7 +107,7 @@ def number(value) -> Any:
 def build_options(given: Mapping[str, Any]) -> Options:
     """`Options` from the shared options given as text or as values of an experiment file. Raises ValueError."""
     chosen = {}
-    for name in (field.name for field in dataclasses.fields(Options)):
+    for name in OPTIONS:
         if name not in given:
             continue
         value = given[name]

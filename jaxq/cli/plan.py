@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +13,12 @@ import jaxq
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.meter import make_meter
-from jaxq.cli.options import Output, build_options
+from jaxq.cli.options import Output, build_options, number
 from jaxq.cli.report import report
 from jaxq.cli.values import allowed, compared, observed, one, swept
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
+from jaxq.engine.memory import check_points
 from jaxq.engine.options import Options
 from jaxq.engine.progress import Meter
 from jaxq.engine.range import check_range
@@ -105,6 +107,10 @@ def build_systems(verb: str, system: type[System], chosen: Mapping[str, Any]) ->
         else:
             grid[name] = several
     check_varies(verb, system, grid)
+    replicas = chosen.get("replicas")
+    check_points(
+        ", ".join(grid) or "points", math.prod(map(len, grid.values())), number(replicas) if replicas else None
+    )
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     if verb == "sweep":
         return feasible(lambda point: system(**observed(system, {**fixed, **point})), points)[0], grid

@@ -18,7 +18,7 @@ LEAST_SAMPLES = 30
 def interval(metric: Metric) -> tuple[str, str]:
     """Mean and half-width as text, the half-width to two digits and the mean to the same place."""
     if metric.mean is None:
-        return WITHHELD_TEXT, ""
+        return (WITHHELD_TEXT if metric.upper is None else "not seen"), ""
     if metric.upper is not None:
         return f"{metric.mean:g}", f"< {metric.upper:.2g}"
     return pair(metric.mean, metric.half_width)

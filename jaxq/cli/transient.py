@@ -14,6 +14,7 @@ from jaxq.cli.report import present
 from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text
 from jaxq.cli.values import points
 from jaxq.engine.fields import Rule
+from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
 from jaxq.engine.options import Options
 from jaxq.engine.system import System
 from jaxq.plotting.figure import draw
@@ -32,10 +33,10 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
     chosen, sources = merge(verb, given, experiment)
     with interruptible(), input_errors(sources):
         output = Output.of(chosen)
-        times = checked_times(grid(chosen.get("times")))
         numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
         # the checks that paths() makes, before anything is compiled
         Options(events=1, **{name: value for name, value in numbers.items() if name != "keep_paths"})
+        times = checked_times(grid(chosen.get("times"), numbers.get("replicas", 1024)))
         if "keep_paths" in numbers:
             kept = Rule("paths kept, of the replicas", low=0, high=numbers.get("replicas", 1024), whole=True)
             kept.check("keep_paths", numbers["keep_paths"])
@@ -48,17 +49,17 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
         return present(found, output, lambda path: draw(found, path), lambda: print_paths(found))
 
 
-def grid(given) -> list[float]:
+def grid(given, replicas: int = 1) -> list[float]:
     """The times of ``start:stop:count``, ``a,b,c`` or a list. ValueError unless they increase from 0 on."""
     if given is None:
         raise BadInput("times: jaxq paths needs --times start:stop:count or a,b,c")
-    try:
-        if isinstance(given, str) and ":" in given:
-            times = points("times", Rule("times"), given)
-        else:
+    if isinstance(given, str) and ":" in given:
+        times = points("times", Rule("times"), given, (SEEN_BYTES + PATH_BYTES) * replicas)
+    else:
+        try:
             times = [float(x) for x in (given.split(",") if isinstance(given, str) else given)]
-    except TypeError:
-        times = []
+        except (TypeError, ValueError):
+            times = []
     if not times or not all(0 <= t < np.inf for t in times) or any(np.diff(times) <= 0):
         raise ValueError(f"times = {given}: must be increasing numbers >= 0")
     return times

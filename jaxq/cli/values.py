@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.engine.fields import Rule, rules
+from jaxq.engine.fields import MOST_LISTED, Rule, rules
+from jaxq.engine.memory import POINT_BYTES, check_fits
 from jaxq.engine.system import System
 
 
@@ -75,8 +76,8 @@ def swept(name: str, rule: Rule, given) -> list | None:
     return [one(name, rule, part) for part in given]
 
 
-def points(name: str, rule: Rule, text: str) -> list[float]:
-    """The points of ``start:stop:count``, both ends included."""
+def points(name: str, rule: Rule, text: str, each: int = POINT_BYTES) -> list[float]:
+    """The points of ``start:stop:count``, both ends included; ValueError also if, at ``each`` bytes, they do not fit."""
     usage = f"{name} = {text}: must be start:stop:count with numbers start <= stop and a whole count >= 1"
     try:
         start, stop, count = map(float, text.split(":"))
@@ -86,6 +87,9 @@ def points(name: str, rule: Rule, text: str) -> list[float]:
         raise ValueError(usage)
     if start > stop and count > 1:
         raise ValueError(f"{name} = {text}: runs backwards; a sweep start:stop:count must have start <= stop")
+    check_fits(name, text, "what is seen at each of them", count * each)
+    if count > MOST_LISTED:
+        raise ValueError(f"{name} = {text}: must be at most {MOST_LISTED} values, not {count:.4g}")
     # 12 digits: 0.15 rather than 0.15000000000000002
     found = [float(f"{x:.12g}") for x in np.linspace(start, stop, int(count))]
     if rule.whole:

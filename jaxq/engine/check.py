@@ -21,6 +21,7 @@ import numpy as np
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.program import compute_leaf, typed
 from jaxq.engine.system import System
+from jaxq.engine.unknown import known_keywords
 from jaxq.engine.walk import component, walk
 
 ARGUMENTS = {
@@ -38,6 +39,7 @@ TWICE = 500
 """A method of at most so many operations is traced twice, to find what is drawn while it is traced."""
 
 
+@known_keywords()
 def check(system: System) -> None:
     """Check a system against the contract, as `simulate`, `sweep`, `compare`, `paths`, `tune` and `search` do first.
 

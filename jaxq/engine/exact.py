@@ -18,6 +18,7 @@ from jaxq.engine.result import aligned, describe, in_words
 from jaxq.engine.state_space import StateSpace
 from jaxq.engine.stationary import stationary_law
 from jaxq.engine.system import Reference, System
+from jaxq.engine.unknown import known_keywords
 
 NEGLIGIBLE_EDGE = 1e-9
 """Edge mass up to which a cut state space still counts as exact."""
@@ -78,6 +79,7 @@ class ExactResult:
         return "\n".join([f"{self.system}  {fields}", *aligned(rows), f"{self.number_of_states} states{cut}"])
 
 
+@known_keywords()
 def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_states: int = 200_000) -> ExactResult:
     """The stationary law of a jump process and the metrics under it, without simulating.
 

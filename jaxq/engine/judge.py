@@ -39,9 +39,10 @@ class Verdict:
     """A look at one point.
 
     ``cut``: windows to discard (None: undetermined). ``metrics``: over the rest. ``memory``: the longest correlation time
-    of a metric, in windows. ``upper``: bounds of metrics that are 0 because nothing was seen. ``growth``: rates of what
-    grows or falls without end, looked for where nothing else says that the run has warmed up; ``certain``: so clearly that
-    to see it again is evidence enough. ``batches``: batches a replica is cut into for the intervals.
+    of a metric, in windows. ``upper``: bounds of metrics that are 0 because nothing was seen, infinite for a ratio to
+    nothing. ``growth``: rates of what grows or falls without end, looked for where nothing else says that the run has warmed
+    up; ``certain``: so clearly that to see it again is evidence enough. ``batches``: batches a replica is cut into for the
+    intervals.
     """
 
     cut: int | None
@@ -62,11 +63,14 @@ def evaluate(system: System, sums: Sums) -> dict[str, Estimate]:
 
 
 def window_metrics(stack: Stack, point: int) -> list[dict[str, Estimate]]:
-    """The metrics of one point over each complete window, without those that may wander."""
+    """The metrics of one point over each complete window, without those that may wander, and ratios to what some window has
+    not seen: 0/0 says nothing of warm-up or growth."""
     system = stack.systems[point]
     groups = min(stack.replicas, GROUPS)
     series = [evaluate(system, stack.sums(point, w, w + 1, groups)) for w in range(stack.windows.filled)]
-    return [{name: x for name, x in window.items() if name not in system.wandering} for window in series]
+    blind = {name for window in series for name, x in window.items() if math.isnan(x.value)}
+    left_out = blind.union(system.wandering)
+    return [{name: x for name, x in window.items() if name not in left_out} for window in series]
 
 
 def initial_cut(
@@ -94,7 +98,7 @@ def initial_cut(
     known = [cut for cut in cuts if cut is not None]
     if len(known) < len(cuts):
         return None
-    cut = max(*known, math.ceil(DISCARD * memory)) if options.warmup == "auto" else max(known)
+    cut = max([*known, math.ceil(DISCARD * memory) if options.warmup == "auto" else 0])
     batches = 1 if stack.replicas >= FEW else -(-BATCHES // stack.replicas)
     needed = max(RUN, BATCH * batches) * memory
     return cut if cut <= count // 2 and count - cut >= needed else None
@@ -124,9 +128,11 @@ def estimates(stack: Stack, point: int, cut: int, batches: int, memory: float) -
 
 
 def unseen(metrics: dict[str, Estimate]) -> dict[str, float]:
-    """Bounds of the metrics that are 0 without spread because what they count did not happen; none of what is always 0."""
+    """Bounds of the metrics that are not known because what they count did not happen: of one that is 0 without spread (none
+    if it is always 0); infinite for a ratio to it, 0/0."""
     empty = {name: x for name, x in metrics.items() if x.value == 0 and not x.residuals.any()}
-    return {name: UNSEEN * x.grain for name, x in empty.items() if 0 < x.grain < math.inf}
+    bounds = {name: UNSEEN * x.grain for name, x in empty.items() if 0 < x.grain < math.inf}
+    return bounds | {name: math.inf for name, x in metrics.items() if math.isnan(x.value) and x.grain != 0}
 
 
 def discarded(stack: Stack, verdict: Verdict) -> int:
@@ -222,7 +228,7 @@ def conclude(
         flags.append("unstable")
     elif verdict.cut is None:
         flags.append("warmup_undetermined")
-    if not all(math.isfinite(e.value) for e in verdict.metrics.values()):
+    if not all(math.isfinite(e.value) for name, e in verdict.metrics.items() if name not in verdict.upper):
         flags.append("nan")
     references = system.oracle()
     upper = {name: bound for name, bound in verdict.upper.items() if not known_zero(references.get(name))}

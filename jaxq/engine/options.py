@@ -97,7 +97,7 @@ class Options:
     checkpoint_every: float = 60.0
 
     def __new__(cls, **given):
-        refuse_unknown(given, [field.name for field in dataclasses.fields(cls)], "a run", "option")
+        refuse_unknown(given, OPTIONS, "a run", "option")
         return super().__new__(cls)
 
     def __post_init__(self):
@@ -165,6 +165,10 @@ class Options:
     def to_dict(self) -> dict[str, Any]:
         """The options by name."""
         return dataclasses.asdict(self)
+
+
+OPTIONS = tuple(field.name for field in dataclasses.fields(Options))
+"""The names of the options of a run."""
 
 
 def _is_number(x) -> bool:

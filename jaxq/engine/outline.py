@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.program import compute_leaf, contributions, start, typed
 from jaxq.engine.system import Sums, System
 
@@ -25,6 +26,25 @@ def lanes_bytes(system: System) -> int:
     """Bytes one replica of a prepared system keeps in flight: its carry and sums."""
     shapes = _shapes(system, lambda s, carry: (carry, contributions(s, carry), s.counters(carry.state)))
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
+
+
+def columns(system: System) -> int:
+    """Sums that a run of a prepared system keeps of one replica: of each observation, tally and counter, and of the time
+    where events differ in length."""
+    parts = _shapes(system, lambda s, carry: (*contributions(s, carry), s.counters(carry.state)))
+    return len(jax.tree.leaves(parts))
+
+
+def followed(system: System, totals: bool) -> int:
+    """Values that `jaxq.engine.paths` sees of one replica of a prepared system at one time."""
+
+    def seen(s, carry):
+        observed = s.observe(carry.state)
+        rates = s.rates(carry.state) if isinstance(s, JumpProcess) else ()
+        added = (observed, s.counters(carry.state), tuple(rates)) if totals else ()
+        return jax.tree.map(jnp.asarray, (observed or s.tally(carry.state, carry.event), added))
+
+    return len(jax.tree.leaves(_shapes(system, seen)))
 
 
 MOST_COMPILE_SECONDS = 300.0

@@ -16,7 +16,9 @@ from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
 from jaxq.engine.host_numbers import host_column
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.layout import choose_tile
+from jaxq.engine.memory import check_paths
 from jaxq.engine.options import Options
+from jaxq.engine.outline import followed
 from jaxq.engine.program import compute_leaf
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import prepared
@@ -24,6 +26,7 @@ from jaxq.engine.real_clock import AREA, sampler
 from jaxq.engine.result import SCHEMA, aligned, describe, in_words
 from jaxq.engine.simulate import versions
 from jaxq.engine.system import System
+from jaxq.engine.unknown import known_keywords
 from jaxq.stats.intervals import t_quantile
 
 LATEST = 1e29
@@ -121,6 +124,7 @@ class Paths:
         return "\n".join([f"{self.system}  {fields}", *aligned(rows), *[f"FLAG {f}: {FLAGS[f]}" for f in self.flags]])
 
 
+@known_keywords()
 def paths(
     system: System,
     times: Sequence[float] | np.ndarray,
@@ -153,10 +157,10 @@ def paths(
             `JumpProcess`, how often transition k happened (``count_K``).
 
     Returns:
-        A `Paths`. Memory: some 8 bytes a replica, time and observable, on the host.
+        A `Paths`. Memory: some 54 bytes a replica and time, and 20 of each observable, on the host.
 
     Raises:
-        ValueError: an argument is not allowed, or the system observes nothing.
+        ValueError: an argument is not allowed, the system observes nothing, or what is seen does not fit into memory.
         TypeError: ``system`` is no system. Both also as `check`.
 
     Source: Asmussen and Glynn (2007), Stochastic Simulation, Section III.1 for the intervals; Knuth (1997), The Art of
@@ -178,6 +182,7 @@ def paths(
     check(system)
     process = prepared(system)
     step_time = process.step_time()
+    check_paths(len(grid), replicas, followed(process, bool(totals)))
     leaves, structure = jax.tree.flatten(process)
     leaves = [compute_leaf(leaf) for leaf in leaves]
     chain = isinstance(process, JumpProcess) and not process.drifts

@@ -25,7 +25,7 @@ class Metric:
     """One metric: mean, half-width at ``level``, oracle with its kind, z; ``mean`` is None where it is withheld.
 
     ``upper``: where what the metric counts was never seen, mean 0 has no half-width; instead it is under ``upper`` with a
-    probability of 95 %, if occurrences are independent (the rule of three).
+    probability of 95 %, if occurrences are independent (the rule of three). A ratio to it has no mean, and no bound.
     """
 
     mean: float | None
@@ -63,12 +63,12 @@ class Metric:
             None if reference is None else reference.kind,
             None if z is None else finite(z),
             None if withheld else quantiles,
-            upper if keep else None,
+            upper if keep or (upper == math.inf and not withheld) else None,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values without the entries that are absent; ``mean`` and ``half_width`` are always there."""
-        values = dataclasses.asdict(self)
+        values = {k: None if v == math.inf else v for k, v in dataclasses.asdict(self).items()}
         return {k: v for k, v in values.items() if v is not None or k in ("mean", "half_width")}
 
 
@@ -267,8 +267,8 @@ MEANING = {
     "unstable": "the system grows (or falls) without end; means are withheld, the rates are reported",
     "warmup_undetermined": "the run is too short against its transient or its correlation; means are withheld",
     "precision_not_reached": "the intervals are wider than asked for",
-    "nan": "a metric is not a number (0/0); it has no mean",
-    "not_seen": "what a metric counts never happened in this run: its mean 0 is known to be small, not how small",
+    "nan": "a metric is not a number; it has no mean",
+    "not_seen": "what a metric counts never happened in this run: a mean of 0 may be small, a ratio to it has none",
     "rare_transition": "a transition that can happen was due fewer than 10 times in the whole run, or never",
     "infeasible": "this point of a sweep has no stationary regime, or fields that do not go together; it was not run",
     "heavy_tail": "an average over time has no finite variance here: its interval is only a scale, far too narrow",

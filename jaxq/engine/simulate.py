@@ -16,8 +16,9 @@ from jaxq.engine.devices import choose_devices
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import default_replicas
 from jaxq.engine.loop import Loop
+from jaxq.engine.memory import check_points, check_run
 from jaxq.engine.options import Options
-from jaxq.engine.outline import compile_seconds, initial_rate, lanes_bytes, names
+from jaxq.engine.outline import compile_seconds, initial_rate, names
 from jaxq.engine.progress import Meter, Patient
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import prepared
@@ -42,7 +43,8 @@ def simulate(system: System, *, meter: Meter | None = None, **options) -> Result
         as asked for.
 
     Raises:
-        ValueError: an option or a field is not allowed, or a formula says that there is no stationary regime.
+        ValueError: an option or a field is not allowed, a formula says that there is no stationary regime, or the run
+            would not fit into memory (`jaxq.engine.memory`).
 
     Example:
         >>> jaxq.simulate(jaxq.MMc(arrival_rate=8, service_rate=1, servers=10), precision=0.01)
@@ -80,13 +82,17 @@ def sweep(system: System, grid: Mapping[str, Sequence], *, meter: Meter | None =
             raise ValueError(f"{name}: only scalar fields can be swept; {system.title()} has {scalars}")
         if not isinstance(values, Collection) or isinstance(values, (str, Mapping)) or getattr(values, "ndim", 1) == 0:
             raise TypeError(f"{name} = {values!r}: must be a list of values")
+    chosen = Options(**options)
+    check_points(", ".join(grid), math.prod(map(len, grid.values())), chosen.replicas)
+    for name, values in grid.items():
+            raise TypeError(f"{name} = {values!r}: must be a list of values")
         if len(values) == 0:
             raise ValueError(f"{name} = []: a sweep needs at least one value")
         for value in values:
             known[name].check(name, known[name].convert(value))
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     systems, refused = feasible(lambda point: system.replace(**point), points)
-    results = run(systems, Options(**options), meter, varied=tuple(grid))
+    results = run(systems, chosen, meter, varied=tuple(grid))
     for i, reason in refused.items():
         point = {name: plain(value) for name, value in points[i].items()}
         results.insert(i, results[0].infeasible({**describe(system), **point}, point, reason))
@@ -169,12 +175,11 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
     devices = choose_devices(options.devices)
     replicas = options.replicas or default_replicas(devices)
     groups: dict = {}
-    size = 0
     for i, system in enumerate(systems):
         process = prepared(system)
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(process))
-        size += replicas * lanes_bytes(process)
         groups.setdefault((jax.tree.structure(process), shapes), []).append(i)
+    size = check_run([(prepared(systems[i[0]]), len(i)) for i in groups.values()], replicas, devices)
     description = f"{len(systems)} point(s) x {replicas} replicas on {len(devices)} {devices[0].platform} device(s)"
     description += f", {size / 2**20:.3g} MB of state"
     description += f", about {compiling:.0f} s to compile" if compiling > LONG_COMPILE else ""

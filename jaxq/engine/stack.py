@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from jaxq.engine.layout import choose_layout, first_look
+from jaxq.engine.layout import choose_layout
+from jaxq.engine.memory import window_limit
 from jaxq.engine.outline import whole_quantities
 from jaxq.engine.program import BlockSums, compute_leaf, program
 from jaxq.engine.rarity import prepared
@@ -20,7 +21,6 @@ from jaxq.stats.estimate import Estimate, grain
 from jaxq.stats.histogram import GROUPS, Distribution, Histogram
 from jaxq.stats.windows import WindowedSums
 
-WINDOW_BYTES = 2**30
 ROUNDING = 2.0**-23
 """What a sum in float32 may be off by, as a share of it (measured: 2e-8, always in the same direction)."""
 FEW_POINTS = 8
@@ -184,10 +184,8 @@ class Stack:
 
     def _store(self, name: str, blocks: np.ndarray) -> None:
         if name not in self._stores:
-            limit = 2 * first_look(self.replicas)
-            while limit > 16 and limit * blocks[0].size * 8 > WINDOW_BYTES:
-                limit //= 2
-            self._stores[name] = WindowedSums(blocks.shape[1], blocks.shape[2], limit)
+            _, columns, rows = blocks.shape
+            self._stores[name] = WindowedSums(columns, rows, window_limit(columns, rows, self.replicas))
         self._stores[name].add(blocks)
 
     def _columns(self, sums: BlockSums, rows: slice, blocks: int) -> np.ndarray:

@@ -132,7 +132,7 @@ class System(eqx.Module):
 
     def __new__(cls, *_, **fields):
         known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-        if all(field.name in known for field in dataclasses.fields(cls)):  # no __init__ of the user's own
+        if all(field.name in known for field in dataclasses.fields(cls) if field.init):  # no __init__ of the user's own
             refuse_unknown(fields, known, cls.__name__, "field")
         return super().__new__(cls)
 

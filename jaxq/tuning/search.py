@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq.engine.options import Options
+from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.progress import Meter
 from jaxq.engine.result import Metric, describe
 from jaxq.engine.simulate import check_names, compare
 from jaxq.engine.system import Landscape, Search, System
+from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.outcome import Climb, Outcome
 from jaxq.tuning.polish import by_simplex
 from jaxq.tuning.printed import printable
@@ -39,6 +40,7 @@ class Question:
     options: Options
 
 
+@known_keywords(OPTIONS)
 def search(
     system: System,
     objective: str | None = None,

@@ -10,11 +10,12 @@ import numpy as np
 
 from jaxq.engine import judge
 from jaxq.engine.fields import Rule, rules
-from jaxq.engine.options import Options
+from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.progress import Meter
 from jaxq.engine.result import Metric, describe
 from jaxq.engine.simulate import check_names, compare
 from jaxq.engine.system import Objective, System
+from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.descent import Step, descend, shown
 from jaxq.tuning.parametrise import bijection, start_coordinates
 from jaxq.tuning.polish import by_simplex, over_jumps
@@ -41,6 +42,7 @@ class Problem:
     options: Options | None
 
 
+@known_keywords(OPTIONS)
 def tune(
     system: System,
     parameters: str | Sequence[str] | None = None,

@@ -21,6 +21,29 @@ def test_erlang_b_reference(load: float, servers: int, value: float) -> None:
     assert erlang_b(servers, load) == pytest.approx(value, rel=3e-6)
 
 
+def by_recursion(servers: int, load: float) -> float:
+    blocking = 1.0
+    for busy in range(1, servers + 1):
+        carried = load * blocking
+        blocking = carried / (busy + carried)
+    return blocking
+
+
+@pytest.mark.parametrize("share", [1e-3, 0.1, 0.5, 0.9, 0.99, 0.999, 1.0, 1.01, 1.1, 2.0, 50.0, 1e4])
+@pytest.mark.parametrize("servers", [1, 2, 5, 37, 100, 1000, 10**4, 10**5])
+def test_erlang_b_is_its_recursion(servers: int, share: float) -> None:
+    assert erlang_b(servers, share * servers) == pytest.approx(
+        by_recursion(servers, share * servers), rel=1e-12, abs=1e-300
+    )
+
+
+def test_erlang_b_of_very_many_servers() -> None:
+    assert erlang_b(10**7, 0.9999e7) == pytest.approx(by_recursion(10**7, 0.9999e7), rel=1e-12)
+    # with as many servers as load, sqrt(2 / (pi a)) in the limit
+    assert erlang_b(10**9, 1e9) == pytest.approx(math.sqrt(2 / (math.pi * 1e9)), rel=1e-4)
+    assert erlang_b(10**9, 9e8) == 0.0 and erlang_c(10**9, 9e8) == 0.0
+
+
 @pytest.mark.parametrize(("servers", "load"), [(1, 0.3), (3, 2.0), (10, 8.0), (40, 55.5)])
 def test_erlang_b_is_truncated_poisson(servers: int, load: float) -> None:
     weights = [load**i / math.factorial(i) for i in range(servers + 1)]

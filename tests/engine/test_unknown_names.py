@@ -18,6 +18,23 @@ def test_an_option_that_does_not_exist(call):
         CALLS[call]()
 
 
+ARGUMENTS = {
+    "paths": (lambda: jaxq.paths(MMC, [1.0], replicsa=8), "replicsa", "replicas", "system, times, replicas"),
+    "exact": (lambda: jaxq.exact(MMC, max_state=8), "max_state", "max_states", "system, keep, max_states"),
+    "check": (lambda: jaxq.check(sytem=MMC), "sytem", "system", "system"),
+    "tune": (lambda: jaxq.tune(MMC, stepz=8), "stepz", "steps", "system, parameters, start, objective"),
+    "search": (lambda: jaxq.search(MMC, presicion=8), "presicion", "precision", "system, objective, starts"),
+}
+
+
+@pytest.mark.parametrize("function", ARGUMENTS)
+def test_an_argument_that_does_not_exist(function):
+    call, name, nearest, names = ARGUMENTS[function]
+    sentence = f"^{name}: {function} has no such argument; did you mean {nearest}\\? there is {names}"
+    with pytest.raises(TypeError, match=sentence):
+        call()
+
+
 def test_a_field_that_does_not_exist():
     with pytest.raises(
         TypeError, match=r"arival_rate: MMc has no such field; did you mean arrival_rate\? there is arr"

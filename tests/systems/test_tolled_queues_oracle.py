@@ -44,6 +44,10 @@ def test_exact_values_agree_with_the_simulation(case):
     assert abs(result["revenue"].mean / system.oracle()["revenue"].value - 1) < 3e-3
 
 
+def test_a_law_that_is_too_wide_has_no_oracle_and_stops_no_run():
+    assert jaxq.TolledQueues(rewards=1e9).oracle() == {}
+
+
 def test_split_servers_with_equal_tolls_have_the_pooled_one_as_a_bound():
     system = jaxq.TolledQueues(service_rates=[0.6, 0.4], tolls=[2.0, 2.0], **TWO)
     bound = system.oracle()["revenue"]

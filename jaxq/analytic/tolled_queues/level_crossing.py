@@ -16,6 +16,10 @@ _FAR = 1e100
 _NEAR = 1e-12
 
 
+class TooManyCells(ValueError):
+    """The law is too wide to be solved here."""
+
+
 def deterministic(
     arrival_rates: ArrayLike,
     rewards: ArrayLike,
@@ -99,7 +103,7 @@ def _workload(arriving: NDArray, thresholds: NDArray, mu: float) -> _Law:
     lengths = np.diff(offsets, append=width)
     periods = math.ceil(last * parts - _NEAR)
     if periods * offsets.size > _MOST_CELLS:
-        raise ValueError(f"the largest threshold = {last:g} is not allowed: it needs more than {_MOST_CELLS} cells")
+        raise TooManyCells(f"the largest threshold = {last:g} is not allowed: it needs more than {_MOST_CELLS} cells")
 
     points, integrals, weights = _collocation()
     steps: dict[tuple[int, float], tuple[NDArray, NDArray]] = {}

@@ -22,14 +22,14 @@ def of_deviator(sums, servers: int, capacity: float, phi: float, processing_cost
     """The first server's metrics and cost, its jobs in the pool counted by their tagged waits, and the others' cost.
 
     ``capacity``: sum of mu_i, 1/time. By the account of LP (76) a request costs (q_0 + 1) / capacity. The wait of a server
-    that never asks is given as 0.
+    that never asks is 0/0, not seen; it has no jobs in the pool to pay for.
     """
     time = sums.time
     own, requests, offers = (sums[f"first_{name}"] / time for name in ("own", "requests", "offers"))
-    asks = getattr(sums["tagged"], "value", sums["tagged"]) > 0
-    wait = sums["tagged_wait"] / sums["tagged"] if asks else 0.0
+    wait = sums["tagged_wait"] / sums["tagged"]
+    held = requests * wait if getattr(requests, "value", requests) > 0 else 0.0
     processing = processing_cost * (sums["first_served"] / time)
-    cost = own + requests * wait + processing
+    cost = own + held + processing
     total = (sums["own"] + sums["pool_queue"] + processing_cost * sums["served"]) / time
     return {
         "deviator_own_queue": own,

@@ -22,8 +22,6 @@ from jaxq.systems.tolled_queues.workloads import Workloads
 MOST_CLASSES, MOST_SERVERS = 16, 16
 SLACK = 1e-6
 """How far the sum of the service rates may be from the capacity, relatively."""
-TINY = 1e-300
-"""Added to the number of those who join, which may be 0."""
 
 
 class TolledQueues(System):
@@ -218,9 +216,9 @@ class TolledQueues(System):
             "customer_utility": welfare - revenue,
             **{f"join_{i + 1}": of_class[i] / customers[i] for i in classes},
             **{f"join_{i + 1}_{j + 1}": joins[i, j] / customers[i] for i, j in joins},
-            "sojourn_time": stayed / (joined + TINY),
-            "waiting_time": (stayed - sum(busy)) / (joined + TINY),
-            **{f"sojourn_time_{i + 1}": sojourn[i] / (of_class[i] + TINY) for i in classes},
+            "sojourn_time": stayed / joined,
+            "waiting_time": (stayed - sum(busy)) / joined,
+            **{f"sojourn_time_{i + 1}": sojourn[i] / of_class[i] for i in classes},
             **{f"utilisation_{j + 1}": busy[j] / sums.time for j in servers},
             "number_in_system": stayed * per_time,
         }

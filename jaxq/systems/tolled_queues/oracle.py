@@ -8,7 +8,7 @@ import numpy as np
 from jaxq.analytic.tolled_queues import best_toll
 from jaxq.analytic.tolled_queues.chain import visible
 from jaxq.analytic.tolled_queues.exponential import exponential
-from jaxq.analytic.tolled_queues.level_crossing import deterministic
+from jaxq.analytic.tolled_queues.level_crossing import TooManyCells, deterministic
 from jaxq.engine.system import Reference
 
 MOST_STATES = 4000
@@ -61,6 +61,7 @@ def tolled_queues(market: Market, service_rates, tolls, rule, ties) -> dict[str,
     Exact for one server with equal deterministic sizes (level crossing, any information) or exponential ones of which
     only the means are known, and for any servers with exponential sizes and lengths visible. Split servers with
     unit sizes, equal tolls and workloads visible earn at most what the pooled one does (Shen, Theorem 2.1): a bound.
+    Nothing where a law has more states or cells than are solved beside a run.
 
     Args:
         market: who comes.
@@ -69,7 +70,10 @@ def tolled_queues(market: Market, service_rates, tolls, rule, ties) -> dict[str,
         rule: ``weak`` or ``strict``.
         ties: ``first`` or ``random``.
     """
-    return dict(_references(market, _numbers(service_rates), _numbers(tolls), rule == "strict", ties == "random"))
+    try:
+        return dict(_references(market, _numbers(service_rates), _numbers(tolls), rule == "strict", ties == "random"))
+    except TooManyCells:
+        return {}
 
 
 def single_toll(market: Market, capacity: float) -> tuple[float, float] | None:
