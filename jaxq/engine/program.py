@@ -22,6 +22,8 @@ from jaxq import random
 from jaxq.engine.system import System
 
 AXIS = "replica"
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""How what runs once is compiled."""
 INNER = 64
 """Observations summed in one word before they are added to the block's sum."""
 
@@ -229,6 +231,7 @@ class Program:
             return mapped(leaves)(lambda system, replica: start(system, seed, replica))(replicas)
 
         def launch_tile(leaves, carry, blocks):
+            @functools.partial(jax.jit, inline=True)  # so that it is traced once
             def block(carry):
                 return _block(mapped(leaves), layout, carry)
 
@@ -279,7 +282,7 @@ class Program:
         begin = jax.jit(sharded(start_all, (specs, PartitionSpec(), rows)))
         carry = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds, numbers))
         launch = jax.jit(sharded(launch_shard, (specs, rows, PartitionSpec())), donate_argnums=1)
-        self.start = begin.lower(leaves, seeds, numbers).compile()
+        self.start = begin.lower(leaves, seeds, numbers).compile(compiler_options=QUICK)
         self.launch = launch.lower(leaves, carry, aval((), np.int32, PartitionSpec())).compile()
         self.carry_bytes = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(carry))
         self.compile_seconds = time.perf_counter() - began

@@ -13,7 +13,7 @@ from jax import lax
 
 from jaxq import random
 from jaxq.engine.jump_process import JumpProcess
-from jaxq.engine.program import compute_leaf, typed
+from jaxq.engine.program import QUICK, compute_leaf, typed
 from jaxq.engine.system import System
 
 STEPS = 512
@@ -22,8 +22,6 @@ TOLERANCE = 1 / 256
 """Relative error of its probability in a typical state of the walk above which a transition counts as rare."""
 DUE = 10.0
 """A transition that is due less often in a whole run may have been missed, and with it all that it leads to."""
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-"""The walk is compiled for one short run."""
 
 
 def prepared(system: System) -> System:

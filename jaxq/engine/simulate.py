@@ -85,7 +85,6 @@ def sweep(system: System, grid: Mapping[str, Sequence], *, meter: Meter | None =
     chosen = Options(**options)
     check_points(", ".join(grid), math.prod(map(len, grid.values())), chosen.replicas)
     for name, values in grid.items():
-            raise TypeError(f"{name} = {values!r}: must be a list of values")
         if len(values) == 0:
             raise ValueError(f"{name} = []: a sweep needs at least one value")
         for value in values:
