@@ -25,7 +25,7 @@ def test_tune_prints_what_it_found_and_whether_the_simulation_agrees(jaxq, tmp_p
 
 
 def test_unlike_servers_and_json(jaxq):
-    args = ["--servers", "4", "--arrival-rate", "0.5,0.6,0.7,0.8", "--start", "0.95", "--json"]
+    args = ["--servers", "4", "--arrival-rate", "0.5,0.6,0.7,0.8", "--start", "0.95", "--json", "--quiet"]
     code, out, err = jaxq("tune", *POOL, *args, *SHORT)
     data = json.loads(out)
     assert code == 0 and err == "" and data["parameters"]["best"]["phi"] == pytest.approx(0.8, abs=1e-3)
