@@ -1,6 +1,6 @@
 """Coverage of the intervals through the whole pipeline: warm-up detection and stop rule run inside every repeat.
 
-    python benchmarks/coverage.py --repeats 1000            # every case, half an hour on two cores
+    python benchmarks/coverage.py --repeats 1000 --seconds 300        # every case, 5 minutes each at most
     python benchmarks/coverage.py --repeats 4000 --case mm1
 
     python benchmarks/coverage.py --repeats 400 --quantiles           # quantiles of waits
@@ -12,9 +12,11 @@ interval.
 """
 
 import argparse
+import itertools
 import json
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -99,14 +101,22 @@ QUANTILES = {
 }
 
 
-def measure_quantiles(name: str, repeats: int, seed: int) -> dict:
+def numbered(repeats: int, seconds: float) -> Iterator[int]:
+    """0, 1, ... until there are so many, or so many seconds are over."""
+    began = time.perf_counter()
+    yield from itertools.takewhile(lambda _: time.perf_counter() - began < seconds, range(repeats))
+
+
+def measure_quantiles(name: str, repeats: Iterator[int], seed: int) -> dict:
     """Share of repeats whose interval holds the exact quantile of the wait, by probability."""
     system, options, tail = QUANTILES[name]
     asked = "waiting_time:" + ",".join(map(str, PROBABILITIES))
     exact = {f"{p:g}": quantile_of(tail, p) for p in PROBABILITIES}
     hits, errors, flagged = dict.fromkeys(exact, 0), {p: [] for p in exact}, 0
+    done = 0
     began = time.perf_counter()
-    for i in range(repeats):
+    for i in repeats:
+        done += 1
         result = jaxq.simulate(system, seed=seed + i, quantiles=asked, **options)
         if result.flags:
             flagged += 1
@@ -114,13 +124,13 @@ def measure_quantiles(name: str, repeats: int, seed: int) -> dict:
         for p, row in result.quantiles["waiting_time"].items():
             hits[p] += row["low"] <= exact[p] <= row["high"]
             errors[p].append(row["value"] - exact[p])
-    counted = repeats - flagged
+    counted = done - flagged
     shares = {p: count / counted for p, count in hits.items()}
     bias = {p: np.mean(x) / (np.std(x, ddof=1) or np.inf) * math.sqrt(counted) for p, x in errors.items()}
     return {
         "case": name,
         "options": options,
-        "repeats": repeats,
+        "repeats": done,
         "flagged": flagged,
         "exact": exact,
         "coverage": {p: {"share": s, "half_width": 1.96 * math.sqrt(s * (1 - s) / counted)} for p, s in shares.items()},
@@ -129,13 +139,15 @@ def measure_quantiles(name: str, repeats: int, seed: int) -> dict:
     }
 
 
-def measure(name: str, repeats: int, seed: int) -> dict:
+def measure(name: str, repeats: Iterator[int], seed: int) -> dict:
     """Share of repeats covered, by metric, with its 95 % binomial half-width."""
     system, options, metrics = CASES[name]
     exact = {metric: jaxq.Reference(reference.value).value for metric, reference in system.oracle().items()}
     hits, scores, flagged, events, discarded = dict.fromkeys(metrics, 0), {m: [] for m in metrics}, 0, 0, 0.0
+    done = 0
     began = time.perf_counter()
-    for i in range(repeats):
+    for i in repeats:
+        done += 1
         result = jaxq.simulate(system, seed=seed + i, **options)
         if result.flags:
             flagged += 1
@@ -145,12 +157,12 @@ def measure(name: str, repeats: int, seed: int) -> dict:
         for metric in metrics:
             hits[metric] += abs(result[metric].mean - exact[metric]) <= result[metric].half_width
             scores[metric].append(result[metric].mean - exact[metric])
-    counted = repeats - flagged
+    counted = done - flagged
     shares = {metric: count / counted for metric, count in hits.items()}
     return {
         "case": name,
         "options": options,
-        "repeats": repeats,
+        "repeats": done,
         "flagged": flagged,
         "coverage": {m: {"share": p, "half_width": 1.96 * math.sqrt(p * (1 - p) / counted)} for m, p in shares.items()},
         "bias": {m: float(np.mean(x) / np.std(x, ddof=1) * math.sqrt(counted)) for m, x in scores.items()},
@@ -166,6 +178,7 @@ def main() -> None:
     parser.add_argument("--case", choices=[*CASES, *QUANTILES], action="append", help="default: all")
     parser.add_argument("--quantiles", action="store_true", help="the cases of quantiles only")
     parser.add_argument("--repeats", type=int, default=4000)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="fewer repeats of a case that takes longer")
     parser.add_argument("--seed", type=int, default=1_000_000)
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     arguments = parser.parse_args()
@@ -173,7 +186,7 @@ def main() -> None:
     rows = []
     for name in arguments.case or (QUANTILES if arguments.quantiles else CASES):
         found = measure_quantiles if name in QUANTILES else measure
-        rows.append(found(name, arguments.repeats, arguments.seed))
+        rows.append(found(name, numbered(arguments.repeats, arguments.seconds), arguments.seed))
         print(json.dumps(rows[-1]), flush=True)
         if arguments.out:
             arguments.out.write_text(json.dumps({"seed": arguments.seed, "cases": rows}, indent=1) + "\n")
