@@ -31,7 +31,8 @@ class Stream(NamedTuple):
 def key_data(seed: int):
     """The seed as the two uint32 words of a Threefry key, on the host; ValueError unless 0 <= seed < 2**64."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-        raise ValueError(f"seed = {seed}: must be a whole number >= 0 and < 2**64")
+        given, key = " ".join(str(seed).split()), isinstance(seed, (np.ndarray, jax.Array))
+        raise ValueError(f"seed = {given}: must be a whole number >= 0 and < 2**64" + ", no key of jax.random" * key)
     return np.array([int(seed) >> 32, int(seed) & 0xFFFFFFFF], np.uint32)
 
 

@@ -17,7 +17,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
+from jaxq.engine.host_numbers import shown
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.program import compute_leaf, typed
 from jaxq.engine.system import System
@@ -70,16 +72,22 @@ def check(system: System) -> None:
 
 
 def check_kind(system: System) -> None:
-    """TypeError unless it is a system that can be simulated, and no class, nor what `prepare` returns."""
+    """TypeError unless it is a system that can be simulated: no class, nothing traced, nor what `prepare` returns."""
     if isinstance(system, type) and issubclass(system, System):
         raise TypeError(f"system = {system.__name__}: is a class; give a system, {system.__name__}(...)")
     if not isinstance(system, System):
-        raise TypeError(f"{system!r} is not a jaxq system")
+        raise TypeError(f"{shown(system)} is not a jaxq system")
     if system.made_by:
         raise TypeError(
             f"system = {type(system).__name__}: is what {system.made_by}.prepare() makes of a system for the compiled "
             f"loop; give the {system.made_by} itself"
         )
+    for path, leaf in jax.tree.leaves_with_path(system):
+        if isinstance(leaf, Tracer):
+            raise TypeError(
+                f"{type(system).__name__}{jax.tree_util.keystr(path)} is traced by JAX (jit, grad, vmap): a run is a loop "
+                "on the host; use sweep for many values, and tune, or the gradient of one of objectives(), for derivatives"
+            )
 
 
 def check_contract(system: System) -> tuple[System, frozenset[str]]:

@@ -6,7 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 _SHOWN = 200
 """Characters of a value that a sentence quotes."""
@@ -36,6 +38,14 @@ def host_numbers(value: Any) -> Any:
     if array.dtype.kind == "O" and all(is_number(x) or isinstance(x, (Decimal, Fraction)) for x in array.flat):
         array = np.array([_float(x) for x in array.flat], np.float64).reshape(array.shape)
     return array.astype(np.float64) if array.dtype.kind in "iuf" else value
+
+
+def off_device(value: Any) -> Any:
+    """A JAX array as one of NumPy; what is traced, or a key of random numbers, as it is."""
+    traced = isinstance(value, Tracer)
+    if not isinstance(value, jax.Array) or traced or jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        return value
+    return np.asarray(value)
 
 
 def is_number(x: Any) -> bool:

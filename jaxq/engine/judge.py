@@ -232,7 +232,10 @@ def conclude(
         flags.append("nan")
     references = system.oracle()
     upper = {name: bound for name, bound in verdict.upper.items() if not known_zero(references.get(name))}
-    if upper.keys() & {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}:
+    asked = {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}
+    if any(
+        name in asked or bound == math.inf for name, bound in upper.items()
+    ):  # a ratio to nothing has no mean to give
         flags.append("not_seen")
     tail = system.heavy_tail()
     if tail is not None:

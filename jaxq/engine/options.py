@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from jaxq.engine.files import check_path
-from jaxq.engine.host_numbers import host_numbers, is_number, shown
+from jaxq.engine.host_numbers import host_numbers, is_number, off_device, shown
 from jaxq.engine.unknown import refuse_unknown
 from jaxq.random import key_data
 
@@ -102,7 +102,7 @@ class Options:
 
     def __post_init__(self):
         for name in NUMBERS:
-            object.__setattr__(self, name, host_numbers(getattr(self, name)))
+            object.__setattr__(self, name, host_numbers(off_device(getattr(self, name))))
         for name in ("replicas", "events", "max_events", "devices", "batch"):
             _whole(self, name)
         for name in ("horizon", "precision", "time_limit", "checkpoint_every"):

@@ -13,6 +13,7 @@ from jaxq.engine import judge
 from jaxq.engine.check import check, check_kind
 from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.devices import choose_devices
+from jaxq.engine.host_numbers import shown
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import default_replicas
 from jaxq.engine.loop import Loop
@@ -72,6 +73,8 @@ def sweep(system: System, grid: Mapping[str, Sequence], *, meter: Meter | None =
 
     check_kind(system)
     known = rules(type(system))
+    if grid is not None and not isinstance(grid, Mapping):
+        raise TypeError(f"grid = {shown(grid)}: must be a dict of fields and their values")
     if not grid:
         raise ValueError(
             f"grid = {{}}: a sweep needs values of a scalar field; {system.title()} has {', '.join(known)}"
@@ -171,6 +174,8 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
             compiling += compile_seconds(system)
             check_names(system, options)
     meter = meter or Patient()
+    if not all(hasattr(meter, name) for name in ("start", "update", "close")):
+        raise TypeError(f"meter = {meter!r}: must have start, update and close, as jaxq.engine.progress.Meter says")
     devices = choose_devices(options.devices)
     replicas = options.replicas or default_replicas(devices)
     groups: dict = {}

@@ -267,7 +267,7 @@ class Stack:
                 column += 1
                 once = scale[kind]
                 if kind == "observed" and step_time is None:  # the mean weight of an observation
-                    once *= entries["time"][""].value / events
+                    once *= entries["time"][""].value / max(events, 1)
                 one = grain(values, once) if episode else 0.0
                 long = max(one, once * episode / stride / len(values)) if one else 0.0
                 entries[kind][name] = Estimate.of(values, 0.0 if exact else ROUNDING, one, long)

@@ -37,6 +37,7 @@ def select(names: Iterable[str]) -> list[Experiment]:
     papers = dict.fromkeys(experiment.paper for experiment in chosen.values())
     if len(papers) > 1:
         raise ValueError(
-            f"names = {', '.join(chosen)}: must be of one of {', '.join(papers)}, into a folder of its own"
+            f"names = {', '.join(chosen)}: must be of one paper, as the files of each have a folder of their own; "
+            f"these are of {', '.join(papers)}"
         )
     return list(chosen.values())

@@ -55,7 +55,8 @@ class Estimate:
     def _moved(self, value, slope) -> "Estimate":
         """A function of this estimate with that value and slope."""
         size = abs(slope)
-        return Estimate(value, slope * self.residuals, size * self.rounding, size * self.grain, size * self.episode)
+        grain = size * self.grain if self.grain else 0.0  # also where the slope is not a number
+        return Estimate(value, slope * self.residuals, size * self.rounding, grain, size * self.episode)
 
     def _sum(self, other, sign: float) -> "Estimate":
         """Beside what was seen and varies, what was hardly seen counts as it was seen."""

@@ -119,3 +119,12 @@ def test_checkpoint_of_another_run_is_refused(jaxq, short, tmp_path):
     assert jaxq(*RUN, *short, "--checkpoint", path).code == 0
     code, _, err = jaxq(*RUN, *short, "--checkpoint", path, "--seed", "3")
     assert code == 2 and err.startswith("error: checkpoint = ") and err.count("\n") == 1
+
+
+def test_a_bug_keeps_its_traceback(jaxq, monkeypatch, short):
+    def broken(*_, **__):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("jaxq.simulate", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        jaxq(*RUN, *short)

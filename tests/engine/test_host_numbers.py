@@ -72,6 +72,8 @@ def test_whole_scalars():
         assert servers == 3 and isinstance(servers, np.int64)
         assert jaxq.GGc(0.5, 1.0, value).servers == 3  # a static one
     assert jaxq.Options(events=np.array(7), precision=Decimal("0.5"), seed=np.array(2)).events == 7
+    of_jax = jaxq.Options(events=jnp.int32(7), precision=jnp.float32(0.5), seed=jnp.int32(2))
+    assert (of_jax.events, of_jax.precision, of_jax.seed) == (7, 0.5, 2)
 
 
 LISTS = [

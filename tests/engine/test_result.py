@@ -115,7 +115,7 @@ def test_a_constant_that_is_wrong_has_a_large_z(value):
 
 
 def test_what_was_never_seen_has_a_bound_and_no_interval():
-    nothing = Estimate(0.0, np.zeros(50))
+    nothing = Estimate(0.0, np.zeros(50), grain=1e-6, episode=1e-6)
     metric = Metric.of(nothing, 0.95, 1e-3, upper=3e-6)  # seen 1000 times, if 1e-3 is right
     assert (metric.mean, metric.half_width, metric.upper) == (0.0, None, 3e-6)
     assert metric.z == pytest.approx(-np.sqrt(1000))
