@@ -232,10 +232,7 @@ def conclude(
         flags.append("nan")
     references = system.oracle()
     upper = {name: bound for name, bound in verdict.upper.items() if not known_zero(references.get(name))}
-    asked = {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}
-    if any(
-        name in asked or bound == math.inf for name, bound in upper.items()
-    ):  # a ratio to nothing has no mean to give
+    if upper.keys() & {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}:
         flags.append("not_seen")
     tail = system.heavy_tail()
     if tail is not None:
