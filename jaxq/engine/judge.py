@@ -233,9 +233,8 @@ def conclude(
     references = system.oracle()
     upper = {name: bound for name, bound in verdict.upper.items() if not known_zero(references.get(name))}
     asked = {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}
-    if any(
-        name in asked or bound == math.inf for name, bound in upper.items()
-    ):  # a ratio to nothing has no mean to give
+    # a ratio to nothing has no mean to give, whoever asked for it
+    if any(name in asked or bound == math.inf for name, bound in upper.items()):
         flags.append("not_seen")
     tail = system.heavy_tail()
     if tail is not None:
