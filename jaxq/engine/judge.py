@@ -231,7 +231,12 @@ def conclude(
     if not all(math.isfinite(e.value) for name, e in verdict.metrics.items() if name not in verdict.upper):
         flags.append("nan")
     references = system.oracle()
-    upper = {name: bound for name, bound in verdict.upper.items() if not known_zero(references.get(name))}
+    zero = {name for name in verdict.upper if known_zero(references.get(name))}
+    upper = {name: bound for name, bound in verdict.upper.items() if name not in zero}
+    means = {
+        name: Estimate(0.0, estimate.residuals) if name in zero else estimate
+        for name, estimate in verdict.metrics.items()
+    }
     if upper.keys() & {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}:
         flags.append("not_seen")
     tail = system.heavy_tail()
@@ -251,7 +256,7 @@ def conclude(
     histograms = {name: _histogram(d) for name, d in distributions.items() if not (withheld or d.empty)}
     metrics = {
         name: Metric.of(e, options.level, references.get(name), quantiles.get(name), withheld, upper.get(name))
-        for name, e in verdict.metrics.items()
+        for name, e in means.items()
     }
     compared = [abs(metric.z) for metric in metrics.values() if metric.z is not None]
     samples = max(len(e.residuals) for e in verdict.metrics.values())
@@ -278,7 +283,7 @@ def conclude(
         run,
         verdict.growth,
         tuple(dict.fromkeys(flags)),
-        {} if withheld else verdict.metrics,
+        {} if withheld else means,
         histograms,
         quantiles,
         {} if withheld else distributions,

@@ -83,7 +83,7 @@ def test_a_folder_that_goes_away_during_the_run(jaxq, tmp_path, monkeypatch):
     monkeypatch.setattr("jaxq.simulate", run)
     code, out, err = jaxq("run", *MMC, *QUICK, "--out", str(folder / "x.csv"))
     assert code == 2 and "number_in_system" in out and err.count("\n") == 1
-    assert f"{folder / 'x.csv'}: not written (" in err and f"the folder {folder} must exist" in err
+    assert "x.csv: not written (" in err and "folder must exist" in err
 
 
 BEFORE = {
