@@ -40,8 +40,8 @@ class TolledQueues(System):
 
     Metrics, per unit of time: revenue, throughput, customer_utility (rewards less tolls and waiting costs of those who
     join), welfare (rewards less waiting costs); of a customer: join_<i>, the probability that one of class i joins, and
-    join_<i>_<j>, server j; sojourn_time, waiting_time and sojourn_time_<i> of those who join (not seen if none does); over time:
-    utilisation_<j>, number_in_system and, but for exponential sizes with lengths visible, workload.
+    join_<i>_<j>, server j; sojourn_time, waiting_time and sojourn_time_<i> of those who join (not seen if none does);
+    over time: utilisation_<j>, number_in_system and, but for exponential sizes with lengths visible, workload.
     """
 
     arrival_rates: Any = positive(
