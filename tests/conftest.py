@@ -8,6 +8,13 @@ import jaxq
 
 jaxq.use_all_cores(2)
 
+LONG = ("tests/test_notebooks.py", "tests/test_readme.py", "tests/experiments/", "tests/systems/")
+"""Files of long tests, which begin first, or one of them ends alone."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
 
 class Outcome(NamedTuple):
     """What a command did."""
