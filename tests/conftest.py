@@ -8,13 +8,6 @@ import jaxq
 
 jaxq.use_all_cores(2)
 
-LONG = ("tests/test_notebooks.py", "tests/test_readme.py", "tests/experiments/", "tests/systems/")
-"""Files of long tests, which begin first in this order, or one of them ends alone."""
-
-
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: next((i for i, name in enumerate(LONG) if item.nodeid.startswith(name)), len(LONG)))
-
 
 class Outcome(NamedTuple):
     """What a command did."""
