@@ -69,6 +69,7 @@ SIMULATION = (*OPTIONS, *OUTPUT)
 """What `run`, `sweep` and `compare` take."""
 PATHS = ("times", "replicas", "seed", "level", "devices", "keep_paths", "max_events", "totals", "out", "json", "plot")
 EXACT = ("max_states", "json")
+THEORY = ("json",)
 TUNED = ("parameter", "start", "objective", "starts", "steps", "rate")
 """What `tune` takes besides the options of a simulation."""
 _RUN = ("replicas", "events", "horizon", "warmup", "precision", "max_events", "time_limit", "level", "seed", "devices")

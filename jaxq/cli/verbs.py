@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from jaxq.cli import chain, options, plan, transient, tune
+from jaxq.cli import chain, options, plan, theory, transient, tune
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,5 +52,11 @@ VERBS = {
         "The stationary metrics of a jump process, by enumerating its states; nothing is simulated.",
         options.EXACT,
         chain.execute,
+    ),
+    "theory": Verb(
+        "What is known without simulating.",
+        "Thresholds, equilibria, conditions and oracles of a system, each with its source; nothing is simulated.",
+        options.THEORY,
+        theory.execute,
     ),
 }

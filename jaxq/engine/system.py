@@ -36,6 +36,14 @@ class Reference(NamedTuple):
     error: float = 0.0
 
 
+class Statement(NamedTuple):
+    """What theory says of a system: a number, a truth, a name, or several of them, with a unit and where it is from."""
+
+    value: Any
+    meaning: str
+    source: str
+
+
 class Optimum(NamedTuple):
     """An optimum that is known without tuning: fields by name, the objective there, and the source."""
 
@@ -190,6 +198,10 @@ class System(eqx.Module):
 
     def oracle(self) -> dict[str, Reference | float]:
         """Values to compare metrics with, by metric name; a bare number counts as exact."""
+        return {}
+
+    def theory(self) -> dict[str, Statement]:
+        """What else is known of the system without simulating it, by name: thresholds, equilibria, conditions."""
         return {}
 
     def objectives(self) -> dict[str, Objective]:

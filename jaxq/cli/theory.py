@@ -1,0 +1,87 @@
+"""``jaxq theory``: what is known of a system without simulating it."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.errors import input_errors, interruptible
+from jaxq.cli.experiment_file import Experiment
+from jaxq.cli.plan import build_systems, merge
+from jaxq.cli.report import OK, print_json
+from jaxq.cli.tables import parameters_text
+from jaxq.engine.result import SCHEMA, as_reference, describe
+from jaxq.engine.system import System
+
+UNSTATED = "no more is known than what jaxq exact and jaxq run compute"
+
+
+def execute(verb: str, system: type[System], given: Mapping[str, Any], experiment: Experiment | None) -> int:
+    """Print what is known of one system; returns the exit code."""
+    chosen, sources = merge(verb, given, experiment)
+    with interruptible(), input_errors(sources):
+        instance = build_systems(verb, system, chosen)[0][0]
+        statements = instance.theory()
+        unstable, oracle = None, {}
+        try:
+            instance.check_stationary()
+            oracle = {name: as_reference(x) for name, x in instance.oracle().items()}
+        except ValueError as error:
+            unstable = str(error)
+    if chosen.get("json"):
+        print_json(to_dict(instance, statements, oracle, unstable))
+        return OK
+    console = stdout_console()
+    console.print(f"{instance.title()}  {parameters_text(describe(instance))}")
+    if statements:
+        rows = ((name, words(x.value), x.meaning, x.source) for name, x in statements.items())
+        console.print(_table(("theory", "value", "what it is", "source"), rows))
+    if oracle:
+        rows = ((name, words(x.value), x.kind) for name, x in oracle.items())
+        console.print(_table(("metric", "oracle", "kind"), rows))
+    if unstable is not None:
+        console.print(f"no stationary regime: {unstable}")
+    elif not statements and not oracle:
+        console.print(UNSTATED)
+    return OK
+
+
+def to_dict(system: System, statements: Mapping[str, Any], oracle: Mapping[str, Any], unstable: str | None) -> dict:
+    """The statements and references as JSON values; what is not finite is null."""
+    return {
+        "schema": SCHEMA,
+        "system": system.title(),
+        "parameters": describe(system),
+        "theory": {name: {**x._asdict(), "value": _plain(x.value)} for name, x in statements.items()},
+        "oracle": {name: {"value": _plain(x.value), "kind": x.kind} for name, x in oracle.items()},
+        "no_stationary_regime": unstable,
+    }
+
+
+def words(value: Any) -> str:
+    """A value for a table: numbers to nine digits, truths as yes and no, what there is none of as a dash."""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (tuple, list, np.ndarray)):
+        return ", ".join(map(words, value)) or "-"
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:.9g}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (tuple, list, np.ndarray)):
+        return [_plain(x) for x in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _table(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Any:
+    table = new_table()
+    for k, header in enumerate(headers):
+        add_column(table, header, k == 1)
+    for row in rows:
+        table.add_row(*row)
+    return table
