@@ -259,11 +259,6 @@ COMMANDS = {
         2,
         ["quantiles = waiting_time", "number_in_system"],
     ),
-    "N figures of two papers": (
-        "reproduce token-pool/figure-1a load-balancing/figure-3-1 --out figures",
-        2,
-        ["must be of one paper", "token-pool, load-balancing"],
-    ),
     "F1 as fast as they come": (
         "run gg1 --arrival-rate 1 --arrival-law deterministic --service-law deterministic",
         2,
