@@ -45,6 +45,9 @@ SHARED = {
     "devices": SharedOption("devices to use  [default: all]"),
     "batch": SharedOption("replicas per launch, to bound the memory of a very large run  [default: all]"),
     "quantiles": SharedOption("quantiles of a quantity: name or name:0.5,0.99; repeatable", "TARGET", True),
+    "control": SharedOption(
+        "none, linear or generator: what narrows the intervals of a jump process  [default: none]", "NAME"
+    ),
     "checkpoint": SharedOption("save the run to an .npz file now and then, and resume from it if it exists", "FILE"),
     "checkpoint_every": SharedOption("seconds between two saves of --checkpoint  [default: 60]"),
     "times": SharedOption("times to report: start:stop:count (ends included) or a,b,c  [required]", "TIMES"),
@@ -62,7 +65,7 @@ SHARED = {
     "plot": SharedOption("write a figure: .png, .svg or .pdf", "FILE"),
     "quiet": SharedOption("show no progress", None),
 }
-TEXT = ("warmup", "checkpoint")
+TEXT = ("warmup", "checkpoint", "control")
 """Options whose value need not be a number."""
 OUTPUT = ("out", "json", "plot", "quiet")
 SIMULATION = (*OPTIONS, *OUTPUT)

@@ -145,6 +145,15 @@ def run_line(result: Result) -> str:
     )
 
 
+def control_line(result: Result) -> str | None:
+    """By how much control variates have narrowed the intervals; None without them."""
+    if "control" not in result.run:
+        return None
+    known = [ratio for ratio in result.run["control"]["variance_ratio"].values() if ratio is not None]
+    gain = f"; variances {min(known):.3g} to {max(known):.3g} times smaller" if known else ""
+    return f"{result.run['options']['control']} controls: {result.run['control']['controls']}{gain}"
+
+
 def verdict_line(results: Iterable[Result]) -> Any:
     """Whether max |z| keeps within the family-wise bound; None without a comparison."""
     from rich.text import Text
@@ -169,6 +178,9 @@ def print_result(console: Any, result: Result) -> None:
     for line in quantile_lines(result):
         console.print(line)
     console.print(run_line(result), style="dim")
+    controls = control_line(result)
+    if controls is not None:
+        console.print(controls, style="dim")
     verdict = verdict_line([result])
     if verdict is not None:
         console.print(verdict)

@@ -35,6 +35,7 @@ def question(groups: Sequence[Sequence[System]], replicas: int, options: Options
         "replicas": replicas,
         "seed": int(options.seed),
         "quantities": list(options.quantile_probabilities()),
+        "control": options.control,
         "version of jaxq": version("jaxq"),
     }
 

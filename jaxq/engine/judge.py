@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from jaxq.engine.controls import SAMPLED, WithControls, rounding_floor, split
 from jaxq.engine.layout import FEW
 from jaxq.engine.options import Options, Target
 from jaxq.engine.rarity import hardly_due
@@ -16,6 +17,7 @@ from jaxq.stats.correlation import correlation_time
 from jaxq.stats.estimate import UNSEEN, Estimate
 from jaxq.stats.histogram import Distribution
 from jaxq.stats.intervals import family_bound
+from jaxq.stats.regression import Controls, Regression
 
 GROUPS = 256
 """Replicas are added up in groups of this number for warm-up detection."""
@@ -32,6 +34,9 @@ NOTHING = 1e-6
 """Growth over half of a run, as a share of the largest metric, that is rounding: a constant has next to no spread."""
 LINEAR = 0.75
 """Slope of the second half over that of the first, above which a rise is growth and not a slow relaxation."""
+
+
+Slopes = tuple[np.ndarray, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,19 +60,58 @@ class Verdict:
 
 
 def evaluate(system: System, sums: Sums) -> dict[str, Estimate]:
-    """The metrics; 0/0 becomes nan (and a flag), not a warning. A metric that is a plain number gets residuals 0."""
+    """The metrics, without controls; 0/0 becomes nan (and a flag), not a warning. A metric that is a plain number gets
+    residuals 0."""
+    sums, _ = split(sums)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = system.metrics(sums)
     still = np.zeros_like(sums.events.residuals)
     return {name: x if isinstance(x, Estimate) else Estimate(float(x), still) for name, x in found.items()}
 
 
-def window_metrics(stack: Stack, point: int) -> list[dict[str, Estimate]]:
-    """The metrics of one point over each complete window, without those that may wander, and ratios to what some window has
-    not seen: 0/0 says nothing of warm-up or growth."""
+def controls_of(sums: Sums) -> Controls | None:
+    """The control variates that were observed."""
+    means = split(sums)[1]
+    return Controls(means) if means else None
+
+
+def regression_on(stack: Stack, point: int, controls: Controls) -> Regression:
+    """The regression of metrics on controls, which knows what rounding may do."""
+    process = stack.processes[point]
+    assert isinstance(process, WithControls)
+    return Regression(controls, rounding_floor(process, stack.states(point, SAMPLED)))
+
+
+def control_slopes(stack: Stack, point: int) -> dict[str, Slopes]:
+    """By metric, the slopes on the controls over the last half of the run, and what rounding may do; {} without controls."""
+    sums = stack.sums(point, stack.windows.filled // 2)
+    controls = controls_of(sums)
+    if controls is None:
+        return {}
+    regression, system = regression_on(stack, point, controls), stack.systems[point]
+    slopes = {
+        name: regression.slopes(metric)
+        for name, metric in evaluate(system, sums).items()
+        if regression.fits(metric) and name not in system.wandering
+    }
+    return {name: (slope, regression.floor(slope)) for name, slope in slopes.items()}
+
+
+def viewed(system: System, sums: Sums, slopes: dict[str, Slopes]) -> dict[str, Estimate]:
+    """The metrics, and beside them (names with a dash) what is left of them without the controls: a transient that is small
+    beside a metric may be large beside that."""
+    found, controls = evaluate(system, sums), controls_of(sums)
+    if controls is None:
+        return found
+    return found | {f"{name} -": controls.taken(*slope, found[name]) for name, slope in slopes.items()}
+
+
+def window_metrics(stack: Stack, point: int, slopes: dict[str, Slopes]) -> list[dict[str, Estimate]]:
+    """The metrics of one point, `viewed` over each complete window, without those that may wander, and ratios to what some
+    window has not seen: 0/0 says nothing of warm-up or growth."""
     system = stack.systems[point]
     groups = min(stack.replicas, GROUPS)
-    series = [evaluate(system, stack.sums(point, w, w + 1, groups)) for w in range(stack.windows.filled)]
+    series = [viewed(system, stack.sums(point, w, w + 1, groups), slopes) for w in range(stack.windows.filled)]
     blind = {name for window in series for name, x in window.items() if math.isnan(x.value)}
     left_out = blind.union(system.wandering)
     return [{name: x for name, x in window.items() if name not in left_out} for window in series]
@@ -87,9 +131,10 @@ def initial_cut(
         # badly that to end where it seems short is to prefer small means
         cuts = [count // 2]
     else:
-        groups = min(stack.replicas, GROUPS)
-        half = evaluate(system, stack.sums(point, count // 2, count, groups))
-        whole = evaluate(system, stack.sums(point, 0, count, groups))
+        groups, slopes = min(stack.replicas, GROUPS), control_slopes(stack, point)
+        series = window_metrics(stack, point, slopes) if slopes else series
+        half = viewed(system, stack.sums(point, count // 2, count, groups), slopes)
+        whole = viewed(system, stack.sums(point, 0, count, groups), slopes)
         points = len(stack.systems)
         cuts = [
             warmup.cut_of_metric([w[name] for w in series], half[name], whole[name].half_width(), points)
@@ -121,10 +166,16 @@ def batches_of(stack: Stack, cut: int, memory: float) -> int:
 
 
 def estimates(stack: Stack, point: int, cut: int, batches: int, memory: float) -> dict[str, Estimate]:
-    """The metrics of one point from window ``cut`` on: over replicas, or batches of them."""
+    """The metrics of one point from window ``cut`` on: over replicas, or batches of them; less their regression on what
+    controls there are."""
     last = None if batches == 1 else stack.windows.filled
     episode = min(memory, float(stack.windows.filled)) * stack.windows.span * stack.layout.events_per_block
-    return evaluate(stack.systems[point], stack.sums(point, cut, last, batches=batches, episode=episode))
+    sums = stack.sums(point, cut, last, batches=batches, episode=episode)
+    found, controls = evaluate(stack.systems[point], sums), controls_of(sums)
+    if controls is None:
+        return found
+    regression = regression_on(stack, point, controls)
+    return {name: regression.corrected(metric) for name, metric in found.items()}
 
 
 def unseen(metrics: dict[str, Estimate]) -> dict[str, float]:
@@ -143,7 +194,7 @@ def discarded(stack: Stack, verdict: Verdict) -> int:
 def look(stack: Stack, point: int, options: Options) -> Verdict:
     """The state of one point now."""
     given, automatic = options.warmup, isinstance(options.warmup, str)
-    series, filled = window_metrics(stack, point), stack.windows.filled
+    series, filled = window_metrics(stack, point, {}), stack.windows.filled
     begin = warmup.least_cut(filled)
     memory = longest_memory(series[begin : filled // 2] if automatic and stack.replicas < FEW else series[begin:])
     if isinstance(given, str):
@@ -202,6 +253,13 @@ def growth_of(stack: Stack, point: int, series: list[dict[str, Estimate]], level
             found[name] = {"rate": slope.value, "half_width": finite(slope.half_width(level)), "level": level}
             certain = certain or rate > CERTAIN_T * error
     return found, certain
+
+
+def variance_ratios(plain: dict[str, Estimate], controlled: dict[str, Estimate]) -> dict[str, float | None]:
+    """How many times smaller the variance of each metric is for its controls."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = {name: np.float64(x.standard_error) / controlled[name].standard_error for name, x in plain.items()}
+    return {name: finite(float(ratio) ** 2) for name, ratio in ratios.items()}
 
 
 def known_zero(reference) -> bool:
@@ -272,6 +330,11 @@ def conclude(
         "correlation": finite(verdict.memory * stack.windows.span * stack.layout.events_per_block),
         "method": "replica-t" if verdict.batches == 1 else "batch-means",
     }
+    controls = controls_of(sums)
+    if controls is not None and not withheld:
+        run["method"] += ", regressed on controls"
+        ratios = variance_ratios(evaluate(system, sums), verdict.metrics)
+        run["control"] = {"controls": controls.values.size, "variance_ratio": ratios}
     fields, scaled = describe(system), scalings(system)
     if scaled:
         run["scaled"] = scaled

@@ -26,6 +26,8 @@ NUMBERS = (
     "batch",
     "checkpoint_every",
 )
+CONTROLS = {"none": 0, "linear": 1, "generator": 2}
+"""Highest degree of the functions of the state that serve as control variates, by name."""
 PROBABILITIES = (0.5, 0.9, 0.95, 0.99)
 
 
@@ -75,6 +77,8 @@ class Options:
         seed: whole number; with the same seed and replicas a run gives the same numbers.
         devices: how many devices to use (default: all).
         batch: replicas per launch (default: all), to bound the memory of a very large run.
+        control: "none", or what narrows the intervals of a jump process for the same run (`jaxq.engine.controls`):
+            "generator" (counts of the state and their products), "linear" (counts).
         quantiles: quantities to keep histograms of: ``name`` or ``name:0.5,0.99``.
         checkpoint: an .npz file that the run is saved to now and then and at its end, and resumed from if it exists.
         checkpoint_every: seconds between two saves.
@@ -93,6 +97,7 @@ class Options:
     devices: int | None = None
     batch: int | None = None
     quantiles: tuple[str, ...] = ()
+    control: str = "none"
     checkpoint: str | None = None
     checkpoint_every: float = 60.0
 
@@ -116,6 +121,8 @@ class Options:
         if not isinstance(self.warmup, str) and not (_is_number(self.warmup) and 0 <= self.warmup <= MOST_EVENTS):
             raise ValueError(f"warmup = {self.warmup}: must be auto, mser5 or a number of events >= 0 and < 2**63")
         key_data(self.seed)
+        if self.control not in CONTROLS:
+            raise ValueError(f"control = {shown(self.control)}: must be one of {', '.join(CONTROLS)}")
         for name in ("metric", "quantiles"):
             value = getattr(self, name)
             value = (value,) if isinstance(value, str) else value

@@ -12,6 +12,7 @@ import numpy as np
 from jaxq.engine import judge
 from jaxq.engine.check import check, check_kind
 from jaxq.engine.checkpoint import Checkpoint
+from jaxq.engine.controls import compiled
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.host_numbers import shown
 from jaxq.engine.interrupt import Interrupt
@@ -22,7 +23,6 @@ from jaxq.engine.options import Options
 from jaxq.engine.outline import compile_seconds, initial_rate, names
 from jaxq.engine.progress import Meter, Patient
 from jaxq.engine.range import check_range
-from jaxq.engine.rarity import prepared
 from jaxq.engine.result import Result, Results, describe, finite, in_words, plain
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import System
@@ -180,10 +180,11 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
     replicas = options.replicas or default_replicas(devices)
     groups: dict = {}
     for i, system in enumerate(systems):
-        process = prepared(system)
+        process = compiled(system, options.control, replicas)
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(process))
         groups.setdefault((jax.tree.structure(process), shapes), []).append(i)
-    size = check_run([(prepared(systems[i[0]]), len(i)) for i in groups.values()], replicas, devices)
+    sizes = [(compiled(systems[members[0]], options.control, replicas), len(members)) for members in groups.values()]
+    size = check_run(sizes, replicas, devices)
     description = f"{len(systems)} point(s) x {replicas} replicas on {len(devices)} {devices[0].platform} device(s)"
     description += f", {size / 2**20:.3g} MB of state"
     description += f", about {compiling:.0f} s to compile" if compiling > LONG_COMPILE else ""
@@ -200,6 +201,7 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
                 replicas,
                 options.seed,
                 devices,
+                options.control,
                 batch=options.batch,
                 events=min(expected, options.max_events // (len(systems) * replicas)),
                 histograms=tuple(options.quantile_probabilities()),

@@ -6,15 +6,16 @@ all points see the same random words (common random numbers).
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
 
+from jaxq.engine.controls import compiled
 from jaxq.engine.layout import choose_layout
 from jaxq.engine.memory import window_limit
 from jaxq.engine.outline import whole_quantities
 from jaxq.engine.program import BlockSums, compute_leaf, program
-from jaxq.engine.rarity import prepared
 from jaxq.engine.system import Sums, System
 from jaxq.random import key_data
 from jaxq.stats.estimate import Estimate, grain
@@ -46,9 +47,11 @@ def stacked_leaves(systems: Sequence[System]):
 class Stack:
     """The replicas of all points: carry on the devices, windowed sums on the host."""
 
-    def __init__(self, systems: Sequence[System], replicas: int, seed: int, devices: tuple, **layout):
+    def __init__(
+        self, systems: Sequence[System], replicas: int, seed: int, devices: tuple, control: str = "none", **layout
+    ):
         self.systems, self.replicas = list(systems), replicas
-        processes = [prepared(system) for system in systems]
+        self.processes = processes = [compiled(system, control, replicas) for system in systems]
         structure, leaves, own = stacked_leaves(processes)
         self.rows = len(systems) * replicas
         batch = layout.pop("batch", None)
@@ -273,6 +276,14 @@ class Stack:
                 entries[kind][name] = Estimate.of(values, 0.0 if exact else ROUNDING, one, long)
         time = Estimate(events * step_time, constant) if step_time is not None else entries["time"][""]
         return Sums(time, Estimate(float(events), constant), *[entries[k] for k in ("observed", "tallied", "counted")])
+
+    def states(self, point: int, most: int) -> Any:
+        """The states that the first ``most`` replicas of a point are in now, an axis in front; fewer if they are cut off."""
+        self.settle()
+        first = point * self.replicas
+        _, carry, rows = next(part for part in self._parts if part[2].start <= first < part[2].stop)
+        begin, end = first - rows.start, min(first + min(most, self.replicas), rows.stop) - rows.start
+        return jax.tree.map(lambda x: np.asarray(x)[begin:end], carry.state)
 
     def distribution(self, point: int, name: str, events: int | None) -> Distribution:
         """The distribution of one quantity over all but the first ``events`` of a replica; None: over the last half."""

@@ -168,7 +168,7 @@ class StateSpace:
             structure,
             tuple(leaf.shape for leaf in self.fixed),
             tuple(leaf.dtype for leaf in self.fixed),
-            _essential(self.system, structure, self.fixed, keep),
+            essential(self.system, structure, self.fixed, keep),
         )
         self._check_whole(state)
         self._kept = None if keep is None else jax.jit(jax.vmap(lambda row: self._keep(keep, row)))
@@ -313,7 +313,7 @@ def _wide(leaf):
     return array.astype({"f": np.float64, "i": np.int64}.get(array.dtype.kind, array.dtype))
 
 
-def _essential(system: JumpProcess, structure, leaves: list[np.ndarray], keep) -> tuple[bool, ...]:
+def essential(system: JumpProcess, structure, leaves: list[np.ndarray], keep) -> tuple[bool, ...]:
     """Which components of the state the process depends on: all but those that only counters read."""
 
     def everything(*leaves):

@@ -25,13 +25,15 @@ SEEN = 10
 class Estimate:
     """``value``, its per-replica ``residuals`` (float64, shape (replicas,), mean zero), and how far ``rounding`` may have
     moved the value. Of what was hardly seen, else 0: how far one more occurrence would move it, as large as the largest that
-    was seen (``grain``), or one that lasts a correlation time of the run (``episode``)."""
+    was seen (``grain``), or one that lasts a correlation time of the run (``episode``). ``freedom``: degrees of freedom of
+    the interval, where they are not replicas - 1."""
 
     value: float
     residuals: np.ndarray
     rounding: float = 0.0
     grain: float = 0.0
     episode: float = 0.0
+    freedom: int | None = None
 
     @classmethod
     def of(cls, samples: np.ndarray, rounding: float = 0.0, grain: float = 0.0, episode: float = 0.0) -> "Estimate":
@@ -44,19 +46,21 @@ class Estimate:
         if not isinstance(other, Estimate):
             return found
         other = other._moved(value, d_other)
+        known = [x.freedom for x in (found, other) if x.freedom is not None]
         return Estimate(
             value,
             found.residuals + other.residuals,
             found.rounding + other.rounding,
             found.grain + other.grain,
             found.episode + other.episode,
+            min(known, default=None),
         )
 
     def _moved(self, value, slope) -> "Estimate":
         """A function of this estimate with that value and slope."""
         size = abs(slope)
         grain = size * self.grain if self.grain else 0.0  # also where the slope is not a number
-        return Estimate(value, slope * self.residuals, size * self.rounding, grain, size * self.episode)
+        return Estimate(value, slope * self.residuals, size * self.rounding, grain, size * self.episode, self.freedom)
 
     def _sum(self, other, sign: float) -> "Estimate":
         """Beside what was seen and varies, what was hardly seen counts as it was seen."""
@@ -100,7 +104,8 @@ class Estimate:
 
     def half_width(self, level: float = 0.95) -> float:
         """Half-width of the two-sided Student interval at ``level``; of what was hardly seen at least the rule of three."""
-        student = self.standard_error * t_quantile((1 + level) / 2, self.residuals.size - 1)
+        freedom = self.residuals.size - 1 if self.freedom is None else self.freedom
+        student = self.standard_error * t_quantile((1 + level) / 2, freedom)
         return max(student, UNSEEN * self.grain) if self.grain else student
 
     def grouped(self, groups: int) -> "Estimate":
