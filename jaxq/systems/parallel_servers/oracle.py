@@ -71,7 +71,7 @@ def parallel_servers(
         found[f"departures_{name}"] = Reference(float(rate), "identity")
     if control.policy.startswith(("shadow", "balanced")):
         return found
-    found |= _named(_fluid(given, control), "limit", given, control, classes, pools)
+    found |= _named(fluid_rest(given, control), "limit", given, control, classes, pools)
     key = tuple(None if x is None else (x.shape, x.tobytes()) for x in (*given, *control[1:]))
     found |= _named(_exact(_Key(given, control, key)), "exact", given, control, classes, pools)
     return found | _alike(given, control, classes, pools)
@@ -141,7 +141,7 @@ def _filling(pools_first: list[list[int]], classes_first: list[list[int]]) -> li
 # --- limits and closed forms --------------------------------------------------------------------------------------------
 
 
-def _fluid(given: Numbers, control: Control):
+def fluid_rest(given: Numbers, control: Control):
     """The fluid rest point where a formula has it and everybody abandons; queues by class."""
     if not (given.abandonment_rates > 0).all():
         return None
