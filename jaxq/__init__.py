@@ -43,6 +43,7 @@ from jaxq.laws.standard import Weibull as Weibull
 from jaxq.systems import SYSTEMS as SYSTEMS
 from jaxq.systems.load_balancing.model import LoadBalancing as LoadBalancing
 from jaxq.systems.load_balancing.speeds import Speeds as Speeds
+from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion as StaffingDiffusion
 from jaxq.systems.parallel_servers.model import ParallelServers as ParallelServers
 from jaxq.systems.parallel_servers.network import Network as Network
 from jaxq.systems.stations.model import GG1 as GG1

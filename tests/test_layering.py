@@ -41,6 +41,8 @@ def allowed(path: Path) -> tuple[str, ...] | None:
         folder = f"jaxq.systems.{parts[1]}"
         if parts[2] == "oracle.py":
             return ("jaxq.analytic", "jaxq.engine.system")
+        if parts[2] == "theory.py":
+            return ("jaxq.analytic", "jaxq.engine.system", folder)
         if parts[2] == "planning.py":
             return ("jaxq.analytic",)
         if parts[2] == "fluid.py":
@@ -70,6 +72,8 @@ def test_imports_follow_the_arrows(path):
 
 BESIDE = {
     "oracle": "references of the metrics",
+    "theory": "what is known without simulating",
+    "_control": "the policy as the oracle has it",
     "predicted_growth": "a warning of load balancing: what a formula says of stability",
     "single_toll": "the best single toll, printed beside a tuned one",
     "_market": "what the two of tolled queues are asked with",

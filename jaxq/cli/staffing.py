@@ -1,20 +1,17 @@
-"""``jaxq staffing``: what the theory of safety staffing says of a tree network, and whether a simulation sees it."""
+"""``jaxq staffing``: what the theory of safety staffing says of a network, and whether a simulation sees it."""
 
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.options import number
 from jaxq.cli.report import deliver, exit_code, print_json
-from jaxq.cli.tables import pair
 from jaxq.cli.values import one
 from jaxq.engine.fields import rules
 from jaxq.engine.files import check_path, write_json
 
-Network = Annotated[str, typer.Option("--network", metavar="NAME|FILE.toml", help="a tree without abandonment")]
+Network = Annotated[str, typer.Option("--network", metavar="NAME|FILE.toml", help="any network; theta of trees")]
 Size = Annotated[str | None, typer.Option("--n", metavar="NUMBER", help="size of the system  [default: the network's]")]
 Staffing = Annotated[
     str | None, typer.Option("--staffing", metavar="LIST", help="nh_j of each pool  [default: the network's]")
@@ -27,7 +24,15 @@ Root = Annotated[
 ]
 Policy = Annotated[str, typer.Option("--policy", help="policy to simulate", show_default=True)]
 Order = Annotated[str | None, typer.Option("--priorities", metavar="ORDER", help="classes of the policy: 2 > 1")]
+Diffusion = Annotated[bool, typer.Option("--diffusion", help="simulate the limiting diffusion")]
+Control = Annotated[
+    str,
+    typer.Option("--control", metavar="CONTROL", help="constant, constant:0.5,0.5;0,1 or balanced", show_default=True),
+]
 Pools = Annotated[str | None, typer.Option("--preferences", metavar="ORDER", help="pools of the policy: 1 > 2")]
+
+ZERO = 1e-12
+"""theta up to which the diffusion has no stationary law."""
 
 
 def staffing(
@@ -40,23 +45,32 @@ def staffing(
     policy: Policy = "balanced-saturation",
     priorities: Order = None,
     preferences: Pools = None,
-    horizon: Annotated[str, typer.Option("--horizon", metavar="TIME", show_default=True, help="of the slope")] = "600",
-    replicas: Annotated[
-        str, typer.Option("--replicas", metavar="NUMBER", show_default=True, help="of the slope")
-    ] = "256",
+    diffusion: Diffusion = False,
+    control: Control = "constant",
+    step: Annotated[str, typer.Option("--step", metavar="TIME", show_default=True, help="of the diffusion")] = "0.02",
+    horizon: Annotated[str, typer.Option("--horizon", metavar="TIME", show_default=True, help="of a replica")] = "600",
+    replicas: Annotated[str, typer.Option("--replicas", metavar="NUMBER", show_default=True, help="of a run")] = "256",
+    steps: Annotated[bool, typer.Option("--steps", help="print the elimination of leaves (Example 3.3)")] = False,
     seed: Annotated[str, typer.Option("--seed", metavar="NUMBER", show_default=True, help="of the run")] = "0",
     json: Annotated[bool, typer.Option("--json", help="print JSON and nothing else")] = False,
     out: Annotated[str | None, typer.Option("--out", metavar="FILE", help="write the JSON to FILE (.json)")] = None,
 ) -> int:
-    """Say whether a tree network can be stable, and what its servers are worth.
+    """Say whether a network can be stable, and what its servers are worth.
 
-    theta, theta^n, gains, the drift of the diffusion and the verdict; with --simulate the growth of the queues over the
-    second half of the horizon, with its interval, next to the prediction.
+    Of critically loaded trees: theta, theta^n, gains, the drift of the diffusion and the verdict; with --simulate the growth
+    of the queues over the second half of the horizon, with its interval, next to the prediction; with --diffusion the
+    stationary means of the limiting diffusion under a Markov control, and its growth where theta is not positive. In Python
+    a control can be any function of the state (jaxq.StaffingDiffusion). Of other networks: load, bottleneck, what is spare.
     """
     from jaxq.cli.plan import start_devices
+    from jaxq.cli.staffing_text import print_diffusion, print_growth, print_staffing
+    from jaxq.engine.simulate import simulate as run
     from jaxq.experiments.staffing.assessment import assess
+    from jaxq.experiments.staffing.fluid_verdict import fluid_verdict
     from jaxq.experiments.staffing.growth import growth
+    from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
     from jaxq.systems.parallel_servers.model import ParallelServers
+    from jaxq.systems.parallel_servers.theory import inapplicable
 
     given = {"network": network, "staffing": staffing, "safety": safety, "policy": policy}
     given |= {"priorities": priorities, "preferences": preferences}
@@ -66,33 +80,51 @@ def staffing(
         declared = rules(ParallelServers)
         fields: dict[str, Any] = {k: one(k, declared[k], text) for k, text in given.items() if text is not None}
         fields |= {} if n is None else {"scale": one("n", declared["scale"], n)}
-        pools = fields["network"].pools
-        if root is not None and root not in pools:
-            raise ValueError(f"root = {root}: must be one of the pools {', '.join(pools)}")
-        place = None if root is None else pools.index(root)
-        found = assess(fields["network"], fields.get("scale"), fields.get("staffing"), fields.get("safety"), place)
+        tree = fields["network"]
+        if root is not None and root not in tree.pools:
+            raise ValueError(f"root = {root}: must be one of the pools {', '.join(tree.pools)}")
+        place = None if root is None else tree.pools.index(root)
+        why = inapplicable(tree.arrival_rates, tree.service_rates, tree.servers, tree.abandonment_rates)
+        at = (fields.get("scale"), fields.get("staffing"))
+        found = assess(tree, *at, fields.get("safety"), place) if why is None else fluid_verdict(tree, why, *at)
         numbers = {"horizon": number(horizon), "replicas": number(replicas), "seed": number(seed)}
         system = ParallelServers(**fields) if simulate else None
-        if system is not None:
+        limit = None
+        if diffusion:
+            idle = None if place is None else place + 1
+            shared = {k: fields[k] for k in ("network", "staffing", "safety") if k in fields}
+            limit = StaffingDiffusion(**shared, control=control, idle_pool=idle, step=number(step))
+        if simulate or diffusion:
             _check_numbers(numbers)
             start_devices()
+        if limit is not None:
+            limit.prepare()
+    measured = of_limit = None
     with interruptible():
-        measured = None if system is None else growth(system, **numbers)
+        if system is not None:
+            measured = growth(system, **numbers)
+        if limit is not None:
+            stationary = limit.limit().theta > ZERO
+            of_limit = run(limit, **numbers) if stationary else growth(limit, **numbers)
     data = found.to_dict()
     if measured is not None:
         data["growth"] = {"policy": policy, **measured.to_dict()}
+    if limit is not None and of_limit is not None:
+        data["diffusion"] = {"control": str(limit.control), **of_limit.to_dict()}
 
     def show() -> None:
         if json:
             print_json(data)
             return
-        print_assessment(found)
+        print_staffing(found, steps)
         if measured is not None:
-            print_growth(found, measured, policy)
+            print_growth(found.predicted(policy), measured, policy)
+        if limit is not None:
+            print_diffusion(limit, of_limit)
 
     with interruptible():
         deliver({} if out is None else {out: lambda: write_json(out, data)}, show)
-    return exit_code(() if measured is None else measured.flags)
+    return exit_code(tuple(flag for part in (measured, of_limit) if part is not None for flag in part.flags))
 
 
 def _check_numbers(numbers: dict[str, Any]) -> None:
@@ -102,90 +134,3 @@ def _check_numbers(numbers: dict[str, Any]) -> None:
     Rule("model time", low=0, open_low=True).check("horizon", numbers["horizon"])
     Rule("independent runs", low=2, whole=True).check("replicas", numbers["replicas"])
     Rule("seed", low=0, whole=True).check("seed", numbers["seed"])
-
-
-def print_assessment(found: Any) -> None:
-    """The numbers, by class, by pool, and the matrices."""
-    from rich.text import Text
-
-    network, console = found.network, stdout_console()
-    classes, pools = list(network.classes), list(network.pools)
-    console.print(
-        Text(f"staffing of {network}", "bold") + Text(f"  n = {found.scale:g}, p = {_numbers(found.weights)}")
-    )
-    spread = max(found.theta.values()) - min(found.theta.values())
-    table = new_table()
-    for header in ("", "value"):
-        add_column(table, header, header != "")
-    add_column(table, "")
-    table.add_row("theta", f"{found.theta['gains']:.9g}", f"four ways ({', '.join(found.theta)}) within {spread:.0e}")
-    table.add_row("theta^n", f"{found.theta_n:.9g}", f"of {', '.join(map(str, found.rates.servers))} servers, exact")
-    table.add_row("rho", f"{found.spare:.6g}", f"E (e.x)^-, idle servers in servers of pool {pools[found.root]}")
-    console.print(table)
-    console.print(
-        _table(
-            "class",
-            classes,
-            {
-                "arrivals": found.rates.arrival_rates,
-                "theta_i": found.class_safety,
-                "ell": found.ell,
-                "p": found.weights,
-            },
-        )
-    )
-    of_pools = {"servers": found.rates.servers, "nh": found.staffing, "worth": found.worth}
-    console.print(_table("pool", pools, {**of_pools, "d theta / d nh": found.gradient}))
-    for title, rows, columns, matrix in (
-        ("shares of pools xi*", classes, pools, found.shares),
-        ("gains g(i, i') between classes", classes, classes, found.gains.classes),
-        ("gains g(i, j) between classes and pools", classes, pools, found.gains.class_pool),
-        ("gains G(j, j') between pools", pools, pools, found.gains.pools),
-        (f"B1, root pool {pools[found.root]}", classes, classes, found.b1),
-        (f"B2, root pool {pools[found.root]}", classes, pools, found.b2),
-        ("kept by balanced saturation Nt", classes, pools, found.targets),
-    ):
-        if matrix is not None:
-            console.print(title)
-            console.print(_table("", rows, dict(zip(columns, np.transpose(matrix), strict=True))))
-    colour = "bold green" if found.theta_n > 0 else "bold white on red"
-    console.print(Text("theta^n says: ") + Text(f" {found.verdict} ", colour))
-    if found.lone_growth is not None:
-        alone = ", ".join(f"{x:.4g} in class {c}" for c, x in zip(classes, found.lone_growth, strict=True))
-        saturated = "" if found.balanced_growth is None else f"{found.balanced_growth:.4g} under balanced saturation; "
-        console.print(f"growth of the total queue, a unit of time: {saturated}if all wait in one class, {alone}")
-
-
-def print_growth(found: Any, measured: Any, policy: str) -> None:
-    """The slopes next to the prediction, for balanced saturation and for stable systems."""
-    from rich.text import Text
-
-    console, table = stdout_console(), new_table()
-    for header in (f"growth under {policy}", "slope", "+-", "predicted"):
-        add_column(table, header, header[0] != "g")
-    expected = found.predicted(policy)
-    rows = {"total queue": (measured.total, expected)}
-    rows |= {f"queue {name}": (slope, None) for name, slope in measured.queues.items()}
-    for name, (slope, value) in rows.items():
-        table.add_row(name, *pair(slope.value, slope.half_width()), "" if value is None else f"{value:.6g}")
-    console.print(table)
-    error = measured.total.standard_error
-    grows = error > 0 and measured.total.value > 4 * error
-    console.print(Text("the simulation says: ") + Text(f" {'queues grow' if grows else 'no growth seen'} ", "bold"))
-    console.print(
-        f"{measured.replicas} replicas, from time {measured.horizon / 2:g} to {measured.horizon:g}; intervals at .95",
-        style="dim",
-    )
-
-
-def _table(corner: str, rows: list[str], columns: dict[str, Any]) -> Any:
-    table = new_table()
-    for header in (corner, *columns):
-        add_column(table, header, header is not corner)
-    for k, name in enumerate(rows):
-        table.add_row(name, *(f"{column[k]:.6g}" for column in columns.values()))
-    return table
-
-
-def _numbers(values: Any) -> str:
-    return ", ".join(f"{x:g}" for x in values)

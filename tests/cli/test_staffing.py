@@ -59,8 +59,13 @@ def test_the_slope_stands_next_to_its_prediction(jaxq, staffing, seen):
     ("args", "message"),
     [
         (["--network", "q"], "network = q: must be one of"),
-        (["--network", "qgym-n"], "has .* left over once all others are even; the load must be critical"),
-        (["--network", "x-model"], "must be without abandonment"),
+        (
+            ["--network", "qgym-n", "--diffusion"],
+            "has .* left over once all others are even; the load must be critical",
+        ),
+        (["--diffusion", "--control", "best"], "control = best: must be constant, constant:u.c;u.s"),
+        (["--diffusion", "--control", "constant:1,1;0,1"], "must have 2 shares >= 0 that sum to 1, one a class"),
+        (["--diffusion", "--step", "1"], "step = 1: must be < 1/1.5, the fastest service rate"),
         (["--n", "0"], "n = 0.0: must be a number > 0"),
         (["--root", "3"], "root = 3: must be one of the pools 1, 2"),
         (["--safety", "0.5,0.6"], "safety = .*: must be a list of numbers > 0 that sum to 1"),
@@ -83,8 +88,70 @@ def test_bad_input(jaxq, args, message):
 def test_a_cycle_and_an_idle_edge_are_named(jaxq, tmp_path):
     path = tmp_path / "bad.toml"
     path.write_text("arrival_rates = [1, 1]\nservice_rates = [[1, 1], [1, 1]]\nservers = [1, 1]")
-    code, _, err = jaxq("staffing", "--network", str(path))
-    assert code == 2 and "class 2 - pool 2 closes a cycle with class 2 - pool 1 - class 1 - pool 2" in err
-    path.write_text("arrival_rates = [0.8, 0.88]\nservice_rates = [[1.5, 1], [0, 0.8]]\nservers = [0.6, 1]")
-    code, _, err = jaxq("staffing", "--network", str(path))
-    assert code == 2 and "fails at class 1 - pool 2, whose share of the pool is -0.1" in err
+    code, out, err = jaxq("staffing", "--network", str(path))
+    assert code == 0 and err == "" and "not positive recurrent" in out
+    assert "class 2 - pool 2 closes a cycle with class 2 - pool 1 - class 1 - pool 2" in out
+    path.write_text(
+        "arrival_rates = [0.8, 0.88]\nservice_rates = [[1.5, 1], [0, 0.8]]\nservers = [0.6, 1]\nscale = 100"
+    )
+    code, out, _ = jaxq("staffing", "--network", str(path))
+    assert code == 0 and "fails at class 1 - pool 2, whose share of the pool is -0.1" in out
+
+
+def test_what_can_be_said_of_a_network_that_is_not_critically_loaded(jaxq):
+    # class 2 fits into server 2 and 47 % of server 1, and class 1 takes 38 %: what is spare serves either at rate 1 or .5
+    code, out, err = jaxq("staffing", "--network", "qgym-n", "--json")
+    found = json.loads(out)
+    assert code == 0 and err == "" and found["verdict"] == "stabilisable: load 0.95"
+    assert found["capacity"]["headroom"] == pytest.approx([0.15, 0.075]) and found["spare"] == pytest.approx(0.075)
+    assert "the load must be critical" in found["why"]
+    code, out, _ = jaxq("staffing", "--network", "x-model")
+    assert code == 0 and "the theory of safety staffing is for networks without abandonment" in out
+    # 850 customers, 800 servers' worth at the most
+    assert "1.0625" in out and " 50 " in out and "stable: everybody abandons" in out
+
+
+def test_a_network_that_is_overloaded_names_its_classes(jaxq, tmp_path):
+    path = tmp_path / "over.toml"
+    path.write_text("arrival_rates = [12, 6]\nservice_rates = [[1, 0], [1, 2]]\nservers = [10, 5]")
+    code, out, _ = jaxq("staffing", "--network", str(path), "--json")
+    found = json.loads(out)
+    assert code == 0 and found["verdict"] == "transient: load 1.2"
+    assert found["capacity"]["bound"] == [True, False] and found["capacity"]["growth"] == pytest.approx(2)
+    args = (
+        "staffing",
+        "--network",
+        str(path),
+        "--simulate",
+        "--policy",
+        "lqfs",
+        "--replicas",
+        "32",
+        "--horizon",
+        "200",
+    )
+    code, out, _ = jaxq(*args)
+    assert code == 0 and "queues grow" in out
+
+
+def test_the_steps_of_the_elimination(jaxq):
+    code, out, _ = jaxq("staffing", "--steps")
+    # by hand, z*_12 = .4, z*_22 = .6: a_1 = .1 - .1 x .6 + .2 x .4 = .12 and pool 1 gives -.5 at rate 1.5, so .87 is left
+    assert code == 0 and "elimination of leaves" in out and "0.87 + 0.5 theta" in out and "0.8425 - 1.125 theta" in out
+    found = json.loads(jaxq("staffing", "--json")[1])
+    last = found["steps"][-1]
+    assert last["leaf"] == "class 2" and last["neighbour"] == "pool 2"
+    assert -last["left"][0] / last["left"][1] == pytest.approx(found["theta"]["lp"], abs=1e-12)
+
+
+def test_the_diffusion_under_a_control(jaxq):
+    args = ("staffing", "--diffusion", "--control", "constant:0.5,0.5;0,1", "--replicas", "64", "--step", "0.1")
+    code, out, _ = jaxq(*args, "--json")
+    found = json.loads(out)["diffusion"]
+    assert code == 0 and found["control"] == "constant:0.5,0.5;0,1"
+    assert found["metrics"]["weighted_idle"]["oracle"] == pytest.approx(0.8425) and not found["flags"]
+    code, out, _ = jaxq(*args)
+    assert code == 0 and "weighted_idle" in out
+    few = ("--staffing", "-0.5,0.2", "--diffusion", "--replicas", "64", "--horizon", "200")
+    code, out, _ = jaxq("staffing", *few)
+    assert code == 0 and "constant control of the diffusion" in out and "0.606" in out and "queues grow" in out

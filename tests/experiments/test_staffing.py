@@ -1,11 +1,12 @@
 """The staffing experiments, in their quick versions: what is judged, and that the verdict can fail."""
 
+import numpy as np
 import pytest
 
 from jaxq.experiments.catalogue import EXPERIMENTS, select
 from jaxq.experiments.experiment import Run
 from jaxq.experiments.reproduction import reproduce
-from jaxq.experiments.staffing import diffusion, theorem
+from jaxq.experiments.staffing import any_control, critical, diffusion, fits, tails, theorem
 from jaxq.experiments.staffing.assessment import NULL, STABILISABLE, TRANSIENT, assess
 from jaxq.experiments.staffing.growth import growth
 from jaxq.systems.parallel_servers.model import ParallelServers
@@ -14,7 +15,8 @@ from jaxq.systems.parallel_servers.network import Network
 
 
 def test_names():
-    assert [e.stem for e in select(["staffing"])] == ["theorem", "diffusion"]
+    wanted = ["theorem", "diffusion", "critical", "tails", "any-control"]
+    assert [e.stem for e in select(["staffing"])] == wanted
 
 
 def test_theorem(tmp_path, monkeypatch):
@@ -38,6 +40,56 @@ def test_diffusion(tmp_path, monkeypatch):
     assert found.passed and found.flags == () and len(found.compared) == 7
     assert found.findings.points[-1].where["n"] == "infinity"
     assert [path.suffix for path in found.save(tmp_path)] == [".png", ".svg", ".csv"]
+
+
+def test_fits_find_what_is_there():
+    rng, times = np.random.default_rng(1), np.array([10.0, 100.0, 1000.0])
+    noise = rng.normal(size=(640, 1))
+    for statistic, samples, value in (
+        (fits.exponent(times), 2 * times**0.5 * np.exp(0.1 * noise), 0.5),
+        (fits.root_coefficient(times), 7 + 2 * times**0.5 * (1 + 0.1 * noise), 2.0),
+        (fits.tail_rate(1.0, False), rng.exponential(1 / 0.7, size=(640, 20)), 0.7),
+        (fits.tail_rate(3, True), rng.geometric(1 - np.exp(-0.2), size=(640, 20)) - 1, 0.2),
+    ):
+        row = fits.jackknife(samples, statistic)
+        # of the first the noise is common to all times, and none is left in the slope
+        assert abs(row["mean"] - value) < 2 * row["half_width"] + 1e-9 and row["half_width"] < 0.05 * value
+
+
+def test_growth_without_safety_staffing(tmp_path, monkeypatch):
+    monkeypatch.setattr(critical, "FIRST", 100.0)
+    monkeypatch.setattr(critical, "QUICK_LAST", 800.0)
+    assert assess(critical.NETWORK, 100).theta_n == pytest.approx(0, abs=1e-12)
+    found = reproduce(EXPERIMENTS["staffing/critical"], Run(quick=True))
+    assert found.passed and found.flags == () and len(found.compared) == 8
+    assert [path.suffix for path in found.save(tmp_path)] == [".png", ".svg", ".csv", ".csv"]
+    # v = (1, 1.25): sum v^2 lambda = 1.3 + .75
+    assert critical.coefficient(0) == pytest.approx((4 * 2.05 / np.pi) ** 0.5)
+    monkeypatch.setattr(critical, "coefficient", lambda queued: 3.0)
+    assert "coefficient" in reproduce(EXPERIMENTS["staffing/critical"], Run(quick=True)).failures[0]
+
+
+def test_tails(tmp_path, monkeypatch):
+    every = tails.systems()
+    # Halfin and Whitt: rate beta/s^2 = .6/1.78; one pool at n = 100: N = 184, lambda = 178
+    assert every["one pool, diffusion"][1] == pytest.approx(0.6 / 1.78)
+    assert every["one pool, n = 100"][1] == pytest.approx(10 * np.log(184 / 178))
+    chosen = {name: every[name] for name in ("one pool, n = 100", "N, diffusion, constant control")}
+    monkeypatch.setattr(tails, "systems", lambda: chosen)
+    found = reproduce(EXPERIMENTS["staffing/tails"], Run(quick=True))
+    assert found.passed and found.flags == () and len(found.compared) == 6
+    assert [path.suffix for path in found.save(tmp_path)] == [".png", ".svg", ".csv", ".csv"]
+
+
+def test_every_control_keeps_what_has_spare_capacity(tmp_path, monkeypatch):
+    monkeypatch.setattr(any_control, "NETWORKS", {"W, rates by class": any_control.BY_CLASS})
+    monkeypatch.setattr(any_control, "QUICK_POLICIES", ("longest queue",))
+    found = reproduce(EXPERIMENTS["staffing/any-control"], Run(quick=True))
+    assert found.passed and found.flags == () and len(found.compared) == 8
+    assert assess(any_control.BY_CLASS).theta["gains"] > 0
+    assert [path.suffix for path in found.save(tmp_path)] == [".png", ".svg", ".csv", ".csv"]
+    monkeypatch.setattr(any_control, "starved", lambda system: 0.0)
+    assert "growth" in reproduce(EXPERIMENTS["staffing/any-control"], Run(quick=True)).failures[0]
 
 
 def test_extrapolation_finds_a_line():

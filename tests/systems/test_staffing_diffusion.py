@@ -1,5 +1,6 @@
 """The limiting diffusion of tree networks, simulated, against Remark 6.5 and the Halfin-Whitt law."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -88,9 +89,63 @@ def test_too_few_servers_grow_at_the_predicted_rate():
     assert error < 0.01 and abs(slopes.mean() - 0.7575 * 0.8) < 4.5 * error
 
 
+def larger(x):
+    """The class with the larger x_i waits; the idle servers are where the other one works."""
+    first = x[0] > x[1]
+    return (first, ~first), (jnp.where(first, 0.25, 1.0), jnp.where(first, 0.75, 0.0))
+
+
+def test_any_markov_control_has_the_spare_capacity_of_remark_6_5():
+    for control in (larger, "constant:0.25,0.75;0.5,0.5"):
+        system, found = simulated(0.1, control=control)
+        check_agreement(found["weighted_idle"], 0.8425, 0.02)
+        assert found["queue_1"].mean > 0.05 < found["queue_2"].mean and found["idle_1"].mean > 0.05
+    assert found["queue_2"].mean == pytest.approx(3 * found["queue_1"].mean, rel=1e-5)
+    assert (
+        str(system.control) == "constant:0.25,0.75;0.5,0.5"
+        and str(StaffingDiffusion(control=larger).control) == "larger"
+    )
+
+
+def test_a_written_control_is_the_named_one():
+    # u^c = e_2 and u^s = e_2, Eq. 56 on N
+    written = StaffingDiffusion(step=0.1, control=lambda x: ((0, 1), (0, 1)))
+    named = StaffingDiffusion(step=0.1)
+    first, second = (jaxq.simulate(s, replicas=64, events=2000, warmup=600, seed=1) for s in (written, named))
+    assert first["total_queue"].mean == pytest.approx(second["total_queue"].mean, rel=1e-5)
+
+
+def test_a_control_that_leaves_the_simplex_where_it_was_not_tried_is_flagged():
+    # 60 is beyond all 193 trials, and with theta < 0 the queue grows by .606 a unit of time
+    system = StaffingDiffusion(control=lambda x: ((0, jnp.where(x[1] > 60, 1.01, 1.0)), (0, 1)), staffing=[-0.5, 0.2])
+    found = jaxq.paths(system, [1.0, 300.0], replicas=16, seed=1)
+    assert "invalid_rates" in found.flags
+
+
+@pytest.mark.parametrize(
+    ("control", "message"),
+    [
+        (lambda x: ((x[0], 1 - x[0]), (0, 1)), r"shares >= 0 that sum to 1; at x = \(.*\) those of the queue are"),
+        (lambda x: ((0, 1), (0.5, 0.6)), r"at x = \(0, 0\) those of the idle servers are \(0.5, 0.6\)"),
+        (lambda x: ((0, 0, 1), (0, 1)), r"2 shares, one a class \(1, 2\), not 3"),
+        (lambda x: 1.0, "two lists of numbers, written in jax.numpy"),
+        (lambda x: ((1, 0), (0, 1)) if x[0] > 0 else ((0, 1), (0, 1)), "jax.numpy .TracerBoolConversionError"),
+    ],
+)
+def test_a_written_control_must_be_on_the_simplex(control, message):
+    with pytest.raises(ValueError, match=message):
+        StaffingDiffusion(control=control).prepare()
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"control": "best"}, "control = best: must be constant, constant:u"),
+        ({"control": "balanced:1"}, "control = balanced:1: must be constant"),
+        ({"control": "constant:1,0"}, "control = constant:1,0: must be constant"),
+        ({"control": "constant:1,1;0,1"}, r"must have 2 shares >= 0 that sum to 1, one a class \(1, 2\), not 1, 1"),
+        ({"control": "constant:0,1;1"}, r"must have 2 shares >= 0 that sum to 1, one a pool \(1, 2\), not 1"),
+        ({"control": 3}, "control = 3: must be a Control or its text"),
         ({"network": "x"}, "class 2 - pool 2 closes a cycle"),
         ({"network": Network([1.3, 0.5], [[1.5, 1], [0, 0.8]], [0.6, 1])}, "pool 2 has -0.025 of 1 left over"),
         ({"staffing": [1.0]}, r"staffing = \[1.0\]: must be 2 numbers"),

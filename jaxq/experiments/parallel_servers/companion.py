@@ -1,8 +1,9 @@
 """The numbers of the e-companion, Section EC.2: c-mu/theta on an X-model in overload, as printed, as fluid, simulated.
 
 The parameters are reconstructed (`jaxq.systems.parallel_servers.named.x_model`): set A is the roundest that has the printed
-fluid digits, set B has the printed revenues too; ``slow`` is set A with mu_14 = .01. Five fluid numbers are printed
-truncated, the sixth rounded. The printed simulations have sampling errors of their own.
+fluid digits, set B has the printed revenues too, and is set A in another unit of time; ``slow`` and ``B slow`` have
+mu_14 = .01, where they differ. Five fluid numbers are printed truncated, the sixth rounded. The printed simulations have
+sampling errors of their own.
 """
 
 import math
@@ -18,7 +19,13 @@ from jaxq.systems.parallel_servers.model import ParallelServers
 from jaxq.systems.parallel_servers.named import NETWORKS
 from jaxq.systems.parallel_servers.network import Network
 
-SETS = {"A": X_MODEL, "B": NETWORKS["x-model-b"], "slow": NETWORKS["x-model-slow"]}
+SETS = {
+    "A": X_MODEL,
+    "B": NETWORKS["x-model-b"],
+    "slow": NETWORKS["x-model-slow"],
+    "B slow": NETWORKS["x-model-b-slow"],
+}
+SLOW = ("slow", "B slow")
 QUANTITIES = ("busy_1_3", "busy_2_3", "busy_1_4", "busy_2_4", "queue_1", "queue_2", "abandonment_1", "reward_rate")
 FLUID = {"busy_1_3": 12.86, "busy_2_3": 87.13, "busy_1_4": 37.13, "busy_2_4": 62.86, "queue_1": 161.39}
 """EC.2's digits, truncated; and .6456 of class 1 abandon, rounded."""
@@ -35,6 +42,18 @@ SIMULATED = {
 SLOW_FLUID, SLOW_SIMULATED = {"abandonment_1": 0.995, "loss": 0.15, "loss_against_shadow": 0.133}, 0.9918
 OPTIMUM, PRICES = 1340.0, {"pool_3": 4.0, "pool_4": 4.0, "class_1": 0.0, "class_2": 0.9}
 """Of set A and of slow, by hand: class 2 in full, psi_24 = 100 and psi_23 = 50, class 1 on the 50 servers left of pool 3."""
+RATIOS = {
+    "busy_1_3": "$\\Psi_{13}$",
+    "busy_2_3": "$\\Psi_{23}$",
+    "busy_1_4": "$\\Psi_{14}$",
+    "busy_2_4": "$\\Psi_{24}$",
+    "queue_1": "$Y_1$",
+    "abandonment_1": "class 1\nlost",
+    "reward_rate": "reward",
+}
+LABELS = {"slow": "set A", "B slow": "set B"}
+AGAINST = {"loss": "against the\noptimum", "loss_against_shadow": "against\nSHADOW-RM"}
+"""What the picture has, in words."""
 LOSS = 0.21
 """What c-mu/theta loses at mu_14 = .01, at least; the fluid says .148, as it has Y_2 = 0."""
 EVENTS, QUICK_EVENTS, WARMUP = 3_000_000, 120_000, 20_000
@@ -74,7 +93,10 @@ def digits() -> list[Point]:
 
 def measure(run: Run, network: Network, policy: str = "c-mu-theta") -> Result | None:
     """One run; None after Ctrl-C."""
-    events, warmup = QUICK_EVENTS if run.quick else EVENTS, SLOW_WARMUP if network is SETS["slow"] else WARMUP
+    events, warmup = (
+        QUICK_EVENTS if run.quick else EVENTS,
+        SLOW_WARMUP if network in (SETS[name] for name in SLOW) else WARMUP,
+    )
     replicas = FEW_REPLICAS if run.quick else REPLICAS
     system = ParallelServers(network, policy=policy)
     found = run.results(simulate, system, events=events, warmup=warmup, replicas=replicas)
@@ -88,16 +110,17 @@ def unserved(result: Result, given: Network) -> Estimate:
     return 1 - served / float(given.arrival_rates[0])
 
 
-def slow_losses(found: Result, shadow: Result | None) -> list[dict[str, Any]]:
+def slow_losses(name: str, found: Result, shadow: Result | None) -> list[dict[str, Any]]:
     """What c-mu/theta loses at mu_14 = .01, against the optimum and against SHADOW-RM: in the fluid and simulated."""
-    level, rest = found.run["level"], fluid(SETS["slow"])["reward_rate"]
+    level, rest = found.run["level"], fluid(SETS[name])["reward_rate"]
     rows, reward = [], found.estimates["reward_rate"]
-    against = {"loss": (reward / OPTIMUM, OPTIMUM)}
+    optimum = plan_of(ParallelServers(SETS[name])).reward
+    against = {"loss": (reward / optimum, optimum)}
     if shadow is not None:
         best = shadow.estimates["reward_rate"]
         against["loss_against_shadow"] = (reward / best, best.value)
-    for name, (share, best) in against.items():
-        row = {"set": "slow", "quantity": name, "paper_fluid": SLOW_FLUID[name], "fluid": 1 - rest / best}
+    for quantity, (share, best) in against.items():
+        row = {"set": name, "quantity": quantity, "paper_fluid": SLOW_FLUID[quantity], "fluid": 1 - rest / best}
         rows.append({**row, "paper_simulated": None, "here": 1 - share.value, "half_width": share.half_width(level)})
     return rows
 
@@ -114,25 +137,107 @@ def compute(run: Run) -> Findings:
         where = {"set": name, "of": "c-mu-theta"}
         results.append(result)
         points += balances(result, where)
-        rest = fluid(network)
+        rest, slow = fluid(network), name in SLOW
         for quantity in QUANTITIES:
-            printed = {"slow": {"abandonment_1": SLOW_SIMULATED}}.get(name, SIMULATED).get(quantity)
-            of_fluid = {"slow": SLOW_FLUID}.get(name, FLUID | ROUNDED).get(quantity)
+            printed = ({"abandonment_1": SLOW_SIMULATED} if slow else SIMULATED).get(quantity)
+            of_fluid = (SLOW_FLUID if slow else FLUID | ROUNDED).get(quantity)
             row = {"set": name, "quantity": quantity, "paper_fluid": of_fluid, "fluid": rest[quantity]}
             found = unserved(result, network) if quantity == "abandonment_1" else result.estimates[quantity]
             here = {"here": found.value, "half_width": found.half_width(result.run["level"])}
             rows.append({**row, "paper_simulated": printed, **here})
-        points.append(Point.of(result, where, "reward_rate", plan_of(ParallelServers(network)).reward, "at most"))
-        if name == "slow":
-            points.append(Point.of(result, where, "reward_rate", (1 - LOSS) * OPTIMUM, "at most"))
+        optimum = plan_of(ParallelServers(network)).reward
+        points.append(Point.of(result, where, "reward_rate", optimum, "at most"))
+        if slow:
+            points.append(Point.of(result, where, "reward_rate", (1 - LOSS) * optimum, "at most"))
             shadow = measure(run, network, "shadow-rm")
-            rows += slow_losses(result, shadow)
+            rows += slow_losses(name, result, shadow)
             if shadow is not None:
                 results.append(shadow)
                 points += balances(shadow, {"set": name, "of": "shadow-rm"})
     return Findings({"companion": rows, "companion-points": [p.row() for p in points]}, points, results, rows)
 
 
+def draw(findings: Findings) -> Any:
+    """Simulations as a share of the fluid; class 1 lost and reward lost at mu_14 = .01."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.sweep import COLOURS
+
+    rows = {(row["set"], row["quantity"]): row for row in findings.tables["companion"]}
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1.7, 1, 1.1))
+    for ax in (left, middle, right):
+        tidy(ax)
+    here = {"fmt": "o", "color": COLOURS[0], "markersize": 4.5, "capsize": 3, "linewidth": 1.1}
+    printed = {"marker": "x", "color": COLOURS[1], "s": 34, "linewidths": 1.4}
+    line = {"color": COLOURS[1], "linewidth": 1.1}
+
+    mine = [rows["A", quantity] for quantity in RATIOS if ("A", quantity) in rows]
+    places = range(len(mine))
+    values, widths = ([row[name] / row["fluid"] - 1 for row in mine] for name in ("here", "half_width"))
+    widths = [width + 1 for width in widths]
+    left.axhline(0.0, color=ORACLE, linewidth=1.2, zorder=1, label="fluid, EC.29-EC.32")
+    left.errorbar([x - 0.12 for x in places], values, widths, label="simulated here, 95 %", **here)
+    known = [
+        (x + 0.12, row["paper_simulated"] / row["fluid"] - 1)
+        for x, row in zip(places, mine, strict=True)
+        if row["paper_simulated"] is not None
+    ]
+    if known:
+        left.scatter(*zip(*known, strict=True), label="simulated, printed", **printed)
+    left.set_xticks(list(places), [RATIOS[row["quantity"]] for row in mine])
+    left.set_ylabel("difference from the fluid")
+    left.set_title("c-mu/theta, set A", loc="left", fontsize="medium")
+
+    for x, name in enumerate(SLOW):
+        row = rows.get((name, "abandonment_1"))
+        if row is None:
+            continue
+        middle.errorbar(
+            [x], [row["here"]], [row["half_width"]], label="simulated here, 95 %" if x == 0 else None, **here
+        )
+        middle.hlines(row["fluid"], x - 0.3, x + 0.3, color=ORACLE, linewidth=1.4, label="fluid" if x == 0 else None)
+    middle.axhline(SLOW_SIMULATED, linestyle="--", label="simulated, printed", **line)
+    middle.set_ylim(0.99, 0.9975)
+    middle.set_xticks(range(len(SLOW)), [LABELS[name] for name in SLOW])
+    middle.set_xlim(-0.6, len(SLOW) - 0.4)
+    middle.set_ylabel("share of class 1 that abandons")
+    middle.set_title("$\\mu_{14}$ = .01", loc="left", fontsize="medium")
+
+    shifted = {"slow": (-0.15, "o"), "B slow": (0.15, "s")}
+    for x, quantity in enumerate(AGAINST):
+        right.hlines(
+            SLOW_FLUID[quantity], x - 0.35, x + 0.35, linestyle="--", label="fluid, printed" if x == 0 else None, **line
+        )
+        for name, (shift, marker) in shifted.items():
+            row = rows.get((name, quantity))
+            if row is None:
+                continue
+            first, at = x == 0, x + shift
+            label = f"simulated here, {LABELS[name]}"
+            right.errorbar(
+                [at], [row["here"]], [row["half_width"]], label=label if first else None, **here | {"fmt": marker}
+            )
+            fluid_label = "fluid" if first and name == "slow" else None
+            right.hlines(row["fluid"], at - 0.12, at + 0.12, color=ORACLE, linewidth=1.4, label=fluid_label)
+    right.set_xticks(range(len(AGAINST)), AGAINST.values())
+    right.set_xlim(-0.6, len(AGAINST) - 0.4)
+    right.set_ylim(0.12, 0.25)
+    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    left.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    right.set_ylabel("reward that c-mu/theta loses")
+    right.set_title("$\\mu_{14}$ = .01", loc="left", fontsize="medium")
+    for ax in (left, middle, right):
+        ax.legend(frameon=False, fontsize="small", loc="upper right")
+    return figure
+
+
 EXPERIMENT = Experiment(
-    "parallel-servers/companion", "The e-companion's numbers: printed, fluid and simulated", f"{PAPER}, EC.2", compute
+    "parallel-servers/companion",
+    "The e-companion's numbers: printed, fluid and simulated",
+    f"{PAPER}, EC.2",
+    compute,
+    draw,
 )

@@ -11,6 +11,7 @@ from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.analytic.staffing.targets import saturation_targets
 from jaxq.engine.result import plain
 from jaxq.systems.parallel_servers.network import Network, Rates
+from jaxq.systems.parallel_servers.theory import inapplicable
 
 STABILISABLE, NULL, TRANSIENT = "stabilisable", "not positive recurrent", "transient"
 ZERO = 1e-12
@@ -32,6 +33,7 @@ class Assessment:
         worth: what a server of each pool is worth in servers of the root pool.
         gradient: d theta / d nh_j.
         kappa: second-order servers of the optimum.
+        steps: the elimination of leaves that finds theta and kappa (Example 3.3).
         targets: servers that balanced saturation keeps for each class; None where one would be negative.
         ell, b1, b2, order, root: the drift of the diffusion; ``order`` of classes, descendants first, and the root pool.
         spare: rho, mean idle servers in servers of the root pool, per sqrt(n).
@@ -52,6 +54,7 @@ class Assessment:
     worth: np.ndarray
     gradient: np.ndarray
     kappa: np.ndarray
+    steps: tuple[elimination.Step, ...]
     targets: np.ndarray | None
     ell: np.ndarray
     b1: np.ndarray
@@ -76,10 +79,12 @@ class Assessment:
     def to_dict(self) -> dict[str, Any]:
         """Plain values; classes and pools by name in ``order`` and ``root``."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        nodes = [f"class {name}" for name in self.network.classes] + [f"pool {name}" for name in self.network.pools]
+        values["steps"] = [{**s._asdict(), "leaf": nodes[s.leaf], "neighbour": nodes[s.neighbour]} for s in self.steps]
         values |= {"network": self.network.name, "gains": self.gains._asdict(), "rates": self.rates._asdict()}
         values |= {"order": [self.network.classes[i] for i in self.order], "root": self.network.pools[self.root]}
         names = {"classes": list(self.network.classes), "pools": list(self.network.pools)}
-        return {"schema": 1, **names, **_plain(values), "verdict": self.verdict}
+        return {"schema": 1, **names, **as_plain(values), "verdict": self.verdict}
 
 
 def assess(
@@ -95,23 +100,14 @@ def assess(
         root: the pool that the tree hangs from, from 0 (default: the last).
 
     Raises:
-        ValueError: the network has abandonment, is no tree, is not critically loaded or does not pool completely (the
-            edge, class or pool is named), or an argument is not allowed.
+        ValueError: an argument is not allowed, or `inapplicable` says why there is no theta.
     """
-    if network.abandonment_rates.any():
-        raise ValueError(f"network = {network}: must be without abandonment, with which it is stable in any case")
-    n = network.scale if scale is None else float(scale)
-    mu, nh = (
-        network.service_rates,
-        network.staffing if staffing is None else np.atleast_1d(np.asarray(staffing, np.float64)),
-    )
-    classes, pools = mu.shape
-    if nh.shape != (pools,):
-        raise ValueError(f"staffing = {nh.tolist()}: must be {pools} numbers, one a pool ({', '.join(network.pools)})")
-    p = np.full(classes, 1 / classes) if weights is None else np.asarray(weights, np.float64)
-    if p.shape != (classes,) or (p <= 0).any():
-        raise ValueError(f"safety = {p.tolist()}: must be {classes} numbers > 0 that sum to 1, one a class")
-    hung = pools - 1 if root is None else root
+    why = inapplicable(network.arrival_rates, network.service_rates, network.servers, network.abandonment_rates)
+    if why is not None:
+        raise ValueError(f"network = {network}: {why}")
+    n, nh, p = arguments(network, scale, staffing, weights)
+    mu = network.service_rates
+    hung = len(network.pools) - 1 if root is None else root
     allocation = fluid.fluid_allocation(network.arrival_rates, mu, network.servers)
     a = second_order_demand(network.second_order_arrivals, network.second_order_services, allocation.busy)
     ell = drift.constant_drift(mu, a, nh, allocation.shares)
@@ -146,6 +142,7 @@ def assess(
         found.pools[:, hung],
         gains.staffing_gradient(mu, p),
         plan.kappa,
+        plan.steps,
         targets,
         ell,
         b1,
@@ -158,7 +155,21 @@ def assess(
     )
 
 
-def _plain(value: Any) -> Any:
+def arguments(network: Network, scale: Any, staffing: Any, weights: Any) -> tuple[float, np.ndarray, np.ndarray]:
+    """n, nh and p, checked."""
+    classes, pools = network.service_rates.shape
+    nh = network.staffing if staffing is None else np.atleast_1d(np.asarray(staffing, np.float64))
+    if nh.shape != (pools,):
+        raise ValueError(f"staffing = {nh.tolist()}: must be {pools} numbers, one a pool ({', '.join(network.pools)})")
+    p = np.full(classes, 1 / classes) if weights is None else np.asarray(weights, np.float64)
+    if p.shape != (classes,) or (p <= 0).any():
+        raise ValueError(f"safety = {p.tolist()}: must be {classes} numbers > 0 that sum to 1, one a class")
+    return network.scale if scale is None else float(scale), nh, p
+
+
+def as_plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(x) for name, x in value.items()}
-    return value if isinstance(value, (str, list)) or value is None else plain(value)
+        return {name: as_plain(x) for name, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_plain(x) for x in value]
+    return value if isinstance(value, str) or value is None else plain(value)

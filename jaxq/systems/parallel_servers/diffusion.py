@@ -8,6 +8,7 @@ Paper: Hmedi, Arapostathis and Pang, arXiv 2009.01942, Eqs. 41-43, recentred (Re
 Phi(alpha, beta) the only flow on the edges with row sums alpha and column sums beta, u^c who waits, u^s which pools idle.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,13 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
-from jaxq.engine.fields import choice, compound, positive, real, whole
+from jaxq.engine.fields import compound, positive, real, whole
 from jaxq.engine.system import System
+from jaxq.systems.parallel_servers.control import CONTROLS as CONTROLS
+from jaxq.systems.parallel_servers.control import control_field
 from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network import Network
 from jaxq.systems.parallel_servers.safety import incidence, prices, program
-
-CONTROLS = ("constant", "balanced")
 
 
 class Limit(NamedTuple):
@@ -35,12 +36,18 @@ class Limit(NamedTuple):
 
 
 class StaffingDiffusion(System):
-    """The limiting diffusion of a critically loaded tree under two kinds of control, in Euler steps of length h = ``step``.
+    """The limiting diffusion of a critically loaded tree under a Markov control, in Euler steps of length h = ``step``.
 
-    ``constant`` (Eq. 56): all queues in one class and all idle servers in one pool next to it. ``balanced``, as balanced
-    saturation does: u^c_i proportional to x_i^+, u^s to x_i^- at the slowest pool of class i, the last that it fills. (On
-    longer trees that policy may leave servers idle while a distant class waits, and the diffusion, jointly work conserving,
-    is then not its limit; on N it is.)
+    ``control`` is ``constant`` (Eq. 56: all queues in ``queued_class`` and all idle servers in ``idle_pool`` next to it), or
+    ``constant:0.5,0.5;0,1``, shares u^c of the classes and u^s of the pools; ``balanced``, as balanced saturation does:
+    u^c_i proportional to x_i^+, u^s to x_i^- at the slowest pool of class i, the last that it fills (on longer trees that
+    policy may leave servers idle while a distant class waits, and the diffusion, jointly work conserving, is then not its
+    limit; on N it is); or a function, written in jax.numpy, of x, a tuple of I scalars, that returns (u^c, u^s):
+
+        StaffingDiffusion("n", control=lambda x: ((x[0] > x[1], x[0] <= x[1]), (0, 1)))  # the larger x_i waits
+
+    A function is tried at 193 states before the run (ValueError, with the state, where its shares are not on the simplex)
+    and looked at once a block while it runs (flag invalid_rates).
 
     Metrics: total_queue = E s^+, total_idle = E s^-, queue_<class>, idle_<pool>, and weighted_idle = E s^- sum_j G_j u^s_j,
     G_j the worth of a server of pool j in servers of ``idle_pool``. Remark 6.5: weighted_idle = rho, and it is so for every
@@ -55,7 +62,9 @@ class StaffingDiffusion(System):
         default=NETWORKS["n"],
         static=True,
     )
-    control: str = choice("who waits and who idles", CONTROLS, default="constant")
+    control: Any = control_field(
+        "who waits and who idles: constant, constant:0.5,0.5;0,1, balanced, or a function of x"
+    )
     staffing: Any = real("nh_j; none: the network's own", default=None, optional=True, listed=True)
     safety: Any = real(
         "p, how classes share the safety; none: evenly", default=None, optional=True, simplex=True, low=0.0
@@ -80,6 +89,7 @@ class StaffingDiffusion(System):
                 raise ValueError(f"{name} = {np.asarray(value).tolist()}: must be {len(names)} numbers")
         if self.safety is not None and np.min(self.safety) <= 0:
             raise ValueError(f"safety = {np.asarray(self.safety).tolist()}: each must be > 0")
+        self.control.check(network)
         if self.step * fastest >= 1:
             raise ValueError(f"step = {self.step:g}: must be < 1/{fastest:g}, the fastest service rate")
         queued, idle = self.places()
@@ -128,25 +138,14 @@ class StaffingDiffusion(System):
 
     def prepare(self):
         network, limit = self.network, self.limit()
-        queued, idle = self.places()
-        queues, idles = np.eye(len(network.classes))[queued], np.eye(len(network.pools))[idle]
-        if self.control == "constant":
-            places = np.tile(idles[:, None], len(network.classes))
-        else:
-            slowest = [
-                min((network.service_rates[i, j], -j) for k, j in network.edges if k == i)[1]
-                for i in range(len(queues))
-            ]
-            places = np.eye(len(network.pools))[:, [-j for j in slowest]]
+        self.control.try_out(network)
         return Steps(
             limit.drift,
             limit.of_classes,
             limit.of_pools,
             np.sqrt(2 * network.arrival_rates),
-            queues,
-            places,
+            self.control.build(network, *self.places()),
             self.step,
-            self.control == "balanced",
             network.classes,
             network.pools,
         )
@@ -154,15 +153,28 @@ class StaffingDiffusion(System):
     def oracle(self):
         from jaxq.systems.parallel_servers import oracle
 
+        return oracle.diffusion(*self._tree(), self.places()[1])
+
+    def predicted_growth(self) -> float | None:
+        """Of (e.x)^+ a unit of time under constant control (Eq. 56) if theta < 0: -rho/(e' B1^-1)_i, i the class that waits;
+        else None."""
+        from jaxq.systems.parallel_servers import oracle
+
+        if self.control.name != "constant" or self.control.shares is not None or self.limit().theta > -1e-12:
+            return None
+        queued, idle = self.places()
+        return oracle.diffusion_growth(*self._tree(), idle, queued)
+
+    def _tree(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """lambda, mu, nu, lh, mh, nh."""
         network = self.network
-        return oracle.diffusion(
+        return (
             network.arrival_rates,
             network.service_rates,
             network.servers,
             network.second_order_arrivals,
             network.second_order_services,
             network.staffing if self.staffing is None else self.staffing,
-            self.places()[1],
         )
 
     def metrics(self, sums):
@@ -180,10 +192,8 @@ class Steps(System):
     of_classes: Any
     of_pools: Any
     noise: Any  # sqrt(2 lambda_i)
-    queued: Any  # u^c of constant control, shape (I,)
-    places: Any  # column i: where class i leaves servers idle, shape (J, I)
+    control: Any  # x -> (u^c by class, u^s by pool)
     step: Any
-    balanced: bool = eqx.field(static=True)
     classes: tuple[str, ...] = eqx.field(static=True)
     pools: tuple[str, ...] = eqx.field(static=True)
 
@@ -201,19 +211,13 @@ class Steps(System):
 
     def _controlled(self, x):
         """(s^+ u^c by class, s^- u^s by pool)."""
-        total = sum(x)
-        wait, idle = jnp.maximum(total, 0), jnp.maximum(-total, 0)
-        above, below = [jnp.maximum(y, 0) for y in x], [jnp.maximum(-y, 0) for y in x]
-        if self.balanced:
-            # |s| is at most the sum of the same sign, so that no ratio exceeds 1
-            tiny = jnp.float32(1e-30)
-            queues = [wait * (y / jnp.maximum(sum(above), tiny)) for y in above]
-            free = [idle * (y / jnp.maximum(sum(below), tiny)) for y in below]
-        else:
-            queues = [wait * share for share in self.queued]
-            free = [idle, *[jnp.float32(0)] * (len(x) - 1)]
-        idles = [sum(place * y for place, y in zip(row, free, strict=True)) for row in self.places]
-        return queues, idles
+        total, (queued, idle) = sum(x), self.control(x)
+        return [jnp.maximum(total, 0) * u for u in queued], [jnp.maximum(-total, 0) * u for u in idle]
+
+    def invalid_rates(self, state):
+        total, (queued, idle) = sum(state), self.control(state)
+        shares = [jnp.where(total > 0, q, f) for q, f in zip(_sums(queued), _sums(idle), strict=True)]
+        return (total != 0) & ~((shares[0] >= 0) & (jnp.abs(shares[1] - 1) < 1e-3))  # written so that nan is invalid
 
     def choose(self, state, words):
         queues, idles = self._controlled(state)
@@ -237,3 +241,8 @@ class Steps(System):
             **{f"queue_{name}": q for name, q in zip(self.classes, queues, strict=True)},
             **{f"idle_{name}": y for name, y in zip(self.pools, idles, strict=True)},
         }
+
+
+def _sums(shares: list) -> tuple[Any, Any]:
+    """(the least, the sum)."""
+    return functools.reduce(jnp.minimum, shares), sum(shares)

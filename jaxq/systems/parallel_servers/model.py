@@ -242,27 +242,60 @@ class ParallelServers(System):
     def oracle(self):
         from jaxq.systems.parallel_servers import oracle
 
-        network, setting = self.network, self.setting()
-        control = oracle.Control(
-            self.policy,
-            network.holding_costs,
-            None if self.priorities is None else setting.by_pair(setting.priority()),
-            None if self.preferences is None else setting.by_pair(setting.preference()),
-            setting.shares() if self.policy == "random" else None,
-        )
-        found = oracle.parallel_servers(
-            self.last_arrival_rates(),
-            *self.rates()[1:],
-            network.abandonment_rates,
-            network.rewards,
-            network.classes,
-            network.pools,
-            control,
-        )
+        network = self.network
+        found = oracle.parallel_servers(*self._numbers(), network.classes, network.pools, self._control())
         if self.staffed:
             spare = oracle.weighted_idle(self.last_arrival_rates(), *self.rates()[1:])
             found["weighted_idle"] = Reference(spare, "identity")
         return found
+
+    def _numbers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """lambda_i after the last change, mu_ij, N_j, theta_i, g_i."""
+        network = self.network
+        return self.last_arrival_rates(), *self.rates()[1:], network.abandonment_rates, network.rewards
+
+    def _control(self):
+        from jaxq.systems.parallel_servers import oracle
+
+        setting = self.setting()
+        ordered = self.priorities is not None or self.policy.startswith("priority")
+        return oracle.Control(
+            self.policy,
+            self.network.holding_costs,
+            setting.by_pair(setting.priority()) if ordered else None,
+            None if self.preferences is None else setting.by_pair(setting.preference()),
+            setting.shares() if self.policy == "random" else None,
+        )
+
+    def theory(self):
+        from jaxq.systems.parallel_servers import oracle, theory
+
+        network = self.network
+        staffing = network.staffing if self.staffing is None else np.asarray(self.staffing)
+        first, second = network.arrival_rates, network.second_order_arrivals
+        if self.changes is not None:
+            first, second = self.last_arrival_rates() / self.size, np.zeros_like(second)
+        given = theory.Given(
+            *self._numbers(),
+            network.holding_costs,
+            network.classes,
+            network.pools,
+            self.size,
+            self.shares(),
+            (first, network.service_rates, network.servers),
+            (second, network.second_order_services, staffing),
+        )
+        control = self._control()
+        closed = oracle.fluid_rest(oracle.Numbers(*self._numbers()), control)
+        fluid = theory.fluid_of(self.policy, given, closed, control.priority, control.preference)
+        refuses = self.policy in REFUSING
+        return (
+            theory.planning(given)
+            | theory.load(given)
+            | theory.overload(given)
+            | fluid
+            | theory.staffing(given, refuses)
+        )
 
     def objectives(self):
         from jaxq.systems.parallel_servers import planning

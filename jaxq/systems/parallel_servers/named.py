@@ -32,6 +32,7 @@ NETWORKS: dict[str, Network] = {
     "x-model": x_model(),
     "x-model-b": x_model(1.1),
     "x-model-slow": x_model(services=(4.0, 0.01)),
+    "x-model-b-slow": x_model(1.1, services=(4.0, 0.01 / 1.1)),
     "x": Network([175, 140], [[1, 1.5], [1, 0.75]], [100, 100], [1, 1]),
     "v": Network([0.5, 0.4], [[1.0], [0.8]], [1.0], second_order_arrivals=[0.1, 0.1], staffing=[0.8], scale=100),
     "n": Network(
@@ -61,7 +62,8 @@ NETWORKS: dict[str, Network] = {
     ),
     "qgym-n": Network([0.38, 1.235], [[1.0, 0.0], [0.5, 1.0]], [1, 1], holding_costs=[1, 3]),
 }
-"""``x-model``, ``x-model-b``: sets A and B of `x_model`; ``x-model-slow``: set A with mu14 = .01; ``x``: two classes and two
+"""``x-model``, ``x-model-b``: sets A and B of `x_model`; ``x-model-slow``, ``x-model-b-slow``: with
+mu14 = .01; ``x``: two classes and two
 pools that prefer each other; ``v``, ``n``, ``m``, ``w``: critically loaded trees with second-order terms, ``n`` that of the
 staffing paper's check; ``qgym-n``: the N-model of QGym (two single servers, holding costs)."""
 NETWORKS = {name: network.replace(name=name) for name, network in NETWORKS.items()}

@@ -71,7 +71,7 @@ def parallel_servers(
         found[f"departures_{name}"] = Reference(float(rate), "identity")
     if control.policy.startswith(("shadow", "balanced")):
         return found
-    found |= _named(_fluid(given, control), "limit", given, control, classes, pools)
+    found |= _named(fluid_rest(given, control), "limit", given, control, classes, pools)
     key = tuple(None if x is None else (x.shape, x.tobytes()) for x in (*given, *control[1:]))
     found |= _named(_exact(_Key(given, control, key)), "exact", given, control, classes, pools)
     return found | _alike(given, control, classes, pools)
@@ -141,7 +141,7 @@ def _filling(pools_first: list[list[int]], classes_first: list[list[int]]) -> li
 # --- limits and closed forms --------------------------------------------------------------------------------------------
 
 
-def _fluid(given: Numbers, control: Control):
+def fluid_rest(given: Numbers, control: Control):
     """The fluid rest point where a formula has it and everybody abandons; queues by class."""
     if not (given.abandonment_rates > 0).all():
         return None
@@ -314,9 +314,7 @@ def diffusion(
     arrival_rates, service_rates, servers, second_order_arrivals, second_order_services, staffing, idle_pool
 ) -> dict[str, Reference]:
     """References of `StaffingDiffusion`: Remark 6.5, and with one pool and equal rates the Halfin-Whitt law of e.x."""
-    allocation = fluid.fluid_allocation(arrival_rates, service_rates, servers)
-    demand = second_order_demand(second_order_arrivals, second_order_services, allocation.busy)
-    ell = drift.constant_drift(service_rates, demand, staffing, allocation.shares)
+    ell = _drift(arrival_rates, service_rates, servers, second_order_arrivals, second_order_services, staffing)
     spare = drift.spare_capacity(service_rates, ell, idle_pool)
     found = {"weighted_idle": Reference(spare, "identity")}
     rates = service_rates[:, 0]
@@ -324,3 +322,25 @@ def diffusion(
         size = float(np.sqrt(arrival_rates.sum() / rates[0]))
         found["total_queue"] = Reference(size * halfin_whitt(spare / size) / (spare / size), "limit")
     return found
+
+
+def diffusion_growth(
+    arrival_rates,
+    service_rates,
+    servers,
+    second_order_arrivals,
+    second_order_services,
+    staffing,
+    idle_pool,
+    queued_class,
+) -> float:
+    """Growth of (e.x)^+ in the diffusion under constant control without enough staff; 0 at theta = 0."""
+    ell = _drift(arrival_rates, service_rates, servers, second_order_arrivals, second_order_services, staffing)
+    return growth.diffusion_growth(service_rates, ell, idle_pool, queued_class)
+
+
+def _drift(arrival_rates, service_rates, servers, second_order_arrivals, second_order_services, staffing) -> np.ndarray:
+    """ell of the diffusion."""
+    allocation = fluid.fluid_allocation(arrival_rates, service_rates, servers)
+    demand = second_order_demand(second_order_arrivals, second_order_services, allocation.busy)
+    return drift.constant_drift(service_rates, demand, staffing, allocation.shares)

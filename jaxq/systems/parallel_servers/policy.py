@@ -58,8 +58,10 @@ class Setting(NamedTuple):
         return np.array([values[i] for i, _ in self.network.edges])
 
     def priority(self) -> list[int]:
-        """The place of each edge's class in the list of its pool. ValueError without ``priorities``."""
+        """The place of each edge's class in the list of its pool. ValueError without ``priorities`` if there is a choice."""
         network = self.network
+        if self.priorities is None and len(network.edges) == len(network.pools):
+            return [0] * len(network.edges)
         if self.priorities is None:
             raise ValueError(
                 "priorities: this policy needs an order of the classes, such as 2 > 1 or 3: 2 > 1; 4: 1 > 2"
