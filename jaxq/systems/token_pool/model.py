@@ -221,6 +221,30 @@ class TokenPool(System):
             found |= costs.of_deviator(sums, self.servers, capacity, float(self.earning_probability), c)
         return found
 
+    def theory(self):
+        from jaxq.engine.system import Statement
+        from jaxq.systems.token_pool import theory
+
+        alike = len(self.kinds()[0]) == 1
+        arrival_rate, service_rate = (np.ravel(x)[0] if alike else x for x in (self.arrival_rate, self.service_rate))
+        found = (theory.of_alike if alike else theory.of_unlike)(
+            self.servers,
+            arrival_rate,
+            service_rate,
+            self.earning_probability,
+            self.token_cap,
+            self.wait,
+            self.processing_cost,
+        )
+        where = {"policy": "every server plays another policy", "deviator": "the first server plays another policy"}
+        apart = [words for name, words in where.items() if getattr(self, name) is not None]
+        if not apart:
+            return found
+        note = Statement(
+            "of Lemma 4.2 alone", f"what follows is of servers that play it; here {apart[0]}", "Section 3.2"
+        )
+        return {"equilibrium": note, **found}
+
     def objectives(self):
         from jaxq.systems.token_pool.objectives import objectives
 
