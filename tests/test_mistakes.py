@@ -323,10 +323,10 @@ COMMANDS = {
     "F28 a load that does not fit": ("run mginf --arrival-rate 5000", 2, ["arrival_rate = 5000", "4096 customers"]),
     "F28 a network that is not critical": ("staffing --network qgym-n", 2, ["left over", "the load must be critical"]),
     "M an exact chain": ("exact token-pool --servers 3 --arrival-rate .5 --phi .8", 2, ["TokenPool", "JumpProcess"]),
-    "M the best deviation of unlike servers": (
-        "run token-pool --servers 3 --arrival-rate .5,.6,.7 --phi .8 --deviator optimal --token-cap 3",
+    "M the best response to a policy of one's own": (
+        "run token-pool --servers 3 --policy 1 --deviator optimal",
         2,
-        ["deviator = optimal", "alike servers"],
+        ["deviator = optimal", "Lemma 4.2", "policy = 1:0:1"],
     ),
     "M routing of a policy that has none": (
         "run load-balancing --policy jiq --routing .5,.5 --servers 10 --load .5",

@@ -33,6 +33,7 @@ class Equilibrium(NamedTuple):
         mix: probability that a job that finds q = threshold - 1 is routed.
         offer: probability that a capacity unit that finds q = 0 is offered.
         pool_queue: E[Q_0], jobs.
+        error: estimated error of the wait that the policy brings about, 0 where the chain of all phases was solved.
     """
 
     wait: float
@@ -40,6 +41,7 @@ class Equilibrium(NamedTuple):
     mix: float
     offer: float
     pool_queue: float
+    error: float = 0.0
 
 
 def fluid_queue(rho: float, phi: float) -> float:
@@ -168,7 +170,9 @@ def induced_wait(servers: int, rho: float, phi: float, wait: float = 0.0) -> tup
     return induced, induced
 
 
-def equilibria(servers: int, rho: float, phi: float, phases: int = 400) -> tuple[list[Equilibrium], float]:
+def equilibria(
+    servers: int, rho: float, phi: float, phases: int = 400, products: int = 0
+) -> tuple[list[Equilibrium], float]:
     """Fluid mean-field equilibria with a finite wait: all w in H(w).
 
     Formula: between the waits m(z) the induced wait is one number, compared with the interval. At w = m(z), z >= k,
@@ -181,7 +185,10 @@ def equilibria(servers: int, rho: float, phi: float, phases: int = 400) -> tuple
         servers: N, 1 or more.
         rho: utilisation lambda / mu, in (0, 1).
         phi: probability that an offer earns a token, in (0, 1).
-        phases: thresholds z with comb(N + z, z) above it are not examined, 1 to 2000.
+        phases: thresholds z with comb(N + z, z) up to it are examined by the chain of all phases, 1 to 2000.
+        products: the others by `pool_queue_estimate` of order 2 or more with comb(z + order, order) up to it, in a time
+            that does not depend on N; 0: they are not examined. An equilibrium may be missed or invented where the
+            induced wait is within the error of the end of an interval.
 
     Returns:
         equilibria: by increasing wait; empty if there is none. No cooperation (w infinite) always is one and is not
@@ -189,7 +196,7 @@ def equilibria(servers: int, rho: float, phi: float, phases: int = 400) -> tuple
         complete_to: all equilibria with a wait below it are listed; infinite if there are no others.
 
     Raises:
-        ValueError: as `best_response`, servers or phases is no integer of at least 1.
+        ValueError: as `best_response`, servers or phases is no integer of at least 1, products none of at least 0.
 
     Source: Chen, Chen and Qian, Sections 3.2 and 4.2, Lemma 4.2, Appendix B.4. The bound, proved for modulated arrivals
     and used here for modulated arrivals and units: Baeuerle and Rolski (1998), Journal of Applied Probability 35(3).
@@ -197,35 +204,41 @@ def equilibria(servers: int, rho: float, phi: float, phases: int = 400) -> tuple
     from scipy.optimize import brentq
 
     servers = count("servers", servers, 1)
-    phases = min(count("phases", phases, 1), 2000)
+    phases, products = min(count("phases", phases, 1), 2000), count("products", products, 0)
     k, p, _ = best_response(rho, phi)
     found: list[Equilibrium] = []
 
+    def induced(threshold: int, mix: float) -> tuple[float, float, float, float]:
+        return _induced(servers, rho, phi, threshold, mix, _order(servers, threshold, phases, products))
+
+    def examined(threshold: int) -> bool:
+        order = _order(servers, threshold, phases, products)
+        return order is None or order > 1
+
     def consider(threshold: int, mix: float, low: float, high: float) -> None:
-        wait, offer, pool = _induced(servers, rho, phi, threshold, mix)
+        wait, offer, pool, error = induced(threshold, mix)
         # A wait on the border of its interval may miss it by rounding: as the closed conditions of the paper are meant.
         slack = 8 * _EPS * high / min(1 - rho, 1 - phi)
         if low - slack <= wait <= high + slack and not any(abs(wait - other.wait) <= slack for other in found):
-            found.append(Equilibrium(wait, threshold, mix, offer, pool))
+            found.append(Equilibrium(wait, threshold, mix, offer, pool, error))
 
-    if k and p > 0 and math.comb(servers + k, k) <= phases:
+    if k and p > 0 and examined(k):
         consider(k, p, 0.0, switching_wait(rho, k))
     z = k
-    while math.comb(servers + z, z) <= phases:
+    while examined(z):
         low, high = switching_wait(rho, z), switching_wait(rho, z + 1)
         most = p if z == k else 1.0
         if z and most > 0:
 
             def excess(mix: float, z: int = z, low: float = low) -> float:
-                return _induced(servers, rho, phi, z, mix)[0] - low
+                return induced(z, mix)[0] - low
 
             mixes = np.linspace(most, 0.0, _GRID)
             gaps = [excess(mix) for mix in mixes]
             for first, second, before, after in zip(mixes, mixes[1:], gaps, gaps[1:], strict=False):
                 if before * after < 0:
                     mix: Any = brentq(excess, second, first, xtol=1e-12)
-                    _, offer, pool = _induced(servers, rho, phi, z, mix)
-                    found.append(Equilibrium(low, z, mix, offer, pool))
+                    found.append(Equilibrium(low, z, mix, *induced(z, mix)[1:]))
         consider(z, 0.0, 0.0 if z == k and not p else low, high)
         if _none_above(servers, rho, phi, z):
             return sorted(found), math.inf
@@ -309,14 +322,35 @@ def _own_queue(rho: float, threshold: int, mix: float) -> tuple[float, float]:
     return float(law @ np.arange(threshold + 1)), float(rho * routed)
 
 
+def _order(servers: int, threshold: int, phases: int, products: int) -> int | None:
+    """The order of the expansion that a threshold is examined by; None: by the chain of all phases."""
+    if math.comb(servers + threshold, threshold) <= phases:
+        return None
+    order = 1
+    while order < servers and math.comb(threshold + order + 1, order + 1) <= products:
+        order += 1
+    return order
+
+
 @functools.lru_cache(maxsize=256)
-def _induced(servers: int, rho: float, phi: float, threshold: int, mix: float) -> tuple[float, float, float]:
-    """Induced wait, offering probability that balances the tokens, and E[Q_0] of a threshold policy."""
+def _induced(
+    servers: int, rho: float, phi: float, threshold: int, mix: float, order: int | None = None
+) -> tuple[float, float, float, float]:
+    """Induced wait, offering probability that balances the tokens, E[Q_0] of a threshold policy, error of the wait.
+
+    ``order``: of the expansion in modes; None: the chain of all phases.
+    """
     if mix == 1.0:
         threshold, mix = threshold - 1, 0.0
     offer = min(1.0, rho**threshold * (rho + mix * (1 - rho)) / phi)
-    pool = policy_pool_queue(servers, rho, threshold, mix, offer) if threshold else phi / (1 - phi)
-    return pool / (servers * _own_queue(rho, threshold, mix)[1]), offer, pool
+    requests, error = servers * _own_queue(rho, threshold, mix)[1], 0.0
+    if threshold == 0:
+        pool = phi / (1 - phi)
+    elif order is None:
+        pool = policy_pool_queue(servers, rho, threshold, mix, offer)
+    else:
+        pool, error = pool_queue_estimate(servers, rho, threshold, mix, offer, order)
+    return pool / requests, offer, pool, error / requests
 
 
 def _none_above(servers: int, rho: float, phi: float, threshold: int) -> bool:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jaxq.analytic.token_chain import best_response, switching_wait
-from jaxq.analytic.token_deviation import Policy, best_deviation, fluid_best_response_lp
+from jaxq.analytic.token_deviation import Policy, best_deviation, best_unlike_deviation, fluid_best_response_lp
 from jaxq.analytic.token_equilibrium import fluid_cost
 
 
@@ -121,3 +121,54 @@ def test_rejected_arguments() -> None:
         fluid_best_response_lp(0.5, 0.5, -1.0)
     with pytest.raises(ArithmeticError, match=r"not stable"):
         best_deviation(20, 0.999)
+
+
+def iterated_value(arrival, service, phi, others, capacity, cost, price, own=9, pool=45):
+    """Least cost per time less price x (tokens earned - spent), by value iteration: a witness that solves no programme."""
+    units, q1, q0 = others / phi, *np.indices((own + 1, pool + 1))
+    total, charge = others + units + arrival + service, (q0 + 1) / capacity + price
+    values = np.zeros((own + 1, pool + 1))
+    for _ in range(20_000):
+        longer = np.concatenate([values[:, 1:], values[:, -1:]], axis=1)
+        shorter = np.concatenate([values[:, :1], values[:, :-1]], axis=1)
+        more = np.concatenate([values[1:], np.full((1, pool + 1), np.inf)])
+        less = np.concatenate([np.full((1, pool + 1), np.inf), values[:-1]])
+        relocating = np.where(q0 > 0, np.minimum(shorter, charge + less), values)
+        joining = np.minimum(more, charge + longer)
+        working = np.minimum(np.minimum(values, cost + less), cost * (q0 > 0) - price * phi + shorter)
+        after = (q1 + others * longer + units * relocating + arrival * joining + service * working) / total
+        change = after - values
+        values = after - after[0, 0]
+        if np.ptp(change) < 1e-12:
+            break
+    return total * change[0, 0]
+
+
+@pytest.mark.parametrize("first", [(0.5, 1.0), (0.9, 1.5)])
+def test_the_best_response_of_unlike_servers_is_that_of_value_iteration(first):
+    from scipy.optimize import minimize_scalar
+
+    (arrival, service), others = first, ((0.3, 0.6), (0.6, 1.0))
+    arrivals, services = np.array([first, *others]).T
+    found = best_unlike_deviation(arrivals, services, 0.6, processing_cost=0.7)
+    # the price of a token at which they balance: weak duality makes every price a lower bound, the best one is exact
+    rates = (arrival, service, 0.6, 0.9, services.sum(), 0.7)
+    dual = minimize_scalar(lambda price: -iterated_value(*rates, price), bounds=(-1, 4), method="bounded")
+    assert found.optimal == pytest.approx(-dual.fun, rel=2e-5)
+    # c lambda_1 + lambda_1 w of complete pooling
+    assert found.pooling == pytest.approx(0.7 * arrival + arrival * 1.5 / arrivals.sum())
+    assert found.optimal < found.pooling
+
+
+def test_unlike_servers_that_are_alike_are_those_of_section_6_3():
+    alike, one = best_unlike_deviation([0.7] * 6, 1.0, 0.7, processing_cost=0.4), best_deviation(6, 0.7, 0.4)
+    assert (alike.optimal, alike.pooling) == pytest.approx((one.optimal, one.pooling), rel=1e-9)
+    faster = best_unlike_deviation([1.4] * 6, 2.0, 0.7, processing_cost=0.2)  # the same in half the time
+    assert faster.optimal == pytest.approx(one.optimal, rel=1e-8)
+
+
+def test_a_large_cap_is_no_cap():
+    rates = ([0.5, 0.6, 1.2], [1.0, 1.0, 2.0], 0.6)
+    free = best_unlike_deviation(*rates).optimal
+    gaps = [abs(best_unlike_deviation(*rates, cap).optimal - free) for cap in (4, 40, 4000)]
+    assert gaps[0] > 5 * gaps[1] > 5 * gaps[2] and gaps[2] < 1e-3

@@ -87,7 +87,8 @@ def test_ten_servers_have_several_equilibria() -> None:
 def test_equilibria_are_fixed_points(servers: int, phi: float) -> None:
     found, _ = equilibria(servers, 0.8, phi, phases=60 if phi > 0.6 else 90)
     assert found
-    for wait, threshold, mix, offer, pool in found:
+    for wait, threshold, mix, offer, pool, error in found:
+        assert error == 0
         law = 0.8 ** np.arange(threshold + 1)
         if threshold:
             law[threshold] *= 1 - mix

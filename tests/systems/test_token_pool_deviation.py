@@ -142,6 +142,29 @@ def test_the_optimal_deviation_gains_less_than_its_relaxation_promises(optimal):
     assert 0 < gain - 2.3 * difference["half_width"] and gain + 2.3 * difference["half_width"] < promised
 
 
+def test_the_best_response_of_an_unlike_server_costs_what_the_programme_says():
+    """Both sides of Theorem 7.2: c lambda_1 <= V_OPT <= cost of the optimal policy <= cost of playing along."""
+    market = jaxq.TokenPool(3, (0.5, 0.6, 1.6), service_rate=(1.0, 0.8, 2.0))
+    pair = jaxq.compare([market.replace(deviator=name) for name in ("mean-field", "optimal")], **RUN)
+    along, best = pair
+    found = token_deviation.best_unlike_deviation([0.5, 0.6, 1.6], [1.0, 0.8, 2.0], 0.8)
+    check_agreement(best["deviator_charged_cost"], found.optimal, 0.01)
+    assert best["deviator_charged_cost"].kind == "exact" and abs(best["deviator_token_drift"].mean) < 0.003
+    # by hand: pool of 4 jobs, 4/2.7 time each; charged (4 + 1) / 3.8 a request
+    check_agreement(along["deviator_cost"], 0.5 + 0.5 * 4 / 2.7, 0.02)
+    check_agreement(along["deviator_charged_cost"], 0.5 + 0.5 * 5 / 3.8, 0.02)
+    check_agreement(along["others_cost"], 1.1 + 1.1 * 4 / 2.7, 0.03)
+    assert 0.5 < found.optimal < best["deviator_cost"].mean < along["deviator_cost"].mean
+    assert found.pooling == pytest.approx(along["deviator_cost"].oracle)
+
+
+def test_with_a_cap_the_programme_is_a_limit():
+    oracle = {cap: jaxq.TokenPool(10, 0.8, 0.8, cap, deviator="optimal").oracle() for cap in (20, None)}
+    assert {cap: x["deviator_charged_cost"].kind for cap, x in oracle.items()} == {20: "limit", None: "exact"}
+    keeping = jaxq.TokenPool(10, 0.8, 0.6, deviator="optimal").oracle()["deviator_charged_cost"]
+    assert keeping.kind == "limit"
+
+
 def test_threshold_text_and_table_are_one_policy():
     """One server that never asks and never helps is M/M/1 on its own."""
     system = jaxq.TokenPool(3, 0.5, 0.5, 4, deviator="1000:0:0")
@@ -237,8 +260,7 @@ def test_sums_are_recounts(cap):
     ("fields", "words"),
     [
         ({"servers": 1, "deviator": "optimal"}, "servers = 1: must be >= 2 where one deviates"),
-        ({"phi": 0.9, "deviator": "optimal"}, "deviator = optimal: .* phi = arrival_rate / service_rate"),
-        ({"servers": 2, "arrival_rate": [0.5, 0.6], "deviator": "optimal"}, "deviator = optimal"),
+        ({"policy": "1", "deviator": "optimal"}, "deviator = optimal: .* servers that play Lemma 4.2; policy = 1:0:1"),
         ({"deviator": "selfish"}, "policy = selfish: must be one of mean-field, optimal"),
         ({"deviator": "optimal", "waits": "tagged"}, "waits = tagged: must be little"),
         ({"waits": "fcfs"}, "waits = fcfs: must be one of little, tagged"),

@@ -1,7 +1,7 @@
 """Figures and tables of Chen, Chen and Qian, "Incentivizing Resource Pooling"."""
 
 from jaxq.experiments.experiment import Experiment
-from jaxq.experiments.token_pool import deviation, equilibria, figures, unlike, values
+from jaxq.experiments.token_pool import cap, deviation, equilibria, figures, large_markets, unlike, values
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     *figures.EXPERIMENTS,
@@ -9,4 +9,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     deviation.EXPERIMENT,
     equilibria.EXPERIMENT,
     unlike.EXPERIMENT,
+    cap.EXPERIMENT,
+    large_markets.EXPERIMENT,
 )

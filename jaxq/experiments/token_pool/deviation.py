@@ -54,6 +54,57 @@ def compute(run: Run) -> Findings:
     )
 
 
+def draw(findings: Findings) -> Any:
+    """Costs of the first server under both policies, and what the best response gains and the others lose, against N."""
+    from matplotlib.figure import Figure
+
+    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.sweep import COLOURS
+
+    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    rows = findings.tables["deviation"]
+    markets = list(range(len(rows)))
+    for ax in (left, right):
+        tidy(ax)
+        ax.set_xticks(markets, [str(row["servers"]) for row in rows])
+        ax.set_xlim(-0.6, len(rows) - 0.4)
+        ax.set_xlabel("servers N")
+    series = (
+        ("along", "deviator_cost", "playing along", "v_crp", "$V^{CRP}$"),
+        ("optimal", "deviator_charged_cost", "best response, as charged in LP (76)", "v_opt", "$V^{OPT}$"),
+    )
+    for i, (plays, name, label, exact, word) in enumerate(series):
+        shown = [p for p in findings.points if (p.where["plays"], p.name) == (plays, name)]
+        style = {"color": COLOURS[i], "markerfacecolor": "white", "markersize": 5, "capsize": 2}
+        width = [p.metric.half_width or 0.0 for p in shown]
+        left.errorbar(markets, [p.metric.mean for p in shown], width, fmt="os"[i], label=label, **style)
+        span = [[m - 0.25 for m in markets], [m + 0.25 for m in markets]]
+        line = {"color": ORACLE, "linestyle": ("-", "--")[i], "linewidth": 1.2, "zorder": 1}
+        left.hlines([row[exact] for row in rows], *span, label=f"{word}, exact", **line)
+    left.set_ylabel("cost of the first server (per time)")
+    gains = (
+        ("gain", "gain, its jobs' true waits"),
+        ("charged_gain", "gain as charged"),
+        ("others_loss", "loss of each other"),
+    )
+    for i, (name, label) in enumerate(gains):
+        place = [m + 0.14 * (i - 1) for m in markets]
+        style = {"color": COLOURS[i], "markerfacecolor": "white", "markersize": 5, "capsize": 2}
+        mean, width = [row[name] for row in rows], [row[f"{name}_half_width"] for row in rows]
+        right.errorbar(place, mean, width, fmt="os^"[i], label=label, **style)
+    promised = [row["v_crp_less_v_opt"] for row in rows]
+    right.hlines(
+        promised, [m - 0.3 for m in markets], [m + 0.3 for m in markets], color=ORACLE, label="$V^{CRP} - V^{OPT}$"
+    )
+    right.axhline(0.0, color="0.5", linewidth=0.9, zorder=1)
+    right.set_ylabel("difference of costs (per time)")
+    for ax in (left, right):
+        ax.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    left.set_title(f"arrival rate = $\\phi$ = {ARRIVAL_RATE:g}, no token cap", loc="left", fontsize="medium")
+    return figure
+
+
 EXPERIMENT = Experiment(
-    "token-pool/deviation", "Gain of the best response of LP (76), simulated", f"{PAPER}, Section 6.3", compute
+    "token-pool/deviation", "Gain of the best response of LP (76), simulated", f"{PAPER}, Section 6.3", compute, draw
 )

@@ -1,10 +1,11 @@
-"""Unlike servers (Section 7): jobs in the system, who pays for the work, and what a deviation gains."""
+"""Unlike servers (Section 7): jobs in the system, who pays for the work, and both bounds of what a deviation pays."""
 
 from typing import Any
 
 import numpy as np
 
 from jaxq.analytic.token_chain import centralised_jobs
+from jaxq.analytic.token_deviation import best_unlike_deviation
 from jaxq.analytic.token_heterogeneous import congestion_bound, deviation_bound, processing_costs
 from jaxq.engine.result import Results
 from jaxq.engine.simulate import compare
@@ -16,8 +17,9 @@ KINDS = ((0.5, 1.0), (0.6, 0.8), (1.6, 2.0))
 """(arrival rate, service rate) of the kinds; the largest utilisation is .8."""
 EACH = 5
 """Servers of each kind."""
-POLICIES = ("mean-field", "0:0:1", "1", "2", "1000:0:0")
-"""What the first server plays: along; along but offering every idle unit; holding jobs back; nothing to do with others."""
+POLICIES = ("mean-field", "optimal", "0:0:1", "1", "2", "1000:0:0")
+"""What the first server plays: along; LP (76); along but offering every idle unit; holding jobs back; nothing to do with
+others."""
 
 
 def market() -> TokenPool:
@@ -58,17 +60,91 @@ def compute(run: Run) -> Findings:
             "centralised": centre,
         }
         rows.append({"kind": kind, **rates, **costs, "cost": along[f"cost_{kind}"].mean, "bound": mechanism + bound})
-    deviations = []
+    with run.work():
+        best = best_unlike_deviation(arrivals, services, rho).optimal
+    free, deviations = float(arrivals[0]), []  # c = 1: c lambda_1
+    for name, result in zip(POLICIES, found, strict=False):
+        where, cost = {"server": f"first plays {name}"}, result["deviator_cost"]
+        points.append(Point.of(result, where, "deviator_cost", best, "at least"))
+        deviations.append(
+            {"plays": name, "cost": cost.mean, "half_width": cost.half_width, "lower": best, "upper": free + bound}
+        )
+    if len(found) > 1:
+        points.append(Point.of(found[1], {"server": "first plays optimal"}, "deviator_charged_cost", best))
+    gains = []
     for difference in found.differences:
         if difference["metric"] == "deviator_cost":
             where = {"server": f"first plays {difference['system'].partition('=')[2]}"}
-            points.append(Point.of_difference(difference, where, "gain", bound, "at most", sign=-1))
-            gain = {"gain": -difference["mean"], "half_width": difference["half_width"], "bound": bound}
-            deviations.append({"plays": difference["system"].partition("=")[2], **gain})
+            points.append(Point.of_difference(difference, where, "gain", free + bound - best, "at most", sign=-1))
+            gain = {"gain": -difference["mean"], "half_width": difference["half_width"], "bound": free + bound - best}
+            gains.append({"plays": difference["system"].partition("=")[2], **gain})
     total = {"simulated": along["total_jobs"].mean, "mechanism": rho / (1 - rho), "centralised": central}
     totals = [{**total, "ratio": rho / (1 - rho) / central, "bound": factor}]
     tables = {"unlike-servers": rows, "unlike-servers-total": totals, "unlike-servers-deviations": deviations}
+    tables["unlike-servers-gains"] = gains
     return Findings(tables, points, Results(found))
+
+
+def draw(findings: Findings) -> Any:
+    """Who pays for the work, by kind; the first server's cost under each policy between the bounds of Theorem 7.2."""
+    from matplotlib.figure import Figure
+
+    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.sweep import COLOURS
+
+    figure = Figure(figsize=(10.4, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
+    for ax in (left, right):
+        tidy(ax)
+    rows = findings.tables["unlike-servers"]
+    kinds = list(range(len(rows)))
+    marker = {"markerfacecolor": "white", "markersize": 5, "capsize": 2}
+    for i, (name, label, shift) in enumerate(
+        (("processing_cost", "processing", -0.1), ("cost", "processing and holding", 0.1))
+    ):
+        shown = [p for p in findings.points if p.relation == "equals" and p.name in [f"{name}_{k + 1}" for k in kinds]]
+        width = [p.metric.half_width or 0.0 for p in shown]
+        place = [kind + shift for kind in kinds]
+        left.errorbar(
+            place, [p.metric.mean for p in shown], width, fmt="os"[i], color=COLOURS[i], label=label, **marker
+        )
+    for name, label, style in (
+        ("mechanism", "$c \\lambda_i$, the mechanism's share", "-"),
+        ("centralised", "$c \\mu_i \\rho_c$, central control", ":"),
+        ("bound", "upper bound, Theorem 7.2(1)", "--"),
+    ):
+        ends = [k - 0.3 for k in kinds], [k + 0.3 for k in kinds]
+        left.hlines([row[name] for row in rows], *ends, color=ORACLE, linestyle=style, label=label, zorder=1)
+    words = [f"$\\lambda$ = {row['arrival_rate']:g}\n$\\mu$ = {row['service_rate']:g}" for row in rows]
+    left.set_xticks(kinds, words)
+    left.set_ylabel("cost of a server (per time)")
+    left.set_title(f"{EACH} servers of each kind, along", loc="left", fontsize="medium")
+    left.set_ylim(0, 1.6 * max(row["bound"] for row in rows))
+    plays = findings.tables["unlike-servers-deviations"]
+    words = {
+        "mean-field": "along\n(mean-field)",
+        "optimal": "best response\nof LP (76)",
+        "0:0:1": "offers all\nidle units",
+    }
+    words["1000:0:0"] = "alone"
+    place = list(range(len(plays)))
+    mean, width = [row["cost"] for row in plays], [row["half_width"] for row in plays]
+    right.errorbar(place, mean, width, fmt="o", color=COLOURS[0], label="simulated", **marker)
+    right.axhline(plays[0]["lower"], color=ORACLE, label="lower bound, $V^{OPT}$ of LP (76)", zorder=1)
+    right.axhline(
+        plays[0]["upper"], color=ORACLE, linestyle="--", label="upper bound if along, Theorem 7.2(1)", zorder=1
+    )
+    right.axhline(
+        rows[0]["mechanism"], color="0.4", linestyle=":", label="$c \\lambda_1$, limit of both for large N", zorder=1
+    )
+    right.set_xticks(place, [words.get(row["plays"], f"keeps {row['plays']}") for row in plays], fontsize="small")
+    right.set_xlim(-0.6, len(plays) - 0.4)
+    right.set_ylabel("cost of the first server (per time)")
+    right.set_title("first server of the first kind, others along", loc="left", fontsize="medium")
+    right.set_ylim(0, 1.45 * max(max(mean), plays[0]["upper"]))
+    for ax in (left, right):
+        ax.legend(frameon=False, fontsize="small", loc="upper left")
+    return figure
 
 
 EXPERIMENT = Experiment(
@@ -76,4 +152,5 @@ EXPERIMENT = Experiment(
     "Unlike servers: jobs, shares of the cost, deviations",
     f"{PAPER}, Section 7, Theorems 7.1 and 7.2",
     compute,
+    draw,
 )

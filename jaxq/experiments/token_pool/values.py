@@ -60,6 +60,38 @@ def compute(run: Run) -> Findings:
     return Findings({"exact-values": [point.row() for point in points]}, points, Results(results))
 
 
+def draw(findings: Findings) -> Any:
+    """Each metric of each market, simulated less exact in percent, with its interval."""
+    from matplotlib.figure import Figure
+
+    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.sweep import COLOURS
+
+    markets = list(dict.fromkeys(tuple(point.where.values()) for point in findings.points))
+    names = list(dict.fromkeys(point.name for point in findings.points))
+    figure = Figure(figsize=(8.6, 1.6 + 0.62 * len(markets)), layout="constrained")
+    ax = figure.subplots()
+    tidy(ax)
+    for i, name in enumerate(names):
+        shown = [p for p in findings.points if p.name == name and p.metric.mean is not None]
+        place = [markets.index(tuple(p.where.values())) + 0.09 * (i - (len(names) - 1) / 2) for p in shown]
+        off = [100 * ((p.metric.mean or 0.0) / (p.metric.oracle or 1.0) - 1) for p in shown]
+        width = [100 * (p.metric.half_width or 0.0) / abs(p.metric.oracle or 1.0) for p in shown]
+        style = {"color": COLOURS[i % len(COLOURS)], "markerfacecolor": "white", "markersize": 5, "capsize": 2}
+        ax.errorbar(off, place, xerr=width, fmt="os^DvP>"[i % 7], label=name.replace("_", " "), **style)
+    ax.axvline(0.0, color="0.5", linewidth=0.9, zorder=1)
+    captions = [
+        f"N = {n}, $\\lambda$ = {rate:g}, $\\phi$ = {phi:g}, {'no cap' if cap == 'none' else f'C = {cap}'}"
+        for n, rate, phi, cap in markets
+    ]
+    ax.set_yticks(range(len(markets)), captions)
+    ax.invert_yaxis()
+    ax.grid(False, axis="y")
+    ax.set_xlabel("simulated \N{MINUS SIGN} exact (%), with intervals")
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="small")
+    return figure
+
+
 EXPERIMENT = Experiment(
-    "token-pool/exact-values", "Finite markets against their exact means", f"{PAPER}, Sections 4 and 6.1", compute
+    "token-pool/exact-values", "Finite markets against their exact means", f"{PAPER}, Sections 4 and 6.1", compute, draw
 )

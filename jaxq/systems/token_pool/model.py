@@ -50,6 +50,8 @@ class TokenPool(System):
     deviator_wait (of its jobs in the pool, tagged), deviator_cost (holding, in the pool too, plus processing),
     deviator_charged_cost (a request costs (q_0 + 1) / sum mu_i instead of its wait, as in LP (76)),
     deviator_token_drift (phi x offers - requests, tokens/time: 0 if its tokens balance), others_cost (per other server).
+    The optimal deviator plays the policy of LP (76), in which its tokens balance in the mean only, as far as it has tokens
+    (as pi-bar^F does of pi^F in Section 6.1): with a small token cap it is not the best it could do.
     """
 
     servers: int = whole("servers N", default=10, static=True, high=MOST_SERVERS)
@@ -122,14 +124,11 @@ class TokenPool(System):
             raise ValueError("waits = tagged: must be little with a deviator, whose own jobs are tagged then")
         if isinstance(deviator, ThresholdPolicy) and any(np.ndim(x) > 0 for x in vars(deviator).values()):
             raise ValueError(f"deviator = {deviator}: must be the policy of one server, numbers and no lists")
-        if str(deviator) == "optimal":
-            pooling = self.policy is None and self.wait <= 1 / np.max(self.service_rate)
-            alike = np.size(self.utilisation) == 1
-            if not (alike and pooling and np.isclose(self.earning_probability, self.utilisation, rtol=1e-12)):
-                raise ValueError(
-                    "deviator = optimal: LP (76) is the best response of one of alike servers to complete pooling; "
-                    "must go with phi = arrival_rate / service_rate, policy none and wait <= 1 / service_rate"
-                )
+        if str(deviator) == "optimal" and self.policy is not None:
+            raise ValueError(
+                f"deviator = optimal: LP (76) is the best response to servers that play Lemma 4.2; policy = {self.policy} "
+                "must then be none"
+            )
 
     @property
     def utilisation(self):
@@ -160,7 +159,7 @@ class TokenPool(System):
         phi, policy = self.earning_probability, self.policy
         if policy is None:
             policy = fmfe_policy(rho, phi, self.wait * (services if heterogeneous else services[0]))
-        deviator = None if self.deviator is None else self._deviator_table(self.deviator, policy)
+        deviator = None if self.deviator is None else self._deviator_table(self.deviator, policy, arrivals, services)
         requests = math.log(1e-9) / math.log(phi)
         if deviator is not None:
             requests *= arrivals[0] / arrivals.sum()
@@ -180,7 +179,7 @@ class TokenPool(System):
             kind=self.kinds()[1] if self._by_kind else None,
         )
 
-    def _deviator_table(self, deviator: Policy, policy: ThresholdPolicy) -> TablePolicy:
+    def _deviator_table(self, deviator: Policy, policy: ThresholdPolicy, arrivals, services) -> TablePolicy:
         if isinstance(deviator, TablePolicy):
             return deviator
         if isinstance(deviator, ThresholdPolicy):
@@ -189,7 +188,8 @@ class TokenPool(System):
             return policy.of_one(0).table()
         from jaxq.systems.token_pool.planning import optimal_policy
 
-        return TablePolicy(*optimal_policy(self.servers, self.utilisation, self.processing_cost * self.service_rate))
+        phi, c = self.earning_probability, self.processing_cost
+        return TablePolicy(*optimal_policy(arrivals, services, phi, self.token_cap, self.wait, c))
 
     def metrics(self, sums):
         n, time = float(self.servers), sums.time
@@ -220,6 +220,30 @@ class TokenPool(System):
             capacity = float(np.sum(np.broadcast_to(self.service_rate, self.servers)))
             found |= costs.of_deviator(sums, self.servers, capacity, float(self.earning_probability), c)
         return found
+
+    def theory(self):
+        from jaxq.engine.system import Statement
+        from jaxq.systems.token_pool import theory
+
+        alike = len(self.kinds()[0]) == 1
+        arrival_rate, service_rate = (np.ravel(x)[0] if alike else x for x in (self.arrival_rate, self.service_rate))
+        found = (theory.of_alike if alike else theory.of_unlike)(
+            self.servers,
+            arrival_rate,
+            service_rate,
+            self.earning_probability,
+            self.token_cap,
+            self.wait,
+            self.processing_cost,
+        )
+        where = {"policy": "every server plays another policy", "deviator": "the first server plays another policy"}
+        apart = [words for name, words in where.items() if getattr(self, name) is not None]
+        if not apart:
+            return found
+        note = Statement(
+            "of Lemma 4.2 alone", f"what follows is of servers that play it; here {apart[0]}", "Section 3.2"
+        )
+        return {"equilibrium": note, **found}
 
     def objectives(self):
         from jaxq.systems.token_pool.objectives import objectives

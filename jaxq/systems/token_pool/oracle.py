@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from jaxq.analytic import token_chain, token_deviation, token_equilibrium, token_heterogeneous, token_pool_queue
+from jaxq.analytic import token_chain, token_deviation, token_heterogeneous, token_pool_queue
 from jaxq.engine.system import Reference
 
 MOST_PHASES = 150
@@ -68,20 +68,27 @@ def by_kind(kinds, servers, arrival_rate, service_rate, phi, token_cap, wait, pr
 def deviation(
     deviator, servers, arrival_rate, service_rate, phi, token_cap, wait, processing_cost
 ) -> dict[str, Reference]:
-    """References where the first server plays ``deviator``: against complete pooling, with tokens unconstrained, the
-    optimal policy of LP (76) costs V_OPT by its own account, and complete pooling itself V_CRP by either (Section 6.3)."""
+    """References where the first server plays ``deviator`` and the others Lemma 4.2. By the account of LP (76) its optimal
+    policy costs V_OPT: exactly, if the others pool completely and tokens are unconstrained (Sections 6.3 and 7), else in
+    the limit of many servers and a large cap. Where it pools completely too its jobs wait as long as all others'."""
     arrivals, services = _rates(int(servers), arrival_rate, service_rate)
-    alike = np.ptp(arrivals) == 0 and np.ptp(services) == 0
-    rho, mu = float(arrivals[0] / services[0]), float(services[0])
-    if token_cap is not None or not alike or not math.isclose(phi, rho, rel_tol=1e-12) or wait * mu > 1:
-        return {}
+    phi, c = float(phi), float(processing_cost)
+    pooling = arrivals <= phi * (1 + 1e-12) * services
+    exact = token_cap is None and bool(np.all(pooling[1:])) and wait <= 1 / services[1:].max()
     if deviator == "optimal":
-        value = token_deviation.best_deviation(int(servers), rho, float(processing_cost) * mu).optimal
-        return {"deviator_charged_cost": Reference(value)}
-    if deviator == "mean-field":
-        value = token_equilibrium.centralised_cost(int(servers), rho, float(processing_cost) * mu)
-        names = ("deviator_charged_cost", "deviator_cost", "others_cost", "cost")
-        return dict.fromkeys(names, Reference(value)) | {"pool_queue": Reference(phi / (1 - phi))}
+        cap = None if token_cap is None else int(token_cap)
+        value = token_deviation.best_unlike_deviation(arrivals, services, phi, cap, float(wait), c).optimal
+        return {"deviator_charged_cost": Reference(value, "exact" if exact else "limit")}
+    if deviator == "mean-field" and exact and pooling[0] and wait <= 1 / services[0]:
+        pool = phi / (1 - phi)
+        costs = c * arrivals + arrivals / arrivals.sum() * pool
+        return {
+            "deviator_charged_cost": Reference(c * arrivals[0] + arrivals[0] / services.sum() / (1 - phi)),
+            "deviator_cost": Reference(float(costs[0])),
+            "others_cost": Reference(float(costs[1:].mean())),
+            "cost": Reference(float(costs.mean())),
+            "pool_queue": Reference(pool),
+        }
     return {}
 
 
