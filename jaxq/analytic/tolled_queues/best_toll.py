@@ -150,14 +150,16 @@ def visible_best_toll(
     service_rate: float,
     mean_sizes: ArrayLike = 1.0,
     most: int = 60,
+    size_ahead: float | None = None,
+    most_states: int = 60_000,
 ) -> tuple[float, float]:
-    """OPTn of exponential sizes and customers who see who is before them.
+    """OPTn of exponential sizes and customers who see who is before them, or how many.
 
     Formula: `best_toll`, a staircase: class i leaves the state with expected work w before it at R_i - c_i (w + s_i)/mu,
-    w running over the sums of mean sizes.
+    w running over the sums of mean sizes, or the multiples of ``size_ahead``.
 
     Args:
-        arrival_rates, rewards, waiting_costs, mean_sizes, most: as `visible`.
+        arrival_rates, rewards, waiting_costs, mean_sizes, most, size_ahead, most_states: as `visible`.
         service_rate: mu, work/time.
 
     Returns:
@@ -171,12 +173,13 @@ def visible_best_toll(
     _, gains, costs = classes(arrival_rates, rewards, waiting_costs)
     mu, sizes = positive("service_rate", service_rate), np.broadcast_to(np.asarray(mean_sizes, float), gains.shape)
     longest = float(np.max(gains / costs * mu))
+    known: Any = {"size_ahead": size_ahead, "most_states": most_states}
     ahead = {0.0}
-    for size in np.unique(sizes):
-        ahead = {round(w + size * k, 9) for w in ahead for k in range(int(max(longest - w, 0) / size) + 1)}
+    for size in np.unique(sizes if size_ahead is None else size_ahead):
+        ahead = {round(w + size * k, 12) for w in ahead for k in range(int(max(longest - w, 0) / size) + 1)}
     jumps = [float(r - c * (w + s) / mu) for r, c, s in zip(gains, costs, sizes, strict=True) for w in sorted(ahead)]
 
     def revenue(toll: float) -> float:
-        return visible(arrival_rates, rewards, waiting_costs, (mu,), (toll,), sizes, most=most)["revenue"]
+        return visible(arrival_rates, rewards, waiting_costs, (mu,), (toll,), sizes, most=most, **known)["revenue"]
 
     return best_toll(revenue, jumps, min(float(np.sum(arrival_rates)), mu / float(sizes.min())), staircase=True)

@@ -21,7 +21,7 @@ def objectives(system: TolledQueues) -> dict[str, Objective]:
 
     Exact for the chain of lengths (exponential sizes and lengths visible); of fractional joins on fixed paths where
     customers see workloads. The last steps are by the exact revenue, or that of fixed paths where no formula is known.
-    Empty where they see lengths and sizes are not exponential.
+    Empty where they see lengths or classes, unless sizes are exponential of one mean.
     """
     if not searchable(system):
         return {}
@@ -57,7 +57,7 @@ def _jumps(system: TolledQueues) -> np.ndarray:
     at server j, n = 1, 2, ... where lengths are visible, else 1."""
     rates, costs = np.atleast_1d(system.service_rates), np.atleast_1d(system.waiting_costs)
     sizes = np.ones(system.classes) if system.mean_sizes is None else np.atleast_1d(system.mean_sizes)
-    numbers = np.arange(1, (MOST_JUMPS if system.information == "lengths" else 1) + 1)
+    numbers = np.arange(1, (MOST_JUMPS if system.by_numbers else 1) + 1)
     leave = np.atleast_1d(system.rewards)[:, None] - (costs * sizes)[:, None] * numbers / rates[:, None, None]
     found = np.sort(leave.reshape(system.servers, -1), axis=1)[:, : -MOST_JUMPS - 1 : -1]
     return found[:, (found > 0).any(axis=0)].clip(min=0)
