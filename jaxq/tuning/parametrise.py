@@ -38,7 +38,7 @@ def bijection(rule: Rule, start=None, share: bool = False) -> Bijection:
     """
     low, high = rule.low, rule.high
     if share:
-        total = float(np.sum(start))
+        total = float(np.asarray(start, np.float64).sum())
         return Bijection(lambda z: total * jax.nn.softmax(z), _log_shares)
     if rule.rows:
         moves = None if start is None else np.asarray(start) > 0

@@ -25,6 +25,8 @@ MOST_CLASSES, MOST_SERVERS = 16, 16
 INFORMATION = "workload", "workload-only", "lengths", "classes"
 MOST_IN_LINE = 512
 """Customers at a server whose classes differ in mean size and are kept in order."""
+LONG = 400
+"""Customers at one server, times classes, up to which the best single toll is found within some two seconds."""
 SLACK = 1e-6
 """How far the sum of the service rates may be from the capacity, relatively."""
 
@@ -258,6 +260,40 @@ class TolledQueues(System):
 
         market = self._market()
         return None if market is None else single_toll(market, float(np.sum(self.service_rates)))
+
+    def theory(self):
+        from jaxq.systems.tolled_queues import theory
+
+        arriving, gains, costs = map(np.atleast_1d, (self.arrival_rates, self.rewards, self.waiting_costs))
+        rates, tolls, sizes = np.atleast_1d(self.service_rates), np.atleast_1d(self.tolls), self._mean_sizes
+        strict, by_number = self.rule == "strict", self.information == "lengths"
+        constant = isinstance(self.size_law, Deterministic)
+        found = theory.of_naor(
+            arriving, gains, costs, sizes, float(rates.sum()), self.by_numbers and self.classes == self.servers == 1
+        )
+        found |= theory.best_single_toll(self._single_toll_in_time())
+        found |= theory.thresholds(
+            gains, costs, sizes, rates, tolls, self.information, self.expected_ahead if by_number else None, strict
+        )
+        if by_number and not self._alike:
+            who = arriving, gains, costs, sizes, rates, tolls
+            found |= theory.expectations(*who, self.expected_ahead or 0.0, strict, self.ties == "random")
+        return found | theory.theorem(
+            self.servers,
+            constant and np.ptp(sizes) == 0,
+            np.ptp(tolls) == 0,
+            self.information == "workload" or (constant and self.information == "workload-only"),
+        )
+
+    def _single_toll_in_time(self) -> tuple[float, float] | str:
+        """`single_toll`, or a sentence where it is not known or takes long."""
+        longest = np.max(self.rewards / self.waiting_costs) * np.sum(self.service_rates) / np.min(self._mean_sizes)
+        if not self.by_numbers and longest * self.classes > LONG:
+            return f"not computed: customers would accept {longest:.6g} at one server, more than {LONG} in all classes"
+        known = self.single_toll()
+        if known is not None:
+            return known
+        return "not known for these laws" if self._poisson else "not known unless arrivals are poisson"
 
     def objectives(self):
         from jaxq.systems.tolled_queues.objectives import objectives

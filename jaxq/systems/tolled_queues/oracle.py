@@ -14,6 +14,8 @@ from jaxq.engine.system import Reference
 
 MOST_STATES = 4000
 """States up to which a chain is solved beside a run."""
+MOST_STATES_A_TOLL = 1000
+"""States up to which the chain of one of many tolls is solved."""
 VISIBLE = "lengths", "classes"
 """What customers see where a chain is solved."""
 
@@ -142,7 +144,7 @@ def _single_toll(market: Market, rate: float) -> tuple[float, float] | None:
         return best_toll.exponential_best_toll(*market.classes, rate, market.mean_sizes)
     if law == "exponential" and information in VISIBLE:
         with contextlib.suppress(TooManyStates):
-            limits = {"most": MOST_STATES, "most_states": MOST_STATES}
+            limits = {"most": MOST_STATES, "most_states": MOST_STATES_A_TOLL}
             return best_toll.visible_best_toll(
                 *market.classes, rate, market.mean_sizes, size_ahead=market.ahead, **limits
             )
