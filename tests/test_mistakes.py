@@ -250,7 +250,7 @@ COMMANDS = {
         ["error: arrival_rate = xxx", "a number > 0"],
     ),
     "N a policy for a system": ("list priority", 2, ["unknown system priority", "parallel-servers"]),
-    "N a system of one's own": ("run polling.py:Polling", 2, ["unknown system polling.py:Polling"]),
+    "N a system of one's own, no file": ("run polling.py:Polling", 2, ["polling.py: No such file or directory"]),
     "N a verb that does not exist": ("plot mg1.json", 2, ["unknown command plot"]),
     "N completion": ("--install-completion", 2, ["unknown option --install-completion"]),
     "N nothing to tune": ("tune mmc", 2, ["mmc has none with these fields"]),
@@ -258,11 +258,6 @@ COMMANDS = {
         "run mmc --arrival-rate .5 --quantiles waiting_time",
         2,
         ["quantiles = waiting_time", "number_in_system"],
-    ),
-    "N figures of two papers": (
-        "reproduce token-pool/figure-1a load-balancing/figure-3-1 --out figures",
-        2,
-        ["must be of one paper", "token-pool, load-balancing"],
     ),
     "F1 as fast as they come": (
         "run gg1 --arrival-rate 1 --arrival-law deterministic --service-law deterministic",

@@ -70,7 +70,11 @@ def build() -> typer.Typer:
     for name, verb in VERBS.items():
         group = typer.Typer(cls=SystemGroup, rich_markup_mode=None, context_settings=HELP)
         app.add_typer(
-            group, name=name, help=verb.help, short_help=verb.short, subcommand_metavar="SYSTEM|FILE.toml [OPTIONS]"
+            group,
+            name=name,
+            help=verb.help,
+            short_help=verb.short,
+            subcommand_metavar="SYSTEM|FILE.py:CLASS|FILE.toml [OPTIONS]",
         )
     app.command("reproduce", cls=Command, context_settings=HELP)(reproduce)
     app.command("staffing", cls=Command, context_settings=HELP)(staffing)

@@ -3,10 +3,11 @@
 import dataclasses
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from jaxq.cli.console import add_column, new_table, stdout_console
-from jaxq.cli.errors import BadInput
+from jaxq.cli.errors import input_errors
 from jaxq.cli.group import default_words, first_paragraph
 from jaxq.cli.report import print_json
 from jaxq.cli.values import allowed
@@ -14,8 +15,7 @@ from jaxq.engine.fields import Rule, rules
 from jaxq.engine.outline import names
 from jaxq.engine.result import plain
 from jaxq.engine.system import System
-from jaxq.engine.unknown import suggestion
-from jaxq.systems import SYSTEMS
+from jaxq.systems.find import find, known
 
 
 def list_systems(
@@ -23,9 +23,8 @@ def list_systems(
     json: Annotated[bool, typer.Option("--json", help="print JSON and nothing else")] = False,
 ) -> None:
     """List the systems, with fields, metrics and oracles."""
-    if system is not None and system not in SYSTEMS:
-        raise BadInput(f"unknown system {system}{suggestion(system, SYSTEMS)}")
-    chosen = SYSTEMS if system is None else {system: SYSTEMS[system]}
+    with input_errors():
+        chosen = {name: find(name) for name in (known() if system is None else (system,))}
     found = {name: describe_class(kind) for name, kind in chosen.items()}
     if json:
         print_json({"schema": 1, "systems": found})
@@ -40,6 +39,8 @@ def describe_class(kind: type[System]) -> dict[str, Any]:
     declared = rules(kind)
     fields = {}
     for field in (f for f in dataclasses.fields(kind) if f.init):
+        if field.name not in declared:
+            continue
         rule, required = declared[field.name], field.default is dataclasses.MISSING
         default = None if required else plain(field.default)
         fields[field.name] = {
@@ -65,20 +66,21 @@ def describe_class(kind: type[System]) -> dict[str, Any]:
 def known_names(kind: type[System]) -> tuple[tuple, tuple, tuple, dict[str, str], dict[str, str]]:
     """(metrics, quantities, headline, kinds of oracles, objectives) of `example`; empty where simple values make no
     system."""
-    try:
-        instance = example(kind)
-    except (TypeError, ValueError):
-        return (), (), (), {}, {}
-    metrics, quantities = names(instance)
-    oracle = {name: getattr(value, "kind", "exact") for name, value in instance.oracle().items()}
-    objectives = {name: objective.doc for name, objective in instance.objectives().items()}
+    with np.errstate(all="ignore"):  # simple values may stand where a formula of a user's own has no value
+        try:
+            instance = example(kind)
+            metrics, quantities = names(instance)
+            oracle = {name: getattr(value, "kind", "exact") for name, value in instance.oracle().items()}
+            objectives = {name: objective.doc for name, objective in instance.objectives().items()}
+        except (TypeError, ValueError, ArithmeticError):
+            return (), (), (), {}, {}
     return metrics, quantities, instance.headline or metrics, oracle, objectives
 
 
 def example(kind: type[System]) -> System:
     """A system of a class: the defaults, and simple values inside the rules of the fields that have none."""
     declared = rules(kind)
-    required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]
+    required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING and f.name in declared]
     return kind(**{name: simple_value(declared[name]) for name in required})
 
 

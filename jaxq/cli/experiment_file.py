@@ -26,7 +26,7 @@ from jaxq.cli.values import Several
 from jaxq.engine.fields import rules
 from jaxq.engine.system import System
 from jaxq.engine.unknown import suggestion
-from jaxq.systems import SYSTEMS
+from jaxq.systems.find import find, known
 
 TABLES = ("parameters", "run", "sweep", "compare", "tune")
 
@@ -64,21 +64,24 @@ def read(path: str) -> Experiment:
         if key != "system" and key not in TABLES:
             raise BadInput(f"{path}: {key}: unknown key{suggestion(key, ('system', *TABLES))}")
     name = data.pop("system", None)
-    if not isinstance(name, str) or name not in SYSTEMS:
-        reason = "missing" if name is None else f"unknown system {name}"
-        raise BadInput(f"{path}: system: {reason}{suggestion(str(name), SYSTEMS)}")
-    fields = rules(SYSTEMS[name])
+    if name is None:
+        raise BadInput(f"{path}: system: missing; there is {', '.join(known())}")
+    try:
+        system = find(str(name))
+    except ValueError as error:
+        raise BadInput(f"{path}: system: {error}") from None
+    fields = rules(system)
     tables = {}
     for table in TABLES:
         tables[table] = data.get(table, {})
         if not isinstance(tables[table], dict):
             raise BadInput(f"{path}: {table} = {tables[table]}: must be a table, [{table}]")
-        known = {"run": SHARED, "tune": TUNED}.get(table, fields)
+        keys = {"run": SHARED, "tune": TUNED}.get(table, fields)
         for key, value in tables[table].items():
-            if key not in known:
-                raise BadInput(f"{path}: [{table}] {key}: unknown key{suggestion(key, known)}")
+            if key not in keys:
+                raise BadInput(f"{path}: [{table}] {key}: unknown key{suggestion(key, keys)}")
             if table in ("sweep", "compare") and not isinstance(value, (list, str)):
                 raise BadInput(f"{path}: [{table}] {key} = {value}: must be a list of values")
             if value == [] and table not in ("run", "tune"):
                 raise BadInput(f"{path}: [{table}] {key} = []: must have at least one value")
-    return Experiment(path, SYSTEMS[name], **tables)
+    return Experiment(path, system, **tables)

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from jaxq.cli.command import Command
-from jaxq.cli.errors import BadInput
+from jaxq.cli.errors import BadInput, input_errors
 from jaxq.cli.experiment_file import Experiment, read
 from jaxq.cli.options import option, shared_parameters
 from jaxq.cli.values import FILE, allowed
@@ -16,8 +16,7 @@ from jaxq.cli.verbs import VERBS
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.result import in_words, plain
 from jaxq.engine.system import System
-from jaxq.engine.unknown import suggestion
-from jaxq.systems import SYSTEMS
+from jaxq.systems.find import find, known
 
 HELP = {"max_content_width": 110}
 
@@ -40,11 +39,11 @@ class SystemCommand(Command):
 
 
 class SystemGroup(TyperGroup):
-    """A verb: its commands are the systems of `jaxq.systems.SYSTEMS`, built when asked for, and .toml files."""
+    """A verb: its commands are the systems that have a name, built when asked for, those of .py files, and .toml files."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The systems."""
-        return list(SYSTEMS)
+        return list(known())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of a system or of an experiment file. BadInput, with the nearest name, for anything else."""
@@ -52,14 +51,14 @@ class SystemGroup(TyperGroup):
         if cmd_name.endswith(".toml"):
             experiment = read(cmd_name)
             return command(verb, experiment.system, experiment)
-        if cmd_name not in SYSTEMS:
-            raise BadInput(f"unknown system {cmd_name}{suggestion(cmd_name, SYSTEMS)}")
-        return command(verb, SYSTEMS[cmd_name])
+        with input_errors():
+            system = find(cmd_name)
+        return command(verb, system)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """BadInput unless a system comes first."""
         if not args:
-            raise BadInput(f"jaxq {self.name}: name a system ({', '.join(SYSTEMS)}) or a .toml file")
+            raise BadInput(f"jaxq {self.name}: name a system ({', '.join(known())}), FILE.py:CLASS or a .toml file")
         if args[0].startswith("-") and args[0] not in ("--help", "-h"):
             raise BadInput(f"{args[0]}: options come after the system, as in jaxq {self.name} mmc {args[0]} ...")
         return super().parse_args(ctx, args)

@@ -95,7 +95,13 @@ def build_systems(verb: str, system: type[System], chosen: Mapping[str, Any]) ->
     read = {"sweep": swept, "compare": compared}.get(verb, lambda *_: None)
     fixed, grid = {}, {}
     for field in (f for f in dataclasses.fields(system) if f.init):
-        name, rule = field.name, rules(system)[field.name]
+        name, rule = field.name, rules(system).get(field.name)
+        if rule is None:
+            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+                raise BadInput(
+                    f"{name}: {system.title()} must declare it with jaxq.positive, jaxq.real ... or a default"
+                )
+            continue
         if name not in chosen:
             if field.default is dataclasses.MISSING:
                 words = "; ".join(filter(None, (rule.doc, allowed(rule))))

@@ -1,5 +1,6 @@
 """``jaxq reproduce``: the figures and tables of the papers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +17,17 @@ from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.result import number
 
 Out = Annotated[
-    str | None, typer.Option("--out", metavar="DIR", help="write the figures (.png, .svg) and tables (.csv) to DIR")
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="write figures (.png, .svg) and tables (.csv) to DIR, a folder each paper if several",
+    ),
 ]
 
 
 def reproduce(
-    names: Annotated[list[str] | None, typer.Argument(help="experiments; token-pool: all of its paper")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="experiments; token-pool: all of its paper; all")] = None,
     out: Out = None,
     seed: Annotated[str, typer.Option("--seed", metavar="NUMBER", help="seed of every run", show_default=True)] = "0",
     quick: Annotated[bool, typer.Option("--quick", help="coarse, in seconds")] = False,
@@ -48,6 +54,8 @@ def reproduce(
         chosen = select(names)
         options = build_options({"seed": seed})
         folder = check_folder(out)
+        papers = {experiment.paper for experiment in chosen}
+        folders = {paper: folder if len(papers) == 1 else check_folder(str(folder / paper)) for paper in papers}
         start_devices()
     meter = make_meter(quiet)
     show = meter.show if isinstance(meter, RichMeter) else lambda text: None
@@ -62,7 +70,7 @@ def reproduce(
                 raise
             code = INTERRUPTED
             break
-        wanted = done.files(folder)
+        wanted = done.files(folders[experiment.paper])
         with Interrupt():
             if not json:
                 print_reproduction(done)
@@ -79,8 +87,17 @@ def reproduce(
             break
     if json:
         print_json({"schema": 1, "experiments": found})
+    elif len(found) > 1:
+        stdout_console().print(table_of([summary(name, data) for name, data in found.items()]))
     check_written(lost)
     return code
+
+
+def summary(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """A line about an experiment among several."""
+    verdict = "FAILED" if not data["passed"] else ", ".join(data["flags"]) or "passed"
+    worst = data["worst"] and data["worst"]["z"]
+    return {"experiment": name, "comparisons": data["comparisons"], "worst z": worst, "s": data["seconds"], "": verdict}
 
 
 def worse(first: int, second: int) -> int:

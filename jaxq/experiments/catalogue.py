@@ -18,26 +18,21 @@ EXPERIMENTS: dict[str, Experiment] = {
 }
 
 
-def select(names: Iterable[str]) -> list[Experiment]:
-    """The experiments with some names; the first part of a name (``token-pool``) stands for all that begin with it.
+ALL = "all"
 
-    Raises ValueError, with the nearest name, for another, and for names of several papers: files are named by figure.
-    """
+
+def select(names: Iterable[str]) -> list[Experiment]:
+    """The experiments with some names; the first part of a name (``token-pool``) stands for all that begin with it, and
+    ``all`` for every one. Raises ValueError, with the nearest name, for another."""
     chosen: dict[str, Experiment] = {}
     for name in names:
-        found = {e.name: e for e in EXPERIMENTS.values() if name in (e.name, e.paper)}
+        found = {e.name: e for e in EXPERIMENTS.values() if name in (e.name, e.paper, ALL)}
         if not found:
-            known = list(dict.fromkeys([*EXPERIMENTS, *(e.paper for e in EXPERIMENTS.values())]))
+            known = list(dict.fromkeys([*EXPERIMENTS, *(e.paper for e in EXPERIMENTS.values()), ALL]))
             close = difflib.get_close_matches(name, known, 1, 0.5)
             raise ValueError(
                 f"unknown experiment {name}; "
                 + (f"did you mean {close[0]}?" if close else f"there is {', '.join(known)}")
             )
         chosen |= found
-    papers = dict.fromkeys(experiment.paper for experiment in chosen.values())
-    if len(papers) > 1:
-        raise ValueError(
-            f"names = {', '.join(chosen)}: must be of one paper, as the files of each have a folder of their own; "
-            f"these are of {', '.join(papers)}"
-        )
     return list(chosen.values())

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from jaxq.engine.result import Results
+from jaxq.experiments.catalogue import EXPERIMENTS, select
 from jaxq.experiments.experiment import Run
 from jaxq.experiments.token_pool import figures
 
@@ -37,6 +38,21 @@ def test_json_is_alone_and_a_seed_repeats(jaxq, tmp_path):
     assert done["passed"] and done["comparisons"] == 3 and done["quick"] and len(done["files"]) == 4
     assert done["results"][0]["run"]["seed"] == 5
     assert done["points"] == json.loads(second.out)["experiments"][FIGURE]["points"]
+
+
+def test_several_papers_have_a_folder_each_and_a_line_each(jaxq, tmp_path):
+    other = "load-balancing/figure-3-1"
+    code, out, _ = jaxq("reproduce", FIGURE, other, "--out", str(tmp_path), "--quick", "--quiet")
+    assert code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"token-pool", "load-balancing"}
+    assert (tmp_path / "load-balancing" / "figure-3-1.png").exists()
+    summary = [line.split() for line in out.splitlines()[-3:]]
+    assert [line[0] for line in summary if line] == [FIGURE, other] and all(x[-1] == "passed" for x in summary if x)
+
+
+def test_all_is_every_experiment():
+    assert select(["all"]) == list(EXPERIMENTS.values())
+    assert {e.name for e in select(["token-pool", FIGURE])} == {n for n in EXPERIMENTS if n.startswith("token-pool/")}
 
 
 def test_a_wrong_curve_is_exit_code_one(jaxq, tmp_path, monkeypatch):

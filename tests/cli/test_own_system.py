@@ -1,0 +1,77 @@
+"""Every command with a system of the user's own file or of an installed package."""
+
+import json
+import re
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import jaxq as package
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf8")
+TANDEM = re.search(r"<!-- test:tandem -->\s*```python\n(.*?)\n\n\ntandem = ", README, re.S).group(1)  # pyright: ignore
+SHORT = ["--arrival-rate", "0.5", "--first-rate", "1", "--second-rate", "0.8"]
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """The README's system in tandem.py, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tandem.py").write_text(TANDEM)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["tandem.py:Tandem", "tandem.py"])
+def test_a_run(name, file, jaxq):
+    code, out, err = jaxq("run", name, *SHORT, "--events", "20000", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["system"] == "tandem" and result["parameters"]["second_rate"] == 0.8
+    # Jackson: 1 and 5/3 customers
+    assert result["metrics"]["second_queue"]["oracle"] == pytest.approx(5 / 3)
+    assert all(abs(m["z"]) < 4 and m["half_width"] < 0.02 * m["oracle"] for m in result["metrics"].values())
+
+
+def test_list_help_and_an_experiment_file(file, jaxq):
+    code, out, _ = jaxq("list", "tandem.py:Tandem")
+    assert code == 0 and "service rate of the second queue" in out
+    code, out, _ = jaxq("run", "tandem.py:Tandem", "--help")
+    assert code == 0 and "--second-rate" in out and "Two M/M/1 queues in a row." in out
+    fields = "arrival_rate = 0.5\nfirst_rate = 1\nsecond_rate = 0.8"
+    (file / "two.toml").write_text(f'system = "tandem.py:Tandem"\n[parameters]\n{fields}\n')
+    code, out, _ = jaxq("theory", "two.toml", "--json")
+    assert code == 0 and json.loads(out)["oracle"]["first_queue"] == {"value": 1.0, "kind": "exact"}
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "said"),
+    [
+        ("x = 1", "own.py:X", "own.py:X: must name a class of the file that is a System or JumpProcess; it has none"),
+        ("x = 1", "own.py", "own.py: must name a class"),
+        ("X = 1", "own.py:X", "own.py:X: must be a class that is a System or JumpProcess, not 1"),
+        ("\nimport not_there", "own.py:X", "own.py line 2: ModuleNotFoundError: No module named 'not_there'"),
+        ("def f(:", "own.py:X", "own.py line 1: SyntaxError"),
+        (TANDEM.replace("Tandem", "A") + "\n\n" + TANDEM.replace("Tandem", "B"), "own.py", "it has A, B"),
+        (
+            TANDEM.replace("    first_rate", "    plain: float\n    first_rate", 1),
+            "own.py",
+            "plain: tandem must declare",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_line(text, named, said, tmp_path, monkeypatch, jaxq):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(text)
+    code, out, err = jaxq("run", named, *SHORT)
+    assert code == 2 and out == "" and err.startswith("error: ") and said in err and err.count("\n") == 1
+
+
+def test_a_package_may_offer_systems(monkeypatch, jaxq):
+    entry = metadata.EntryPoint("polling", "jaxq.systems.stations.model:MMc", "jaxq.systems")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [entry] if group == "jaxq.systems" else [])
+    code, out, _ = jaxq("theory", "polling", "--arrival-rate", "0.5", "--json")
+    assert code == 0 and json.loads(out)["oracle"]["utilisation"]["value"] == 0.5
+    code, _, err = jaxq("run", "poling")
+    assert code == 2 and "did you mean polling?" in err
+    assert package.SYSTEMS.keys().isdisjoint({"polling"})
