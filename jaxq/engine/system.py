@@ -59,10 +59,12 @@ class Objective(NamedTuple):
     ``metric``: the simulated metric that it stands for, or None. ``doc``: what it is, one line. ``parameters``: the
     fields that it depends on; empty: any. ``unset``: what a field that is none stands for, by name, where a descent begins.
 
+    ``shares``: fields whose entries keep the sum that they have at the start.
+
     Where the metric has jumps: ``temperatures``: ``function(values, temperature)`` is smoothed, less and less, from the
     first to the last. ``hard``: values -> the metric itself, evaluated on the host, for the last steps; ``exact``: with no
-    error at an edge. ``jumps``: by field, values at which it may jump, shape (entries, K). ``optimum()``: the known best
-    point, or None.
+    error at an edge. ``jumps(values)``: by field, values at which it may jump, the others being as they are, shape
+    (entries, K), each in the same place whatever the values. ``optimum()``: the known best point, or None.
     """
 
     function: Callable[..., Any]
@@ -74,8 +76,9 @@ class Objective(NamedTuple):
     temperatures: tuple[float, float] | None = None
     hard: Callable[[dict[str, Any]], float] | None = None
     exact: bool = False
-    jumps: Mapping[str, Any] = {}
+    jumps: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None
     optimum: Callable[[], Optimum | None] | None = None
+    shares: tuple[str, ...] = ()
 
 
 class Landscape(NamedTuple):

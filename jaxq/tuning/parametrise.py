@@ -23,18 +23,23 @@ class Bijection(NamedTuple):
     coordinates: Callable[[Any], np.ndarray]
 
 
-def bijection(rule: Rule, start=None) -> Bijection:
+def bijection(rule: Rule, start=None, share: bool = False) -> Bijection:
     """The bijection of a rule; arrays elementwise, of any shape.
 
     Formula: a list on the simplex: softmax(z), whose inverse has mean 0; a matrix of such rows: softmax by row over the
     entries that are positive in ``start``, the others stay 0 and have coordinate 0; two bounds:
-    low + (high - low) / (1 + exp(-z)); one: low + exp(z) or high - exp(z), so that steps are relative; none: z.
+    low + (high - low) / (1 + exp(-z)); one: low + exp(z) or high - exp(z), so that steps are relative; none: z. A list of
+    shares of the sum s of ``start``: s softmax(z).
 
     Args:
         rule: of the field.
-        start: of a matrix, the value that tells which entries stay 0 (default: none does).
+        start: of a matrix, the value that tells which entries stay 0 (default: none does); of shares, one with their sum.
+        share: whether the entries keep their sum.
     """
     low, high = rule.low, rule.high
+    if share:
+        total = float(np.asarray(start, np.float64).sum())
+        return Bijection(lambda z: total * jax.nn.softmax(z), _log_shares)
     if rule.rows:
         moves = None if start is None else np.asarray(start) > 0
         return Bijection(lambda z: jax.nn.softmax(z, axis=-1, where=moves), _log_rows)
@@ -52,10 +57,10 @@ def bijection(rule: Rule, start=None) -> Bijection:
     return Bijection(jnp.asarray, lambda x: np.asarray(x, np.float64))
 
 
-def start_coordinates(name: str, rule: Rule, value) -> np.ndarray:
+def start_coordinates(name: str, rule: Rule, value, share: bool = False) -> np.ndarray:
     """The coordinates of a value. ValueError, naming the field, where it is on a bound and has none."""
     with np.errstate(divide="ignore"):
-        found = bijection(rule, value).coordinates(np.asarray(value, np.float64))
+        found = bijection(rule, value, share).coordinates(np.asarray(value, np.float64))
     if not np.all(np.isfinite(found)):
         shown = np.asarray(value).tolist()
         raise ValueError(f"{name} = {shown}: a start must be inside its bounds, not on one ({rule.doc})")

@@ -1,6 +1,6 @@
 """The end of a climb without gradients: on a metric with jumps and flat steps, where they say nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,23 +41,30 @@ def by_simplex(value: Callable[[np.ndarray], float], start: np.ndarray) -> tuple
     return at, best
 
 
+Jumps = Callable[[dict[str, Any]], Mapping[str, Any]]
+"""Fields by name -> by field, values at which a metric may jump, shape (entries, K)."""
+
+
 def over_jumps(
-    value: Callable[[dict[str, Any]], float], fields: dict[str, Any], jumps: Mapping[str, Any]
+    value: Callable[[dict[str, Any]], float], fields: dict[str, Any], jumps: Jumps, shares: Collection[str] = ()
 ) -> tuple[dict[str, Any], float]:
     """The best of the points at which one entry after the other is at a jump, until no entry gains.
 
     Args:
         value: fields by name -> what is to be large.
         fields: where to start; an entry stays where no jump is better.
-        jumps: by field, values at which ``value`` may jump, shape (entries, K).
+        jumps: see `Jumps`.
+        shares: fields whose entries keep their sum: the others change in proportion.
     """
     at, best = fields, value(fields)
     for _ in range(_ROUNDS):
         before = best
-        for name, tried in jumps.items():
+        for name, tried in jumps(at).items():
             for i, row in enumerate(np.atleast_2d(tried)):
-                for x in row:
+                for x in np.unique(row):
                     flat = np.array(at[name], np.float64).reshape(-1)
+                    if name in shares:
+                        flat *= (flat.sum() - x) / (flat.sum() - flat[i])
                     flat[i] = x
                     there = {**at, name: flat.reshape(np.shape(at[name]))[()]}
                     found = value(there)
@@ -66,3 +73,15 @@ def over_jumps(
         if best == before:
             break
     return at, best
+
+
+def carried(fields: dict[str, Any], start: dict[str, Any], jumps: Jumps) -> dict[str, Any]:
+    """``fields`` with each entry moved as far as the jump that is next to it in ``start``: on its edge it stays on it, while
+    other fields move that edge."""
+    before, after = jumps(start), jumps(fields)
+    found = dict(fields)
+    for name, old in before.items():
+        nearest = np.argmin(np.abs(old - np.reshape(start[name], (-1, 1))), axis=1)[:, None]
+        moved = np.take_along_axis(after[name] - old, nearest, axis=1)
+        found[name] = fields[name] + moved.reshape(np.shape(fields[name]))[()]
+    return found

@@ -18,7 +18,7 @@ from jaxq.engine.system import Objective, System
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.descent import Step, descend, shown
 from jaxq.tuning.parametrise import bijection, start_coordinates
-from jaxq.tuning.polish import by_simplex, over_jumps
+from jaxq.tuning.polish import by_simplex, carried, over_jumps
 from jaxq.tuning.printed import printable, without_traces
 from jaxq.tuning.result import SHORT_OF_KNOWN, WORSE, Tuning, Verification
 
@@ -27,6 +27,8 @@ DIGITS = 6
 """Significant digits of the best values."""
 SHORT = 1e-4
 """Relative distance from a known optimum that is none."""
+ROUNDS = 3
+"""Of simplex and jumps, at most, at the end."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +106,7 @@ def prepare(
     check_positive("rate", rate)
     given = _by_name(names, start)
     fields = {n: chosen.unset.get(n) if getattr(system, n) is None else getattr(system, n) for n in names}
-    values = {n: _start_value(n, declared[n], given.get(n, fields[n])) for n in names}
+    values = {n: _start_value(n, declared[n], given.get(n, fields[n]), n in chosen.shares) for n in names}
     first = system.replace(**values)
     if chosen.hard is not None or chosen.optimum is not None:
         chosen = choose_objective(first, name)[1]
@@ -123,10 +125,10 @@ def prepare(
 def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
     """Descend, then simulate."""
     declared = rules(type(problem.system))
-    bijections = {name: bijection(declared[name], value) for name, value in problem.start.items()}
-    sign = -1.0 if problem.objective.maximise else 1.0
-
     objective = problem.objective
+    shares = objective.shares
+    bijections = {name: bijection(declared[name], value, name in shares) for name, value in problem.start.items()}
+    sign = -1.0 if objective.maximise else 1.0
 
     def function(values, *temperature):
         return sign * objective.function(values, *temperature)
@@ -139,7 +141,7 @@ def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
         values = problem.start if step.step == 0 else step.values
         return dataclasses.replace(step, values=values, objective=sign * step.objective)
 
-    start = {name: start_coordinates(name, declared[name], value) for name, value in problem.start.items()}
+    start = {name: start_coordinates(name, declared[name], x, name in shares) for name, x in problem.start.items()}
     with jax.enable_x64(True):
         found = descend(function, decode, start, problem.steps, problem.rate, objective.temperatures)
         best, flags = _end(problem, shown_as(found.best), decode, start), list(found.flags)
@@ -177,7 +179,7 @@ def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
 def _end(problem: Problem, best: Step, decode: Callable, coordinates: dict[str, np.ndarray]) -> Step:
     """The best step polished, where the objective has a true metric, and as it is printed."""
     objective, declared = problem.objective, rules(type(problem.system))
-    shares = [name for name in best.values if declared[name].simplex]
+    shares = [name for name in best.values if declared[name].simplex or name in objective.shares]
     sign = 1.0 if objective.maximise else -1.0
     evaluate = objective.function if objective.hard is None else objective.hard
 
@@ -203,10 +205,21 @@ def _end(problem: Problem, best: Step, decode: Callable, coordinates: dict[str, 
         return {name: np.asarray(x, np.float64)[()] for name, x in found.items()}
 
     def coordinates_of(fields: dict[str, Any]) -> np.ndarray:
-        return np.concatenate([np.ravel(start_coordinates(n, declared[n], fields[n])) for n in names])
+        return np.concatenate([np.ravel(start_coordinates(n, declared[n], fields[n], n in shares)) for n in names])
 
-    fields, _ = over_jumps(value, best.values, objective.jumps)
-    fields = fields_at(by_simplex(lambda z: value(fields_at(z)), coordinates_of(fields))[0])
+    jumps = objective.jumps or (lambda fields: {})
+    fields, worth = over_jumps(value, best.values, jumps, shares)
+    for _ in range(ROUNDS):
+        here = fields
+
+        def along(z: np.ndarray, here: dict[str, Any] = here) -> dict[str, Any]:
+            return carried(fields_at(z), here, jumps)
+
+        at = by_simplex(lambda z, along=along: value(along(z)), coordinates_of(here))[0]
+        fields, after = over_jumps(value, along(at), jumps, shares)
+        if after <= worth + SHORT * abs(worth):
+            break
+        worth = after
     fields, worth = printable(value, fields, DIGITS, shares, margin=not objective.exact)
     return dataclasses.replace(best, values=fields, objective=sign * worth)
 
@@ -249,14 +262,14 @@ def _by_name(names: list[str], start: Any) -> dict[str, Any]:
     return dict(start)
 
 
-def _start_value(name: str, rule: Rule, value: Any) -> Any:
+def _start_value(name: str, rule: Rule, value: Any, share: bool) -> Any:
     if value is None:
         raise ValueError(
             f"start: {name} is none and needs a start; it must be {_required(rule).allowed()} ({rule.doc})"
         )
     value = rule.convert(value)
     _required(rule).check(name, value)
-    start_coordinates(name, rule, value)
+    start_coordinates(name, rule, value, share)
     return value
 
 

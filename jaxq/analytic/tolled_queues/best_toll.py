@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
 from jaxq.analytic.arguments import positive
+from jaxq.analytic.birth_death import stationary
 from jaxq.analytic.tolled_queues.chain import visible
-from jaxq.analytic.tolled_queues.customers import classes
+from jaxq.analytic.tolled_queues.customers import accepted, classes
 from jaxq.analytic.tolled_queues.exponential import exponential
 from jaxq.analytic.tolled_queues.level_crossing import deterministic
 
@@ -150,14 +151,16 @@ def visible_best_toll(
     service_rate: float,
     mean_sizes: ArrayLike = 1.0,
     most: int = 60,
+    size_ahead: float | None = None,
+    most_states: int = 60_000,
 ) -> tuple[float, float]:
-    """OPTn of exponential sizes and customers who see who is before them.
+    """OPTn of exponential sizes and customers who see who is before them, or how many.
 
     Formula: `best_toll`, a staircase: class i leaves the state with expected work w before it at R_i - c_i (w + s_i)/mu,
-    w running over the sums of mean sizes.
+    w running over the sums of mean sizes, or the multiples of ``size_ahead``.
 
     Args:
-        arrival_rates, rewards, waiting_costs, mean_sizes, most: as `visible`.
+        arrival_rates, rewards, waiting_costs, mean_sizes, most, size_ahead, most_states: as `visible`.
         service_rate: mu, work/time.
 
     Returns:
@@ -168,15 +171,28 @@ def visible_best_toll(
 
     Source: Naor (1969) for one class.
     """
-    _, gains, costs = classes(arrival_rates, rewards, waiting_costs)
+    arriving, gains, costs = classes(arrival_rates, rewards, waiting_costs)
     mu, sizes = positive("service_rate", service_rate), np.broadcast_to(np.asarray(mean_sizes, float), gains.shape)
     longest = float(np.max(gains / costs * mu))
+    known: Any = {"size_ahead": size_ahead, "most_states": most_states}
     ahead = {0.0}
-    for size in np.unique(sizes):
-        ahead = {round(w + size * k, 9) for w in ahead for k in range(int(max(longest - w, 0) / size) + 1)}
+    for size in np.unique(sizes if size_ahead is None else size_ahead):
+        ahead = {round(w + size * k, 12) for w in ahead for k in range(int(max(longest - w, 0) / size) + 1)}
     jumps = [float(r - c * (w + s) / mu) for r, c, s in zip(gains, costs, sizes, strict=True) for w in sorted(ahead)]
 
+    if sizes.min() == sizes.max() and size_ahead in (None, sizes[0]):
+        rate = mu / sizes[0]
+        return best_toll(lambda toll: _of_lengths(arriving, gains, costs, rate, toll), jumps, rate, staircase=True)
+
     def revenue(toll: float) -> float:
-        return visible(arrival_rates, rewards, waiting_costs, (mu,), (toll,), sizes, most=most)["revenue"]
+        return visible(arrival_rates, rewards, waiting_costs, (mu,), (toll,), sizes, most=most, **known)["revenue"]
 
     return best_toll(revenue, jumps, min(float(np.sum(arrival_rates)), mu / float(sizes.min())), staircase=True)
+
+
+def _of_lengths(arriving: NDArray, gains: NDArray, costs: NDArray, rate: float, toll: float) -> float:
+    """Revenue of one server where lengths are the state: a birth-death chain, class i joining as long as it makes at most
+    floor((R_i - theta) mu / (c_i s))."""
+    most = np.floor(accepted(gains, costs, rate, toll))
+    births = ((np.arange(max(most.max(), 0)) < most[:, None]) * arriving[:, None]).sum(axis=0)
+    return toll * float(births @ stationary(births, np.full(births.size, rate))[:-1])

@@ -13,6 +13,11 @@ from jaxq.analytic.tolled_queues.customers import classes
 _SAME = 1e-9
 _MOST_STATES = 60_000
 
+
+class TooManyStates(ValueError):
+    """The chain is too large to be solved here."""
+
+
 Queue = tuple[int, ...]
 """Who is at a server, in order of arrival: indices of the distinct mean sizes."""
 
@@ -27,13 +32,17 @@ def visible(
     strict: bool = False,
     random_ties: bool = False,
     most: int = 60,
+    size_ahead: float | None = None,
+    most_states: int = _MOST_STATES,
 ) -> dict[str, Any]:
-    """Stationary performance of m queues whose customers see the class, not the size, of everybody before them.
+    """Stationary performance of m queues whose customers see the class, not the size, of everybody before them, or how
+    many there are.
 
-    Formula: global balance of the queues' compositions, reached from empty ones, by sparse LU. A customer of class i
-    expects to leave server j after t = (sum of the mean sizes before it + s_i) / mu_j (exponential sizes have no memory)
-    and joins the server of least theta_j + c_i t if R_i covers it. With equal mean sizes that is (n_j + 1) s / mu_j:
-    only lengths matter, and are the state.
+    Formula: global balance of the queues' sequences of classes, reached from empty ones, by sparse LU. A customer of class i
+    expects to leave server j after t = (sum of the mean sizes before it + s_i) / mu_j (exponential sizes have no memory),
+    or (n_j a + s_i) / mu_j if it sees the number n_j before it alone and takes each for a, and joins the server of least
+    theta_j + c_i t if R_i covers it. With equal mean sizes both are (n_j + 1) s / mu_j: only lengths matter, and are the
+    state.
 
     Args:
         arrival_rates: lambda_i, 1/time, shape (I,) or a number.
@@ -45,6 +54,8 @@ def visible(
         strict: whether a customer whose utility is exactly 0 balks.
         random_ties: whether equally good servers are equally likely; else the first is joined.
         most: customers at a server at most; who would join beyond is turned away.
+        size_ahead: a, work; None: it sees the class of everybody before it.
+        most_states: states of the chain at most.
 
     Returns:
         throughput, revenue, welfare (rewards less expected waiting costs): per unit of time.
@@ -52,10 +63,12 @@ def visible(
         utilisation: of each server, shape (m,).
         number_in_system: mean customers.
         sojourn_time: mean time in the system of those who join (nan if nobody does).
+        size_present: mean size of a customer in the system, work (nan if nobody is).
         truncated: probability that an arrival is turned away by `most`: 0 where the chain is exact.
 
     Raises:
-        ValueError: an argument is out of its range, shapes differ, or there are more than 60,000 states.
+        ValueError: an argument is out of its range, shapes differ, or there are more than ``most_states`` states
+            (`TooManyStates`).
 
     Source: Naor (1969), Econometrica 37(1), 15-24, for one class and one server.
     """
@@ -70,9 +83,13 @@ def visible(
     kinds, kind = np.unique(sizes, return_inverse=True)
     servers = rates.size
 
+    def before(queue: Queue) -> float:
+        """The work that a customer expects there."""
+        return sum(kinds[k] for k in queue) if size_ahead is None else len(queue) * size_ahead
+
     def choice(queues: tuple[Queue, ...], i: int) -> list[int]:
         """The servers that class i is ready to join, equally good."""
-        times = [(sum(kinds[k] for k in queue) + sizes[i]) / mu for queue, mu in zip(queues, rates, strict=True)]
+        times = [(before(queue) + sizes[i]) / mu for queue, mu in zip(queues, rates, strict=True)]
         costs_there = prices + costs[i] * np.array(times)
         least = costs_there.min()
         slack = _SAME * max(abs(gains[i]), abs(least), 1e-300)
@@ -91,9 +108,9 @@ def visible(
     def move(origin: int, queues: tuple[Queue, ...], j: int, queue: Queue, rate: float) -> None:
         target = (*queues[:j], queue, *queues[j + 1 :])
         if target not in index:
-            if len(states) >= _MOST_STATES:
-                raise ValueError(
-                    f"the tolls {prices.tolist()} are not allowed: there are more than {_MOST_STATES} states"
+            if len(states) >= most_states:
+                raise TooManyStates(
+                    f"the tolls {prices.tolist()} are not allowed: there are more than {most_states} states"
                 )
             index[target] = len(states)
             states.append(target)
@@ -120,6 +137,7 @@ def visible(
         work = sum(kinds[k] for k in states[here][j]) + sizes[i]
         sojourn[i] += law[here] * share * work / rates[j]
     throughput, jobs = float(arriving @ join.sum(axis=1)), float(arriving @ sojourn)
+    inside = [sum(kinds[k] for queue in queues for k in queue) for queues in states]
     return {
         "throughput": throughput,
         "revenue": float(arriving @ join @ prices),
@@ -128,5 +146,6 @@ def visible(
         "utilisation": np.array([law @ [bool(queues[j]) for queues in states] for j in range(servers)]),
         "number_in_system": jobs,
         "sojourn_time": jobs / throughput if throughput else float("nan"),
+        "size_present": float(law @ inside) / jobs if throughput else float("nan"),
         "truncated": float(sum(law[here] * rate for here, rate in lost) / arriving.sum()),
     }

@@ -30,6 +30,14 @@ def first(candidates: Sequence) -> list:
     return chosen
 
 
+def chances(candidates: Sequence, random_ties: bool) -> list:
+    """Probability of each candidate: 1 for the first, or all as likely."""
+    if not random_ties:
+        return [jnp.where(here, 1.0, 0.0) for here in first(candidates)]
+    even = sum(jnp.asarray(here, jnp.float32) for here in candidates)
+    return [jnp.where(here, 1.0 / even, 0.0) for here in candidates]
+
+
 def drawn(candidates: Sequence, word) -> list:
     """One of the candidates at random, each as likely, as one flag a server; ``word`` is uint32."""
     if len(candidates) == 1:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.engine.jump_process import JumpProcess
-from jaxq.systems.tolled_queues.choice import cheapest, first
+from jaxq.systems.tolled_queues.choice import chances, cheapest
 
 
 class Lengths(JumpProcess):
@@ -49,12 +49,8 @@ class Lengths(JumpProcess):
         for i in range(self.classes):
             times = [(n + 1) / self.service_rates[j] for j, n in enumerate(state)]
             best = cheapest([self.tolls[j] + self.costs[i] * time for j, time in enumerate(times)])
-            if self.random_ties:
-                even = sum(jnp.asarray(here, jnp.float32) for here in best)
-                chances = [jnp.where(here, 1.0 / even, 0.0) for here in best]
-            else:
-                chances = [jnp.where(here, 1.0, 0.0) for here in first(best)]
-            found.append([jnp.where(n < self.most[i, j], chances[j], 0.0) for j, n in enumerate(state)])
+            shares = chances(best, self.random_ties)
+            found.append([jnp.where(n < self.most[i, j], shares[j], 0.0) for j, n in enumerate(state)])
         return found
 
     def rates(self, state):
@@ -72,11 +68,11 @@ class Lengths(JumpProcess):
 
     def observe(self, state):
         found = {}
-        for i, chances in enumerate(self._joins(state)):
+        for i, shares in enumerate(self._joins(state)):
             rate = self.arrival_rates[i]
-            found |= {f"joins_{i + 1}_{j + 1}": rate * chance for j, chance in enumerate(chances)}
+            found |= {f"joins_{i + 1}_{j + 1}": rate * share for j, share in enumerate(shares)}
             found[f"sojourn_{i + 1}"] = sum(
-                rate * chance * (n + 1) / self.service_rates[j]
-                for j, (n, chance) in enumerate(zip(state, chances, strict=True))
+                rate * share * (n + 1) / self.service_rates[j]
+                for j, (n, share) in enumerate(zip(state, shares, strict=True))
             )
         return found | {f"busy_{j + 1}": n > 0 for j, n in enumerate(state)}

@@ -15,11 +15,18 @@ from jaxq.engine.system import System
 from jaxq.laws.law import Law
 from jaxq.laws.standard import USAGE, Deterministic, Exponential, parse_law
 from jaxq.systems.tolled_queues.arrivals import Arrivals, Renewal, parse_arrivals
+from jaxq.systems.tolled_queues.choice import SAME
 from jaxq.systems.tolled_queues.lengths import Lengths
 from jaxq.systems.tolled_queues.rooms import most_customers, rooms
+from jaxq.systems.tolled_queues.sequences import Sequences, longest, words_for
 from jaxq.systems.tolled_queues.workloads import Workloads
 
 MOST_CLASSES, MOST_SERVERS = 16, 16
+INFORMATION = "workload", "workload-only", "lengths", "classes"
+MOST_IN_LINE = 512
+"""Customers at a server whose classes differ in mean size and are kept in order."""
+LONG = 400
+"""Customers at one server, times classes, up to which the best single toll is found within some two seconds."""
 SLACK = 1e-6
 """How far the sum of the service rates may be from the capacity, relatively."""
 
@@ -30,8 +37,10 @@ class TolledQueues(System):
     A customer joins the server of greatest utility ``R_i - theta_j - c_i x (expected time in the system)`` if that is
     >= 0 (``rule`` weak) or > 0 (strict), and balks otherwise. What it knows (``information``): ``workload``, the work
     before each server and its own size; ``workload-only``, its size at the mean of its class; ``lengths``, the number
-    n_j at each server, (n_j + 1)/mu_j being the time it expects for sizes of mean 1. ``ties`` go to the first server or
-    to one at random.
+    n_j at each server and the mean s_i of its class, (n_j a + s_i)/mu_j being the time it expects, with a (``size_ahead``)
+    the mean size of all who come; ``classes``, the class of everyone there, so that it adds up their means. The last has
+    exponential sizes, of any means (Section 1 of Shen); lengths have these, or unit sizes. ``ties`` go to the first server
+    or to one at random.
 
     Customers are of class i with probability lambda_i / sum lambda, independently; a size is the class's mean times a
     draw from ``size_law``. ``arrivals`` is scaled in time to the rate sum lambda: ``poisson``, the name of a law of the
@@ -41,7 +50,7 @@ class TolledQueues(System):
     Metrics, per unit of time: revenue, throughput, customer_utility (rewards less tolls and waiting costs of those who
     join), welfare (rewards less waiting costs); of a customer: join_<i>, the probability that one of class i joins, and
     join_<i>_<j>, server j; sojourn_time, waiting_time and sojourn_time_<i> of those who join (not seen if none does);
-    over time: utilisation_<j>, number_in_system and, but for exponential sizes with lengths visible, workload.
+    over time: utilisation_<j>, number_in_system and, but for exponential sizes with lengths or classes visible, workload.
     """
 
     arrival_rates: Any = positive(
@@ -62,7 +71,12 @@ class TolledQueues(System):
         Arrivals,
         default=Renewal(),
     )
-    information: str = choice("what customers know", ("workload", "workload-only", "lengths"), default="workload")
+    information: str = choice("what customers know", INFORMATION, default="workload")
+    size_ahead: float | None = positive(
+        "mean size that a customer expects of each one before it, work; none: the mean of all who come",
+        default=None,
+        optional=True,
+    )
     ties: str = choice("which of equally good servers is joined", ("first", "random"), default="first")
     rule: str = choice("whether a utility of 0 is enough to join", ("weak", "strict"), default="weak")
 
@@ -84,7 +98,7 @@ class TolledQueues(System):
                         f"{name} = {np.asarray(value).tolist()}: must be as many as {of} = "
                         f"{np.asarray(getattr(self, of)).tolist()}, which are {count}"
                     )
-        if not self._by_length:
+        if not self._markov:
             arriving = np.atleast_1d(self.arrival_rates)
             random.check_drawn(f"arrival_rates = {arriving.tolist()}", arriving / arriving.sum())
         if self.capacity is not None:
@@ -94,32 +108,67 @@ class TolledQueues(System):
                     f"service_rates = {np.asarray(self.service_rates).tolist()}: must sum to capacity = "
                     f"{self.capacity:g}, not {total:g}"
                 )
-        if self.information == "lengths":
-            if np.ptp(self._mean_sizes) > 0:
+        if self.size_ahead is not None and self.information != "lengths":
+            raise ValueError(f"size_ahead = {self.size_ahead:g}: must be none unless information = lengths")
+        if self.information in ("lengths", "classes"):
+            self._check_visible()
+
+    def _check_visible(self):
+        seen = "only lengths are" if self.information == "lengths" else "the class of everyone ahead is"
+        if not isinstance(self.size_law, Exponential):
+            if self.information == "classes":
+                raise ValueError(f"size_law = {self.size_law}: must be exponential where {seen} visible")
+            if not isinstance(self.size_law, Deterministic):
                 raise ValueError(
-                    f"mean_sizes = {self._mean_sizes.tolist()}: must be equal where only lengths are visible"
+                    f"size_law = {self.size_law}: must be deterministic or exponential where {seen} visible"
                 )
-            if not isinstance(self.size_law, (Deterministic, Exponential)):
+            if not self._alike:
+                name = "mean_sizes" if self.size_ahead is None else "size_ahead"
+                value = self._mean_sizes.tolist() if self.size_ahead is None else f"{self.size_ahead:g}"
+                wanted = "equal" if self.size_ahead is None else "none"
                 raise ValueError(
-                    f"size_law = {self.size_law}: must be deterministic or exponential where only lengths are visible"
+                    f"{name} = {value}: must be {wanted} where {seen} visible and sizes are not exponential"
                 )
-            if self._by_length and not self._poisson:
-                raise ValueError(
-                    f"arrivals = {self.arrivals}: must be poisson where only lengths are visible and sizes exponential"
-                )
+            return
+        if not self._poisson:
+            raise ValueError(f"arrivals = {self.arrivals}: must be poisson where {seen} visible and sizes exponential")
+        if not self._alike and self._longest() > MOST_IN_LINE:
+            raise ValueError(
+                f"rewards = {np.asarray(self.rewards).tolist()}: must leave at most {MOST_IN_LINE} customers at a server "
+                f"where mean sizes differ and {seen} visible, not {self._longest():.0f}; raise waiting_costs or tolls"
+            )
 
     @property
     def _poisson(self) -> bool:
         return isinstance(self.arrivals, Renewal) and isinstance(self.arrivals.law, Exponential)
 
     @property
-    def _by_length(self) -> bool:
-        """Whether the numbers at the servers are a jump process, and simulated as such."""
-        return self.information == "lengths" and isinstance(self.size_law, Exponential)
+    def _markov(self) -> bool:
+        """Whether who is at the servers is a jump process, and simulated as such."""
+        return self.information in ("lengths", "classes") and isinstance(self.size_law, Exponential)
+
+    @property
+    def by_numbers(self) -> bool:
+        """Whether the numbers at the servers alone are a jump process."""
+        return self._markov and self._alike
+
+    @property
+    def _alike(self) -> bool:
+        """Whether numbers at the servers say all of who is there."""
+        return bool(np.ptp(self._mean_sizes) == 0) and self.size_ahead is None
 
     @property
     def _mean_sizes(self) -> np.ndarray:
         return np.ones(self.classes) if self.mean_sizes is None else np.atleast_1d(self.mean_sizes)
+
+    @property
+    def expected_ahead(self) -> float | None:
+        """Mean size that a customer expects of each one before it, work; None where it sees the class of each."""
+        if self.information != "lengths":
+            return None
+        arriving = np.atleast_1d(self.arrival_rates)
+        mean = float(arriving @ self._mean_sizes / arriving.sum())
+        return mean if self.size_ahead is None else float(self.size_ahead)
 
     @property
     def classes(self) -> int:
@@ -131,15 +180,46 @@ class TolledQueues(System):
         """Number of servers, m."""
         return np.size(self.service_rates)
 
+    @property
+    def _rooms(self) -> np.ndarray:
+        who = np.atleast_1d(self.rewards), np.atleast_1d(self.waiting_costs)
+        return rooms(*who, np.atleast_1d(self.service_rates), np.atleast_1d(self.tolls))
+
+    def _in_line(self):
+        """Distinct mean sizes, the one of each class, what each is taken for, and rooms up to rounding."""
+        kinds, own = np.unique(self._mean_sizes, return_inverse=True)
+        seen = kinds if self.expected_ahead is None else np.full(kinds.size, self.expected_ahead)
+        return kinds, own, seen, self._rooms * (1 - SAME if self.rule == "strict" else 1 + SAME)
+
+    def _longest(self) -> float:
+        _, _, seen, accepted = self._in_line()
+        return longest(accepted, self._mean_sizes, seen)
+
+    def _sequences(self) -> Sequences:
+        kinds, own, seen, accepted = self._in_line()
+        return Sequences(
+            np.atleast_1d(self.arrival_rates),
+            np.atleast_1d(self.waiting_costs),
+            kinds,
+            seen,
+            np.atleast_1d(self.service_rates),
+            np.atleast_1d(self.tolls),
+            accepted,
+            tuple(own.tolist()),
+            words_for(kinds.size, max(1, int(self._longest()))),
+            self.ties == "random",
+        )
+
     def prepare(self):
+        if self._markov and not self._alike:
+            return self._sequences()
         arriving, costs = np.atleast_1d(self.arrival_rates), np.atleast_1d(self.waiting_costs)
-        rates, tolls, sizes = np.atleast_1d(self.service_rates), np.atleast_1d(self.tolls), self._mean_sizes
-        if self.information == "lengths":  # in units of one mean size
-            rates, sizes = rates / sizes[0], np.ones(self.classes)
-        most = rooms(np.atleast_1d(self.rewards), costs, rates, tolls)
-        if self.information == "lengths":
+        rates, tolls = np.atleast_1d(self.service_rates), np.atleast_1d(self.tolls)
+        sizes, most = self._mean_sizes, self._rooms
+        if self.information in ("lengths", "classes"):  # in units of one mean size
+            rates, most, sizes = rates / sizes[0], most / sizes[0], np.ones(self.classes)
             most = most_customers(most, self.rule == "strict")
-        if self._by_length:
+        if self.by_numbers:
             return Lengths(arriving, costs, rates, tolls, most, self.ties == "random")
         return Workloads(
             mean_gap=1 / arriving.sum(),
@@ -163,7 +243,7 @@ class TolledQueues(System):
 
         sizes, law = self._mean_sizes, self.size_law.name
         who = self.arrival_rates, self.rewards, self.waiting_costs
-        return market(*who, sizes, law, self.information) if self._poisson else None
+        return market(*who, sizes, law, self.information, self.expected_ahead) if self._poisson else None
 
     def oracle(self):
         from jaxq.systems.tolled_queues.oracle import tolled_queues
@@ -181,6 +261,40 @@ class TolledQueues(System):
         market = self._market()
         return None if market is None else single_toll(market, float(np.sum(self.service_rates)))
 
+    def theory(self):
+        from jaxq.systems.tolled_queues import theory
+
+        arriving, gains, costs = map(np.atleast_1d, (self.arrival_rates, self.rewards, self.waiting_costs))
+        rates, tolls, sizes = np.atleast_1d(self.service_rates), np.atleast_1d(self.tolls), self._mean_sizes
+        strict, by_number = self.rule == "strict", self.information == "lengths"
+        constant = isinstance(self.size_law, Deterministic)
+        found = theory.of_naor(
+            arriving, gains, costs, sizes, float(rates.sum()), self.by_numbers and self.classes == self.servers == 1
+        )
+        found |= theory.best_single_toll(self._single_toll_in_time())
+        found |= theory.thresholds(
+            gains, costs, sizes, rates, tolls, self.information, self.expected_ahead if by_number else None, strict
+        )
+        if by_number and not self._alike:
+            who = arriving, gains, costs, sizes, rates, tolls
+            found |= theory.expectations(*who, self.expected_ahead or 0.0, strict, self.ties == "random")
+        return found | theory.theorem(
+            self.servers,
+            constant and np.ptp(sizes) == 0,
+            np.ptp(tolls) == 0,
+            self.information == "workload" or (constant and self.information == "workload-only"),
+        )
+
+    def _single_toll_in_time(self) -> tuple[float, float] | str:
+        """`single_toll`, or a sentence where it is not known or takes long."""
+        longest = np.max(self.rewards / self.waiting_costs) * np.sum(self.service_rates) / np.min(self._mean_sizes)
+        if not self.by_numbers and longest * self.classes > LONG:
+            return f"not computed: customers would accept {longest:.6g} at one server, more than {LONG} in all classes"
+        known = self.single_toll()
+        if known is not None:
+            return known
+        return "not known for these laws" if self._poisson else "not known unless arrivals are poisson"
+
     def objectives(self):
         from jaxq.systems.tolled_queues.objectives import objectives
 
@@ -194,7 +308,7 @@ class TolledQueues(System):
     def metrics(self, sums):
         classes, servers = range(self.classes), range(self.servers)
         arriving, tolls = np.atleast_1d(self.arrival_rates), np.atleast_1d(self.tolls)
-        if self._by_length:
+        if self._markov:
             customers = {i: sums.time * float(arriving[i]) for i in classes}
             per_time = 1.0 / sums.time
         else:

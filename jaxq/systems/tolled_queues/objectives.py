@@ -1,4 +1,6 @@
-"""What `jaxq.tune` can make large: revenue as a function of the tolls, smoothed, and at its jumps."""
+"""What `jaxq.tune` can make large: revenue as a function of rates and tolls, smoothed, and at its jumps."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +19,12 @@ BELOW = 1e-5
 
 
 def objectives(system: TolledQueues) -> dict[str, Objective]:
-    """``smooth_revenue``: revenue with logit choices, a function of the tolls that stands for revenue.
+    """``smooth_revenue``: revenue with logit choices, a function of tolls and service rates that stands for revenue; the
+    rates of several servers share the sum that they have at the start.
 
     Exact for the chain of lengths (exponential sizes and lengths visible); of fractional joins on fixed paths where
     customers see workloads. The last steps are by the exact revenue, or that of fixed paths where no formula is known.
-    Empty where they see lengths and sizes are not exponential.
+    Empty where they see lengths or classes, unless sizes are exponential of one mean.
     """
     if not searchable(system):
         return {}
@@ -31,36 +34,55 @@ def objectives(system: TolledQueues) -> dict[str, Objective]:
     exact = "revenue" in system.oracle() and system.oracle()["revenue"].kind == "exact"
     along_paths = None if exact else jax.jit(true_revenue(system, SEED + 1))
 
+    def all_of(values):
+        given = {"service_rates": rates, "tolls": np.atleast_1d(system.tolls), **values}
+        return {name: jnp.atleast_1d(x) for name, x in given.items()}
+
     def smooth(values, temperature=last):
-        return revenue({"service_rates": rates, "tolls": jnp.atleast_1d(values["tolls"])}, temperature)
+        return revenue(all_of(values), temperature)
 
     def hard(values):
         if along_paths is None:
             # an oracle leaves out what is 0 on every path
-            found = system.replace(tolls=values["tolls"]).oracle().get("revenue")
+            found = system.replace(**values).oracle().get("revenue")
             return 0.0 if found is None else float(found.value)
-        return float(along_paths({"service_rates": rates, "tolls": np.atleast_1d(values["tolls"])}))
+        return float(along_paths(all_of(values)))
 
     kind = "by formula" if exact else "on fixed paths"
     doc = f"revenue {kind}; in the trace with logit choices, temperature {first:g} to {last:g}"
-    # where an indifferent customer balks, or rounding decides, the best toll is just below
-    jumps = {"tolls": _jumps(system) * (1.0 if exact and system.rule == "weak" else 1 - BELOW)}
+    # where an indifferent customer balks, or rounding decides, the best toll is just below, the best rate just above
+    margin = 0.0 if exact and system.rule == "weak" else BELOW
+    split = system.servers > 1
     return {
         "smooth_revenue": Objective(
-            smooth, "revenue", doc, True, ("tolls",), {}, (first, last), hard, exact, jumps, lambda: _optimum(system)
+            smooth,
+            "revenue",
+            doc,
+            True,
+            ("tolls", "service_rates") if split else ("tolls",),
+            temperatures=(first, last),
+            hard=hard,
+            exact=exact,
+            jumps=lambda values: _jumps(system, values, margin),
+            optimum=lambda: _optimum(system),
+            shares=("service_rates",) if split else (),
         )
     }
 
 
-def _jumps(system: TolledQueues) -> np.ndarray:
-    """R_i - c_i n s_i / mu_j, shape (servers, K): the tolls that leave nothing to a customer of class i that is number n
-    at server j, n = 1, 2, ... where lengths are visible, else 1."""
-    rates, costs = np.atleast_1d(system.service_rates), np.atleast_1d(system.waiting_costs)
+def _jumps(system: TolledQueues, values: dict[str, Any], margin: float) -> dict[str, np.ndarray]:
+    """Where a customer of class i that is number n at server j has R_i - theta_j - c_i n s_i / mu_j = 0, n = 1, 2, ... where
+    lengths are visible, else 1: tolls or, if those are not tuned, rates, shape (servers, K); 0 where there is none."""
+    rates = np.atleast_1d(values.get("service_rates", system.service_rates))[:, None]
     sizes = np.ones(system.classes) if system.mean_sizes is None else np.atleast_1d(system.mean_sizes)
-    numbers = np.arange(1, (MOST_JUMPS if system.information == "lengths" else 1) + 1)
-    leave = np.atleast_1d(system.rewards)[:, None] - (costs * sizes)[:, None] * numbers / rates[:, None, None]
-    found = np.sort(leave.reshape(system.servers, -1), axis=1)[:, : -MOST_JUMPS - 1 : -1]
-    return found[:, (found > 0).any(axis=0)].clip(min=0)
+    costs, rewards = np.atleast_1d(system.waiting_costs) * sizes, np.atleast_1d(system.rewards)
+    longest = float(np.max(rewards / costs) * np.sum(system.service_rates)) if system.by_numbers else 1.0
+    numbers = np.arange(1, max(1, int(min(longest, MOST_JUMPS // system.classes))) + 1)
+    waiting, left = np.outer(costs, numbers).ravel(), np.repeat(rewards, numbers.size)
+    if "tolls" in values:
+        return {"tolls": ((left - waiting / rates) * (1 - margin)).clip(min=0)}
+    left = left - np.atleast_1d(system.tolls)[:, None]
+    return {"service_rates": np.divide(waiting, left, out=np.zeros_like(left), where=left > 0) * (1 + margin)}
 
 
 def _optimum(system: TolledQueues) -> Optimum | None:

@@ -1,18 +1,23 @@
 """What is known of tolled queues without simulating them: exact laws of one server and of lengths, Theorem 2.1's bound."""
 
+import contextlib
 import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxq.analytic.tolled_queues import best_toll
-from jaxq.analytic.tolled_queues.chain import visible
+from jaxq.analytic.tolled_queues.chain import TooManyStates, visible
 from jaxq.analytic.tolled_queues.exponential import exponential
 from jaxq.analytic.tolled_queues.level_crossing import TooManyCells, deterministic
 from jaxq.engine.system import Reference
 
 MOST_STATES = 4000
-"""Lengths up to which a chain is solved beside a run."""
+"""States up to which a chain is solved beside a run."""
+MOST_STATES_A_TOLL = 1000
+"""States up to which the chain of one of many tolls is solved."""
+VISIBLE = "lengths", "classes"
+"""What customers see where a chain is solved."""
 
 
 class Market(NamedTuple):
@@ -24,7 +29,8 @@ class Market(NamedTuple):
         waiting_costs: c_i, money/time.
         mean_sizes: s_i, work.
         size_law: name of the law of the sizes.
-        information: ``workload``, ``workload-only`` or ``lengths``.
+        information: ``workload``, ``workload-only``, ``lengths`` or ``classes``.
+        ahead: where lengths are visible, the mean size that a customer expects of each one before it, work.
     """
 
     arrival_rates: tuple[float, ...]
@@ -33,6 +39,7 @@ class Market(NamedTuple):
     mean_sizes: tuple[float, ...]
     size_law: str
     information: str
+    ahead: float | None = None
 
     @property
     def classes(self) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
@@ -45,10 +52,10 @@ class Market(NamedTuple):
         return self.mean_sizes[0] if len(set(self.mean_sizes)) == 1 else None
 
 
-def market(arrival_rates, rewards, waiting_costs, mean_sizes, size_law, information) -> Market:
+def market(arrival_rates, rewards, waiting_costs, mean_sizes, size_law, information, ahead=None) -> Market:
     """A `Market` of arrays of shape (classes,) and names."""
     rates, gains, costs, sizes = map(_numbers, (arrival_rates, rewards, waiting_costs, mean_sizes))
-    return Market(rates, gains, costs, sizes, size_law, information)
+    return Market(rates, gains, costs, sizes, size_law, information, ahead)
 
 
 def _numbers(values) -> tuple[float, ...]:
@@ -59,7 +66,7 @@ def tolled_queues(market: Market, service_rates, tolls, rule, ties) -> dict[str,
     """References of the metrics of `TolledQueues` with Poisson arrivals.
 
     Exact for one server with equal deterministic sizes (level crossing, any information) or exponential ones of which
-    only the means are known, and for any servers with exponential sizes and lengths visible. Split servers with
+    only the means are known, and for any servers with exponential sizes and lengths or classes visible. Split servers with
     unit sizes, equal tolls and workloads visible earn at most what the pooled one does (Shen, Theorem 2.1): a bound.
     Nothing where a law has more states or cells than are solved beside a run.
 
@@ -72,7 +79,7 @@ def tolled_queues(market: Market, service_rates, tolls, rule, ties) -> dict[str,
     """
     try:
         return dict(_references(market, _numbers(service_rates), _numbers(tolls), rule == "strict", ties == "random"))
-    except TooManyCells:
+    except (TooManyCells, TooManyStates):
         return {}
 
 
@@ -85,13 +92,13 @@ def single_toll(market: Market, capacity: float) -> tuple[float, float] | None:
 def _references(market: Market, rates, tolls, strict: bool, random_ties: bool) -> dict[str, Reference]:
     if len(rates) == 1:
         values = _one_server(market, rates[0], tolls[0], strict)
-    elif market.size_law == "exponential" and market.information == "lengths":
+    elif market.size_law == "exponential" and market.information in VISIBLE:
         values = _chain(market, rates, tolls, strict, random_ties)
     else:
         values = None
     if values is not None:
         return _exact(values)
-    shared = market.size_law == "deterministic" and market.size is not None and market.information != "lengths"
+    shared = market.size_law == "deterministic" and market.size is not None and market.information not in VISIBLE
     if shared and len(set(tolls)) == 1:
         pooled = deterministic(*market.classes, sum(rates) / market.mean_sizes[0], tolls[0], strict)
         return {name: Reference(pooled[name], "bound") for name in ("revenue", "throughput")}
@@ -103,19 +110,16 @@ def _one_server(market: Market, rate: float, toll: float, strict: bool) -> dict[
     lengths = market.information == "lengths"
     if law == "deterministic" and size is not None:
         return deterministic(*market.classes, rate / size, toll, strict, lengths)
-    if law == "exponential" and lengths:
+    if law == "exponential" and market.information in VISIBLE:
         return _chain(market, (rate,), (toll,), strict, False)
     if law == "exponential" and market.information == "workload-only":
         return exponential(*market.classes, rate, toll, market.mean_sizes, strict)
     return None
 
 
-def _chain(market: Market, rates, tolls, strict: bool, random_ties: bool) -> dict[str, Any] | None:
-    _, rewards, costs = map(np.array, market.classes)
-    most = (rewards[:, None] - tolls) * rates / costs[:, None] / market.mean_sizes[0]
-    if np.prod(1 + np.maximum(most.max(axis=0), 0)) > MOST_STATES:
-        return None
-    return visible(*market.classes, rates, tolls, market.mean_sizes, strict, random_ties, most=MOST_STATES)
+def _chain(market: Market, rates, tolls, strict: bool, random_ties: bool) -> dict[str, Any]:
+    known = {"most": MOST_STATES, "most_states": MOST_STATES, "size_ahead": market.ahead}
+    return visible(*market.classes, rates, tolls, market.mean_sizes, strict, random_ties, **known)
 
 
 def _exact(values: dict[str, Any]) -> dict[str, Reference]:
@@ -138,6 +142,10 @@ def _single_toll(market: Market, rate: float) -> tuple[float, float] | None:
         return best_toll.deterministic_best_toll(*market.classes, rate / size, information == "lengths")
     if law == "exponential" and information == "workload-only":
         return best_toll.exponential_best_toll(*market.classes, rate, market.mean_sizes)
-    if law == "exponential" and information == "lengths" and size is not None:
-        return best_toll.visible_best_toll(*market.classes, rate, market.mean_sizes, MOST_STATES)
+    if law == "exponential" and information in VISIBLE:
+        with contextlib.suppress(TooManyStates):
+            limits = {"most": MOST_STATES, "most_states": MOST_STATES_A_TOLL}
+            return best_toll.visible_best_toll(
+                *market.classes, rate, market.mean_sizes, size_ahead=market.ahead, **limits
+            )
     return None

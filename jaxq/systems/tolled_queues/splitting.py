@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.engine.system import Landscape, Search
-from jaxq.laws.standard import Exponential
 from jaxq.systems.tolled_queues import fluid
 from jaxq.systems.tolled_queues.customers import draw_customers
 from jaxq.systems.tolled_queues.model import TolledQueues
@@ -29,7 +28,7 @@ TRIED = 400
 def searches(system: TolledQueues) -> dict[str, Search]:
     """``split``: service rates that share the capacity, and tolls, of most revenue; for two servers or more.
 
-    Empty for one server, and where lengths alone are visible and sizes are not exponential.
+    Empty for one server, and where lengths or classes are visible, unless sizes are exponential of one mean.
     """
     if system.servers == 1 or not searchable(system):
         return {}
@@ -74,12 +73,12 @@ def landscape(system: TolledQueues, seed: int) -> Landscape:
 
 def smooth_revenue(system: TolledQueues, seed: int):
     """(service_rates and tolls by name, temperature) -> revenue: of the chain of lengths, or along paths."""
-    return _chain(system) if _by_length(system) else _along_paths(system, seed, SMOOTH)
+    return _chain(system) if system.by_numbers else _along_paths(system, seed, SMOOTH)
 
 
 def true_revenue(system: TolledQueues, seed: int):
     """service_rates and tolls by name -> revenue: of the chain of lengths, nearly cold, or along paths."""
-    if _by_length(system):
+    if system.by_numbers:
         chain, cold = _chain(system), COLD * float(np.max(system.rewards))
         return lambda fields: chain(fields, cold)
     paths = _along_paths(system, seed, HARD)
@@ -88,7 +87,7 @@ def true_revenue(system: TolledQueues, seed: int):
 
 def searchable(system: TolledQueues) -> bool:
     """Whether `smooth_revenue` knows what customers see."""
-    return system.information != "lengths" or _by_length(system)
+    return system.information.startswith("workload") or system.by_numbers
 
 
 def pooled(system: TolledQueues, seed: int = 0) -> TolledQueues:
@@ -108,10 +107,6 @@ def pooled(system: TolledQueues, seed: int = 0) -> TolledQueues:
         lambda toll: revenue({"service_rates": [capacity], "tolls": toll[None]}, 0), jnp.asarray(tried)
     )
     return one.replace(tolls=[float(tried[np.argmax(values)])])
-
-
-def _by_length(system: TolledQueues) -> bool:
-    return system.information == "lengths" and isinstance(system.size_law, Exponential)
 
 
 def _sizes(system: TolledQueues) -> np.ndarray:

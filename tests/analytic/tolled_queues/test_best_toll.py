@@ -9,6 +9,7 @@ from jaxq.analytic.tolled_queues.best_toll import (
     exponential_best_toll,
     visible_best_toll,
 )
+from jaxq.analytic.tolled_queues.chain import visible
 from jaxq.analytic.tolled_queues.deterministic import balking
 from jaxq.analytic.tolled_queues.exponential import exponential
 from jaxq.analytic.tolled_queues.level_crossing import deterministic
@@ -32,6 +33,14 @@ def test_the_digits_of_the_formula():
 def test_visible_lengths_of_one_class_are_naor_s(load):
     found = naor(load, 1.0, 10.0, 1.0)
     assert visible_best_toll(load, 10.0, 1.0, 1.0) == (found["toll_r"], pytest.approx(found["revenue"], rel=1e-12))
+
+
+def test_visible_lengths_of_several_classes_by_the_general_chain():
+    """The birth-death law of lengths that tolls are looked for with, and the sparse chain at every toll of a grid."""
+    case = (0.4, 0.5, 0.8), (12.0, 4.0, 7.0), (2.0, 0.3, 0.5)
+    toll, revenue = visible_best_toll(*case, 2.0, 1.5)
+    assert revenue == pytest.approx(visible(*case, (2.0,), (toll,), 1.5)["revenue"], rel=1e-12)
+    assert revenue >= max(visible(*case, (2.0,), (x,), 1.5)["revenue"] for x in np.linspace(0.1, 11, 110))
 
 
 def test_one_class_is_the_best_threshold_of_the_closed_form():

@@ -1,0 +1,151 @@
+"""Tolled queues with exponential sizes of class-dependent means: an exact jump process over who is in line."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from jaxq.engine.jump_process import JumpProcess
+from jaxq.systems.tolled_queues.choice import chances, cheapest
+
+BITS = 31
+"""Of an int32 that stays >= 0."""
+
+
+class Sequences(JumpProcess):
+    """The compiled half of `TolledQueues` where sizes are exponential and their means differ; see there.
+
+    A kind is one of the K distinct mean sizes. State, of each server: customers of each kind, and the kinds in order of
+    service, the first in the lowest bits of the first word (int32). Transitions: one of kind 1 joins server 1, ..., m, one
+    of kind 2 ..., one leaves server 1, ..., m. Uniformised. Sizes have no memory, so that a customer that finds n_k of each
+    kind stays (sum_k n_k s_k + s_i)/mu_j on average, whatever it expects itself; that is tallied at its arrival.
+    """
+
+    arrival_rates: Any  # a class, shape (classes,)
+    costs: Any  # of waiting, a class, shape (classes,)
+    mean_sizes: Any  # s_k of a kind, work, shape (K,)
+    seen: Any  # what a customer takes the mean size of one before it for, by the kind of that one, work, shape (K,)
+    service_rates: Any  # work/time, shape (servers,)
+    tolls: Any  # shape (servers,)
+    rooms: Any  # most work that a class accepts, as it sees it, its own included, shape (classes, servers)
+    kinds: tuple[int, ...] = eqx.field(static=True)  # of each class
+    words_in_line: int = eqx.field(static=True)
+    random_ties: bool = eqx.field(static=True)
+
+    made_by = "TolledQueues"
+    stride = 5
+
+    @property
+    def measured_at(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        return {f"sojourn_{i + 1}": () for i in range(self.classes)}
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.kinds)
+
+    @property
+    def servers(self) -> int:
+        """Number of servers."""
+        return self.service_rates.shape[0]
+
+    @property
+    def bits(self) -> int:
+        """Of a kind."""
+        return bits(self.mean_sizes.shape[0])
+
+    def init(self, words):
+        empty = (jnp.int32(0),) * self.mean_sizes.shape[0], (jnp.int32(0),) * self.words_in_line
+        return (empty,) * self.servers
+
+    def _joins(self, state) -> list[list]:
+        """Probability that a customer of each class joins each server."""
+        before = [sum(n * self.seen[k] for k, n in enumerate(counts)) for counts, _ in state]
+        found = []
+        for i, kind in enumerate(self.kinds):
+            work = [here + self.mean_sizes[kind] for here in before]
+            prices = [self.tolls[j] + self.costs[i] * (w / self.service_rates[j]) for j, w in enumerate(work)]
+            shares = chances(cheapest(prices), self.random_ties)
+            found.append([jnp.where(w <= self.rooms[i, j], shares[j], 0.0) for j, w in enumerate(work)])
+        return found
+
+    def rates(self, state):
+        joins = self._joins(state)
+        arrivals = []
+        for k in range(self.mean_sizes.shape[0]):
+            alike = [i for i, kind in enumerate(self.kinds) if kind == k]
+            arrivals += [sum(self.arrival_rates[i] * joins[i][j] for i in alike) for j in range(self.servers)]
+        return (*arrivals, *[self._leaves(j, *state[j]) for j in range(self.servers)])
+
+    def _leaves(self, j: int, counts, line):
+        first, rate = self._first(line), 0.0
+        for k in range(self.mean_sizes.shape[0]):
+            rate = jnp.where(first == k, self.service_rates[j] / self.mean_sizes[k], rate)
+        return rate * (sum(counts) > 0)
+
+    def _first(self, line):
+        return line[0] & (2**self.bits - 1) if line else jnp.int32(0)
+
+    def jump(self, state, k):
+        kind, j = divmod(k, self.servers)
+        counts, line = state[j]
+        if kind < len(counts):
+            line = self._appended(line, sum(counts), kind)
+            counts = (*counts[:kind], counts[kind] + 1, *counts[kind + 1 :])
+        else:
+            first = self._first(line)
+            counts = tuple(n - (first == own) for own, n in enumerate(counts))
+            line = self._shifted(line)
+        return (*state[:j], (counts, line), *state[j + 1 :])
+
+    def _appended(self, line, count, kind: int):
+        if kind == 0:
+            return line
+        held = BITS // self.bits
+        bit = kind << (self.bits * (count % held))
+        return tuple(word | jnp.where(count // held == place, bit, 0) for place, word in enumerate(line))
+
+    def _shifted(self, line):
+        top = self.bits * (BITS // self.bits - 1)
+        following = (*line[1:], 0)
+        return tuple(
+            (a >> self.bits) | ((b & (2**self.bits - 1)) << top) for a, b in zip(line, following, strict=False)
+        )
+
+    def total_rate_bound(self):
+        fastest = sum(self.service_rates[j] for j in range(self.servers)) / self.mean_sizes[0]
+        return sum(self.arrival_rates[i] for i in range(self.classes)) + fastest
+
+    def observe(self, state):
+        found = {}
+        work = [sum(n * self.mean_sizes[k] for k, n in enumerate(counts)) for counts, _ in state]
+        for i, shares in enumerate(self._joins(state)):
+            rate, own = self.arrival_rates[i], self.mean_sizes[self.kinds[i]]
+            found |= {f"joins_{i + 1}_{j + 1}": rate * share for j, share in enumerate(shares)}
+            found[f"sojourn_{i + 1}"] = sum(
+                rate * share * (work[j] + own) / self.service_rates[j] for j, share in enumerate(shares)
+            )
+        return found | {f"busy_{j + 1}": sum(counts) > 0 for j, (counts, _) in enumerate(state)}
+
+
+def bits(kinds: int) -> int:
+    """Bits that tell ``kinds`` kinds apart, 1 at least."""
+    return max(kinds - 1, 1).bit_length()
+
+
+def words_for(kinds: int, customers: int) -> int:
+    """int32 words that hold so many customers in line."""
+    return 0 if kinds == 1 else -(-customers // (BITS // bits(kinds)))
+
+
+def longest(rooms: np.ndarray, sizes: np.ndarray, seen: np.ndarray) -> float:
+    """A bound on the customers at a server.
+
+    Args:
+        rooms: work that a class accepts at a server, as `Sequences`, shape (classes, servers).
+        sizes: mean size of each class, shape (classes,).
+        seen: as `Sequences`.
+    """
+    before = rooms - sizes[:, None]
+    return float(np.max(np.where(before >= 0, np.floor(before / seen.min()) + 1, 0)))
