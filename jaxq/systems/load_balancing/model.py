@@ -178,6 +178,12 @@ class LoadBalancing(System):
         servers = self.speeds.servers(int(self.servers))
         return (policy.family, policy.draws, policy.replacement, weights, self.arrival_rate, self.speeds.rates, servers)
 
+    def theory(self):
+        from jaxq.systems.load_balancing import theory
+
+        beta = (1 - self.arrival_rate / self.capacity) * math.sqrt(int(self.servers))
+        return theory.load_balancing(*self._described(), beta=beta, buffer=self.limits())
+
     def objectives(self):
         from jaxq.systems.load_balancing.objectives import objectives
 

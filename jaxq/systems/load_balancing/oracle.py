@@ -14,24 +14,6 @@ MOST_SERVERS = 500
 """Servers up to which the modified system is solved for its bound."""
 
 
-def _shortest_slowest(jobs: int, service_rate: float) -> policies.Rank:
-    return (jobs, service_rate)
-
-
-RULES = {
-    "jsq-slowest": _shortest_slowest,
-    "sa-jsq": policies.shortest_fastest,
-    "jsq": policies.shortest,
-    "led": policies.least_delay,
-    "sa-jiq": policies.fastest_idle_first,
-    "jiq": policies.idle_first,
-    "uniform": policies.indifferent,
-    "random": policies.indifferent,
-    "pod": policies.shortest,
-    "sa-pod": policies.shortest_fastest,
-}
-
-
 def load_balancing(family, draws, replacement, weights, arrival_rate, rates, servers, beta, buffer) -> dict:
     """References of the metrics of `LoadBalancing`.
 
@@ -57,7 +39,10 @@ def load_balancing(family, draws, replacement, weights, arrival_rate, rates, ser
     if family == "med-fsf":
         return _dedicated(total, mu, counts, scaled)
     rule = policies.Policy(
-        RULES[family], draws or None, bool(draws > 1 and not replacement), None if weights is None else tuple(weights)
+        policies.RANKS[family],
+        draws or None,
+        bool(draws > 1 and not replacement),
+        None if weights is None else tuple(weights),
     )
     if buffer is not None:
         if math.prod(math.comb(m + most, most) for m, most in zip(counts, buffer, strict=True)) > MOST_STATES:
@@ -84,7 +69,7 @@ def growth(family, draws, replacement, weights, arrival_rate, rates, servers) ->
     if draws == 0:
         return None
     rule = policies.Policy(
-        RULES[family], draws, bool(draws > 1 and not replacement), None if weights is None else tuple(weights)
+        policies.RANKS[family], draws, bool(draws > 1 and not replacement), None if weights is None else tuple(weights)
     )
     return stability.worst_drift(float(arrival_rate), tuple(map(float, rates)), tuple(map(int, servers)), rule).drift
 
