@@ -81,13 +81,14 @@ TOKENS = {
 BALANCING = {
     "load balancing, counts": balancing(100, "sa-jsq"),
     "load balancing, counts, ties": balancing(40, "jsq"),
-    "load balancing, counts, delays": balancing(40, "led", laws="yes", buffer=4),
+    "load balancing, counts, delays": balancing(40, "led", laws="yes", buffer=(4, 3)),
     "load balancing, counts, draws": balancing(40, "sa-pod3", buffer=4),
     "load balancing, counts, idle first": balancing(40, "sa-jiq", levels=6),
     "load balancing, few": balancing(5, "jsq-slowest", buffer=3),
     "load balancing, queues": balancing(20, "pod2"),
     "load balancing, queues, routed": balancing(20, "pod2r", routing=[0.7, 0.3]),
     "load balancing, queues, random": balancing(20, "random"),
+    "load balancing, a queue a type": balancing(20, "med-fsf"),
     "load balancing, modified": balancing(20, "modified"),
     "sa-jsq limit": SpeedAwareLimit(),
 }

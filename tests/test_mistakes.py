@@ -333,10 +333,10 @@ COMMANDS = {
         2,
         ["routing = [0.5, 0.5]"],
     ),
-    "M equal speeds as two types": (
-        "run load-balancing --speeds 1:0.5,1:0.5 --servers 10 --load .5",
+    "M buffers of more types than there are": (
+        "run load-balancing --speeds 2:0.5,1:0.5 --servers 10 --load .5 --buffer 2,1,1",
         2,
-        ["speeds = 1:0.5,1:0.5", "without repeats"],
+        ["buffer = 2,1,1: must be one number, or 2, one a type"],
     ),
     "M unlike sizes where lengths are seen": (
         "run tolled-queues --arrival-rates .2,.3 --rewards 5,4 --waiting-costs 1,1 --mean-sizes 1,6 --information lengths",

@@ -125,7 +125,7 @@ def value_text(value) -> str:
     value = brief(value)
     if value is None:
         return "none"
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         shown = ",".join(map(value_text, value[:6]))
         return f"{shown},... ({len(value)} values)" if len(value) > 6 else shown
     return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -94,9 +94,12 @@ class Rule:
             return value
         value = host_numbers(value)
         if self.static and isinstance(value, (list, tuple, np.ndarray, np.bool_)):
-            return (
-                tuple(np.asarray(value).tolist()) if np.ndim(value) else bool(value)
-            )  # refused by `check`; an array must not be static
+            if not np.ndim(value):
+                return bool(value)  # refused by `check`
+            # an array must not be static
+            return tuple(
+                int(x) if self.whole and is_number(x) and x % 1 == 0 else x for x in np.asarray(value).tolist()
+            )
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
             fits = np.all(value == np.floor(value)) and np.all(np.abs(value) < MOST_WHOLE)
             return value.astype(np.int64) if self.whole and fits else value

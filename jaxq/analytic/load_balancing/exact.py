@@ -18,7 +18,11 @@ State = tuple[tuple[int, ...], ...]
 
 
 def small_system(
-    arrival_rate: float, service_rates: Sequence[float], servers: Sequence[int], buffer: int, policy: Policy
+    arrival_rate: float,
+    service_rates: Sequence[float],
+    servers: Sequence[int],
+    buffer: int | Sequence[int],
+    policy: Policy,
 ) -> dict[str, Any]:
     """Stationary performance of n parallel queues under a dispatching policy.
 
@@ -29,7 +33,7 @@ def small_system(
         arrival_rate: of the whole system, 1/time.
         service_rates: mu_j of one server, 1/time, fastest type first.
         servers: N_j.
-        buffer: B, most jobs at one server, that in service included.
+        buffer: most jobs at one server, that in service included: a number, or one for each type; B is the largest.
         policy: see `Policy`.
 
     Returns:
@@ -44,19 +48,20 @@ def small_system(
     Raises:
         ValueError: an argument is out of its range, or there are more than 60000 states.
 
-    Source: Bhambay, Bueke and Mukhopadhyay, Eq. 6.1 (generator under SA-JSQ, without the buffer).
+    Source: Bhambay, Bueke and Mukhopadhyay, Eq. 6.1 (generator under SA-JSQ, without the buffer); Eqs. 5.8-5.15 are
+    those of SA-JSQ with buffers 2, 1, ..., 1.
     """
     arrival_rate = positive("arrival_rate", arrival_rate)
     rates, counts = pools(service_rates, servers)
-    buffer = count("buffer", buffer, 1)
-    states = small_states(counts.tolist(), buffer)
+    buffers = _buffers(buffer, counts.size)
+    states = small_states(counts.tolist(), buffers)
     size = len(states)
     index = {state: i for i, state in enumerate(states)}
     origins, targets, flows = [], [], []
     lost = np.zeros(size)
     speeds = rates.tolist()
     for i, state in enumerate(states):
-        for target, rate in _jumps(state, speeds, buffer, policy):
+        for target, rate in _jumps(state, speeds, buffers, policy):
             if target == state:
                 lost[i] += rate
             else:
@@ -69,7 +74,10 @@ def small_system(
     queues = np.array([[jobs for pool in state for jobs in pool] for state in states])
     types = np.repeat(np.arange(len(rates)), counts)
     levels = np.array(
-        [[law @ (queues[:, types == j] >= i).sum(axis=1) for i in range(1, buffer + 1)] for j in range(len(rates))]
+        [
+            [law @ (queues[:, types == j] >= i).sum(axis=1) for i in range(1, max(buffers) + 1)]
+            for j in range(len(rates))
+        ]
     )
     busy = (queues >= 1).all(axis=1)
     loss = float(law @ lost)
@@ -85,12 +93,12 @@ def small_system(
     }
 
 
-def small_states(servers: Sequence[int], buffer: int) -> list[State]:
+def small_states(servers: Sequence[int], buffer: int | Sequence[int]) -> list[State]:
     """All queue lengths, sorted within each type: the empty system first, the full one last.
 
     Args:
         servers: N_j.
-        buffer: B, most jobs at one server.
+        buffer: most jobs at one server: a number, or one for each type.
 
     Returns:
         States, each a tuple with the sorted queue lengths of every type.
@@ -100,16 +108,24 @@ def small_states(servers: Sequence[int], buffer: int) -> list[State]:
 
     Source: servers of a type are exchangeable.
     """
-    size = math.prod(math.comb(number + buffer, buffer) for number in servers)
+    buffers = _buffers(buffer, len(servers))
+    size = math.prod(math.comb(number + most, most) for number, most in zip(servers, buffers, strict=True))
     if size > _MOST_STATES:
         raise ValueError(f"servers = {list(servers)}, buffer = {buffer} need {size} states: at most {_MOST_STATES}")
     states: list[State] = [()]
-    for number in servers:
+    for number, most in zip(servers, buffers, strict=True):
         pool: list[tuple[int, ...]] = [()]
         for _ in range(number):
-            pool = [(*queue, jobs) for queue in pool for jobs in range(queue[-1] if queue else 0, buffer + 1)]
+            pool = [(*queue, jobs) for queue in pool for jobs in range(queue[-1] if queue else 0, most + 1)]
         states = [(*state, queues) for state in states for queues in pool]
     return states
+
+
+def _buffers(buffer: int | Sequence[int], types: int) -> list[int]:
+    given = [buffer] * types if isinstance(buffer, (int, np.integer)) else list(buffer)
+    if len(given) != types:
+        raise ValueError(f"buffer = {given} is not allowed: it must be one number, or one for each of {types} types")
+    return [count("buffer", most, 1) for most in given]
 
 
 def moved(state: State, j: int, jobs: int, step: int) -> State:
@@ -119,11 +135,11 @@ def moved(state: State, j: int, jobs: int, step: int) -> State:
     return (*state[:j], tuple(sorted(pool)), *state[j + 1 :])
 
 
-def _jumps(state: State, speeds: list[float], buffer: int, policy: Policy) -> Iterator[tuple[State, float]]:
+def _jumps(state: State, speeds: list[float], buffers: list[int], policy: Policy) -> Iterator[tuple[State, float]]:
     """Jumps out of a state: service rates downwards, probabilities upwards; a lost arrival stays."""
     classes = [(j, jobs, number) for j, pool in enumerate(state) for jobs, number in Counter(pool).items()]
     for j, jobs, probability in routing(policy, speeds, classes):
-        yield (state if jobs == buffer else moved(state, j, jobs, 1)), probability
+        yield (state if jobs == buffers[j] else moved(state, j, jobs, 1)), probability
     for j, jobs, number in classes:
         if jobs > 0:
             yield moved(state, j, jobs, -1), speeds[j] * number

@@ -174,6 +174,35 @@ def balanced_two_jobs(beta: float, fastest_rate: float, slowest_rate: float, idl
     return (1 + ratio) * (1 - slowest_rate * idle_variance) / beta
 
 
+def central_queue_limit(beta: float, slowest_rate: float) -> dict[str, float]:
+    """Stationary moments of the limit of the scaled jobs where all servers share their queues, the fastest first.
+
+    Formula: dX = sqrt(2) dW - (beta + mu_M min(X, 0)) dt: an exponential of rate beta above 0, a normal one of mean
+    -beta/mu_M and variance 1/mu_M below. With b = beta / sqrt(mu_M), P(X > 0) = 1 / (1 + b Phi(b) / phi(b)).
+
+    Args:
+        beta: sqrt(n) (1 - lambda^(n)) in the limit.
+        slowest_rate: mu_M, in the time unit in which the capacity per server is 1.
+
+    Returns:
+        probability_all_busy: P(X > 0).
+        waiting: E[X^+], scaled jobs that wait.
+        total: E[X] = E[X^+] - beta / mu_M.
+
+    Raises:
+        ValueError: an argument is not positive and finite.
+
+    Source: Armony (2005), Queueing Systems 51, 287-329, Proposition 4.2; Tezcan (2008), Mathematics of Operations
+    Research 33(1), 51-90; Halfin and Whitt (1981) for one type.
+    """
+    beta, slowest_rate = positive("beta", beta), positive("slowest_rate", slowest_rate)
+    b = beta / math.sqrt(slowest_rate)
+    normal = (1 + math.erf(b / math.sqrt(2))) / 2
+    busy = 1 / (1 + b * normal * math.sqrt(2 * math.pi) * math.exp(b * b / 2))
+    waiting = busy / beta
+    return {"probability_all_busy": busy, "waiting": waiting, "total": waiting - beta / slowest_rate}
+
+
 def scaled_response_time(scaled_jobs: float, beta: float, servers: int) -> float:
     """Mean response time in a system of n servers from its scaled jobs.
 

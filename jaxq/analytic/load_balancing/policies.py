@@ -43,6 +43,26 @@ def indifferent(jobs: int, service_rate: float) -> Rank:
     return (0,)
 
 
+def shortest_slowest(jobs: int, service_rate: float) -> Rank:
+    """Rank by the number of jobs, ties to the slowest."""
+    return (jobs, service_rate)
+
+
+RANKS: dict[str, Callable[[int, float], Rank]] = {
+    "sa-jsq": shortest_fastest,
+    "jsq": shortest,
+    "jsq-slowest": shortest_slowest,
+    "led": least_delay,
+    "sa-jiq": fastest_idle_first,
+    "jiq": idle_first,
+    "uniform": indifferent,
+    "random": indifferent,
+    "pod": shortest,
+    "sa-pod": shortest_fastest,
+}
+"""By the name of a family of policies."""
+
+
 class Policy(NamedTuple):
     """A dispatching policy.
 

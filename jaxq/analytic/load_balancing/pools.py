@@ -24,10 +24,10 @@ def pools(service_rates: Iterable[float], servers: Iterable[int]) -> tuple[NDArr
         Rates, shape (M,), and servers, shape (M,).
 
     Raises:
-        ValueError: there is no type, the lengths differ, a rate is not positive and finite, the rates do not
-            strictly decrease, or a number of servers is no integer of at least 1.
+        ValueError: there is no type, the lengths differ, a rate is not positive and finite, the rates increase
+            somewhere, or a number of servers is no integer of at least 1.
 
-    Source: Section 2, mu_1 > ... > mu_M.
+    Source: Section 2, mu_1 > ... > mu_M; types of equal speed are one type whose servers are told apart.
     """
     rates = [positive(f"service_rates[{j}]", rate) for j, rate in enumerate(service_rates)]
     counts = [count(f"servers[{j}]", number, 1) for j, number in enumerate(servers)]
@@ -40,14 +40,14 @@ def pools(service_rates: Iterable[float], servers: Iterable[int]) -> tuple[NDArr
 
 
 def decreasing(rates: Sequence[float]) -> None:
-    """Check that the types are distinct and come fastest first.
+    """Check that the types come fastest first.
 
     Raises:
         ValueError: they do not.
     """
     for j in range(1, len(rates)):
-        if rates[j] >= rates[j - 1]:
+        if rates[j] > rates[j - 1]:
             raise ValueError(
-                f"service_rates[{j}] = {rates[j]!r} is not allowed: it must be below service_rates[{j - 1}] = "
-                f"{rates[j - 1]!r} (fastest type first, equal servers in one type)"
+                f"service_rates[{j}] = {rates[j]!r} is not allowed: it must be at most service_rates[{j - 1}] = "
+                f"{rates[j - 1]!r} (fastest type first)"
             )

@@ -56,6 +56,7 @@ def started(servers: int, scaled: Sequence[Sequence[float]]) -> Started:
         "policy",
         "groups",
         "levels",
+        "limits",
         "observed",
         "blocking",
     )

@@ -16,14 +16,31 @@ from jaxq.systems.load_balancing.policy import parse_policy
 SERVERS, LOAD = 400, 0.9
 BY_CAPACITY = (0.5, 0.5)
 """Routing of pod2r: draws by capacity, which keeps it stable."""
-SIMULATED = {"sa-jsq": 0.94359, "sa-jiq": 0.94415, "jsq": 1.0491, "jiq": 1.0496, "random": 10.0}
+SIMULATED = {
+    "sa-jsq": 0.94359,
+    "sa-jiq": 0.94434,
+    "sa-jiq-weighted": 0.94415,
+    "jsq": 1.0491,
+    "jiq": 1.0496,
+    "random": 10.0,
+}
 """Mean response times of a simulation that is not in the repository, to the digits known; no paper prints them, they are
 shown and judge nothing (`benchmarks/witnesses.py` has sa-jsq and jsq to be run instead). Random routing is exact.
-
-That of sa-jiq is not of the rule simulated here, any server alike where none is idle: a simulation of all queues one by
-one gives 0.94438(3) for it.
 """
-POLICIES = ("modified", "sa-jsq", "sa-jiq", "jsq", "jiq", "led", "sa-pod3", "pod3", "pod2r", "random")
+POLICIES = (
+    "modified",
+    "med-fsf",
+    "sa-jsq",
+    "sa-jiq-weighted",
+    "sa-jiq",
+    "jsq",
+    "jiq",
+    "led",
+    "sa-pod3",
+    "pod3",
+    "pod2r",
+    "random",
+)
 UNSTABLE = ("pod2", "sa-pod2", "uniform")
 QUICK, QUICK_UNSTABLE = ("modified", "sa-jsq"), ("pod2",)
 EVENTS = {"random": 2_400_000, "pod3": 800_000, "sa-pod3": 800_000, "pod2r": 800_000}
@@ -51,12 +68,13 @@ def make(name: str) -> LoadBalancing:
 def references() -> dict[str, float]:
     """Exact values and bounds on the jobs."""
     servers, arrivals = SPEEDS.servers(SERVERS).tolist(), LOAD * SERVERS
-    lower = modified_system(arrivals, RATES, servers)
+    lower, pooled = modified_system(arrivals, RATES, servers), pooled_jobs(arrivals, RATES, servers)
     return {
         "modified": lower["number_in_system"],
         "modified_waiting": lower["waiting"],
         "modified_all_busy": lower["probability_all_busy"],
-        "bound": max(lower["number_in_system"], pooled_jobs(arrivals, RATES, servers)),
+        "bound": max(lower["number_in_system"], pooled),
+        "pooled": pooled,
         "random": speed_weighted_response_time(arrivals, RATES, servers),
     }
 
@@ -117,7 +135,9 @@ def compute(run: Run) -> Findings:
                 Point.of(result, where, "all_busy", known["modified_all_busy"]),
             ]
         else:
-            points.append(Point.of(result, where, "number_in_system", known["bound"], "at least"))
+            # where servers share a queue only the pooled queue bounds the jobs
+            least = known["pooled" if name == "med-fsf" else "bound"]
+            points.append(Point.of(result, where, "number_in_system", least, "at least"))
         if name == "random":
             points.append(Point.of(result, where, "response_time", known["random"]))
         time, jobs = result["response_time"], result["number_in_system"]
@@ -154,7 +174,9 @@ def draw(findings: Findings) -> Any:
         width = row["response_half_width"] or 0.0
         ax.errorbar(time, i, xerr=width, fmt="o", color=COLOUR, markersize=4.5, capsize=2, markerfacecolor="white")
         ax.annotate(f"{time:.5g}", (time, i), (8, 0), textcoords="offset points", va="center", fontsize="small")
-    bound = [p.metric.oracle or 0.0 for p in findings.points if p.relation == "at least"]
+    bound = [
+        p.metric.oracle or 0.0 for p in findings.points if p.relation == "at least" and p.where["policy"] != "med-fsf"
+    ]
     if bound:
         ax.axvline(bound[0] / (LOAD * SERVERS), color=ORACLE, linewidth=1.1, zorder=1, label="lower bound, Section 7")
         ax.legend(frameon=False, fontsize="small", loc="upper right")

@@ -13,7 +13,7 @@ from jaxq.systems.load_balancing.policy import Policy, join_probabilities
 class Counts(JumpProcess):
     """The compiled half of `LoadBalancing` for policies that keep queues short; see there.
 
-    State: for each type the counts with at least 1, ..., B jobs, and the arrivals that found a server with B jobs.
+    State: for each type the counts with at least 1, ..., B jobs, and the arrivals that found their server full.
     Transitions: departures from the deepest level up, the arrivals, departures of lone jobs, so that the rarest come first.
     """
 
@@ -23,9 +23,10 @@ class Counts(JumpProcess):
     weights: Any  # of one server in a draw, shape (M,); None
     policy: Policy
     groups: tuple = eqx.field(static=True)  # `ranking` of the cells
+    limits: tuple = eqx.field(static=True)  # jobs at a server of each type at most, <= levels
     levels: int = whole("levels", static=True)
     observed: int = whole("1 to observe levels and joins", static=True, low=0)
-    blocking: int = whole("1 if servers are full at the last level", static=True, low=0)
+    blocking: int = whole("1 if a full server loses its arrivals", static=True, low=0)
 
     made_by = "LoadBalancing"
     stride = 5
@@ -95,10 +96,12 @@ class Counts(JumpProcess):
         if deep <= k < deep + kinds:
             joined = self._arrivals(self._held(state))[k - deep][1]
             added = [
-                tuple(c if (j, i) not in joined else c + joined[j, i] for i, c in enumerate(mine))
+                tuple(
+                    c if (j, i) not in joined or i >= self.limits[j] else c + joined[j, i] for i, c in enumerate(mine)
+                )
                 for j, mine in enumerate(levels)
             ]
-            full = [joined[j, self.levels] for j in range(self.types) if (j, self.levels) in joined]
+            full = [joined[j, limit] for j, limit in enumerate(self.limits) if (j, limit) in joined]
             return tuple(added), sum(full, lost) if full else lost
         from_top, j = divmod(k if k < deep else k - kinds, self.types)
         level, mine = self.levels - 1 - from_top, list(levels[j])

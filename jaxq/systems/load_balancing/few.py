@@ -24,7 +24,8 @@ class Few(JumpProcess):
     weights: Any  # of each server in a draw, shape (n,); None
     policy: Policy
     types: tuple = eqx.field(static=True)  # type of each server
-    levels: int = whole("jobs at a server at most", static=True)
+    places: tuple = eqx.field(static=True)  # of its speed among the distinct ones, the fastest 0
+    limits: tuple = eqx.field(static=True)  # jobs at each server at most
     blocking: int = whole("1 if a full server loses its arrivals", static=True, low=0)
 
     made_by = "LoadBalancing"
@@ -35,19 +36,20 @@ class Few(JumpProcess):
 
     def _keys(self, jobs):
         """Rank of each server, the smallest wins."""
-        name, most = self.policy.family, self.types[-1] + 1
+        name, most = self.policy.family, self.places[-1] + 1
         if name in ("sa-jsq", "sa-pod"):
-            return [q * most + j for q, j in zip(jobs, self.types, strict=True)]
+            return [q * most + j for q, j in zip(jobs, self.places, strict=True)]
         if name == "jsq-slowest":
-            return [(q + 1) * most - j for q, j in zip(jobs, self.types, strict=True)]
+            return [(q + 1) * most - j for q, j in zip(jobs, self.places, strict=True)]
         if name == "led":  # equal delays go to the fastest, which stands first
             return [
-                (q + 1) / self.speeds[s] * (1 + 1e-6 * j) for s, (q, j) in enumerate(zip(jobs, self.types, strict=True))
+                (q + 1) / self.speeds[s] * (1 + 1e-6 * j)
+                for s, (q, j) in enumerate(zip(jobs, self.places, strict=True))
             ]
         if name == "jiq":
             return [jnp.minimum(q, 1) for q in jobs]
         if name == "sa-jiq":
-            return [jnp.where(q == 0, j, most) for q, j in zip(jobs, self.types, strict=True)]
+            return [jnp.where(q == 0, j, most) for q, j in zip(jobs, self.places, strict=True)]
         return list(jobs) if name in ("jsq", "pod") else [jnp.int32(0)] * len(jobs)
 
     def _joins(self, jobs):
@@ -59,7 +61,7 @@ class Few(JumpProcess):
             better = sum((other < key) * w for other, w in zip(keys, weights, strict=True))
             even = sum((other == key) * w for other, w in zip(keys, weights, strict=True))
             if self.policy.draws == 0:
-                chance = (better == 0) / even
+                chance = (better == 0) * weight / even
             else:
                 total = sum(weights)
                 missed = none_drawn(self.policy, better, total) - none_drawn(self.policy, better + even, total)
@@ -70,7 +72,7 @@ class Few(JumpProcess):
     def rates(self, state):
         jobs, _ = state
         arrivals = [self.arrival_rate * chance for chance in self._joins(jobs)]
-        full = [q >= self.levels for q in jobs]
+        full = [q >= limit for q, limit in zip(jobs, self.limits, strict=True)]
         lost = sum(jnp.where(here, rate, 0.0) for rate, here in zip(arrivals, full, strict=True))
         joining = [jnp.where(here, 0.0, rate) for rate, here in zip(arrivals, full, strict=True)]
         return (lost, *joining, *[self.speeds[s] * (q > 0) for s, q in enumerate(jobs)])

@@ -16,8 +16,9 @@ from jaxq.engine.fields import choice, compound, positive, real, whole
 from jaxq.engine.system import System
 from jaxq.systems.load_balancing import few, response
 from jaxq.systems.load_balancing.counts import Counts
+from jaxq.systems.load_balancing.dedicated import Dedicated
 from jaxq.systems.load_balancing.modified import Modified
-from jaxq.systems.load_balancing.policy import Policy, parse_policy, ranking
+from jaxq.systems.load_balancing.policy import Policy, parse_policy, ranking, speed_ranks
 from jaxq.systems.load_balancing.queues import Queues, first_servers
 from jaxq.systems.load_balancing.speeds import Speeds, parse_speeds
 
@@ -33,7 +34,8 @@ class LoadBalancing(System):
 
     The arrival rate is ``load`` x capacity, or (1 - beta/sqrt n) x capacity if ``beta`` is given. Policies that see all
     queues run on counts, an event costing the same for any n; random ones on the queues themselves. With a ``buffer``
-    jobs that are routed to a full server are lost.
+    jobs that are routed to a full server are lost; one for each type, 2 for the fastest and 1 elsewhere, makes the
+    truncated system of Section 5.
 
     Metrics: number_in_system, waiting_jobs, response_time and waiting_time (Little, of admitted jobs), all_busy (the
     probability that no server is idle, which is what an arrival sees), idle_servers and idle_servers_<j>; the scaled
@@ -50,7 +52,8 @@ class LoadBalancing(System):
         "speed:fraction of each type of server, fastest first", parse_speeds, Speeds, default=Speeds([1.0], [1.0])
     )
     policy: Policy = compound(
-        "sa-jsq, jsq, jsq-slowest, led, sa-jiq, jiq, uniform, random, pod<d>, pod<d>r, sa-pod<d> or modified",
+        "sa-jsq, jsq, jsq-slowest, led, sa-jiq, sa-jiq-weighted, jiq, uniform, random, pod<d>, pod<d>r, sa-pod<d>, med-fsf "
+        "or modified",
         parse_policy,
         Policy,
         default=Policy("sa-jsq"),
@@ -65,8 +68,13 @@ class LoadBalancing(System):
         optional=True,
         simplex=True,
     )
-    buffer: int | None = whole(
-        "jobs at a server at most; none: no limit", default=None, optional=True, static=True, high=1000
+    buffer: Any = whole(
+        "jobs at a server at most, or a list of them, one a type; none: no limit",
+        default=None,
+        optional=True,
+        static=True,
+        listed=True,
+        high=1000,
     )
     levels: int | None = whole(
         "jobs at a server that are counted, more being an overflow; none: enough for the load",
@@ -95,13 +103,17 @@ class LoadBalancing(System):
                     f"routing = {np.asarray(self.routing).tolist()}: must be {self.speeds.types} probabilities, "
                     "one a type"
                 )
-            if self.policy.name != "random" and not self.policy.replacement:
-                raise ValueError(f"routing: must go with policy random or pod<d>r, not {self.policy}")
+            if self.policy.name not in ("random", "sa-jiq") and not self.policy.replacement:
+                raise ValueError(f"routing: must go with policy random, sa-jiq or pod<d>r, not {self.policy}")
+        if self.buffer is not None and np.size(self.buffer) not in (1, self.speeds.types):
+            given = ",".join(map(str, self.buffer))
+            raise ValueError(f"buffer = {given}: must be one number, or {self.speeds.types}, one a type")
         if self.buffer is not None and self.levels is not None:
-            raise ValueError(f"levels = {self.levels}: must be none where buffer = {self.buffer} limits the queues")
+            limits = ",".join(map(str, np.atleast_1d(self.buffer)))
+            raise ValueError(f"levels = {self.levels}: must be none where buffer = {limits} limits the queues")
         if self.laws == "yes" and self._layout() not in ("counts", "few"):
             raise ValueError(
-                f"laws = yes: must be no with policy {self.policy} on unlimited queues, which are not counted"
+                f"laws = yes: must be no with policy {self.policy}, whose queues are not counted by their lengths"
             )
         if self._layout() == "queues" and n > QUEUED:
             raise ValueError(f"servers = {n}: must be <= {QUEUED} with policy {self.policy}, whose queues are all kept")
@@ -111,12 +123,17 @@ class LoadBalancing(System):
             random.check_drawn(f"speeds = {self.speeds}", services / (self.arrival_rate + self.capacity))
             if weights is not None:
                 random.check_drawn(f"policy = {self.policy}", weights * servers / (weights @ servers))
-        if str(self.policy) == "modified" and not (self.buffer is None and self.levels is None):
-            raise ValueError("buffer: must be none, and levels too, with policy modified, whose queues hold two jobs")
+        if not (self.buffer is None and self.levels is None):
+            if self.policy.name == "modified":
+                raise ValueError(
+                    "buffer: must be none, and levels too, with policy modified, whose queues hold two jobs"
+                )
+            if self.policy.name == "med-fsf":
+                raise ValueError("buffer: must be none, and levels too, with policy med-fsf, which has a queue a type")
 
     def _layout(self) -> str:
-        if self.policy.name == "modified":
-            return "modified"
+        if self.policy.name in ("modified", "med-fsf"):
+            return self.policy.name
         if not (self.policy.shallow or self.buffer or self.levels):
             return "queues"
         return "few" if self.servers <= few.MOST and self.laws == "no" else "counts"
@@ -161,6 +178,12 @@ class LoadBalancing(System):
         servers = self.speeds.servers(int(self.servers))
         return (policy.family, policy.draws, policy.replacement, weights, self.arrival_rate, self.speeds.rates, servers)
 
+    def theory(self):
+        from jaxq.systems.load_balancing import theory
+
+        beta = (1 - self.arrival_rate / self.capacity) * math.sqrt(int(self.servers))
+        return theory.load_balancing(*self._described(), beta=beta, buffer=self.limits())
+
     def objectives(self):
         from jaxq.systems.load_balancing.objectives import objectives
 
@@ -169,20 +192,27 @@ class LoadBalancing(System):
     def oracle(self):
         from jaxq.systems.load_balancing import oracle
 
-        return oracle.load_balancing(*self._described(), beta=self.beta, buffer=self.buffer)
+        return oracle.load_balancing(*self._described(), beta=self.beta, buffer=self.limits())
 
     def _weights(self) -> np.ndarray | None:
         """Relative weight of one server of each type in a draw; None where all are alike."""
         if self.routing is not None:
             return np.asarray(self.routing) / self.speeds.servers(int(self.servers))
-        return self.speeds.rates if self.policy.name == "random" else None
+        return self.speeds.rates if self.policy.name in ("random", "sa-jiq-weighted") else None
+
+    def limits(self) -> tuple[int, ...] | None:
+        """Jobs at a server of each type at most; None without a buffer."""
+        if self.buffer is None:
+            return None
+        return tuple(np.broadcast_to(self.buffer, self.speeds.types).tolist())
 
     def counted_levels(self) -> int:
         """Jobs at a server that are counted. Under policies that join the shortest queue a level is reached with
         probability about load**n, and a job waits only where all servers have fewer; the count covers 1e-12."""
-        if self.buffer or self.levels:
-            return int(self.buffer or self.levels or 0)
-        if self.policy.name in ("jiq", "sa-jiq"):
+        limits = self.limits()
+        if limits or self.levels:
+            return max(limits) if limits else int(self.levels or 0)
+        if self.policy.family in ("jiq", "sa-jiq"):
             return DEEP
         load = min(self.arrival_rate / self.capacity, 1 - 1e-9)
         levels = 3 + math.ceil(math.log(1e-12) / (int(self.servers) * math.log(load)))
@@ -196,6 +226,9 @@ class LoadBalancing(System):
         layout = self._layout()
         if layout == "modified":
             return Modified(self.arrival_rate, rates, servers)
+        if layout == "med-fsf":
+            return Dedicated(self.arrival_rate, rates, servers)
+        places, limits = speed_ranks(rates), self.limits() or (self.counted_levels(),) * self.speeds.types
         if layout == "queues":
             total = self.arrival_rate + self.capacity
             return Queues(
@@ -205,6 +238,7 @@ class LoadBalancing(System):
                 kinds=random.edges(rates * servers / total),
                 routing=None if weights is None else random.edges((weights * servers / (weights @ servers))[:-1]),
                 policy=self.policy,
+                places=tuple(places),
                 servers=int(self.servers),
             )
         if layout == "few":
@@ -215,7 +249,8 @@ class LoadBalancing(System):
                 weights=None if weights is None else weights[types],
                 policy=self.policy,
                 types=tuple(types.tolist()),
-                levels=self.counted_levels(),
+                places=tuple(places[j] for j in types),
+                limits=tuple(limits[j] for j in types),
                 blocking=int(self.buffer is not None),
             )
         return Counts(
@@ -226,6 +261,7 @@ class LoadBalancing(System):
             policy=self.policy,
             groups=ranking(self.policy.family, rates, self.counted_levels()),
             levels=self.counted_levels(),
+            limits=limits,
             observed=int(self.laws == "yes"),
             blocking=int(self.buffer is not None),
         )

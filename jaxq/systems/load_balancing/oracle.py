@@ -5,31 +5,13 @@ import math
 
 import numpy as np
 
-from jaxq.analytic.load_balancing import exact, limit, mean_field, modified, policies, splitting, stability
+from jaxq.analytic.load_balancing import dedicated, exact, limit, mean_field, modified, policies, splitting, stability
 from jaxq.engine.system import Reference
 
 MOST_STATES = 3000
 """Sorted states up to which a small system is solved beside a run."""
 MOST_SERVERS = 500
 """Servers up to which the modified system is solved for its bound."""
-
-
-def _shortest_slowest(jobs: int, service_rate: float) -> policies.Rank:
-    return (jobs, service_rate)
-
-
-RULES = {
-    "jsq-slowest": _shortest_slowest,
-    "sa-jsq": policies.shortest_fastest,
-    "jsq": policies.shortest,
-    "led": policies.least_delay,
-    "sa-jiq": policies.fastest_idle_first,
-    "jiq": policies.idle_first,
-    "uniform": policies.indifferent,
-    "random": policies.indifferent,
-    "pod": policies.shortest,
-    "sa-pod": policies.shortest_fastest,
-}
 
 
 def load_balancing(family, draws, replacement, weights, arrival_rate, rates, servers, beta, buffer) -> dict:
@@ -44,7 +26,7 @@ def load_balancing(family, draws, replacement, weights, arrival_rate, rates, ser
         arrival_rate: of the whole system, 1/time.
         rates, servers: mu_j, N_j, shape (M,).
         beta: None unless the arrival rate is (1 - beta/sqrt n) x capacity.
-        buffer: most jobs at a server, or None.
+        buffer: most jobs at a server of each type, or None.
     """
     n, total = int(servers.sum()), float(arrival_rate)
     mu, counts = tuple(map(float, rates)), tuple(map(int, servers))
@@ -52,13 +34,20 @@ def load_balancing(family, draws, replacement, weights, arrival_rate, rates, ser
         found = modified.modified_system(total, mu, counts) if n <= MOST_SERVERS else {}
         names = {"number_in_system": "number_in_system", "waiting_jobs": "waiting", "all_busy": "probability_all_busy"}
         return {ours: Reference(found[theirs]) for ours, theirs in names.items() if theirs in found}
+    of_capacity_n = math.isclose(float(rates @ servers), n, rel_tol=1e-9)
+    scaled = None if beta is None or not of_capacity_n else float(beta)  # where the paper's limits hold
+    if family == "med-fsf":
+        return _dedicated(total, mu, counts, scaled)
     rule = policies.Policy(
-        RULES[family], draws or None, bool(draws > 1 and not replacement), None if weights is None else tuple(weights)
+        policies.RANKS[family],
+        draws or None,
+        bool(draws > 1 and not replacement),
+        None if weights is None else tuple(weights),
     )
     if buffer is not None:
-        if math.prod(math.comb(m + buffer, buffer) for m in counts) > MOST_STATES:
+        if math.prod(math.comb(m + most, most) for m, most in zip(counts, buffer, strict=True)) > MOST_STATES:
             return {}
-        law = _small(total, mu, counts, int(buffer), rule)
+        law = _small(total, mu, counts, buffer, rule)
         names = {"number_in_system": "number_in_system", "waiting_jobs": "waiting", "response_time": "response_time"}
         names |= {"all_busy": "probability_all_busy", "probability_lost": "loss_probability"}
         return {ours: Reference(law[theirs]) for ours, theirs in names.items()}
@@ -70,8 +59,8 @@ def load_balancing(family, draws, replacement, weights, arrival_rate, rates, ser
         found |= _random(total, rates, servers, weights)
     elif draws > 1:
         found |= _mean_field(total / n, mu, tuple((servers / n).tolist()), rule, total)
-    elif beta is not None and family == "sa-jsq" and math.isclose(float(rates @ servers), n, rel_tol=1e-9):
-        found |= _limit(float(beta), mu[0], mu[-1], len(mu))
+    elif scaled is not None and family == "sa-jsq":
+        found |= _limit(scaled, mu)
     return found
 
 
@@ -80,7 +69,7 @@ def growth(family, draws, replacement, weights, arrival_rate, rates, servers) ->
     if draws == 0:
         return None
     rule = policies.Policy(
-        RULES[family], draws, bool(draws > 1 and not replacement), None if weights is None else tuple(weights)
+        policies.RANKS[family], draws, bool(draws > 1 and not replacement), None if weights is None else tuple(weights)
     )
     return stability.worst_drift(float(arrival_rate), tuple(map(float, rates)), tuple(map(int, servers)), rule).drift
 
@@ -113,6 +102,26 @@ def _small(total, mu, counts, buffer, rule) -> dict:
 
 
 @functools.lru_cache(maxsize=64)
+def _dedicated(total, mu, counts, beta) -> dict[str, Reference]:
+    """References of types with a queue each; ``beta`` None: no limit."""
+    found = {
+        "busy_capacity": Reference(total, "identity"),
+        "number_in_system": Reference(modified.pooled_jobs(total, mu, counts), "bound"),
+    }
+    if beta is not None:
+        far = limit.central_queue_limit(beta, mu[-1])
+        found |= {"y_plus_1": Reference(far["total"], "limit"), "y_plus_2": Reference(far["waiting"], "limit")}
+    load = total / sum(x * m for x, m in zip(mu, counts, strict=True))
+    places = dedicated.waiting_room(load, np.array(mu), np.array(counts))
+    if math.prod(m + room + 1 for m, room in zip(counts, places, strict=True)) <= MOST_STATES:
+        law = dedicated.dedicated_queues(total, mu, counts)
+        names = {"number_in_system": "number_in_system", "waiting_jobs": "waiting", "response_time": "response_time"}
+        names["all_busy"] = "probability_all_busy"
+        found |= {ours: Reference(law[theirs]) for ours, theirs in names.items()}
+    return found
+
+
+@functools.lru_cache(maxsize=64)
 def _bound(total, mu, counts) -> float:
     """The larger of the pooled queue's and the modified system's mean jobs."""
     pooled = modified.pooled_jobs(total, mu, counts)
@@ -122,12 +131,16 @@ def _bound(total, mu, counts) -> float:
 
 
 @functools.lru_cache(maxsize=64)
-def _limit(beta, fastest, slowest, types) -> dict[str, Reference]:
+def _limit(beta, mu) -> dict[str, Reference]:
     try:
-        found = limit.halfin_whitt_limit(beta, fastest, slowest)
+        found = limit.halfin_whitt_limit(beta, mu[0], mu[-1])
     except ValueError:
         return {}
-    names = {"y_1_2": "two_jobs", f"y_{types}_1": "idle", "y_plus_1": "total", "y_plus_2": "two_jobs"}
+    names = {"y_plus_1": "total", "y_plus_2": "two_jobs"}  # a component is of one type where no other is as fast
+    if mu.count(mu[0]) == 1:
+        names["y_1_2"] = "two_jobs"
+    if mu.count(mu[-1]) == 1:
+        names[f"y_{len(mu)}_1"] = "idle"
     return {ours: Reference(found[theirs], "limit") for ours, theirs in names.items()}
 
 

@@ -19,12 +19,14 @@ NAMES = (
     "jsq-slowest",
     "led",
     "sa-jiq",
+    "sa-jiq-weighted",
     "jiq",
     "uniform",
     "random",
     "pod<d>",
     "pod<d>r",
     "sa-pod<d>",
+    "med-fsf",
     "modified",
 )
 
@@ -32,13 +34,16 @@ NAMES = (
 class Policy(eqx.Module):
     """A policy by name; ``draws`` is d of the power of d choices, 1 where a server is drawn at random, 0 where all are seen.
 
-    ``sa-jsq``: shortest queue, ties to the fastest (Definition 2.1). ``jsq``: ties at random; ``jsq-slowest``: ties to the
-    slowest. ``led``: least expected delay (i + 1)/mu_j, ties to the fastest. ``sa-jiq``, ``jiq``: an idle server, the
-    fastest or any; if none is idle, any server. ``uniform``: any server. ``random``: a type by the routing
-    probabilities, then any of its servers. ``pod<d>``: the shortest of d distinct servers, ties at random;
-    ``pod<d>r``: drawn with replacement, by the routing probabilities where they are given; ``sa-pod<d>``: distinct,
-    ties to the fastest. ``modified``: the lower bound of Section 7, n queues of two jobs at most, servers moving freely
-    so that the fastest serve the longest queues.
+    ``sa-jsq``: shortest queue, ties to the fastest (Definition 2.1). ``jsq``: ties at random; ``jsq-slowest``: ties to
+    the slowest. ``led``: least expected delay (i + 1)/mu_j, ties to the fastest. ``sa-jiq``, ``jiq``: an idle server,
+    the fastest or any; if none is idle, any server (``sa-jiq``: by the routing probabilities where they are given).
+    ``sa-jiq-weighted``: if none is idle, a server with probability proportional to its speed. ``uniform``: any server.
+    ``random``: a type by the routing probabilities, then any of its servers. ``pod<d>``: the shortest of d distinct
+    servers, ties at random; ``pod<d>r``: drawn with replacement, by the routing probabilities where they are given;
+    ``sa-pod<d>``: distinct, ties to the fastest. ``med-fsf``: the system of Tezcan (2008), one queue a type that all
+    its servers serve; a job goes to the fastest idle server, if none is idle to the type of minimum expected delay,
+    queue_j / (N_j mu_j), ties to the fastest. ``modified``: the lower bound of Section 7, n queues of two jobs at most,
+    servers moving freely so that the fastest serve the longest queues.
     """
 
     name: str = eqx.field(static=True)
@@ -51,8 +56,8 @@ class Policy(eqx.Module):
 
     @property
     def family(self) -> str:
-        """The name without d."""
-        return self.name.removesuffix("r") if self.name == "podr" else self.name
+        """The rule by which the drawn servers are ranked: the name without d and without how servers are drawn."""
+        return {"podr": "pod", "sa-jiq-weighted": "sa-jiq"}.get(self.name, self.name)
 
     @property
     def replacement(self) -> bool:
@@ -76,11 +81,12 @@ def parse_policy(text: str) -> Policy:
 
 
 def ranking(name: str, rates: np.ndarray, levels: int) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """The cells (j, i), i <= levels, best first, in groups of equal rank."""
+    """The cells (j, i), i <= levels, best first, in groups of equal rank; types of equal speed are alike."""
     cells = [(j, i) for i in range(levels + 1) for j in range(len(rates))]
+    places = speed_ranks(rates)
 
     def key(cell):
-        j, i = cell
+        j, i = places[cell[0]], cell[1]
         return {
             "sa-jsq": (i, j),
             "sa-pod": (i, j),
@@ -96,6 +102,11 @@ def ranking(name: str, rates: np.ndarray, levels: int) -> tuple[tuple[tuple[int,
     for cell in sorted(cells, key=key):
         ranks.setdefault(key(cell), []).append(cell)
     return tuple(tuple(group) for group in ranks.values())
+
+
+def speed_ranks(rates: np.ndarray) -> list[int]:
+    """The place of each speed among the distinct ones, the fastest first: a type and its equals have the same."""
+    return [len(set(rates.tolist()[:j])) - (rate in rates[:j]) for j, rate in enumerate(rates)]
 
 
 def join_probabilities(policy: Policy, groups: Sequence, held: Sequence, servers: Sequence, weights) -> dict:
@@ -124,7 +135,7 @@ def join_probabilities(policy: Policy, groups: Sequence, held: Sequence, servers
                 found[group[0]] = jnp.where(wins, 1.0, 0.0)
                 before = before + here
                 continue
-            chance = jnp.where(wins, 1.0 / jnp.maximum(here, 1), 0.0)
+            chance = jnp.where(wins, 1.0 / jnp.where(here > 0, here, 1), 0.0)
         else:
             missed = none_drawn(policy, before, everything) - none_drawn(policy, before + here, everything)
             chance = jnp.where(here > 0, missed / jnp.where(here > 0, here, 1), 0.0)

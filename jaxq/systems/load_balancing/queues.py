@@ -50,6 +50,7 @@ class Queues(System):
     kinds: Any  # words of a service at each type, an arrival beyond (`edges`), uint32, shape (M,)
     routing: Any  # words of each type in a draw (`edges`), uint32, shape (M - 1,); None: any server alike
     policy: Policy = eqx.field(static=True)
+    places: tuple = eqx.field(static=True)  # of the speed of each type among the distinct ones, the fastest 0
     servers: int = whole("servers", static=True)
 
     made_by = "LoadBalancing"
@@ -105,8 +106,8 @@ class Queues(System):
         for other in drawn[1:]:
             jobs = state.jobs.at[other].get(mode="promise_in_bounds")
             if self.policy.family == "sa-pod":
-                better = (jobs < length) | ((jobs == length) & (self._type(other) < self._type(best)))
-                even = (jobs == length) & (self._type(other) == self._type(best))
+                better = (jobs < length) | ((jobs == length) & (self._place(other) < self._place(best)))
+                even = (jobs == length) & (self._place(other) == self._place(best))
             else:
                 better, even = jobs < length, jobs == length
             # the k-th of k even ones replaces the choice with probability 1/k
@@ -118,6 +119,11 @@ class Queues(System):
 
     def _type(self, server):
         return sum((server >= self.first[j]).astype(jnp.int32) for j in range(1, self.types)) + jnp.int32(0)
+
+    def _place(self, server):
+        """The place of the server's speed among the distinct ones."""
+        faster = [j for j in range(1, self.types) if self.places[j] > self.places[j - 1]]
+        return sum((server >= self.first[j]).astype(jnp.int32) for j in faster) + jnp.int32(0)
 
     def _drawn(self, words):
         """The servers drawn, a scalar each."""

@@ -7,7 +7,10 @@ import numpy as np
 
 
 class Speeds(eqx.Module):
-    """Service rate of a server of each type, fastest first, and the fraction of servers of that type, shape (M,)."""
+    """Service rate of a server of each type, fastest first, and the fraction of servers of that type, shape (M,).
+
+    Types of equal speed are one type to every policy, with metrics of their own.
+    """
 
     rates: Any = eqx.field(converter=lambda x: np.asarray(x, np.float64))
     fractions: Any = eqx.field(converter=lambda x: np.asarray(x, np.float64))
@@ -18,8 +21,8 @@ class Speeds(eqx.Module):
             raise ValueError(f"speeds = {self}: must be speed:fraction,... for one or more types")
         if not (np.all(np.isfinite(rates)) and np.all(rates > 0)):
             raise ValueError(f"speeds = {self}: every speed must be > 0")
-        if np.any(np.diff(rates) >= 0):
-            raise ValueError(f"speeds = {self}: must be sorted, the fastest type first, without repeats")
+        if np.any(np.diff(rates) > 0):
+            raise ValueError(f"speeds = {self}: must be sorted, the fastest type first")
         if not np.all(fractions > 0) or abs(fractions.sum() - 1) > 1e-9:
             raise ValueError(f"speeds = {self}: fractions must be > 0 and sum to 1, not {fractions.sum():g}")
 
