@@ -39,7 +39,7 @@ def allowed(path: Path) -> tuple[str, ...] | None:
         return ("jaxq.tuning", "jaxq.engine", "jaxq.stats", "jaxq.fluid", "jaxq.plotting")
     if parts[0] == "systems" and len(parts) == 3:
         folder = f"jaxq.systems.{parts[1]}"
-        if parts[2] in ("oracle.py", "theory.py"):
+        if parts[2] == "oracle.py":
             return ("jaxq.analytic", "jaxq.engine.system")
         if parts[2] == "theory.py":
             return ("jaxq.analytic", "jaxq.engine.system", folder)

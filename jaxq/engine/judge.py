@@ -111,10 +111,12 @@ def window_metrics(stack: Stack, point: int, slopes: dict[str, Slopes]) -> list[
     window has not seen: 0/0 says nothing of warm-up or growth."""
     system = stack.systems[point]
     groups = min(stack.replicas, GROUPS)
-    series = [viewed(system, stack.sums(point, w, w + 1, groups), slopes) for w in range(stack.windows.filled)]
-    blind = {name for window in series for name, x in window.items() if math.isnan(x.value)}
+    filled = stack.windows.filled
+    found = viewed(system, stack.series(point, groups), slopes)
+    blind = {name for name, x in found.items() if np.isnan(x.value).any()}
     left_out = blind.union(system.wandering)
-    return [{name: x for name, x in window.items() if name not in left_out} for window in series]
+    series = {name: x.windows(filled) for name, x in found.items() if name not in left_out}
+    return [{name: windows[w] for name, windows in series.items()} for w in range(filled)]
 
 
 def initial_cut(

@@ -246,10 +246,14 @@ class Stack:
             blocks = size * windows.span
         else:
             data = data.sum(axis=0)
-        if groups is not None and groups < data.shape[1]:
-            edges = np.linspace(0, data.shape[1], groups + 1).astype(int)
-            data = np.add.reduceat(data, edges[:-1], axis=1) / np.diff(edges)
-        return self._estimates(point, data, blocks * self.layout.events_per_block, episode)
+        return self._estimates(point, _grouped(data, groups), blocks * self.layout.events_per_block, episode)
+
+    def series(self, point: int, groups: int) -> Sums:
+        """`sums` of every complete window by itself, all at once (`jaxq.stats.estimate.Estimate.windows`)."""
+        windows = self.windows
+        rows = slice(point * self.replicas, (point + 1) * self.replicas)
+        data = _grouped(windows.data[: windows.filled, :, rows], groups)
+        return self._estimates(point, data, windows.span * self.layout.events_per_block, 0.0)
 
     def _estimates(self, point: int, data: np.ndarray, events: int, episode: float) -> Sums:
         step_time, stride = self.step_times[point], self.layout.stride
@@ -260,16 +264,16 @@ class Stack:
             "counted": 1,
         }
         entries: dict[str, dict[str, Estimate]] = {}
-        constant = np.zeros(data.shape[1])
+        constant = np.zeros(data.shape[-1])
         column = 0
         for kind, names in self._names.items():
             entries[kind] = {}
             for name in names:
                 exact = kind == "counted" or (step_time is not None and name in self.whole)
-                values = data[column] * scale[kind]
+                values = data[..., column, :] * scale[kind]
                 column += 1
                 once = scale[kind]
-                if kind == "observed" and step_time is None:  # the mean weight of an observation
+                if episode and kind == "observed" and step_time is None:  # the mean weight of an observation
                     once *= entries["time"][""].value / max(events, 1)
                 one = grain(values, once) if episode else 0.0
                 long = max(one, once * episode / stride / len(values)) if one else 0.0
@@ -302,6 +306,14 @@ def _of_block(sampled, block: int, rows: slice):
         return np.moveaxis(x, 0, 1).reshape(x.shape[1], -1)[:, : rows.stop - rows.start]
 
     return tuple(map(cut, sampled))
+
+
+def _grouped(data: np.ndarray, groups: int | None) -> np.ndarray:
+    """Means over that many groups of neighbouring replicas, the last axis; as it is without, or where there are no more."""
+    if groups is None or groups >= data.shape[-1]:
+        return data
+    edges = np.linspace(0, data.shape[-1], groups + 1).astype(int)
+    return np.add.reduceat(data, edges[:-1], axis=-1) / np.diff(edges)
 
 
 def _by_block(x) -> np.ndarray:

@@ -37,9 +37,19 @@ class Estimate:
 
     @classmethod
     def of(cls, samples: np.ndarray, rounding: float = 0.0, grain: float = 0.0, episode: float = 0.0) -> "Estimate":
-        """The mean of independent samples, one a replica; ``rounding``: of each, as a share of it."""
-        mean = float(np.mean(samples))
-        return cls(mean, np.asarray(samples, np.float64) - mean, rounding * abs(mean), grain, episode)
+        """The mean of independent samples, one a replica; ``rounding``: of each, as a share of it.
+
+        Samples of shape (windows, replicas) give a mean a window, (windows, 1), with which arithmetic goes on alike: all
+        windows at once, for `windows`.
+        """
+        mean = float(np.mean(samples)) if np.ndim(samples) == 1 else np.mean(samples, axis=-1, keepdims=True)
+        return cls(mean, np.asarray(samples, np.float64) - mean, rounding * abs(mean), grain, episode)  # pyright: ignore
+
+    def windows(self, count: int) -> "list[Estimate]":
+        """One estimate a window, of means of ``count`` windows at once or of a constant."""
+        value, rounding = (np.broadcast_to(x, (count, 1)) for x in (self.value, self.rounding))
+        residuals = np.broadcast_to(self.residuals, (count, self.residuals.shape[-1]))
+        return [Estimate(float(v[0]), r, float(e[0])) for v, r, e in zip(value, residuals, rounding, strict=True)]
 
     def _binary(self, other, value, d_self, d_other):
         found = self._moved(value, d_self)
@@ -81,11 +91,11 @@ class Estimate:
     def __truediv__(self, other):
         with np.errstate(divide="ignore", invalid="ignore"):
             over = np.float64(1.0) / _value(other)
-            return self._binary(other, float(self.value * over), over, -self.value * over * over)
+            return self._binary(other, _scalar(self.value * over), over, -self.value * over * over)
 
     def __rtruediv__(self, other):
         over = np.float64(1.0) / self.value
-        return self._moved(float(other * over), -other * over * over)
+        return self._moved(_scalar(other * over), -other * over * over)
 
     def __rsub__(self, other):
         return self._moved(other - self.value, -1.0)
@@ -131,3 +141,7 @@ def grain(samples: np.ndarray, one: float) -> float:
 
 def _value(x) -> float:
     return x.value if isinstance(x, Estimate) else x
+
+
+def _scalar(x):
+    return float(x) if np.ndim(x) == 0 else x

@@ -12,21 +12,24 @@ COLLINEAR = 1e-6
 
 
 class Controls:
-    """The means of controls over some replicas: ``values``, shape (controls,), and ``residuals``, (replicas, controls)."""
+    """The means of controls over some replicas: ``values``, shape (controls,), and ``residuals``, (replicas, controls); with
+    an axis of windows in front of both, and one of length 1 behind it, if there are several."""
 
     def __init__(self, means: Sequence[Estimate]):
-        self.values = np.array([control.value for control in means])
-        self.residuals = np.stack([control.residuals for control in means], axis=1)
+        self.values = np.stack([np.asarray(control.value) for control in means], axis=-1)
+        self.residuals = np.stack([control.residuals for control in means], axis=-1)
 
     def taken(self, slopes: np.ndarray, floor: float, estimate: Estimate) -> Estimate:
         """An estimate over the same replicas less ``slopes`` of other data times the controls; without spread where what is
         left is rounding, as far as ``floor``."""
         residuals = estimate.residuals - self.residuals @ slopes
-        rounding = max(estimate.rounding, floor)
-        found = dataclasses.replace(
-            estimate, value=estimate.value - float(self.values @ slopes), residuals=residuals, rounding=rounding
+        rounding = np.maximum(estimate.rounding, floor)
+        count = residuals.shape[-1]
+        error = np.sqrt(np.sum(residuals**2, axis=-1, keepdims=residuals.ndim > 1) / (count * (count - 1)))
+        residuals = np.where(error > rounding, residuals, 0.0)
+        return dataclasses.replace(
+            estimate, value=estimate.value - self.values @ slopes, residuals=residuals, rounding=rounding
         )
-        return found if found.standard_error > rounding else dataclasses.replace(found, residuals=0 * residuals)
 
 
 class Regression:
