@@ -228,6 +228,11 @@ class System(eqx.Module):
         """The system the compiled loop sees, with constants derived on the host in float64. Default: itself."""
         return self
 
+    def jump_process(self) -> "System":
+        """The system as a `JumpProcess`, for `exact`: what `prepare` returns, unless it steps in another way. Raises
+        ValueError, with the reason, where there is none."""
+        return self.prepare()
+
     def replace(self, **fields) -> Self:
         """A copy with other fields, converted and checked; the only way to change a system."""
         known = list(self.parameters())

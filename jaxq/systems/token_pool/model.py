@@ -191,6 +191,32 @@ class TokenPool(System):
         phi, c = self.earning_probability, self.processing_cost
         return TablePolicy(*optimal_policy(arrivals, services, phi, self.token_cap, self.wait, c))
 
+    def jump_process(self):
+        from jaxq.systems.token_pool.chain import MOST_SERVERS, token_chain
+
+        if self.deviator is not None:
+            raise ValueError(
+                f"deviator = {self.deviator}: must be none for exact, whose servers all play one policy; the value of the "
+                "best response is LP (76), the oracle of jaxq run"
+            )
+        if self.waits == "tagged":
+            raise ValueError("waits = tagged: must be little for exact, whose states do not tell jobs apart")
+        if self.token_cap is None and self.policy is not None:
+            raise ValueError(
+                f"policy = {self.policy}: exact needs a token_cap with it, which bounds the pool; without one only Lemma "
+                "4.2, whose pool is cut where its tail is below 1e-12"
+            )
+        arrivals, services = (
+            np.broadcast_to(x, self.servers).astype(np.float64) for x in (self.arrival_rate, self.service_rate)
+        )
+        chain = token_chain(self.prepare(), arrivals, services)
+        if self.servers > MOST_SERVERS:
+            states = float(min(chain.count_states(), 10**300))
+            raise ValueError(
+                f"servers = {self.servers}: must be <= {MOST_SERVERS} for exact; this market has {states:.3g} states or more"
+            )
+        return chain
+
     def metrics(self, sums):
         n, time = float(self.servers), sums.time
         own, pool = sums["own"] / time, sums["pool_queue"] / time
