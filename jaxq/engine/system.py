@@ -131,6 +131,8 @@ class System(eqx.Module):
     """Observe every stride-th event (odd: an embedded chain of period 2 would be seen in half its states only)."""
     unroll: ClassVar[int] = 1
     """Events unrolled between two observations; only the cheapest steps gain (each is compiled anew)."""
+    untuned: ClassVar[Mapping[str, str]] = {}
+    """Fields that no gradient moves -> why, and what to do instead: the sentence that `jaxq.tune` refuses with."""
     signed: ClassVar[bool] = False
     """Whether whole-number components of the state may become negative; of a `JumpProcess` that is refused otherwise."""
     made_by: ClassVar[str] = ""

@@ -11,6 +11,7 @@ offers only with s < C; the offering probability is not raised to make up for to
 """
 
 import math
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,16 @@ class TokenPool(System):
 
     name = "token-pool"
     headline = ("own_queue", "pool_queue")
+    untuned = MappingProxyType(
+        {
+            "wait": "servers answer it with the threshold of Lemma 4.2, which is constant between the waits m(z) and "
+            "jumps there: its gradient is zero; sweep it, or see the equilibria of jaxq theory",
+            "policy": "a threshold jumps, and the mix and the offer that balance the tokens follow from phi (Lemma 4.2): "
+            "tune phi, which moves all three; or sweep policies",
+            "deviator": "its best policy is not found by gradient but as a linear programme: deviator = optimal, LP (76)",
+            "token_cap": "a whole number has no gradient: sweep it; Lemmas 6.1 and 6.2 say what it costs, like 1/C",
+        }
+    )
 
     def check_fields(self):
         for field in ("arrival_rate", "service_rate"):
