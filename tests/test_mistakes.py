@@ -322,7 +322,13 @@ COMMANDS = {
     "F28 servers by customer": ("run ggc --arrival-rate 1500 --servers 2000", 2, ["servers = 2000", "<= 1024"]),
     "F28 a load that does not fit": ("run mginf --arrival-rate 5000", 2, ["arrival_rate = 5000", "4096 customers"]),
     "F28 a network that is not critical": ("staffing --network qgym-n", 2, ["left over", "the load must be critical"]),
-    "M an exact chain": ("exact token-pool --servers 3 --arrival-rate .5 --phi .8", 2, ["TokenPool", "JumpProcess"]),
+    "M an exact chain": ("exact token-pool --servers 4 --token-cap 10", 2, ["max_states", "5.69417e+08 states"]),
+    "M an exact chain of many": (
+        "exact token-pool --servers 100 --token-cap 9",
+        2,
+        ["servers = 100: must be <= 8", "states"],
+    ),
+    "M an exact chain with a deviator": ("exact token-pool --servers 2 --deviator optimal", 2, ["LP (76)"]),
     "M the best response to a policy of one's own": (
         "run token-pool --servers 3 --policy 1 --deviator optimal",
         2,

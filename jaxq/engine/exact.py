@@ -91,7 +91,8 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
     total rate x relaxation time), and by aggregation where parts of the chain hardly ever meet.
 
     Args:
-        system: the process, or a system that `prepare` makes one; the components of its state are whole numbers.
+        system: the process, or a system that `prepare` or `System.jump_process` makes one; the components of its state
+            are whole numbers.
         keep: predicate on one state, True where it is kept, written with ``& | ~``; transitions out of the kept set are
             suppressed (of a reversible process, that leaves the law conditioned on the set), and
             `ExactResult.edge_mass` says how much the cut can matter.
@@ -102,9 +103,9 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
 
     Raises:
         ValueError: ``system`` is no jump process, or one that drifts; a component of the state is not a whole number;
-            there are more than ``max_states`` states; a rate is negative or not finite; a total rate exceeds
-            ``total_rate_bound``; there are several closed classes (no unique law); ``keep`` excludes the initial state;
-            more than 512 states meet too seldom for float64 and are no blocks.
+            there are more than ``max_states`` states (said at once where `JumpProcess.count_states` knows); a rate is
+            negative or not finite; a total rate exceeds ``total_rate_bound``; there are several closed classes (no unique
+            law); ``keep`` excludes the initial state; more than 512 states meet too seldom for float64 and are no blocks.
 
     Source: Grassmann, Taksar and Heyman (1985), doi:10.1287/opre.33.5.1107; Koury, McAllister and Stewart (1984),
     doi:10.1137/0605019; Stewart (1994), Introduction to the
@@ -114,7 +115,7 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
         >>> jaxq.exact(jaxq.MMc(arrival_rate=1.8, servers=2), keep=lambda n: n <= 400).metrics["number_in_system"]
     """
     check_kind(system)
-    prepared = system.prepare()
+    prepared = system.jump_process()
     if not isinstance(prepared, JumpProcess):
         raise ValueError(f"system = {type(system).__name__}: exact needs a JumpProcess (rates and jump)")
     if prepared.drifts:
@@ -124,7 +125,15 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
     whole = isinstance(max_states, (int, float, np.number)) and max_states == np.floor(max_states)
     if isinstance(max_states, bool) or not whole or max_states < 1:
         raise ValueError(f"max_states = {max_states}: must be a whole number >= 1")
+    known = prepared.count_states()
+    if known is not None and known > max_states:
+        raise ValueError(
+            f"max_states = {max_states}: {system.title()} has {float(min(known, 10**300)):.6g} states or more with these "
+            "fields, too many to solve for"
+        )
     check_contract(system)
+    if type(system).jump_process is not System.jump_process:
+        check_contract(prepared)
     with jax.enable_x64(True):
         chain = StateSpace(prepared, keep, int(max_states))
         chain.enumerate()

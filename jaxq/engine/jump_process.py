@@ -74,6 +74,10 @@ class JumpProcess(System):
         """An upper bound of the total rate over all states, 1/time; None where there is none."""
         return None
 
+    def count_states(self) -> int | None:
+        """How many states can be reached, at least, where it is known beforehand: `exact` then refuses too many at once."""
+        return None
+
     def drift(self, state: State, elapsed) -> State:
         """What moves between jumps: the state ``elapsed`` time later, if no jump happens. It must not move what `rates`
         or `observe` reads (a time average takes the state at the start of the interval for all of it). Defining it puts

@@ -134,6 +134,8 @@ class System(eqx.Module):
     """Observe every stride-th event (odd: an embedded chain of period 2 would be seen in half its states only)."""
     unroll: ClassVar[int] = 1
     """Events unrolled between two observations; only the cheapest steps gain (each is compiled anew)."""
+    untuned: ClassVar[Mapping[str, str]] = {}
+    """Fields that no gradient moves -> why, and what to do instead: the sentence that `jaxq.tune` refuses with."""
     signed: ClassVar[bool] = False
     """Whether whole-number components of the state may become negative; of a `JumpProcess` that is refused otherwise."""
     made_by: ClassVar[str] = ""
@@ -230,6 +232,11 @@ class System(eqx.Module):
     def prepare(self) -> "System":
         """The system the compiled loop sees, with constants derived on the host in float64. Default: itself."""
         return self
+
+    def jump_process(self) -> "System":
+        """The system as a `JumpProcess`, for `exact`: what `prepare` returns, unless it steps in another way. Raises
+        ValueError, with the reason, where there is none."""
+        return self.prepare()
 
     def replace(self, **fields) -> Self:
         """A copy with other fields, converted and checked; the only way to change a system."""

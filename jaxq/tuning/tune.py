@@ -240,6 +240,8 @@ def _check_parameter(system: System, parameter: str, name: str, objective: Objec
     tunable = [n for n, rule in declared.items() if rule.tunable]
     if parameter not in declared:
         raise ValueError(f"parameter = {parameter}: {system.title()} has no such field; it has {', '.join(tunable)}")
+    if parameter in system.untuned:
+        raise ValueError(f"parameter = {parameter}: {system.untuned[parameter]}")
     if parameter not in tunable:
         raise ValueError(
             f"parameter = {parameter}: must be a field of real numbers; {system.title()} has {', '.join(tunable)}"

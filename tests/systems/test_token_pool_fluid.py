@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxq
+from jaxq.analytic.token_chain import token_server
 from jaxq.analytic.token_equilibrium import fluid_queue
 from jaxq.analytic.token_pool_queue import pool_queue
 from jaxq.fluid.first_passage import first_passage
@@ -190,6 +191,32 @@ def test_finite_is_minimal_at_rho_for_every_number_of_servers(servers):
     assert all(float(gradient(phi)) < -0.1 for phi in (0.7, 0.799)) and float(gradient(0.801)) > 0.1
 
 
+@pytest.mark.parametrize("phi", [0.3, 0.45, 0.7])
+def test_finite_of_unlike_servers_is_their_exact_chain(phi):
+    rates, services = (0.2, 0.2, 0.6), (0.5, 0.5, 1.0)  # utilisations .4, .4, .6: both kinds keep jobs, one, none
+    system = jaxq.TokenPool(3, rates, phi, None, services)
+    objective = system.objectives()["finite"].function
+    found, gradient = jax.value_and_grad(lambda p: objective({"phi": p}))(phi)
+    assert float(found) == pytest.approx(jaxq.exact(system)["total_jobs"], rel=1e-8)
+    assert float(gradient) == pytest.approx(slope(lambda p: objective({"phi": p}), phi), rel=1e-6)
+
+
+@pytest.mark.parametrize(("phi", "cap"), [(0.3, 3), (0.6, 20), (0.85, 7)])
+def test_capped_own_queues_are_those_of_the_token_chain(phi, cap):
+    kinds, counts = np.array([0.5, 0.8]), np.array([3, 4])
+    found, gradient = jax.value_and_grad(lambda p: fluid.capped(kinds, p, counts, cap))(phi)
+    own = [token_server(rho, phi, cap)["own_queue"] for rho in kinds]
+    assert float(found) == pytest.approx(counts @ own + phi / (1 - phi), rel=1e-10)
+    assert float(gradient) == pytest.approx(slope(lambda p: fluid.capped(kinds, p, counts, cap), phi), rel=1e-6)
+
+
+def test_capped_is_minimal_at_the_largest_utilisation_of_many():
+    gradient = jax.grad(lambda phi: fluid.capped(0.8, phi, 30, 20))
+    assert float(gradient(0.799)) < -1 and float(gradient(0.801)) == pytest.approx(1 / 0.199**2)
+    with pytest.raises(ValueError, match=r"phi = 0.05: with token_cap = 300 a server has \d+ states"):
+        fluid.capped(0.8, 0.05, 4, 300)
+
+
 def test_too_many_phases_are_refused_with_the_numbers():
     with pytest.raises(ValueError, match=r"phi = 0.05: with servers = 10 there are \d+ phases.*1024 at most"):
         fluid.finite(0.8, 0.05, 10)
@@ -225,11 +252,24 @@ def test_objectives_of_a_system():
     assert all(o.metric == "total_jobs" and not o.maximise and o.parameters == ("phi",) for o in alike.values())
     assert float(alike["finite"].function({"phi": 0.9})) == pytest.approx(9)
     unlike = jaxq.TokenPool(3, [0.5, 1.4, 0.8], service_rate=[1.0, 2.0, 1.0]).objectives()
-    assert list(unlike) == ["large_market", "mean_field", "smooth"]
+    assert list(unlike) == ["large_market", "mean_field", "finite", "smooth"]
     expected = sum(fluid_queue(rho, 0.4) for rho in (0.5, 0.7, 0.8)) + 0.4 / 0.6
     assert float(unlike["mean_field"].function({"phi": 0.4})) == pytest.approx(expected)
     same = jaxq.TokenPool(3, [0.8, 0.8, 0.8]).objectives()
     assert "finite" in same
+
+
+def test_with_a_cap_the_first_objective_has_it():
+    found = jaxq.TokenPool(30, 0.8, 0.5, 10).objectives()
+    assert next(iter(found)) == "capped" and found["capped"].metric == "total_jobs"
+    tuned = jaxq.tune(jaxq.TokenPool(30, 0.7, 0.4, 10), "phi", steps=300, verify=False)
+    assert tuned.best.values["phi"] == pytest.approx(0.7, abs=1e-3)
+
+
+@pytest.mark.parametrize("field", ["wait", "policy", "deviator", "token_cap"])
+def test_what_no_gradient_moves_is_refused_with_the_reason(field):
+    with pytest.raises(ValueError, match=rf"parameter = {field}: .*(Lemma|LP)"):
+        jaxq.tune(jaxq.TokenPool(3, 0.8), field)
 
 
 @pytest.mark.parametrize("fields", [{"policy": "2"}, {"wait": 1.5}, {"deviator": "2"}])

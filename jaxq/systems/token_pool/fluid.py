@@ -128,41 +128,129 @@ def smooth(rho, phi, servers, tau: float, copies: float = 1):
     return _market(tau * jax.nn.logsumexp(lines / tau, axis=-1), phi, servers, copies)
 
 
-def finite(rho: float, phi, servers: int):
-    """Exact mean jobs J_N(phi) of N alike servers and their pool, tokens unconstrained.
+def finite(rho, phi, servers, service_rate=1.0):
+    """Exact mean jobs J_N(phi) of N servers and their pool, tokens unconstrained.
 
-    Formula: N q(phi) + E[Q_0]. For phi >= rho all jobs go to the pool and E[Q_0] = phi / (1 - phi). For
-    rho^(k+1) <= phi < rho^k a job that finds k jobs goes to the pool, one that finds k - 1 with probability
-    (phi - rho^(k+1)) / (rho^k - rho^(k+1)), and every idle unit is offered. Then the pool is the level of a
-    quasi-birth-death process whose phase is how many servers have 0..k jobs: with the law d of the phase, rates A of
-    jobs and S of units to the pool and T among phases, E[Q_0] = d A y where (S - T - A G) y = 1 and G is `first_passage`.
+    Formula: sum_i q_i(phi) + E[Q_0]. For phi >= rho_i all jobs go to the pool, and E[Q_0] = phi / (1 - phi) if that is so
+    of all servers. For rho^(k+1) <= phi < rho^k a job that finds k jobs goes to the pool, one that finds k - 1 with
+    probability (phi - rho^(k+1)) / (rho^k - rho^(k+1)), and every idle unit is offered. Then the pool is the level of a
+    quasi-birth-death process whose phase is how many servers of each kind have 0..k jobs: with the law d of the phase,
+    rates A of jobs and S of units to the pool and T among phases, E[Q_0] = d A y where (S - T - A G) y = 1 and G is
+    `first_passage`.
 
     Args:
-        rho: utilisation, in (0, 1).
+        rho: utilisation, in (0, 1), a host number or an array of kinds of servers.
         phi: probability that an offer earns a token, in (0, 1): a scalar that is known when this is called, as k depends
             on it (`jax.value_and_grad` is fine, `jax.jit` is not). Each k compiles a program.
-        servers: N.
+        servers: how many servers have each rho: a number or an array.
+        service_rate: mu of each kind, 1/time, a number or an array.
 
     Returns:
-        Jobs, a scalar. Minimal at phi = rho for every N >= 2, a kink; N = 1 is flat for phi <= rho.
+        Jobs, a scalar. Alike servers: minimal at phi = rho for every N >= 2, a kink; N = 1 is flat for phi <= rho.
 
     Raises:
-        ValueError: there are comb(N + k, k) > 1024 phases.
+        ValueError: there are more than 1024 phases, comb(N + k, k) of each kind multiplied.
 
     Source: Chen, Chen and Qian, Lemma 4.2 and Section 4.2; Latouche and Ramaswami (1993) for the process.
     """
-    known, k, power = float(jax.lax.stop_gradient(phi)), 0, rho
-    while power > known * (1 + _ROUNDING):
-        k, power = k + 1, power * rho
-    if k == 0:
-        return phi / (1 - phi) + servers * own_queue(rho, phi, 1)
-    count = math.comb(servers + k, k)
+    rhos, counts, services = np.broadcast_arrays(*map(np.atleast_1d, (rho, servers, service_rate)))
+    known = float(jax.lax.stop_gradient(phi))
+    thresholds = [_threshold(float(r), known) for r in rhos]
+    own = sum(int(n) * own_queue(float(r), phi, max(k, 1)) for r, n, k in zip(rhos, counts, thresholds, strict=True))
+    if not any(thresholds):
+        return phi / (1 - phi) + own
+    count = math.prod(math.comb(int(n) + k, k) for n, k in zip(counts, thresholds, strict=True))
     if count > MOST_PHASES:
         raise ValueError(
-            f"phi = {known:g}: with servers = {servers} there are {count} phases of the servers' queues; the exact "
+            f"phi = {known:g}: with servers = {counts.sum()} there are {count} phases of the servers' queues; the exact "
             f"objective takes {MOST_PHASES} at most"
         )
-    return servers * own_queue(rho, phi, k) + _pool(_phases(servers, k), rho, jnp.asarray(phi))
+    phases = tuple(_phases(int(n), k) for n, k in zip(counts, thresholds, strict=True))
+    return own + _pool(phases, rhos * services, services, jnp.asarray(phi))
+
+
+def _threshold(rho: float, phi: float) -> int:
+    """k with rho^(k+1) <= phi < rho^k, 0 for phi >= rho."""
+    k, power = 0, rho
+    while power > phi * (1 + _ROUNDING):
+        k, power = k + 1, power * rho
+    return k
+
+
+def _mixing(rho, phi, threshold: int):
+    """Probability of routing at threshold - 1, of a threshold of at least 1."""
+    low, high = rho ** (threshold + 1), rho**threshold
+    return (phi - low) / (high - low)
+
+
+def capped(rho, phi, servers, token_cap: int):
+    """Mean jobs of the given servers with at most C tokens each, and their pool at its large-market form.
+
+    Formula: sum_i E[q_i] + phi / (1 - phi), E[q_i] of the chain (q, s) of Section 6.1 in which p_{k+i,0} = rho^i p_{k,0};
+    for phi >= rho_i, rho_i / (1 - rho_i) / (1 + C (1 - rho_i)), whatever phi. The own queues are exact for every N. The
+    pool is off by less than a job or so: with a cap it holds fewer (lambda = .5, phi = .4, C = 3, N = 2: .58, not .67),
+    where servers keep jobs it holds more in small markets. So, as with `mean_field`, the minimum of few servers may be
+    below the largest rho where that of the market is not.
+
+    Args:
+        rho, servers: as `large_market`.
+        phi: as `finite`, known when this is called.
+        token_cap: C, 1 or more.
+
+    Returns:
+        Jobs, a scalar.
+
+    Raises:
+        ValueError: a server has more than 1024 states (q <= k, s <= C).
+
+    Source: Chen, Chen and Qian, Section 6.1 and Appendix C.
+    """
+    known = float(jax.lax.stop_gradient(phi))
+    rhos, counts = np.broadcast_arrays(*map(np.atleast_1d, (rho, servers)))
+    total = phi / (1 - phi)
+    for r, n in zip(rhos.tolist(), counts.tolist(), strict=True):
+        k = _threshold(r, known)
+        if k == 0:
+            total = total + n * r / (1 - r) / (1 + token_cap * (1 - r))
+            continue
+        if (k + 1) * (token_cap + 1) > MOST_PHASES:
+            raise ValueError(
+                f"phi = {known:g}: with token_cap = {token_cap} a server has {(k + 1) * (token_cap + 1)} states; the "
+                f"objective takes {MOST_PHASES} at most"
+            )
+        constant, mixed, earning, weights, jobs = _token_rates(r, k, token_cap)
+        generator = constant + _mixing(r, phi, k) * mixed + phi * earning
+        # the law up to a factor: balance of all states but the first, whose weight is 1
+        rest = jnp.linalg.solve(generator.T[1:, 1:], -generator[0, 1:])
+        law = jnp.concatenate([jnp.ones(1, rest.dtype), rest])
+        total = total + n * (law @ jobs) / (law @ weights)
+    return total
+
+
+@functools.lru_cache(maxsize=32)
+def _token_rates(rho: float, threshold: int, token_cap: int) -> tuple[np.ndarray, ...]:
+    """Generator of a server's (s, q) with every unit at q = 0 offered, as constant + mix x mixed + phi x earning; then the
+    weight of each state, and its jobs times that: (k, 0) stands for all q >= k without a token."""
+    width, states = threshold + 1, (threshold + 1) * (token_cap + 1)
+    parts = np.zeros((3, states, states))
+    for state in range(states):
+        s, q = divmod(state, width)
+        if q < threshold:
+            parts[0, state, state + 1] += rho
+        if s and q == threshold:
+            parts[0, state, state - width] += rho
+        if s and q == threshold - 1:
+            parts[1, state, state - width] += rho
+            parts[1, state, state + 1] -= rho
+        if q:
+            parts[0, state, state - 1] += 1
+        elif s < token_cap:
+            parts[2, state, state + width] += 1
+    parts -= np.eye(states) * parts.sum(axis=2)[:, :, None]
+    weights, jobs = np.ones(states), np.tile(np.arange(width), token_cap + 1).astype(float)
+    weights[threshold] = 1 / (1 - rho)
+    jobs[threshold] = threshold / (1 - rho) + rho / (1 - rho) ** 2
+    return (*parts, weights, jobs)
 
 
 class _Phases(NamedTuple):
@@ -198,16 +286,28 @@ def _phases(servers: int, threshold: int) -> _Phases:
 
 
 @jax.jit
-def _pool(phases: _Phases, rho, phi):
-    """E[Q_0] for phi < rho; the threshold is that of ``phases``."""
-    parts: Any = jax.tree.map(lambda x: jnp.asarray(x, phi.dtype), phases)
-    threshold = phases.counts.shape[1] - 1
-    low, high = rho ** (threshold + 1), rho**threshold
-    mix = (phi - low) / (high - low)
-    one = jnp.concatenate([jnp.asarray(rho, phi.dtype) ** np.arange(threshold), high * (1 - mix)[None]])
-    law = jnp.exp(parts.log_ways + parts.counts @ jnp.log(one / jnp.sum(one)))
-    moves = rho * (parts.joins + (1 - mix) * parts.last_joins) + parts.leaves
-    jobs, units = rho * (parts.counts[:, -1] + mix * parts.counts[:, -2]), parts.counts[:, 0]
+def _pool(kinds: tuple[_Phases, ...], arrivals, services, phi):
+    """E[Q_0] of kinds of servers with the thresholds of their phases, of which not all are 0."""
+    law, jobs, units, moves = (
+        jnp.ones(1, phi.dtype),
+        jnp.zeros(1, phi.dtype),
+        jnp.zeros(1, phi.dtype),
+        jnp.zeros((1, 1)),
+    )
+    for i, phases in enumerate(kinds):
+        parts: Any = jax.tree.map(lambda x: jnp.asarray(x, phi.dtype), phases)
+        threshold, arrival, service = phases.counts.shape[1] - 1, arrivals[i], services[i]
+        rho = arrival / service
+        mix, offer = (_mixing(rho, phi, threshold), 1.0) if threshold else (0.0, rho / phi)
+        one = jnp.concatenate([rho ** jnp.arange(threshold), (rho**threshold * (1 - mix))[None]]).astype(phi.dtype)
+        here = jnp.exp(parts.log_ways + parts.counts @ jnp.log(one / jnp.sum(one)))
+        inside = arrival * (parts.joins + (1 - mix) * parts.last_joins) + service * parts.leaves
+        routed = parts.counts[:, -1] + (mix * parts.counts[:, -2] if threshold else 0.0)
+        law = jnp.kron(law, here)
+        jobs = jnp.add.outer(jobs, arrival * routed).ravel()
+        units = jnp.add.outer(units, service * offer * parts.counts[:, 0]).ravel()
+        size, more = len(moves), len(inside)
+        moves = jnp.kron(moves, jnp.eye(more)) + jnp.kron(jnp.eye(size), inside)
     up, down, local = jnp.diag(jobs), jnp.diag(units), moves - jnp.diag(jnp.sum(moves, axis=1))
     passage = first_passage(down, local - up - down, up)
     return law @ (jobs * jnp.linalg.solve(down - local - up @ passage, jnp.ones_like(jobs)))

@@ -11,6 +11,7 @@ offers only with s < C; the offering probability is not raised to make up for to
 """
 
 import math
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,16 @@ class TokenPool(System):
 
     name = "token-pool"
     headline = ("own_queue", "pool_queue")
+    untuned = MappingProxyType(
+        {
+            "wait": "servers answer it with the threshold of Lemma 4.2, which is constant between the waits m(z) and "
+            "jumps there: its gradient is zero; sweep it, or see the equilibria of jaxq theory",
+            "policy": "a threshold jumps, and the mix and the offer that balance the tokens follow from phi (Lemma 4.2): "
+            "tune phi, which moves all three; or sweep policies",
+            "deviator": "its best policy is not found by gradient but as a linear programme: deviator = optimal, LP (76)",
+            "token_cap": "a whole number has no gradient: sweep it; Lemmas 6.1 and 6.2 say what it costs, like 1/C",
+        }
+    )
 
     def check_fields(self):
         for field in ("arrival_rate", "service_rate"):
@@ -190,6 +201,32 @@ class TokenPool(System):
 
         phi, c = self.earning_probability, self.processing_cost
         return TablePolicy(*optimal_policy(arrivals, services, phi, self.token_cap, self.wait, c))
+
+    def jump_process(self):
+        from jaxq.systems.token_pool.chain import MOST_SERVERS, token_chain
+
+        if self.deviator is not None:
+            raise ValueError(
+                f"deviator = {self.deviator}: must be none for exact, whose servers all play one policy; the value of the "
+                "best response is LP (76), the oracle of jaxq run"
+            )
+        if self.waits == "tagged":
+            raise ValueError("waits = tagged: must be little for exact, whose states do not tell jobs apart")
+        if self.token_cap is None and self.policy is not None:
+            raise ValueError(
+                f"policy = {self.policy}: exact needs a token_cap with it, which bounds the pool; without one only Lemma "
+                "4.2, whose pool is cut where its tail is below 1e-12"
+            )
+        arrivals, services = (
+            np.broadcast_to(x, self.servers).astype(np.float64) for x in (self.arrival_rate, self.service_rate)
+        )
+        chain = token_chain(self.prepare(), arrivals, services)
+        if self.servers > MOST_SERVERS:
+            states = float(min(chain.count_states(), 10**300))
+            raise ValueError(
+                f"servers = {self.servers}: must be <= {MOST_SERVERS} for exact; this market has {states:.3g} states or more"
+            )
+        return chain
 
     def metrics(self, sums):
         n, time = float(self.servers), sums.time
