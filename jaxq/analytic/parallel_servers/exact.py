@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,12 +12,15 @@ from jaxq.analytic.parallel_servers.network import Array, Network, network
 from jaxq.analytic.sparse_chain import stationary
 
 MOST_STATES = 150_000
+POISSON = [([1.0], [[-1.0]])]
 
 Rule = Callable[[int, Sequence[int]], int | None]
 """(pool, customers of each class that wait) -> class to serve, or (class, idle servers of each pool) -> pool to join; None:
 nobody waits, or no pool is idle."""
 Allocation = Callable[[Network, NDArray[np.int64]], NDArray[np.int64]]
 """(network, customers in the system, shape (S, I)) -> busy servers z_ij, shape (S, I, J)."""
+Phases = tuple[ArrayLike, ArrayLike]
+"""(initial vector, sub-generator) of a phase-type law; times between arrivals are scaled to the mean 1/lambda_i."""
 
 
 class Law(NamedTuple):
@@ -77,11 +80,12 @@ def nonpreemptive(
     join: Rule,
     serve: Rule,
     most_waiting: Sequence[int],
+    arrival_phases: Sequence[Phases] | None = None,
 ) -> Law:
     """Classes queue separately; an arrival takes an idle server that ``join`` names, a freed server a class ``serve`` names.
 
-    Formula: global balance of (queues, busy servers of each edge), sparse LU; the states are those that can be reached
-    from the empty system.
+    Formula: global balance of (queues, busy servers of each edge, phase of each arrival process), sparse LU; the states are
+    those that can be reached from the empty system.
 
     Args:
         arrival_rates, service_rates, abandonment_rates, rewards: see
@@ -90,6 +94,7 @@ def nonpreemptive(
         join: see `Rule`; it sees 0 idle servers where the class is not served.
         serve: see `Rule`; it sees queues of 0 of classes that the pool does not serve.
         most_waiting: K_i, most customers that wait; an arrival beyond is lost.
+        arrival_phases: of each class (default: Poisson arrivals).
 
     Returns:
         A `Law`. ``lost`` tells what the cut costs.
@@ -103,8 +108,11 @@ def nonpreemptive(
     most = _limits("most_waiting", most_waiting, given)
     crew = _crew(given)
     edges = [(i, j) for i, j in np.argwhere(given.served).tolist()]
-    chain = _Chain(given, edges, crew, most, join, serve)
-    start = tuple([0] * (len(most) + len(edges)))
+    clocks = [
+        _clock(rate, *law) for rate, law in zip(given.arrival_rates, arrival_phases or POISSON * len(most), strict=True)
+    ]
+    chain = _Chain(given, edges, crew, most, join, serve, clocks)
+    start = tuple([0] * (len(most) + len(edges) + len(most)))
     index, todo = {start: 0}, [start]
     origins, targets, rates = [], [], []
     for state in todo:
@@ -124,33 +132,42 @@ def nonpreemptive(
     law = stationary(len(todo), origins, targets, rates, _stillest(given, queues, busy))
     idle = np.asarray(crew) - busy.sum(axis=1)
     closed = [(queues[:, i] == most[i]) & ~((idle > 0) @ given.served[i]) for i in range(len(most))]
-    return _means(given, law, queues, busy, np.stack(closed, axis=1))
+    ends = [clock[1].sum(axis=1)[states[:, i - len(most)]] for i, clock in enumerate(clocks)]
+    share = np.stack(ends, axis=1) / np.where(given.arrival_rates > 0, given.arrival_rates, 1.0)
+    return _means(given, law, queues, busy, np.stack(closed, axis=1) * share)
+
+
+def _clock(rate: float, initial: ArrayLike, generator: ArrayLike) -> tuple[Array, Array]:
+    """Rates from phase to phase without an arrival, and with one, shape (P, P)."""
+    alpha, moves = np.asarray(initial, np.float64), np.array(generator, np.float64)
+    moves *= rate * float(alpha @ np.linalg.solve(-moves, np.ones(len(alpha))))
+    ends: Any = np.outer(-moves.sum(axis=1), alpha)
+    return moves - np.diag(np.diag(moves)), ends
 
 
 class _Chain:
     """The jumps of `nonpreemptive`."""
 
-    def __init__(self, given: Network, edges: list, crew: list[int], most: list[int], join: Rule, serve: Rule):
+    def __init__(
+        self, given: Network, edges: list, crew: list[int], most: list[int], join: Rule, serve: Rule, clocks: list
+    ):
         self.given, self.edges, self.crew, self.most = given, edges, crew, most
-        self.join, self.serve = join, serve
+        self.join, self.serve, self.clocks = join, serve, clocks
 
     def jumps(self, state: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], float]]:
-        arrivals, speeds, patience, served = (
-            self.given.arrival_rates,
-            self.given.service_rates,
-            self.given.abandonment_rates,
-            self.given.served,
-        )
-        classes = len(arrivals)
-        queues, busy = state[:classes], dict(zip(self.edges, state[classes:], strict=True))
+        speeds, patience, served = self.given.service_rates, self.given.abandonment_rates, self.given.served
+        classes = len(patience)
+        queues, busy = state[:classes], dict(zip(self.edges, state[classes:-classes], strict=True))
         idle = [n - sum(z for (_, pool), z in busy.items() if pool == j) for j, n in enumerate(self.crew)]
         for i in range(classes):
-            if arrivals[i] > 0:
+            phase, (moves, ends) = state[i - classes], self.clocks[i]
+            for q in np.flatnonzero(moves[phase]).tolist():
+                yield self.clocked(state, i, q), float(moves[phase, q])
+            for q in np.flatnonzero(ends[phase]).tolist():
                 j = self.join(i, [n if served[i, pool] else 0 for pool, n in enumerate(idle)])
-                if j is not None:
-                    yield self.moved(state, (i, j, 1)), float(arrivals[i])
-                elif queues[i] < self.most[i]:
-                    yield self.moved(state, (i, None, 1)), float(arrivals[i])
+                enters = j is not None or queues[i] < self.most[i]
+                after = self.moved(state, (i, j, 1)) if enters else state
+                yield self.clocked(after, i, q), float(ends[phase, q])
             if queues[i] > 0 and patience[i] > 0:
                 yield self.moved(state, (i, None, -1)), float(patience[i] * queues[i])
         for (i, j), z in busy.items():
@@ -158,6 +175,10 @@ class _Chain:
                 k = self.serve(j, [q if served[c, j] else 0 for c, q in enumerate(queues)])
                 after = [(i, j, -1)] if k is None else [(i, j, -1), (k, j, 1), (k, None, -1)]
                 yield self.moved(state, *after), float(speeds[i, j] * z)
+
+    def clocked(self, state: tuple[int, ...], i: int, phase: int) -> tuple[int, ...]:
+        place = len(state) - len(self.most) + i
+        return (*state[:place], phase, *state[place + 1 :])
 
     def moved(self, state: tuple[int, ...], *changes: tuple[int, int | None, int]) -> tuple[int, ...]:
         after = list(state)

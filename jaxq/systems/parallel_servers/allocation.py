@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.systems.parallel_servers.observed import named_counts
+from jaxq.systems.parallel_servers.renewal import Renewal
 from jaxq.systems.parallel_servers.rules import InOrder, Rule
 from jaxq.systems.parallel_servers.schedule import Schedule
 
@@ -51,10 +52,12 @@ class Greedy(Allocation):
 class Allocated(JumpProcess):
     """The compiled half of `ParallelServers` for preemptive policies; see there.
 
-    State: numbers in system by class, and the schedule. Transitions by class: departures, served or not, and arrivals.
+    State: numbers in system by class, the schedule, and the phases of the arrival processes. Transitions by class:
+    departures, served or not, phases that move, and arrivals (by the phase in which the next one starts).
     """
 
     schedule: Schedule
+    renewal: Renewal
     service_rates: Any  # mu_ij, by edge, shape (E,)
     servers: Any  # N_j, shape (J,)
     abandonment_rates: Any  # theta_i, shape (I,)
@@ -72,7 +75,7 @@ class Allocated(JumpProcess):
         return self.schedule.switches
 
     def init(self, words):
-        return (jnp.int32(0),) * self.abandonment_rates.shape[0], self.schedule.begin()
+        return (jnp.int32(0),) * self.abandonment_rates.shape[0], self.schedule.begin(), self.renewal.begin()
 
     def _shares(self, numbers):
         """(busy servers by edge, customers that wait by class)."""
@@ -81,20 +84,25 @@ class Allocated(JumpProcess):
         return busy, [x - z for x, z in zip(numbers, served, strict=True)]
 
     def rates(self, state):
-        numbers, schedule = state
+        numbers, schedule, phases = state
         busy, queues = self._shares(numbers)
         departures = [theta * q for theta, q in zip([*self.abandonment_rates], queues, strict=True)]
         for e, (i, _) in enumerate(self.edges):
             departures[i] = departures[i] + self.service_rates[e] * busy[e]
-        return (*departures, *self.schedule.arrival_rates(schedule))
+        arrivals = self.schedule.arrival_rates(schedule)
+        moves = self.renewal.move_rates(phases, arrivals)
+        return (*departures, *moves, *self.renewal.arrival_rates(phases, list(enumerate(arrivals))))
 
     def transition(self, state, k):
-        numbers, schedule = state
-        classes = len(numbers)
-        return tuple(x + (k == classes + i) - (k == i) for i, x in enumerate(numbers)), schedule
+        numbers, schedule, phases = state
+        classes = list(range(len(numbers)))
+        following, first = [x - (k == i) for i, x in enumerate(numbers)], len(numbers) + len(self.renewal.moves)
+        for place, (_, i, _) in enumerate(self.renewal.arrivals(classes), first):
+            following[i] = following[i] + (k == place)
+        return tuple(following), schedule, self.renewal.after(phases, k, len(numbers), classes)
 
     def drift(self, state, elapsed):
-        return state[0], self.schedule.drift(state[1], elapsed)
+        return state[0], self.schedule.drift(state[1], elapsed), state[2]
 
     def next_switch(self, state):
         return self.schedule.next_switch(state[1])

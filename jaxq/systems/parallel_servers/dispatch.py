@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.systems.parallel_servers.observed import by_pool, named_counts
+from jaxq.systems.parallel_servers.renewal import Renewal
 from jaxq.systems.parallel_servers.routers import Router
 from jaxq.systems.parallel_servers.rules import NOBODY, Rule
 from jaxq.systems.parallel_servers.schedule import Schedule
@@ -20,6 +21,7 @@ class State(NamedTuple):
     memory: Any  # of the router
     tagged: tuple  # arrivals tagged so far, by class; () where none ever is
     schedule: Any  # of the arrival rates; () where they are constant
+    phases: tuple  # of the arrival processes; () where all are Poisson
 
 
 class Event(NamedTuple):
@@ -37,10 +39,11 @@ class Dispatch(JumpProcess):
 
     A line is of one class. A way (line, edge) is how a server of a pool can take from a line. With one line a class there is
     one way an edge; with one a stream routed to a pool, one way a line. Transitions: abandonments by line, completions by
-    edge, arrivals by stream.
+    edge, phases of the arrival processes that move, arrivals by stream (and by the phase in which the next one starts).
     """
 
     schedule: Schedule
+    renewal: Renewal
     service_rates: Any  # mu_ij, by edge, shape (E,)
     servers: Any  # N_j, shape (J,)
     abandonment_rates: Any  # theta_i, shape (I,)
@@ -70,6 +73,7 @@ class Dispatch(JumpProcess):
             self.router.begin(words[0], self.edges),
             (zero,) * classes if self.router.tags else (),
             self.schedule.begin(),
+            self.renewal.begin(),
         )
 
     @property
@@ -77,17 +81,26 @@ class Dispatch(JumpProcess):
         return len(self.impatient)
 
     @property
-    def _first_stream(self) -> int:
+    def _first_move(self) -> int:
         return len(self.impatient) + len(self.edges)
 
     def _streams(self, state):
         return self.router.streams(self.schedule.arrival_rates(state.schedule), self.edges)
 
+    def _arrives(self, state, k) -> list:
+        """Whether transition k is an arrival of each stream."""
+        arrivals = self.renewal.arrivals([i for i, _ in self._streams(state)])
+        first, found = self._first_move + len(self.renewal.moves), {}
+        for place, (stream, _, _) in enumerate(arrivals, first):
+            found[stream] = (k == place) | found[stream] if stream in found else k == place
+        return list(found.values())
+
     def rates(self, state):
         return (
             *[self.abandonment_rates[self.lines[line]] * state.queues[line] for line in self.impatient],
             *[self.service_rates[e] * busy for e, busy in enumerate(state.busy)],
-            *[rate for _, rate in self._streams(state)],
+            *self.renewal.move_rates(state.phases, self.schedule.arrival_rates(state.schedule)),
+            *self.renewal.arrival_rates(state.phases, self._streams(state)),
         )
 
     def drift(self, state, elapsed):
@@ -116,8 +129,7 @@ class Dispatch(JumpProcess):
             freed = (k >= self._first_edge + mine[0]) & (k <= self._first_edge + mine[-1])
             waiting = {way: state.queues[q] for way, (q, e) in enumerate(self.ways) if self.edges[e][1] == j}
             start = jnp.where(freed, self.takes.pick(waiting), start)
-        for stream in range(len(self._streams(state))):
-            arrives = k == self._first_stream + stream
+        for stream, arrives in enumerate(self._arrives(state, k)):
             routed = self.router.route(state.memory, stream, idle, self.edges)
             line, start, charged = (
                 jnp.where(arrives, new, old) for new, old in zip(routed, (line, start, charged), strict=True)
@@ -135,12 +147,12 @@ class Dispatch(JumpProcess):
             queues[line] = queues[line] - (event.transition == place)
         for way, (line, e) in enumerate(self.ways):
             busy[e], queues[line] = busy[e] + starts[way], queues[line] - starts[way]
-        tagged = tuple(
-            count + ((event.transition == self._first_stream + i) & (event.charged == NOBODY))
-            for i, count in enumerate(state.tagged)
-        )
+        arrives = self._arrives(state, event.transition) if state.tagged else []
+        tagged = tuple(count + (arrives[i] & (event.charged == NOBODY)) for i, count in enumerate(state.tagged))
         memory = self.router.after(state.memory, event.charged, self.edges)
-        return State(tuple(busy), tuple(queues), memory, tagged, state.schedule)
+        classes = [i for i, _ in self._streams(state)]
+        phases = self.renewal.after(state.phases, event.transition, self._first_move, classes)
+        return State(tuple(busy), tuple(queues), memory, tagged, state.schedule, phases)
 
     def _idle(self, busy) -> list:
         """Idle servers by pool."""

@@ -19,6 +19,7 @@ from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network import Network, Rates
 from jaxq.systems.parallel_servers.policy import POLICIES, Setting
 from jaxq.systems.parallel_servers.preference import Preferences, parse_preferences
+from jaxq.systems.parallel_servers.renewal import POISSON, ArrivalLaws, Phases, Renewal, parse_arrival_laws
 from jaxq.systems.parallel_servers.safety import is_tree, prices
 from jaxq.systems.parallel_servers.schedule import Changes, Schedule, parse_changes
 
@@ -31,7 +32,8 @@ class ParallelServers(System):
 
     ``priority``, ``c-mu``, ``c-mu-theta``, ``max-weight`` (-preemptive or not), ``lqfs`` and ``fsf`` keep one line a class;
     ``random`` splits arrivals by ``routing``; ``shadow-...`` routes by virtual queues with step ``eta``, which start at
-    ``initial_prices``. A network is a name, a .toml file, or the table of one; ``scale`` is its n.
+    ``initial_prices``. A network is a name, a .toml file, or the table of one; ``scale`` is its n. Arrivals are Poisson, or
+    renewal processes of phase type (``arrival_laws``), whose phases join the state.
 
     Metrics: queue_<class>, busy_<class>_<pool>, idle_<pool>; abandonment_<class> and tagged_<class>, shares of the arrivals;
     departures_<class>, which balance lambda_i; reward_rate = sum g_i mu_ij psi_ij, holding_cost = sum h_i x customers of
@@ -83,6 +85,14 @@ class ParallelServers(System):
         optional=True,
         listed=True,
     )
+    arrival_laws: ArrivalLaws | None = compound(
+        "laws of the times between arrivals over their means, of phase type, one a class or one for all; none: Poisson",
+        parse_arrival_laws,
+        ArrivalLaws,
+        default=None,
+        optional=True,
+        usage="erlang:2,hyperexponential:4",
+    )
     changes: Changes | None = compound(
         "new arrival rates from given times on, 20: 300,500; 40: 250,600 (at scale n)",
         parse_changes,
@@ -127,6 +137,7 @@ class ParallelServers(System):
                 )
         if self.routing is not None:
             self._check_routing(np.asarray(self.routing))
+        self.phases()
         if self.changes is not None:
             self.changes.check(network.classes)
         self.rates()
@@ -171,6 +182,11 @@ class ParallelServers(System):
         """p, shape (I,)."""
         classes = len(self.network.classes)
         return np.full(classes, 1 / classes) if self.safety is None else np.asarray(self.safety)
+
+    def phases(self) -> tuple[Phases, ...]:
+        """The arrival process of each class."""
+        classes = self.network.classes
+        return (POISSON,) * len(classes) if self.arrival_laws is None else self.arrival_laws.phases(classes)
 
     def last_arrival_rates(self) -> np.ndarray:
         """lambda_i after the last change, shape (I,), 1/time."""
@@ -227,6 +243,7 @@ class ParallelServers(System):
         durations = np.diff([0.0, *([] if self.changes is None else self.changes.times)])
         common: dict[str, Any] = {
             "schedule": Schedule(np.array(phases, np.float64), durations),
+            "renewal": Renewal(self.phases()),
             "service_rates": setting.services,
             "servers": rates.servers,
             "abandonment_rates": network.abandonment_rates,
@@ -243,7 +260,8 @@ class ParallelServers(System):
         from jaxq.systems.parallel_servers import oracle
 
         network = self.network
-        found = oracle.parallel_servers(*self._numbers(), network.classes, network.pools, self._control())
+        poisson = all(law == POISSON for law in self.phases())
+        found = oracle.parallel_servers(*self._numbers(), network.classes, network.pools, self._control(), poisson)
         if self.staffed:
             spare = oracle.weighted_idle(self.last_arrival_rates(), *self.rates()[1:])
             found["weighted_idle"] = Reference(spare, "identity")

@@ -49,18 +49,28 @@ class Numbers(NamedTuple):
 
 
 def parallel_servers(
-    arrival_rates, service_rates, servers, abandonment_rates, rewards, classes, pools, control: Control
+    arrival_rates,
+    service_rates,
+    servers,
+    abandonment_rates,
+    rewards,
+    classes,
+    pools,
+    control: Control,
+    poisson: bool = True,
 ) -> dict[str, Reference]:
     """References of the metrics of `ParallelServers`.
 
     Under every policy customers leave at the rate at which they come, and earn no more than the planning problem. Small
     networks have an exact law, M/M/N+M is known if pools and classes are alike, and overloaded X-models and pools fed
-    by random splitting have a fluid limit. Shadow routing has the first two only.
+    by random splitting have a fluid limit. Shadow routing has the first two only, and renewal arrivals, with which nobody
+    who arrives sees the average over time, no exact law.
 
     Args:
         arrival_rates, service_rates, servers, abandonment_rates, rewards: lambda_i, mu_ij, N_j, theta_i, g_i.
         classes, pools: names.
         control: the policy.
+        poisson: whether all arrivals are.
     """
     given = Numbers(
         *(np.asarray(x, np.float64) for x in (arrival_rates, service_rates, servers, abandonment_rates, rewards))
@@ -72,6 +82,8 @@ def parallel_servers(
     if control.policy.startswith(("shadow", "balanced")):
         return found
     found |= _named(fluid_rest(given, control), "limit", given, control, classes, pools)
+    if not poisson:
+        return found
     key = tuple(None if x is None else (x.shape, x.tobytes()) for x in (*given, *control[1:]))
     found |= _named(_exact(_Key(given, control, key)), "exact", given, control, classes, pools)
     return found | _alike(given, control, classes, pools)
