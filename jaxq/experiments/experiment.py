@@ -141,12 +141,14 @@ class Findings:
         points: simulated values and what they are judged against.
         results: the runs behind them, for their flags.
         published: rows with numbers that the paper prints (``paper``) next to ours (``here``); shown, not judged.
+        tested: what the points without a z test, in words that say how often; empty: nothing more than their number.
     """
 
     tables: dict[str, list[dict[str, Any]]]
     points: list[Point] = dataclasses.field(default_factory=list)
     results: Results = dataclasses.field(default_factory=Results)
     published: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    tested: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -48,6 +48,26 @@ class Reproduction:
         return max((abs((m.half_width or 0.0) / (m.oracle or 1.0)) for m in metrics), default=0.0)
 
     @property
+    def tested(self) -> str:
+        """What the verdict is about: the z of simulated means, and what else was counted or computed."""
+        words, without = [], len(self.findings.points) - len(self.compared)
+        if self.compared:
+            worst = max(self.worst.excess or 0.0, 0.0) if self.worst else 0.0
+            words.append(
+                f"max |z| = {worst:.2f} of {len(self.compared)}, bound {self.bound:.2f} (family-wise {self.level:g})"
+            )
+        if self.widest:
+            words.append(f"half-widths up to {100 * self.widest:.2g} %")
+        if self.findings.tested:
+            words.append(self.findings.tested)
+        elif without:
+            off = sum(point.differs for point in self.findings.points)
+            words.append(
+                f"{off} of {without} {'other ' if self.compared else ''}claims about values without error broken"
+            )
+        return "; ".join(words)
+
+    @property
     def failures(self) -> list[str]:
         """The points that disagree, in words."""
         found = []
@@ -117,6 +137,7 @@ class Reproduction:
             "level": self.level,
             "bound": self.bound,
             "comparisons": len(self.compared),
+            "tested": self.tested,
             "worst": None if worst is None else worst.row(),
             "widest_half_width": self.widest,
             "failures": self.failures,
