@@ -259,6 +259,11 @@ COMMANDS = {
         2,
         ["quantiles = waiting_time", "number_in_system"],
     ),
+    "N a product of long ranges": (
+        "sweep mmc --arrival-rate 0.1:1:1000000 --service-rate 1:2:1000000",
+        2,
+        ["arrival_rate, service_rate = 1000000000000 points", "GB of memory"],
+    ),
     "F1 as fast as they come": (
         "run gg1 --arrival-rate 1 --arrival-law deterministic --service-law deterministic",
         2,

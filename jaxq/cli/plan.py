@@ -15,7 +15,7 @@ from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.meter import make_meter
 from jaxq.cli.options import Output, build_options, number
 from jaxq.cli.report import report
-from jaxq.cli.values import allowed, compared, observed, one, swept
+from jaxq.cli.values import allowed, compared, number_of_points, observed, one, swept
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
 from jaxq.engine.memory import check_points
@@ -94,6 +94,12 @@ def build_systems(verb: str, system: type[System], chosen: Mapping[str, Any]) ->
     """(systems, grid) that the given fields stand for: one system, or the product of those that vary."""
     read = {"sweep": swept, "compare": compared}.get(verb, lambda *_: None)
     fixed, grid = {}, {}
+    replicas = chosen.get("replicas")
+    least = number(replicas) if replicas else None
+    if verb == "sweep":  # before long ranges are written out
+        given = {name: chosen[name] for name, rule in rules(system).items() if rule.scalar and name in chosen}
+        counts = {name: number_of_points(text) for name, text in given.items()}
+        check_points(", ".join(name for name, count in counts.items() if count > 1), math.prod(counts.values()), least)
     for field in (f for f in dataclasses.fields(system) if f.init):
         name, rule = field.name, rules(system).get(field.name)
         if rule is None:
@@ -113,10 +119,7 @@ def build_systems(verb: str, system: type[System], chosen: Mapping[str, Any]) ->
         else:
             grid[name] = several
     check_varies(verb, system, grid)
-    replicas = chosen.get("replicas")
-    check_points(
-        ", ".join(grid) or "points", math.prod(map(len, grid.values())), number(replicas) if replicas else None
-    )
+    check_points(", ".join(grid) or "points", math.prod(map(len, grid.values())), least)
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     if verb == "sweep":
         return feasible(lambda point: system(**observed(system, {**fixed, **point})), points)[0], grid

@@ -76,6 +76,12 @@ def swept(name: str, rule: Rule, given) -> list | None:
     return [one(name, rule, part) for part in given]
 
 
+def number_of_points(given) -> int:
+    """How many points ``start:stop:count`` asks for; 1 of anything else, which `swept` reads."""
+    count = given.rpartition(":")[2] if isinstance(given, str) and given.count(":") == 2 else ""
+    return int(count) if count.isascii() and count.isdigit() else 1
+
+
 def points(name: str, rule: Rule, text: str, each: int = POINT_BYTES) -> list[float]:
     """The points of ``start:stop:count``, both ends included; ValueError also if, at ``each`` bytes, they do not fit."""
     usage = f"{name} = {text}: must be start:stop:count with numbers start <= stop and a whole count >= 1"
