@@ -107,3 +107,11 @@ def test_unlike_servers_have_what_is_defined():
 def test_another_policy_is_said(extra):
     theory = TokenPool(3, 0.8, **extra).theory()
     assert "plays another policy" in theory["equilibrium"].meaning and theory["minimum_servers"].value == 5
+
+
+def test_the_best_response_beside_playing_along():
+    theory = TokenPool(8, 0.7, deviator="optimal").theory()
+    # Section 6.3 prints 4.43 % for N = 8 at .7; V_CRP = .7 (1 + 1 / 2.4)
+    assert 100 * theory["gap"].value == pytest.approx(4.43, abs=0.005)
+    assert theory["v_crp"].value == pytest.approx(0.7 * (1 + 1 / 2.4)) and theory["processing_only"].value == 0.7
+    assert 0.7 < theory["v_opt"].value < theory["v_crp"].value

@@ -6,7 +6,7 @@ from jaxq.analytic.token_cap import cap_constants, cap_differences
 from jaxq.analytic.token_chain import token_server
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import sweep
-from jaxq.experiments.experiment import Experiment, Findings, Point, Run
+from jaxq.experiments.experiment import ROUNDING, Experiment, Findings, Point, Run
 from jaxq.experiments.token_pool.paper import PAPER, REPLICAS
 from jaxq.systems.token_pool.model import TokenPool
 
@@ -38,9 +38,10 @@ def compute(run: Run) -> Findings:
             points += [Point.of(result, where, name, one[name]) for name in (*SIGNS, "no_tokens", "full_tokens")]
             for name, sign in SIGNS.items():  # Lemma 6.2, both sides
                 edge = free[name] + sign * getattr(constants, name) / cap
-                ends = ("at least", "at most")[::sign]
+                bounds = zip((free[name], edge), ("at least", "at most")[::sign], strict=True)
+                # of a rate or a queue "at least 0", or less, is no claim
                 points += [
-                    Point.of(result, where, name, x, end) for x, end in zip((free[name], edge), ends, strict=True)
+                    Point.of(result, where, name, x, end) for x, end in bounds if end == "at most" or x > ROUNDING
                 ]
             points.append(at_a_limit(result, where, constants.limits / cap))
         results += found

@@ -264,15 +264,10 @@ class TokenPool(System):
 
         alike = len(self.kinds()[0]) == 1
         arrival_rate, service_rate = (np.ravel(x)[0] if alike else x for x in (self.arrival_rate, self.service_rate))
-        found = (theory.of_alike if alike else theory.of_unlike)(
-            self.servers,
-            arrival_rate,
-            service_rate,
-            self.earning_probability,
-            self.token_cap,
-            self.wait,
-            self.processing_cost,
-        )
+        rest = (self.earning_probability, self.token_cap, self.wait, self.processing_cost)
+        found = (theory.of_alike if alike else theory.of_unlike)(self.servers, arrival_rate, service_rate, *rest)
+        if str(self.deviator) == "optimal":
+            found |= theory.of_best_response(self.servers, self.arrival_rate, self.service_rate, *rest)
         where = {"policy": "every server plays another policy", "deviator": "the first server plays another policy"}
         apart = [words for name, words in where.items() if getattr(self, name) is not None]
         if not apart:

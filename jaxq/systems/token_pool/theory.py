@@ -22,7 +22,7 @@ def of_alike(servers, arrival_rate, service_rate, phi, cap, wait, processing_cos
             "Section 4.2.2",
         )
     except ValueError as error:
-        found["minimum_servers"] = Statement("not known", str(error), "Section 4.2.2")
+        found["minimum_servers"] = Statement("not known", str(error).replace(" is not allowed", ""), "Section 4.2.2")
     requests, offers = token_equilibrium.fluid_rates(rho, phi)
     cost = mu * c
     programme = token_deviation.fluid_best_response_lp(rho, phi, anticipated, cost).cost
@@ -63,7 +63,7 @@ def of_unlike(servers, arrival_rate, service_rate, phi, cap, wait, processing_co
     found: dict[str, Statement] = {}
     for i, (arrival, service) in enumerate(kinds.T, 1):
         _, answer = next(iter(_response(arrival / service, phi, float(wait) * service, service).items()))
-        about = f"{counts[i - 1]} servers of rates {arrival:g} and {service:g}: {answer.meaning}"
+        about = f"{counts[i - 1]} of rates {arrival:g} and {service:g}: {answer.meaning}"
         found[f"response_{i}"] = answer._replace(meaning=about)
     if np.all(rho <= phi * (1 + 1e-12)):
         pool = phi / (1 - phi)
@@ -104,6 +104,24 @@ def of_unlike(servers, arrival_rate, service_rate, phi, cap, wait, processing_co
             "what a server pays beyond its processing cost at that phi, at most",
             "Theorem 7.2(1)",
         ),
+    }
+
+
+def of_best_response(servers, arrival_rate, service_rate, phi, cap, wait, processing_cost) -> dict[str, Statement]:
+    """The first server's best response to the others: V_OPT, V_CRP and the gap."""
+    arrivals, services = (np.broadcast_to(np.asarray(x, float), int(servers)) for x in (arrival_rate, service_rate))
+    limit = None if cap is None else int(cap)
+    best = token_deviation.best_unlike_deviation(
+        arrivals, services, float(phi), limit, float(wait), float(processing_cost)
+    )
+    lower = float(processing_cost * arrivals[0])
+    return {
+        "v_opt": Statement(
+            best.optimal, "cost of the first server's best response, as charged by the programme", "LP (76)"
+        ),
+        "v_crp": Statement(best.pooling, "its cost if it plays along", "Section 6.3, Theorem 7.2(1)"),
+        "gap": Statement(best.gap, "(V_CRP - V_OPT) / V_OPT", "Section 6.3"),
+        "processing_only": Statement(lower, "c lambda_1, which both tend to at phi >= rho_1 as N grows", "Theorem 7.2"),
     }
 
 
