@@ -32,7 +32,7 @@ NOBODY_LEAVES = 0.7
 """Load at which fewer than one in 10^5 abandon, so that pools are busy as planned."""
 MOST_TAGGED = 0.01
 """Share tagged of class 1 in the critical regime."""
-APART = 0.008
+APART = 0.011
 """By which what has the same load is drawn apart."""
 EVENTS, QUICK_EVENTS = 500_000, 80_000
 WARMUP = 250_000

@@ -126,10 +126,11 @@ def draw(findings: Findings) -> Any:
         right.hlines(point.metric.oracle, -0.3, 0.3, label="$\\lambda_1 - \\mu_{11} P(X_2 \\leq 1)$", **exact)
     right.set_xticks([0], ["class 2 first"])
     right.set_xlim(-0.8, 0.8)
-    right.set_ylim(bottom=0.0)
+    right.set_ylim(0.0, 0.14)
     right.set_ylabel("growth of queue 1 (customers/time)")
-    for ax in (left, right):
-        ax.legend(frameon=False, fontsize="small", loc="best")
+    for ax, drawn in ((left, stable), (right, grown)):
+        if drawn:
+            ax.legend(frameon=False, fontsize="small", loc="best")
     return figure
 
 

@@ -126,7 +126,7 @@ def draw(findings: Findings) -> Any:
         for colour, start in zip(COLOURS, STARTS, strict=False):
             mine = [row for row in rows if (row["start"], row["pool"]) == (start, pool)]
             times, means = [row["time"] for row in mine], np.array([row["price"] for row in mine])
-            widths, label = np.array([row["half_width"] for row in mine]), f"pool {pool}, from {start} prices"
+            widths, label = np.array([row["half_width"] for row in mine]), f"mean, from {start} prices"
             ax.plot(times, means, color=colour, linewidth=1.3, label=label)
             ax.fill_between(times, means - widths, means + widths, color=colour, alpha=0.25, linewidth=0)
             if start == "zero":
@@ -149,11 +149,12 @@ def draw(findings: Findings) -> Any:
     right.xaxis.set_major_locator(FixedLocator(list(ETAS)))
     right.xaxis.set_minor_locator(NullLocator())
     right.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=2))
+    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     over[0].set_title(f"virtual queues x $\\eta$ = {ETA:g}", loc="left", fontsize="medium")
     over[1].set_xlabel("time (1/service rate)")
-    for ax in (*over, middle):
-        ax.set_ylabel("price (money per server and time)")
+    for ax, pool in zip(over, X_MODEL.pools, strict=True):
+        ax.set_ylabel(f"price of pool {pool}\n(money per server and time)")
+    middle.set_ylabel("price (money per server and time)")
     middle.set_title("mean price, pools side by side", loc="left", fontsize="medium")
     right.set_ylabel("reward, share of the optimum")
     right.set_ylim(LEAST_SHARE, 1.0)

@@ -124,7 +124,8 @@ def draw(findings: Findings) -> Any:
     ax.set_xlim(left=-0.006)
     ax.set_xlabel("$n^{-1/2}$ (the diffusions at 0, side by side)")
     ax.set_ylabel("stationary total queue / $\\sqrt{n}$ (customers)")
-    ax.legend(frameon=False, fontsize="small")
+    if rows:
+        ax.legend(frameon=False, fontsize="small", loc="lower right")
     return figure
 
 
