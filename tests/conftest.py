@@ -9,6 +9,15 @@ import jaxq
 jaxq.use_all_cores(2)
 
 
+LONG = "test_notebooks.py", "experiments/", "systems/", "test_readme.py"
+"""Files that take minutes: they begin first, so that no worker is left with one at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first; the order within a file, and of the others, is kept."""
+    items.sort(key=lambda item: next((i for i, name in enumerate(LONG) if name in item.nodeid), len(LONG)))
+
+
 class Outcome(NamedTuple):
     """What a command did."""
 

@@ -22,6 +22,9 @@ Safety = Annotated[
 Root = Annotated[
     str | None, typer.Option("--root", metavar="POOL", help="pool that the tree hangs from  [default: the last]")
 ]
+Laws = Annotated[
+    str | None, typer.Option("--arrival-laws", metavar="LAWS", help="of phase type: erlang:2,hyperexponential:4")
+]
 Policy = Annotated[str, typer.Option("--policy", help="policy to simulate", show_default=True)]
 Order = Annotated[str | None, typer.Option("--priorities", metavar="ORDER", help="classes of the policy: 2 > 1")]
 Diffusion = Annotated[bool, typer.Option("--diffusion", help="simulate the limiting diffusion")]
@@ -41,6 +44,7 @@ def staffing(
     staffing: Staffing = None,
     safety: Safety = None,
     root: Root = None,
+    arrival_laws: Laws = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="measure how fast the queues grow")] = False,
     policy: Policy = "balanced-saturation",
     priorities: Order = None,
@@ -70,10 +74,11 @@ def staffing(
     from jaxq.experiments.staffing.growth import growth
     from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
     from jaxq.systems.parallel_servers.model import ParallelServers
+    from jaxq.systems.parallel_servers.renewal import variations
     from jaxq.systems.parallel_servers.theory import inapplicable
 
     given = {"network": network, "staffing": staffing, "safety": safety, "policy": policy}
-    given |= {"priorities": priorities, "preferences": preferences}
+    given |= {"priorities": priorities, "preferences": preferences, "arrival_laws": arrival_laws}
     with interruptible(), input_errors():
         if out is not None:
             check_path("out", out, (".json",))
@@ -85,6 +90,7 @@ def staffing(
             raise ValueError(f"root = {root}: must be one of the pools {', '.join(tree.pools)}")
         place = None if root is None else tree.pools.index(root)
         why = inapplicable(tree.arrival_rates, tree.service_rates, tree.servers, tree.abandonment_rates)
+        noise = tree.arrival_rates * (1 + variations(fields.get("arrival_laws"), tree.classes))
         at = (fields.get("scale"), fields.get("staffing"))
         found = assess(tree, *at, fields.get("safety"), place) if why is None else fluid_verdict(tree, why, *at)
         numbers = {"horizon": number(horizon), "replicas": number(replicas), "seed": number(seed)}
@@ -92,7 +98,7 @@ def staffing(
         limit = None
         if diffusion:
             idle = None if place is None else place + 1
-            shared = {k: fields[k] for k in ("network", "staffing", "safety") if k in fields}
+            shared = {k: fields[k] for k in ("network", "staffing", "safety", "arrival_laws") if k in fields}
             limit = StaffingDiffusion(**shared, control=control, idle_pool=idle, step=number(step))
         if simulate or diffusion:
             _check_numbers(numbers)
@@ -106,7 +112,7 @@ def staffing(
         if limit is not None:
             stationary = limit.limit().theta > ZERO
             of_limit = run(limit, **numbers) if stationary else growth(limit, **numbers)
-    data = found.to_dict()
+    data = {**found.to_dict(), "covariance": noise.tolist()}
     if measured is not None:
         data["growth"] = {"policy": policy, **measured.to_dict()}
     if limit is not None and of_limit is not None:
@@ -116,7 +122,7 @@ def staffing(
         if json:
             print_json(data)
             return
-        print_staffing(found, steps)
+        print_staffing(found, noise, steps)
         if measured is not None:
             print_growth(found.predicted(policy), measured, policy)
         if limit is not None:

@@ -8,12 +8,12 @@ from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.tables import pair
 
 
-def print_staffing(found: Any, steps: bool) -> None:
-    """An `Assessment`, with its ``steps`` of elimination if wanted, or a `FluidVerdict`."""
+def print_staffing(found: Any, noise: Any, steps: bool) -> None:
+    """An `Assessment`, with its ``steps`` of elimination if wanted, or a `FluidVerdict`; ``noise``: lambda_i (1 + c_i^2)."""
     if hasattr(found, "why"):
         print_fluid_verdict(found)
         return
-    print_assessment(found)
+    print_assessment(found, noise)
     if steps:
         print_steps(found)
 
@@ -79,7 +79,7 @@ def _affine(pair_: tuple[float, float]) -> str:
     return f"{constant:.6g} {'-' if slope < 0 else '+'} {abs(slope):.6g} theta"
 
 
-def print_assessment(found: Any) -> None:
+def print_assessment(found: Any, noise: Any) -> None:
     """The numbers, by class, by pool, and the matrices."""
     from rich.text import Text
 
@@ -106,6 +106,7 @@ def print_assessment(found: Any) -> None:
                 "theta_i": found.class_safety,
                 "ell": found.ell,
                 "p": found.weights,
+                "lambda (1 + c^2)": noise,
             },
         )
     )

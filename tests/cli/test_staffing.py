@@ -144,6 +144,19 @@ def test_the_steps_of_the_elimination(jaxq):
     assert -last["left"][0] / last["left"][1] == pytest.approx(found["theta"]["lp"], abs=1e-12)
 
 
+def test_renewal_arrivals_change_the_covariance(jaxq):
+    code, out, _ = jaxq("staffing", "--arrival-laws", "erlang:2,hyperexponential:4", "--json")
+    found = json.loads(out)
+    # lambda (1 + c^2)
+    assert code == 0 and found["covariance"] == pytest.approx([1.3 * 1.5, 0.48 * 5])
+    code, out, _ = jaxq(
+        "theory", "parallel-servers", "--network", "n", "--policy", "lqfs", "--arrival-laws", "erlang:4"
+    )
+    assert code == 0 and "1.625, 0.6" in out and "Remark 4.6" in out
+    code, _, err = jaxq("staffing", "--arrival-laws", "lognormal:2")
+    assert code == 2 and "arrival_laws = lognormal:2: must be of phase type" in err
+
+
 def test_the_diffusion_under_a_control(jaxq):
     args = ("staffing", "--diffusion", "--control", "constant:0.5,0.5;0,1", "--replicas", "64", "--step", "0.1")
     code, out, _ = jaxq(*args, "--json")

@@ -113,3 +113,9 @@ def test_growth_refuses():
         growth(system, -1)
     with pytest.raises(ValueError, match="replicas = 1: must be at least 2"):
         growth(system, 10, 1)
+
+
+def test_an_interrupted_run_draws_what_there_is():
+    for experiment in select(["staffing"]):
+        findings = experiment.compute(Run(quick=True, interrupted=True))
+        assert not findings.results and experiment.draw(findings).axes

@@ -53,6 +53,27 @@ def test_equal_rates_have_the_halfin_whitt_law():
     check_agreement(short["total_idle"], 0.6, 0.01)
 
 
+@pytest.mark.parametrize("law", ["erlang:2", "hyperexponential:3"])
+def test_renewal_arrivals_change_the_noise_as_in_gi_m_n(law):
+    single = Network([1.0], [[1.0]], [1.0], staffing=[0.6])
+    limit = StaffingDiffusion(single, arrival_laws=law).oracle()["total_queue"].value
+    scaled = []
+    for n in (100, 900):
+        station = jaxq.GGc(arrival_rate=n, service_rate=1.0, servers=round(n + 0.6 * n**0.5), arrival_law=law)
+        scaled.append(station.oracle()["queue_length"].value / n**0.5)
+    # GI/M/n exactly; the error is of order 1/sqrt(n), and what is left of it after extrapolation of order 1/n
+    assert (3 * scaled[1] - scaled[0]) / 2 == pytest.approx(limit, rel=5e-3)
+    assert abs(StaffingDiffusion(single).oracle()["total_queue"].value - limit) > 0.1 * limit
+
+
+def test_renewal_noise_is_simulated():
+    system = StaffingDiffusion(POOLED, step=0.05, arrival_laws="erlang:2,hyperexponential:3")
+    assert system.variances() == pytest.approx([1.3 * 1.5, 0.48 * 4])
+    found = jaxq.simulate(system, replicas=1024, events=12_000, warmup=1200, seed=3)
+    # the bias of the steps is .19 h of the value
+    check_agreement(found["total_queue"], system.oracle()["total_queue"].value, 0.04, 0.015)
+
+
 def test_drift_is_that_of_the_matrices():
     rng = np.random.default_rng(2)
     for _ in range(100):

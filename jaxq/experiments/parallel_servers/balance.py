@@ -32,6 +32,8 @@ NOBODY_LEAVES = 0.7
 """Load at which fewer than one in 10^5 abandon, so that pools are busy as planned."""
 MOST_TAGGED = 0.01
 """Share tagged of class 1 in the critical regime."""
+APART = 0.011
+"""By which what has the same load is drawn apart."""
 EVENTS, QUICK_EVENTS = 500_000, 80_000
 WARMUP = 250_000
 """Events per replica: 150 units of time, five times what virtual queues without drift take to their barrier at 40."""
@@ -102,20 +104,22 @@ def draw(findings: Findings) -> Any:
         style = {"color": COLOURS[i], "markerfacecolor": "white", "markersize": 4.5, "capsize": 2, "linewidth": 1.1}
         for j, pool in enumerate(X_MODEL.pools):
             means, widths = [row[f"load_{pool}"] for row in mine], [row[f"load_{pool}_half_width"] for row in mine]
-            left.errorbar(loads, means, widths, fmt="os"[j], label=f"{label}, pool {pool}", **style)
+            places = np.array(loads) + APART * (2 * i + j - 1.5)
+            left.errorbar(places, means, widths, fmt="osD^"[2 * i + j], label=f"{label}, pool {pool}", **style)
         if policy == "shadow-tandem":
             means = [row["tagged_1"] for row in mine]
             widths = np.array([row["tagged_1_half_width"] for row in mine], float)  # nan where none was tagged
             middle.errorbar(loads, means, widths, fmt="s", label=label, **style)
         shares, widths = [row["share"] for row in mine], [row["share_half_width"] for row in mine]
-        right.errorbar(loads, shares, widths, fmt="os"[i] + "-", label=label, **style)
+        right.errorbar(np.array(loads) + APART * (2 * i - 1), shares, widths, fmt="os"[i] + "-", label=label, **style)
     axis = np.linspace(LOADS[0], LOADS[-1], 141)
     tagged = [max(0.0, rejected(system, plan_of(system))[0]) for system in systems("shadow-tandem", axis)]
     left.plot(axis, np.minimum(axis, 1.0), color=ORACLE, linewidth=1.2, zorder=1, label="balancing problem")
     middle.plot(axis, tagged, color=ORACLE, linewidth=1.2, zorder=1, label="planning problem")
-    left.set_title("share of busy servers", loc="left", fontsize="medium")
-    middle.set_title("share of class 1 that is tagged", loc="left", fontsize="medium")
-    right.set_title("reward, share of the optimum", loc="left", fontsize="medium")
+    left.set_ylabel("share of busy servers")
+    left.set_title("at each load side by side", loc="left", fontsize="medium")
+    middle.set_ylabel("share of class 1 that is tagged")
+    right.set_ylabel("reward, share of the optimum")
     right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for ax in every:
         tidy(ax)

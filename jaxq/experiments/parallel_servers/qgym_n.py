@@ -95,6 +95,49 @@ def compute(run: Run) -> Findings:
     return Findings({"qgym-n": rows, "qgym-n-points": [point.row() for point in points]}, points, results, rows)
 
 
+def draw(findings: Findings) -> Any:
+    """Holding costs of the stable policies, exact, simulated and published; and the growth of the one that is not."""
+    from matplotlib.figure import Figure
+
+    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.sweep import COLOURS
+
+    figure = Figure(figsize=(8.4, 4.0), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
+    for ax in (left, right):
+        tidy(ax)
+    here = {"fmt": "o", "color": COLOURS[0], "markersize": 5, "capsize": 3, "label": "simulated here, 95 %"}
+    exact = {"color": ORACLE, "linewidth": 1.4}
+    stable = [row for row in findings.tables["qgym-n"] if row["exact"] is not None]
+    places = list(range(len(stable)))
+    left.errorbar(places, [row["here"] for row in stable], [row["half_width"] for row in stable], **here)
+    left.hlines(
+        [row["exact"] for row in stable], [x - 0.3 for x in places], [x + 0.3 for x in places], label="exact", **exact
+    )
+    table = [(x, row["published"]) for x, row in zip(places, stable, strict=True) if row["published"] is not None]
+    if table:
+        left.scatter(*zip(*table, strict=True), marker="x", color=COLOURS[1], label="QGym's table, one sample path")
+    left.set_xticks(places, [row["policy"] for row in stable])
+    left.set_xlim(-0.6, max(len(stable), 2) - 0.4)
+    left.set_ylabel("stationary holding cost (cost/time)")
+    grown = [point for point in findings.points if point.name == "growth_of_queue_1"]
+    for point in grown:
+        right.errorbar([0], [point.metric.mean], [point.metric.half_width], **here)
+        right.hlines(point.metric.oracle, -0.3, 0.3, label="$\\lambda_1 - \\mu_{11} P(X_2 \\leq 1)$", **exact)
+    right.set_xticks([0], ["class 2 first"])
+    right.set_xlim(-0.8, 0.8)
+    right.set_ylim(0.0, 0.14)
+    right.set_ylabel("growth of queue 1 (customers/time)")
+    for ax, drawn in ((left, stable), (right, grown)):
+        if drawn:
+            ax.legend(frameon=False, fontsize="small", loc="best")
+    return figure
+
+
 EXPERIMENT = Experiment(
-    "parallel-servers/qgym-n", "QGym's N-model: holding costs, exact and simulated, and as published", QGYM, compute
+    "parallel-servers/qgym-n",
+    "QGym's N-model: holding costs, exact and simulated, and as published",
+    QGYM,
+    compute,
+    draw,
 )

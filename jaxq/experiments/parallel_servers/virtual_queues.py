@@ -34,6 +34,10 @@ SLACK = 1.5
 """A mean price is under its dual by eta times this at most: six steps of eta/mu."""
 EVENTS, QUICK_EVENTS, TIME = 1_000_000, 60_000, 1750.0
 """Events per replica; events in a unit of time."""
+APART = 1.04
+"""Factor of eta by which the pools are drawn apart."""
+LEAST_SHARE = 0.96
+"""Where the axis of rewards begins."""
 WARMUP = 12.0
 """Time left out; prices, which move by eta/mu a customer, take 1/eta of it at eta = .03."""
 
@@ -110,29 +114,33 @@ def draw(findings: Findings) -> Any:
     from jaxq.plotting.labels import ORACLE, tidy
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
-    for ax in (left, middle, right):
+    figure = Figure(figsize=(12, 5.2), layout="constrained")
+    grid = figure.add_gridspec(2, 3, width_ratios=(1.5, 1, 1))
+    over = [figure.add_subplot(grid[j, 0]) for j in range(2)]
+    middle, right = figure.add_subplot(grid[:, 1]), figure.add_subplot(grid[:, 2])
+    for ax in (*over, middle, right):
         tidy(ax)
     rows, steps = findings.tables["virtual-queues"], findings.tables["virtual-queues-eta"]
-    for j, pool in enumerate(X_MODEL.pools):
-        for start, style in zip(STARTS, ("--", "-"), strict=True):
+    style = {"markerfacecolor": "white", "markersize": 4.5, "capsize": 2, "linewidth": 1.1}
+    for j, (ax, pool) in enumerate(zip(over, X_MODEL.pools, strict=True)):
+        for colour, start in zip(COLOURS, STARTS, strict=False):
             mine = [row for row in rows if (row["start"], row["pool"]) == (start, pool)]
             times, means = [row["time"] for row in mine], np.array([row["price"] for row in mine])
-            widths, label = np.array([row["half_width"] for row in mine]), f"pool {pool}, from {start} prices"
-            left.plot(times, means, style, color=COLOURS[j], linewidth=1.3, label=label)
-            left.fill_between(times, means - widths, means + widths, color=COLOURS[j], alpha=0.25, linewidth=0)
+            widths, label = np.array([row["half_width"] for row in mine]), f"mean, from {start} prices"
+            ax.plot(times, means, color=colour, linewidth=1.3, label=label)
+            ax.fill_between(times, means - widths, means + widths, color=colour, alpha=0.25, linewidth=0)
             if start == "zero":
                 path = [row["path"] for row in mine]
-                left.step(times, path, where="post", color=COLOURS[j], linewidth=0.5, alpha=0.5)
+                ax.step(times, path, where="post", color=colour, linewidth=0.5, alpha=0.6, label="one path of these")
         etas, name = [row["eta"] for row in steps], f"price_{pool}"
-        style = {"markerfacecolor": "white", "markersize": 4.5, "capsize": 2, "linewidth": 1.1}
         means, widths = [row[name] for row in steps], [row[f"{name}_half_width"] for row in steps]
-        middle.errorbar(etas, means, widths, fmt="os"[j] + "-", color=COLOURS[j], label=f"pool {pool}", **style)
+        places = [eta * APART ** (2 * j - 1) for eta in etas]
+        middle.errorbar(places, means, widths, fmt="os"[j] + "-", color=COLOURS[j], label=f"pool {pool}", **style)
     if rows:
-        for ax in (left, middle):
+        for ax in (*over, middle):
             ax.axhline(rows[0]["dual"], color=ORACLE, linewidth=1.2, zorder=1, label="dual of the planning problem")
-        left.legend(frameon=False, fontsize="small", loc="lower right")
+        for ax in over:
+            ax.legend(frameon=False, fontsize="small", loc="lower right")
     if steps:
         shares, widths = [row["share"] for row in steps], [row["share_half_width"] for row in steps]
         right.errorbar(etas, shares, widths, fmt="o-", color=COLOURS[0], **style)
@@ -141,12 +149,15 @@ def draw(findings: Findings) -> Any:
     right.xaxis.set_major_locator(FixedLocator(list(ETAS)))
     right.xaxis.set_minor_locator(NullLocator())
     right.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=2))
-    left.set_title(f"virtual queues x $\\eta$ = {ETA:g}; thin: one path", loc="left", fontsize="medium")
-    left.set_xlabel("time")
-    left.set_ylabel("price (money per server and time)")
-    middle.set_title("mean price", loc="left", fontsize="medium")
-    right.set_title("reward, share of the optimum", loc="left", fontsize="medium")
+    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    over[0].set_title(f"virtual queues x $\\eta$ = {ETA:g}", loc="left", fontsize="medium")
+    over[1].set_xlabel("time (1/service rate)")
+    for ax, pool in zip(over, X_MODEL.pools, strict=True):
+        ax.set_ylabel(f"price of pool {pool}\n(money per server and time)")
+    middle.set_ylabel("price (money per server and time)")
+    middle.set_title("mean price, pools side by side", loc="left", fontsize="medium")
+    right.set_ylabel("reward, share of the optimum")
+    right.set_ylim(LEAST_SHARE, 1.0)
     for ax in (middle, right):
         ax.set_xlabel("$\\eta$")
     return figure

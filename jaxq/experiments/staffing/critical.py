@@ -119,7 +119,8 @@ def draw(findings: Findings) -> Any:
     ax.set_xlabel("time (1/service rate)")
     ax.set_ylabel("mean total queue / $\\sqrt{n}$ (customers)")
     ax.set_title("$\\theta = 0$", loc="left", fontsize="medium")
-    ax.legend(frameon=False, fontsize="small")
+    if fits:
+        ax.legend(frameon=False, fontsize="small")
     return figure
 
 

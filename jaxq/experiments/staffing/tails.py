@@ -128,7 +128,8 @@ def draw(findings: Findings) -> Any:
     ax.set_xlabel("y (customers / $\\sqrt{n}$)")
     ax.set_ylabel("P(total queue / $\\sqrt{n}$ > y)")
     ax.set_title("stationary tails; lines: exponentials fitted above the 80 % quantile", loc="left", fontsize="medium")
-    ax.legend(frameon=False, fontsize="small")
+    if findings.tables["tails"]:
+        ax.legend(frameon=False, fontsize="small")
     return figure
 
 

@@ -119,31 +119,38 @@ def draw(findings: Findings) -> Any:
         for colour, n in zip(COLOURS, scales, strict=False):
             mine = [row for row in rows if (row["n"], row["staffing"]) == (n, name)]
             times = [row["time"] for row in mine]
-            ax.plot(times, [row["path"] for row in mine], color=colour, linewidth=0.7)
+            ax.plot(times, [row["path"] for row in mine], color=colour, linewidth=0.7, alpha=0.6)
             ax.plot(times, [row["mean"] for row in mine], color=colour, linewidth=1.6, label=f"n = {n}")
+        ax.plot([], [], color="0.4", linewidth=1.6, label="thick: mean")
+        ax.plot([], [], color="0.4", linewidth=0.7, label="thin: one path")
+        ax.set_ylabel("total queue / $\\sqrt{n}$ (customers)")
         sign = ">" if name == "enough" else "<"
-        ax.set_title(f"$\\theta {sign} 0$: total queue / $\\sqrt{{n}}$", loc="left", fontsize="medium")
-        ax.set_xlabel("time")
+        ax.set_title(f"$\\theta {sign} 0$", loc="left", fontsize="medium")
+        ax.set_xlabel("time (1/service rate)")
         ax.legend(frameon=False, fontsize="small")
     tidy(axes[2])
     predicted = [row["predicted"] for row in slopes] or [0.0]
     line = [min(predicted), max(predicted)]
-    axes[2].plot(line, line, color="0.6", linewidth=0.9)
-    for colour, policy in zip(COLOURS, dict.fromkeys(row["policy"] for row in slopes), strict=False):
+    axes[2].plot(line, line, color="0.6", linewidth=0.9, label="as predicted")
+    policies = dict.fromkeys(row["policy"] for row in slopes)
+    for colour, marker, policy in zip(COLOURS, "osD^", policies, strict=False):
         mine = [row for row in slopes if row["policy"] == policy]
         axes[2].errorbar(
             [row["predicted"] for row in mine],
             [row["mean"] for row in mine],
             [row["half_width"] for row in mine],
-            fmt="o",
+            fmt=marker,
             color=colour,
-            markersize=4,
+            markersize=4.5,
+            fillstyle="none",
+            capsize=2,
             label=policy,
         )
     axes[2].set_xscale("symlog", linthresh=1)
     axes[2].set_yscale("symlog", linthresh=1)
     axes[2].set_title("growth of the total queue", loc="left", fontsize="medium")
-    axes[2].set_xlabel("predicted, customers a unit of time")
+    axes[2].set_xlabel("predicted (customers/time)")
+    axes[2].set_ylabel("simulated (customers/time)")
     axes[2].legend(frameon=False, fontsize="small")
     return figure
 

@@ -3,9 +3,10 @@
 Paper: Hmedi, Arapostathis and Pang, arXiv 2009.01942, Eqs. 41-43, recentred (Remark 6.6): x_i is the limit of
 (X_i - sum_j Nt_ij) / sqrt n, Nt the servers kept for class i, and with s = e.x
 
-    dx_i = -theta p_i dt - sum_j mu_ij Phi_ij(x - s^+ u^c, -s^- u^s) dt + sqrt(2 lambda_i) dW_i,
+    dx_i = -theta p_i dt - sum_j mu_ij Phi_ij(x - s^+ u^c, -s^- u^s) dt + sqrt(lambda_i (1 + c_i^2)) dW_i,
 
-Phi(alpha, beta) the only flow on the edges with row sums alpha and column sums beta, u^c who waits, u^s which pools idle.
+c_i^2 = 1 for Poisson arrivals and else that of the times between them (Remark 4.6), Phi(alpha, beta) the only flow on the
+edges with row sums alpha and column sums beta, u^c who waits, u^s which pools idle.
 """
 
 import functools
@@ -22,6 +23,7 @@ from jaxq.systems.parallel_servers.control import CONTROLS as CONTROLS
 from jaxq.systems.parallel_servers.control import control_field
 from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.renewal import ArrivalLaws, parse_arrival_laws, variations
 from jaxq.systems.parallel_servers.safety import incidence, prices, program
 
 
@@ -74,6 +76,14 @@ class StaffingDiffusion(System):
         "class next to it that waits, from 1; none: the last one", default=None, optional=True, static=True
     )
     step: float = positive("time step", default=0.01)
+    arrival_laws: ArrivalLaws | None = compound(
+        "laws of the times between arrivals over their means, one a class or one for all; none: Poisson",
+        parse_arrival_laws,
+        ArrivalLaws,
+        default=None,
+        optional=True,
+        usage="erlang:2,hyperexponential:4",
+    )
 
     name = "staffing-diffusion"
     headline = ("total_queue",)
@@ -90,6 +100,7 @@ class StaffingDiffusion(System):
         if self.safety is not None and np.min(self.safety) <= 0:
             raise ValueError(f"safety = {np.asarray(self.safety).tolist()}: each must be > 0")
         self.control.check(network)
+        self.variances()
         if self.step * fastest >= 1:
             raise ValueError(f"step = {self.step:g}: must be < 1/{fastest:g}, the fastest service rate")
         queued, idle = self.places()
@@ -108,6 +119,11 @@ class StaffingDiffusion(System):
         """p, shape (I,)."""
         classes = len(self.network.classes)
         return np.full(classes, 1 / classes) if self.safety is None else np.asarray(self.safety, np.float64)
+
+    def variances(self) -> np.ndarray:
+        """lambda_i (1 + c_i^2), variances of the noise a unit of time, shape (I,) (Remark 4.6)."""
+        network = self.network
+        return network.arrival_rates * (1 + variations(self.arrival_laws, network.classes))
 
     def limit(self) -> Limit:
         """The drift, from the equations of the paper; the oracles have it from B1 and B2 instead."""
@@ -143,7 +159,7 @@ class StaffingDiffusion(System):
             limit.drift,
             limit.of_classes,
             limit.of_pools,
-            np.sqrt(2 * network.arrival_rates),
+            np.sqrt(self.variances()),
             self.control.build(network, *self.places()),
             self.step,
             network.classes,
@@ -153,7 +169,7 @@ class StaffingDiffusion(System):
     def oracle(self):
         from jaxq.systems.parallel_servers import oracle
 
-        return oracle.diffusion(*self._tree(), self.places()[1])
+        return oracle.diffusion(*self._tree(), self.places()[1], self.variances())
 
     def predicted_growth(self) -> float | None:
         """Of (e.x)^+ a unit of time under constant control (Eq. 56) if theta < 0: -rho/(e' B1^-1)_i, i the class that waits;
@@ -191,7 +207,7 @@ class Steps(System):
     drift: Any
     of_classes: Any
     of_pools: Any
-    noise: Any  # sqrt(2 lambda_i)
+    noise: Any  # sqrt(lambda_i (1 + c_i^2))
     control: Any  # x -> (u^c by class, u^s by pool)
     step: Any
     classes: tuple[str, ...] = eqx.field(static=True)

@@ -19,7 +19,7 @@ from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network import Network, Rates
 from jaxq.systems.parallel_servers.policy import POLICIES, Setting
 from jaxq.systems.parallel_servers.preference import Preferences, parse_preferences
-from jaxq.systems.parallel_servers.renewal import POISSON, ArrivalLaws, Phases, Renewal, parse_arrival_laws
+from jaxq.systems.parallel_servers.renewal import POISSON, ArrivalLaws, Phases, Renewal, parse_arrival_laws, variations
 from jaxq.systems.parallel_servers.safety import is_tree, prices
 from jaxq.systems.parallel_servers.schedule import Changes, Schedule, parse_changes
 
@@ -300,6 +300,7 @@ class ParallelServers(System):
             network.pools,
             self.size,
             self.shares(),
+            variations(self.arrival_laws, network.classes),
             (first, network.service_rates, network.servers),
             (second, network.second_order_services, staffing),
         )

@@ -323,15 +323,16 @@ def weighted_idle(arrival_rates, service_rates, servers) -> float:
 
 
 def diffusion(
-    arrival_rates, service_rates, servers, second_order_arrivals, second_order_services, staffing, idle_pool
+    arrival_rates, service_rates, servers, second_order_arrivals, second_order_services, staffing, idle_pool, variances
 ) -> dict[str, Reference]:
-    """References of `StaffingDiffusion`: Remark 6.5, and with one pool and equal rates the Halfin-Whitt law of e.x."""
+    """References of `StaffingDiffusion`: Remark 6.5, and with one pool and equal rates the Halfin-Whitt law of e.x, in units
+    of sqrt(sum of the ``variances``/(2 mu))."""
     ell = _drift(arrival_rates, service_rates, servers, second_order_arrivals, second_order_services, staffing)
     spare = drift.spare_capacity(service_rates, ell, idle_pool)
     found = {"weighted_idle": Reference(spare, "identity")}
     rates = service_rates[:, 0]
     if len(servers) == 1 and np.ptp(rates) == 0 and spare > 0:
-        size = float(np.sqrt(arrival_rates.sum() / rates[0]))
+        size = float(np.sqrt(variances.sum() / (2 * rates[0])))
         found["total_queue"] = Reference(size * halfin_whitt(spare / size) / (spare / size), "limit")
     return found
 

@@ -86,6 +86,11 @@ def parse_arrival_laws(text: str) -> ArrivalLaws:
     return ArrivalLaws(tuple(part.strip() for part in re.split(r",(?=\s*[a-z])", text)))
 
 
+def variations(laws: ArrivalLaws | None, classes: tuple[str, ...]) -> np.ndarray:
+    """c_i^2, squared coefficients of variation by class; 1 for none, Poisson arrivals."""
+    return np.ones(len(classes)) if laws is None else np.array([law.scv for law in laws.phases(classes)])
+
+
 class Renewal(eqx.Module):
     """The clocks of all classes; their state is a phase, int32, for each class that has more than one.
 

@@ -23,7 +23,8 @@ TIGHT = 1e-7
 
 
 class Given(NamedTuple):
-    """A network at one size in plain numbers; ``second_order``: (lh, mh, nh); ``per_unit``: (lambda, mu, nu), per n."""
+    """A network at one size in plain numbers. ``variations``: c_i^2 of the times between arrivals; ``per_unit``:
+    (lambda, mu, nu), per n; ``second_order``: (lh, mh, nh)."""
 
     arrival_rates: np.ndarray
     service_rates: np.ndarray
@@ -35,6 +36,7 @@ class Given(NamedTuple):
     pools: tuple[str, ...]
     scale: float
     shares: np.ndarray
+    variations: np.ndarray
     per_unit: tuple[np.ndarray, np.ndarray, np.ndarray]
     second_order: tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -252,6 +254,11 @@ def staffing(given: Given, refuses: bool) -> dict[str, Statement]:
     return {
         "theta": Statement(theta, "system-wide safety staffing of the limit, rate units", f"{STAFFING}, Theorem 3.1"),
         "theta_n": Statement(theta_n, f"the same at n = {given.scale:g}, exact", f"{STAFFING}, Definition 2.1"),
+        "covariance": Statement(
+            given.per_unit[0] * (1 + given.variations),
+            f"noise of the diffusion in {_of('class', given.classes)}: lambda_i (1 + c_i^2)",
+            f"{STAFFING}, Remark 4.6",
+        ),
         "verdict": Statement(verdict, "what the sign of theta^n says", f"{STAFFING}, Theorems 5.6 and 6.11"),
     }
 
