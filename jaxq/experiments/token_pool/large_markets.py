@@ -17,7 +17,7 @@ from jaxq.systems.token_pool.policy import NamedPolicy
 ARRIVAL_RATE, PHIS = 0.7, (0.7, 0.5)
 MARKETS, CAPS = (2, 5, 10, 30, 100, 300), (2, 5, 20)
 QUICK_MARKETS = (2, 20)
-DEVIATIONS, QUICK_DEVIATIONS = (4, 6, 8, 12, 16, 20), (6,)
+DEVIATIONS, QUICK_DEVIATIONS = (4, 8, 14, 20), (6,)
 CURVE = (2, 3, 5, 10, 20, 30, 50, 100, 200, 300)
 PHASES = 400
 """Of the servers' queues, up to which E[Q_0] is exact beside the simulation."""
@@ -62,11 +62,7 @@ def compute(run: Run) -> Findings:
             run.show(f"best response: {servers} servers")
             best.append({"servers": servers, "v_opt": best_deviation(servers, ARRIVAL_RATE).optimal})
         market = TokenPool(servers, ARRIVAL_RATE, deviator=NamedPolicy("optimal"))
-        options = (
-            {"events": 10_000, "replicas": 256}
-            if run.quick
-            else {"metric": "deviator_cost:0.003", "replicas": REPLICAS}
-        )
+        options = {"events": 10_000, "replicas": 256} if run.quick else {"events": 60_000, "replicas": REPLICAS}
         for result in run.results(simulate, market, **options):
             where = {"servers": servers, "phi": ARRIVAL_RATE, "token_cap": "none"}
             points.append(Point.of(result, where, "deviator_charged_cost", best[-1]["v_opt"]))
@@ -140,6 +136,12 @@ def draw(findings: Findings) -> Any:
                 best = findings.tables["large-markets-best"]
                 where = [row["servers"] for row in best]
                 ax.plot(where, [row["v_opt"] - free for row in best], ":", color="0.1", marker="x", markersize=5)
+                played = [p for p in findings.points if p.name == "deviator_cost"]
+                mean = [(p.metric.mean or float("nan")) - free for p in played]
+                width = [p.metric.half_width or 0.0 for p in played]
+                ax.errorbar(
+                    [p.where["servers"] for p in played], mean, width, fmt="+", color="0.1", capsize=2, zorder=5
+                )
             ax.set_xscale("log")
             if name != "pool_queue":
                 ax.set_yscale("log")
@@ -162,6 +164,7 @@ def draw(findings: Findings) -> Any:
     ]
     key.append(Line2D([], [], color="0.3", linestyle="--", label="bound of the same colour; grey: for every C"))
     key.append(Line2D([], [], color="0.1", linestyle=":", marker="x", label="best response, LP (76), no cap"))
+    key.append(Line2D([], [], color="0.1", linestyle="", marker="+", label="best response, simulated, true waits"))
     figure.legend(handles=key, loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     return figure
 
