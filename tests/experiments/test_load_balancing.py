@@ -7,7 +7,7 @@ import pytest
 
 from jaxq.experiments.catalogue import EXPERIMENTS, select
 from jaxq.experiments.experiment import Findings, Run
-from jaxq.experiments.load_balancing import convergence, figures, policies, response_times
+from jaxq.experiments.load_balancing import convergence, coupling, figures, fluid, policies, response_times, tails
 from jaxq.experiments.reproduction import reproduce
 
 
@@ -38,7 +38,16 @@ def table():
 
 
 def test_names():
-    wanted = ["figure-3-1", "figure-3-2", "policies", "convergence", "response-times"]
+    wanted = [
+        "figure-3-1",
+        "figure-3-2",
+        "figure-6-1",
+        "policies",
+        "convergence",
+        "response-times",
+        "tails",
+        "coupling",
+    ]
     assert [e.stem for e in select(["load-balancing"])] == wanted
 
 
@@ -74,6 +83,50 @@ def test_what_nothing_feeds_decays_by_3_8_with_its_rates(tmp_path, monkeypatch):
     right = figures.decayed
     monkeypatch.setattr(figures, "decayed", lambda rate, start, time: right(1.0, start, time))
     assert not done("figure-3-2").passed
+
+
+def test_fluid_paths_and_the_curve_solve_the_differential_equation(tmp_path, monkeypatch):
+    found = done("figure-6-1")
+    assert found.passed and found.tested.startswith("98 numbers of the closed forms")
+    assert {point.name for point in found.findings.points} == {"v1", "v2", "tau", "gamma"}
+    assert len(found.save(tmp_path)) == 5
+    for name in ("hitting_time", "entry_curve", "fluid_path"):
+        right = getattr(fluid, name)
+        with monkeypatch.context() as patch:
+            patch.setattr(fluid, name, lambda *given, right=right: 1.001 * np.array(right(*given)))
+            assert not done("figure-6-1").passed
+
+
+def test_tails_against_those_of_the_bound(tmp_path, monkeypatch):
+    found = done("tails")
+    assert found.passed and found.flags == ()
+    judged = {(point.where["policy"], point.relation) for point in found.findings.points}
+    assert judged == {("modified", "equals"), ("sa-jsq", "at least"), ("jsq", "at least")}
+    rows = [row for row in found.findings.tables["tails"] if row["policy"] == "modified" and 0.01 < row["bound"] < 0.1]
+    assert rows and all(row["half_width"] < row["bound"] / 2 for row in rows)  # it can tell the policies apart
+    found.save(tmp_path)
+    # a bound with one job more: the modified system has not its law
+    right = tails.law()
+    monkeypatch.setattr(tails, "QUICK", ("modified",))
+    monkeypatch.setattr(tails, "law", lambda: {name: np.concatenate(([0.0], law)) for name, law in right.items()})
+    wrong = done("tails")
+    assert not wrong.passed and any("modified" in failure for failure in wrong.failures)
+
+
+def test_the_coupled_bound_is_below_on_every_path(tmp_path, monkeypatch):
+    found = done("coupling")
+    assert found.passed and found.flags == () and found.tested.startswith("0 violations in 4,096,000 events; controls")
+    claimed, control = found.findings.tables["coupling"][0], found.findings.tables["coupling"][-1]
+    assert claimed["jobs_violations"] == claimed["waiting_violations"] == 0
+    assert min(control["jobs_violations"], control["waiting_violations"]) > 10_000
+    found.save(tmp_path)
+    # the control in the place of the claim, and the claim in the place of the control
+    right, other = coupling.make, {"proposition": "reversed", "reversed": "proposition"}
+    monkeypatch.setattr(coupling, "QUICK_CLAIMS", coupling.QUICK_CLAIMS[:1])
+    monkeypatch.setattr(coupling, "DRAWN", ())
+    monkeypatch.setattr(coupling, "make", lambda policy, load, name, levels: right(policy, load, other[name], levels))
+    wrong = done("coupling")
+    assert len(wrong.failures) == 4
 
 
 def test_policies_against_the_lower_bound_and_the_drift(table, tmp_path):

@@ -56,6 +56,37 @@ def modified_system(arrival_rate: float, service_rates: Sequence[float], servers
 
     Source: Bhambay, Bueke and Mukhopadhyay, Section 7.1 and Proposition 7.1.
     """
+    one, two, law = modified_law(arrival_rate, service_rates, servers)
+    n = int(one.max())
+    return {
+        "number_in_system": float(law @ (one + two)),
+        "waiting": float(law @ two),
+        "loss_probability": float(law[two == n].sum()),
+        "probability_all_busy": float(law[one == n].sum()),
+    }
+
+
+def modified_law(
+    arrival_rate: float, service_rates: Sequence[float], servers: Sequence[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Stationary law of the modified system.
+
+    Formula: see `modified_system`. Both Q_1 + Q_2 and Q_2 are below, in distribution, the jobs and the waiting jobs under
+    every policy with a queue for each server.
+
+    Args:
+        arrival_rate: of the whole system, 1/time.
+        service_rates: mu_j of one server, 1/time, fastest type first.
+        servers: N_j, 600 in all at most.
+
+    Returns:
+        Q_1, Q_2 and the probability of every state, 0 <= Q_2 <= Q_1 <= n, three arrays of one shape.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Source: Bhambay, Bueke and Mukhopadhyay, Section 7.1 and Proposition 7.1.
+    """
     arrival_rate = positive("arrival_rate", arrival_rate)
     service = fastest_first_rate(service_rates, servers)
     n = service.size - 1
@@ -78,13 +109,7 @@ def modified_system(arrival_rate: float, service_rates: Sequence[float], servers
     # A reference that is not rare: as many servers busy as the load needs, or all queues full.
     busy = int(np.searchsorted(service, arrival_rate))
     reference = busy * (busy + 1) // 2 if busy <= n else here.size - 1
-    law = stationary(here.size, origins, targets, flows, reference)
-    return {
-        "number_in_system": float(law @ (one + two)),
-        "waiting": float(law @ two),
-        "loss_probability": float(law[two == n].sum()),
-        "probability_all_busy": float(law[one == n].sum()),
-    }
+    return one, two, stationary(here.size, origins, targets, flows, reference)
 
 
 def pooled_jobs(arrival_rate: float, service_rates: Sequence[float], servers: Sequence[int]) -> float:

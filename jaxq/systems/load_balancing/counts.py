@@ -44,7 +44,7 @@ class Counts(JumpProcess):
             found.append((busy, *(jnp.int32(0),) * (self.levels - 1)))
         return tuple(found), jnp.int32(0)
 
-    def _held(self, state):
+    def held(self, state):
         """Servers with exactly i jobs, i = 0..B, by type."""
         found = []
         for j, levels in enumerate(state[0]):
@@ -52,7 +52,7 @@ class Counts(JumpProcess):
             found.append([edges[i] - edges[i + 1] for i in range(self.levels + 1)])
         return found
 
-    def _joins(self, held):
+    def joins(self, held):
         """Probability that an arrival joins each cell."""
         servers = [self.servers[j] for j in range(self.types)]
         weights = None if self.weights is None else [self.weights[j] for j in range(self.types)]
@@ -80,12 +80,12 @@ class Counts(JumpProcess):
             return [
                 (size / total, {(j, i): shortest[i] for i in range(self.levels + 1)}) for j, size in enumerate(sizes)
             ]
-        joins = self._joins(held)
+        joins = self.joins(held)
         cells = [(j, i) for i in range(self.levels, -1, -1) for j in range(self.types)]
         return [(joins[cell], {cell: 1}) for cell in cells]
 
     def rates(self, state):
-        held = self._held(state)
+        held = self.held(state)
         departures = [self.rates_of_types[j] * held[j][i] for i in range(self.levels, 0, -1) for j in range(self.types)]
         arrivals = [self.arrival_rate * chance for chance, _ in self._arrivals(held)]
         return (*departures[: -self.types], *arrivals, *departures[-self.types :])
@@ -94,7 +94,7 @@ class Counts(JumpProcess):
         levels, lost = state
         deep, kinds = self.types * (self.levels - 1), self._kinds_of_arrivals
         if deep <= k < deep + kinds:
-            joined = self._arrivals(self._held(state))[k - deep][1]
+            joined = self._arrivals(self.held(state))[k - deep][1]
             added = [
                 tuple(
                     c if (j, i) not in joined or i >= self.limits[j] else c + joined[j, i] for i, c in enumerate(mine)
@@ -129,7 +129,7 @@ class Counts(JumpProcess):
         seen["waiting"] = sum(count for mine in levels for count in mine[1:]) + jnp.int32(0)
         seen["all_busy"] = sum(mine[0] for mine in levels) == sum(self.servers[j] for j in range(self.types))
         if self.observed:
-            for (j, i), chance in self._joins(self._held(state)).items():
+            for (j, i), chance in self.joins(self.held(state)).items():
                 seen[f"joins_{j + 1}_{i}"] = chance
             for j in range(self.types):
                 for i in range(1, self.levels):
