@@ -159,6 +159,9 @@ def test_convergence(monkeypatch, tmp_path):
     assert {f["quantity"] for f in found.findings.tables["convergence-fits"]} == set(convergence.QUICK_QUANTITIES)
     slopes = [point for point in found.findings.points if point.name == "slope"]
     assert slopes and all(point.metric.oracle == -0.5 for point in slopes)
+    rows = found.findings.tables["convergence-points"]
+    assert all(isinstance(row.get("servers", 0), int) or row["servers"] == "infinite" for row in rows)
+    assert all(ax.get_ylabel() for ax in convergence.draw(found.findings).axes)
     found.save(tmp_path)
     monkeypatch.setattr(convergence, "RATE", -1.0)
     wrong = done("convergence")

@@ -193,10 +193,10 @@ def draw(findings: Findings) -> Any:
         known = [row for row in mine if row["y_plus_1_bound"] is not None]
         bounds = [row["y_plus_1_bound"] for row in known]
         every[0].plot([row["servers"] for row in known], bounds, color=colour, linewidth=1.2, linestyle=":")
-        for marker, quantity in zip("osD", QUANTITIES, strict=True):
+        for marker, size, quantity in zip("osD", (4.5, 9.0, 4.5), QUANTITIES, strict=True):
             series = differences(mine, quantity)
             shown = [(n, value, QUANTILE * error) for n, value, error in series if value > 3 * error]
-            style = {"color": colour, "markerfacecolor": "white", "markersize": 4.5, "linewidth": 1.1, "capsize": 2}
+            style = {"color": colour, "markerfacecolor": "none", "markersize": size, "linewidth": 1.1, "capsize": 2}
             fits = [f for f in findings.tables["convergence-fits"] if (f["beta"], f["quantity"]) == (beta, quantity)]
             label = f"{quantity.replace('_', ' ')}, $\\beta$ = {beta:g}"
             label += "".join(
@@ -207,6 +207,9 @@ def draw(findings: Findings) -> Any:
                 ends = [shown[0][0], shown[-1][0]]
                 n, value, _ = next(point for point in reversed(shown) if point[1] > 10 * point[2] or point is shown[0])
                 every[2].plot(ends, [value * (x / n) ** RATE for x in ends], color="0.6", linewidth=0.9, linestyle="--")
+    every[0].set_ylabel("$E\\,Y_{+1}$ (jobs / $\\sqrt{n}$)")
+    every[1].set_ylabel("$E\\,Y_{1,2}$ (servers / $\\sqrt{n}$)")
+    every[2].set_ylabel("difference (jobs or servers / $\\sqrt{n}$)")
     every[0].set_title("$E\\,Y_{+1}$; line: limit, dotted: lower bound", loc="left", fontsize="medium")
     every[1].set_title("$E\\,Y_{1,2}$; line: limit", loc="left", fontsize="medium")
     every[2].set_title("what vanishes; dashed: slope $-1/2$", loc="left", fontsize="medium")

@@ -116,9 +116,10 @@ def compute(run: Run) -> Findings:
         for number, (x1, x2) in enumerate(() if run.interrupted else STARTS, 1):
             where = {"path": number, "x1": x1, "x2": x2}
             tau = hitting_time(x1, x2, BETA, *RATES)
+            known = tau if math.isfinite(tau) else None
             for t in grid.tolist():
                 v1, v2 = fluid_path(x1, x2, t, BETA, *RATES)
-                rows.append({**where, "time": t, "v1": v1, "v2": v2, "tau": tau})
+                rows.append({**where, "time": t, "v1": v1, "v2": v2, "tau": known})
             positions, reached = solved(x1, x2, np.array(TIMES))
             for t, position in zip(TIMES, positions, strict=True):
                 for name, mine, closed in zip(("v1", "v2"), position, fluid_path(x1, x2, t, BETA, *RATES), strict=True):
@@ -159,7 +160,7 @@ def draw(findings: Findings) -> Any:
     names = {True: "reaches the axis", False: "never reaches the axis"}
     for number in dict.fromkeys(row["path"] for row in rows):
         mine = [row for row in rows if row["path"] == number]
-        reaches = math.isfinite(mine[0]["tau"])
+        reaches = mine[0]["tau"] is not None
         v1, v2 = ([row[name] for row in mine] for name in ("v1", "v2"))
         colour = COLOUR if reaches else ORACLE
         ax.plot(v1, v2, color=colour, linewidth=1.2, label=names.pop(reaches, None))
@@ -168,7 +169,7 @@ def draw(findings: Findings) -> Any:
         k = next(k for k, row in enumerate(mine) if row["time"] > middle)
         arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 0.8}
         ax.annotate("", (v1[k], v2[k]), (v1[k - 1], v2[k - 1]), arrowprops=arrow)
-        if reaches and mine[0]["tau"] > 0:
+        if mine[0]["tau"]:
             ax.annotate(
                 f"$\\tau$ = {mine[0]['tau']:.3f}",
                 (v1[0], v2[0]),

@@ -6,6 +6,7 @@ rate mu_j: part of the interval of type 1 belongs to level i + 1. The level of a
 the proof uses; the type is chosen here by what is left of U above level i + 1, in the order of the types.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from jaxq import random
 from jaxq.engine.fields import choice
 from jaxq.engine.system import System
 from jaxq.systems.load_balancing.counts import Counts
+from jaxq.systems.load_balancing.modified import service_rate
 
 
 class State(NamedTuple):
@@ -27,10 +29,10 @@ class State(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What one event changes."""
+    """What one event changes, int32."""
 
-    joins: dict  # by cell (j, i), whether an arrival joins it under the policy
-    leaves: dict  # by cell, whether a job leaves it
+    joins: Any  # place in `Coupled.joined` of the cell that an arrival joins under the policy; -1: none
+    leaves: Any  # place in `Coupled.left` of the cell that a job leaves; the number of places: none
     one: Any  # changes of the modified system
     two: Any
 
@@ -57,6 +59,16 @@ class Coupled(System):
     words = 3
     stride = 5
 
+    @property
+    def joined(self):
+        """Cells (j, i) in the order in which the policy likes them."""
+        return [cell for group in self.original.groups for cell in group]
+
+    @property
+    def left(self):
+        """Cells with jobs, the deepest first."""
+        return [(j, i) for i in range(self.original.levels, 0, -1) for j in range(self.original.types)]
+
     def step_time(self):
         return 1.0 / float(self.original.total_rate_bound())
 
@@ -71,41 +83,36 @@ class Coupled(System):
         arrives, departure = position < arrival, position - arrival
         capacity = bound - arrival
         held = policy.held((state.levels, state.lost))
-        # the policy's cell, one after the other
-        tie, before, joins = random.uniform(words[1]), 0.0, {}
-        for cell, chance in policy.joins(held).items():
-            joins[cell] = arrives & (tie >= before) & (tie < before + chance)
-            before = before + chance
+        before, edges, chances = 0.0, [], policy.joins(held)
+        for cell in self.joined:
+            before = before + chances[cell]
+            edges.append(before)
+        place = random.uniform(words[1]) * before  # the sum of the chances is 1 up to rounding
+        joins = jnp.where(arrives, _places(place, edges[:-1]), -1)
         own = {"proposition": departure, "reversed": capacity - departure}.get(self.coupling)
         own = random.scaled(words[2], jnp.asarray(capacity, jnp.float32)) if own is None else own
-        before, leaves = 0.0, {}
-        for i in range(policy.levels, 0, -1):
-            for j in range(policy.types):
-                edge = before + policy.rates_of_types[j] * held[j][i]
-                leaves[j, i] = ~arrives & (own >= before) & (own < edge)
-                before = edge
+        before, edges = 0.0, []
+        for j, i in self.left:
+            before = before + policy.rates_of_types[j] * held[j][i]
+            edges.append(before)
+        leaves = jnp.where(arrives, len(self.left), _places(own, edges))
         servers = sum(policy.servers[j] for j in range(policy.types))
-        from_two = ~arrives & (departure < self._service(state.two))
-        from_one = ~arrives & ~from_two & (departure < self._service(state.one))
+        fastest = functools.partial(service_rate, rates=policy.rates_of_types, servers=policy.servers)
+        from_two = ~arrives & (departure < fastest(state.two))
+        from_one = ~arrives & ~from_two & (departure < fastest(state.one))
         to_one = arrives & (state.one < servers)
         to_two = arrives & ~to_one & (state.two < servers)
         one, two = (up.astype(jnp.int32) - down for up, down in ((to_one, from_one), (to_two, from_two)))
         return Event(joins, leaves, one, two), None
 
-    def _service(self, busy):
-        """mu~(busy), Eq. 7.1."""
-        rate, left = 0.0, busy
-        for j in range(self.original.types):
-            here = jnp.minimum(left, self.original.servers[j])
-            rate, left = rate + self.original.rates_of_types[j] * here, left - here
-        return rate
-
     def apply(self, state, event):
+        joins = {cell: event.joins == k for k, cell in enumerate(self.joined)}
+        leaves = {cell: event.leaves == k for k, cell in enumerate(self.left)}
         levels = tuple(
-            tuple(count + event.joins[j, i] - event.leaves[j, i + 1] for i, count in enumerate(mine))
+            tuple(count + joins[j, i] - leaves[j, i + 1] for i, count in enumerate(mine))
             for j, mine in enumerate(state.levels)
         )
-        lost = sum((event.joins[j, self.original.levels] for j in range(self.original.types)), state.lost)
+        lost = sum((joins[j, self.original.levels] for j in range(self.original.types)), state.lost)
         one, two = state.one + event.one, state.two + event.two
         busy, waiting = _jobs(levels)
         jobs, queued = state.violations
@@ -125,6 +132,11 @@ class Coupled(System):
 
     def overflow(self, state):
         return state.lost > 0
+
+
+def _places(position, edges):
+    """Edges at or below the position, int32."""
+    return sum(((position >= edge).astype(jnp.int32) for edge in edges), jnp.int32(0))
 
 
 def _jobs(levels):

@@ -27,24 +27,16 @@ class Modified(JumpProcess):
     def _total(self):
         return sum(self.servers[j] for j in range(self.servers.shape[0]))
 
-    def _service(self, busy):
-        """mu~(busy)."""
-        rate, left = 0.0, busy
-        for j in range(self.servers.shape[0]):
-            here = jnp.minimum(left, self.servers[j])
-            rate, left = rate + self.rates_of_types[j] * here, left - here
-        return rate
-
     def rates(self, state):
         one, two, _ = state
-        total, second = self._total(), self._service(two)
+        total, second = self._total(), service_rate(two, self.rates_of_types, self.servers)
         arrival = self.arrival_rate
         return (
             jnp.where(two == total, arrival, 0.0),
             jnp.where((one == total) & (two < total), arrival, 0.0),
             second,
             jnp.where(one < total, arrival, 0.0),
-            self._service(one) - second,
+            service_rate(one, self.rates_of_types, self.servers) - second,
         )
 
     def jump(self, state, k):
@@ -61,3 +53,18 @@ class Modified(JumpProcess):
 
     def counters(self, state):
         return {"lost": state[2]}
+
+
+def service_rate(busy, rates, servers):
+    """mu~(busy), Eq. 7.1: the rate of that many servers, the fastest first.
+
+    Args:
+        busy: number of servers, int32.
+        rates: mu_j of one server, 1/time, fastest type first, shape (M,).
+        servers: N_j, shape (M,).
+    """
+    rate, left = 0.0, busy
+    for j in range(servers.shape[0]):
+        here = jnp.minimum(left, servers[j])
+        rate, left = rate + rates[j] * here, left - here
+    return rate
