@@ -1,5 +1,6 @@
 """Dispatching policies against exact laws, identities, limits, a plain simulator, and their own refusals."""
 
+import itertools
 import math
 import random as plain_random
 
@@ -10,6 +11,7 @@ import pytest
 
 import jaxq
 from jaxq.analytic.load_balancing import exact, policies
+from jaxq.analytic.sparse_chain import stationary
 from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.policy import join_probabilities, parse_policy, ranking
 from tests.agreement import check_agreement
@@ -294,13 +296,21 @@ def test_levels_are_enough_for_the_load(servers, load):
         ({"load": 0.0}, "load = 0.0: must be a number > 0"),
         ({"load": 0.9, "beta": 1.0}, "load = 0.9: must be none where beta = 1"),
         ({"beta": 8.0}, "beta = 8: must be < sqrt"),
-        ({"routing": [0.5, 0.5]}, "routing: must go with policy random, sa-jiq or pod<d>r, not sa-jsq"),
+        ({"routing": [0.5, 0.5]}, "routing: must go with policy random, sa-jiq, pod<d> or pod<d>r, not sa-jsq"),
         (
             {"policy": "uniform", "routing": [0.5, 0.5]},
-            "routing: must go with policy random, sa-jiq or pod<d>r, not uniform",
+            "routing: must go with policy random, sa-jiq, pod<d> or pod<d>r, not uniform",
         ),
         ({"policy": "random", "routing": [0.5, 0.6]}, "routing"),
         ({"policy": "random", "routing": [1.0]}, "routing"),
+        (
+            {"policy": "pod2", "routing": [0.5, 0.5], "buffer": 5},
+            "routing: must be none with policy pod2 and a buffer or levels",
+        ),
+        (
+            {"policy": "pod2", "servers": 5, "routing": [0.5, 0.5]},
+            "routing: must be none with policy pod2 where a type has 1 servers only: all draws may be of that type",
+        ),
         ({"policy": "pod2", "laws": "yes"}, "laws = yes: must be no with policy pod2"),
         ({"buffer": 3, "levels": 3}, "levels = 3: must be none where buffer = 3"),
     ],
@@ -314,3 +324,35 @@ def test_no_stationary_regime_above_capacity():
     with pytest.raises(ValueError, match="load = 1.1: must be < 1"):
         jaxq.simulate(system(load=1.1), events=100)
     assert jaxq.simulate(system("jsq", 2, "1:1", load=1.1, buffer=4), **RUN)["probability_lost"].mean > 0.1
+
+
+def test_distinct_servers_of_types_drawn_by_routing_probabilities():
+    """Against the chain of four queues, two of each type: types independent, a second server of one type the other one."""
+    rates, routing, most, arrivals = (1.5, 1.5, 0.5, 0.5), (0.7, 0.3), 8, 0.4 * 4
+    states = list(itertools.product(range(most + 1), repeat=4))
+    place = {state: k for k, state in enumerate(states)}
+    origins, targets, flows = [], [], []
+    for state in states:
+        for s, rate in enumerate(rates):
+            if state[s] > 0:
+                origins.append(place[state])
+                targets.append(place[*state[:s], state[s] - 1, *state[s + 1 :]])
+                flows.append(rate)
+        for first, second in itertools.permutations(range(4), 2):
+            same = first // 2 == second // 2
+            chance = routing[first // 2] / 2 * routing[second // 2] / (1 if same else 2)
+            s = first if state[first] <= state[second] else second  # first and second in either order: ties are even
+            if state[s] < most:
+                origins.append(place[state])
+                targets.append(place[*state[:s], state[s] + 1, *state[s + 1 :]])
+                flows.append(arrivals * chance)
+    law = stationary(len(states), origins, targets, flows)
+    jobs = np.array(states)
+    assert law[jobs.max(axis=1) == most].sum() < 1e-4
+    result = jaxq.simulate(system("pod2", 4, "1.5:0.5,0.5:0.5", load=0.4, routing=routing), **RUN)
+    check_agreement(result["number_in_system"], float(law @ jobs.sum(axis=1)), 0.02)
+    check_agreement(result["idle_servers_1"], float(law @ (jobs[:, :2] == 0).sum(axis=1)), 0.02)
+    # with replacement the law is another
+    other = jaxq.simulate(system("pod2r", 4, "1.5:0.5,0.5:0.5", load=0.4, routing=routing), **RUN)
+    metric = other["number_in_system"]
+    assert metric.mean - result["number_in_system"].mean > 5 * metric.standard_error

@@ -179,12 +179,26 @@ def test_sampling_probabilities_of_two_choices_are_tuned_and_the_gain_is_simulat
     assert gain.mean - gain.half_width > 0 and gain.mean == pytest.approx(value(0.5) - best.fun, abs=0.03)
 
 
+def test_without_replacement_the_gradient_is_that_of_central_differences():
+    objective = system("pod2", 0.9).objectives()["mean_field"]
+    p = np.array([0.52, 0.48])
+    gradient = jax.grad(lambda p: objective.function({"routing": p}))(jnp.asarray(p))
+    wanted = slopes(lambda p: witness(p / p.sum(), 2, 0.9)["response_time"], p)
+    # the witness knows probabilities of sum 1 only: the slope along them
+    assert float(gradient[0] - gradient[1]) == pytest.approx(wanted[0] - wanted[1], rel=1e-6)
+
+
 def test_objectives_of_a_system():
-    for policy, name in (("random", "response_time"), ("pod1", "response_time"), ("pod3r", "mean_field")):
+    for policy, name in (
+        ("random", "response_time"),
+        ("pod1", "response_time"),
+        ("pod3r", "mean_field"),
+        ("pod2", "mean_field"),
+    ):
         found = system(policy, 0.5).objectives()
         assert list(found) == [name] and found[name].metric == "response_time"
         assert found[name].parameters == ("routing",) and not found[name].maximise
-    for policy in ("sa-jsq", "jsq", "led", "jiq", "sa-jiq", "uniform", "pod2", "sa-pod2", "modified"):
+    for policy in ("sa-jsq", "jsq", "led", "jiq", "sa-jiq", "uniform", "sa-pod2", "modified"):
         assert system(policy, 0.5).objectives() == {}
     assert system("random", 0.5, buffer=5).objectives() == {}
     assert jaxq.LoadBalancing(400, policy="random").objectives() == {}

@@ -21,7 +21,8 @@ from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.modified import Modified
 from jaxq.systems.load_balancing.policy import parse_policy
 
-SERVERS, BETA, LEVELS = 100, 1.0, 8
+SERVERS, BETA, LEVELS, DEEP = 100, 1.0, 8, 16
+"""Levels kept, and where busy servers are chosen at random."""
 POLICIES, QUICK = ("modified", "sa-jsq", "jsq", "led", "sa-jiq-weighted"), ("modified", "sa-jsq", "jsq")
 CHANCES, QUICK_CHANCES = (0.9, 0.7, 0.5, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001), (0.9, 0.5, 0.1, 0.03)
 """Tails of the bound at which the policies are judged, as near as whole numbers of jobs allow."""
@@ -80,7 +81,7 @@ def thresholds(law: np.ndarray, chances: tuple[float, ...]) -> np.ndarray:
 
 def make(name: str, jobs: np.ndarray, waiting: np.ndarray) -> Original | Bound:
     """The process of a policy by name."""
-    levels = None if name == "modified" else LEVELS
+    levels = {"modified": None, "sa-jiq-weighted": DEEP}.get(name, LEVELS)
     system = LoadBalancing(SERVERS, SPEEDS, parse_policy(name), beta=BETA, levels=levels).prepare()
     return (Bound if name == "modified" else Original)(**system.parameters(), jobs=jobs, waiting=waiting)
 
@@ -146,6 +147,7 @@ def draw(findings: Findings) -> Any:
         policies = list(dict.fromkeys(row["policy"] for row in rows))
         for i, policy in enumerate(policies):
             mine = [row for row in rows if (row["policy"], row["quantity"]) == (policy, quantity)]
+            mine = [row for row in mine if row["exceeds"] is not None]
             style = {"color": COLOURS[i], "markerfacecolor": "none", "markersize": 5 + 1.2 * i, "linewidth": 0.7}
             means, widths = [row["exceeds"] for row in mine], [row["half_width"] or 0.0 for row in mine]
             ax.errorbar(

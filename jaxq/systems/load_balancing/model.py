@@ -103,8 +103,17 @@ class LoadBalancing(System):
                     f"routing = {np.asarray(self.routing).tolist()}: must be {self.speeds.types} probabilities, "
                     "one a type"
                 )
-            if self.policy.name not in ("random", "sa-jiq") and not self.policy.replacement:
-                raise ValueError(f"routing: must go with policy random, sa-jiq or pod<d>r, not {self.policy}")
+            if self.policy.name not in ("random", "sa-jiq", "pod", "podr"):
+                raise ValueError(f"routing: must go with policy random, sa-jiq, pod<d> or pod<d>r, not {self.policy}")
+            if self.policy.name == "pod":
+                if self.buffer is not None or self.levels is not None:
+                    raise ValueError(f"routing: must be none with policy {self.policy} and a buffer or levels")
+                fewest = int(self.speeds.servers(n).min())
+                if fewest < self.policy.draws:
+                    raise ValueError(
+                        f"routing: must be none with policy {self.policy} where a type has {fewest} servers only: all "
+                        "draws may be of that type"
+                    )
         if self.buffer is not None and np.size(self.buffer) not in (1, self.speeds.types):
             given = ",".join(map(str, self.buffer))
             raise ValueError(f"buffer = {given}: must be one number, or {self.speeds.types}, one a type")
@@ -176,7 +185,9 @@ class LoadBalancing(System):
         """The policy and the rates, as `oracle` takes them."""
         policy, weights = self.policy, self._weights()
         servers = self.speeds.servers(int(self.servers))
-        return (policy.family, policy.draws, policy.replacement, weights, self.arrival_rate, self.speeds.rates, servers)
+        # types that are drawn by routing probabilities are independent, whether or not their servers are distinct
+        independent = policy.replacement or self.routing is not None
+        return (policy.family, policy.draws, independent, weights, self.arrival_rate, self.speeds.rates, servers)
 
     def theory(self):
         from jaxq.systems.load_balancing import theory

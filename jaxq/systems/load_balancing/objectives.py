@@ -10,7 +10,8 @@ from jaxq.systems.load_balancing.model import LoadBalancing
 def objectives(system: LoadBalancing) -> dict[str, Objective]:
     """Objectives of a `LoadBalancing`, functions of the routing probabilities that stand for its response_time.
 
-    ``response_time``, exact, of random routing; ``mean_field``, n -> infinity, of the power of d choices with replacement.
+    ``response_time``, exact, of random routing; ``mean_field``, n -> infinity, of the power of d choices, which is the
+    same with and without replacement.
     Empty for policies that do not take routing probabilities, with a buffer (jobs are lost) and for servers all alike.
     """
     policy, types = system.policy, system.speeds.types
@@ -27,7 +28,7 @@ def objectives(system: LoadBalancing) -> dict[str, Objective]:
             lambda p: fluid.random_routing(p, arrival_rate, rates, servers), "mean response time, exact (M/M/1 queues)"
         )
         return {"response_time": exact}
-    if policy.replacement:
+    if policy.family == "pod":
         limit = objective(
             lambda p: fluid.power_of_d(p, policy.draws, arrival_rate, rates, servers),
             "mean response time with infinitely many servers",

@@ -39,7 +39,8 @@ class Policy(eqx.Module):
     the fastest or any; if none is idle, any server (``sa-jiq``: by the routing probabilities where they are given).
     ``sa-jiq-weighted``: if none is idle, a server with probability proportional to its speed. ``uniform``: any server.
     ``random``: a type by the routing probabilities, then any of its servers. ``pod<d>``: the shortest of d distinct
-    servers, ties at random; ``pod<d>r``: drawn with replacement, by the routing probabilities where they are given;
+    servers, ties at random; ``pod<d>r``: drawn with replacement. Where routing probabilities are given, they are those of
+    the type of each draw, independent of the others; then any server of that type, of ``pod<d>`` one not drawn before.
     ``sa-pod<d>``: distinct, ties to the fastest. ``med-fsf``: the system of Tezcan (2008), one queue a type that all
     its servers serve; a job goes to the fastest idle server, if none is idle to the type of minimum expected delay,
     queue_j / (N_j mu_j), ties to the fastest. ``modified``: the lower bound of Section 7, n queues of two jobs at most,

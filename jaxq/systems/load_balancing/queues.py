@@ -134,8 +134,13 @@ class Queues(System):
                 kind = sum(
                     (words[2 * k] >= self.routing[j]).astype(jnp.int32) for j in range(self.types - 1)
                 ) + jnp.int32(0)
-                size = self.first[kind + 1] - self.first[kind]
-                found.append(self.first[kind] + random.below(words[2 * k + 1], size, most=self.servers)[0])
+                start, end = self.first[kind], self.first[kind + 1]
+                earlier = [] if self.policy.replacement else _sorted(found)
+                before = sum(((s >= start) & (s < end)).astype(jnp.int32) for s in earlier)
+                server = start + random.below(words[2 * k + 1], end - start - before, most=self.servers)[0]
+                for s in earlier:  # distinct: those of this type are skipped
+                    server = server + ((s >= start) & (server >= s)).astype(jnp.int32)
+                found.append(server)
             return found
         if self.policy.replacement or d == 1:
             return [random.below(word, self.servers)[0] for word in words[:d]]
