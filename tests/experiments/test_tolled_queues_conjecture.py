@@ -30,3 +30,15 @@ def test_a_split_that_loses_fails(findings):
     metric = dataclasses.replace(gain.metric, mean=-(gain.metric.mean or 0.0), z=-(gain.metric.z or 0.0))
     lost = Point(gain.where, gain.name, metric, (), gain.relation)
     assert not Reproduction(conjecture.EXPERIMENT, dataclasses.replace(findings, points=[lost]), 0.0).passed
+
+
+def test_what_was_tested_is_said_and_every_market_is_drawn(findings):
+    assert f"0 of {conjecture.QUICK_CHAINS} markets (lengths)" in findings.tested
+    assert f"0 of {conjecture.QUICK_PAIRS} markets (workload)" in findings.tested
+    assert len(findings.tables["conjecture-markets"]) == conjecture.QUICK_CHAINS + conjecture.QUICK_PAIRS
+    falls, stands = conjecture.EXPERIMENT.draw(findings).axes
+    assert len(falls.containers) == 3
+    assert sorted(len(c.lines[0].get_xdata()) for c in stands.containers) == [
+        conjecture.QUICK_PAIRS,
+        conjecture.QUICK_CHAINS,
+    ]

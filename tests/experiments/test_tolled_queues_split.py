@@ -13,6 +13,10 @@ def test_a_gain_is_found_where_it_is_claimed_and_nowhere_else():
         rows = [row for row in findings.tables["split"] if row["market"] == market]
         assert len(rows) == split.QUICK_STARTS and sum(row["best"] for row in rows) == 1
     assert Reproduction(split.EXPERIMENT, findings, 0.0).passed
+    assert all(f"{market}: " in findings.tested for market in claims)
+    gains, ends = split.EXPERIMENT.draw(findings).axes
+    shown = {label for ax in (gains, ends) for label in ax.get_legend_handles_labels()[1]}
+    assert {*claims, "best single toll", "server 1, gains for sure", "server 2, gains for sure"} <= shown
 
 
 def test_signs_mostly_agree_at_some_temperature():
@@ -20,3 +24,6 @@ def test_signs_mostly_agree_at_some_temperature():
     assert len(findings.tables["slopes"]) == len(slopes.CASES) * len(slopes.TEMPERATURES)
     assert all(0 < row["same"] <= row["known"] for row in findings.tables["slopes"])
     assert Reproduction(slopes.EXPERIMENT, findings, 0.0).passed
+    assert all(f"({case})" in findings.tested for case in slopes.CASES)
+    (ax,) = slopes.EXPERIMENT.draw(findings).axes
+    assert set(slopes.CASES) <= set(ax.get_legend_handles_labels()[1])

@@ -35,3 +35,17 @@ def test_another_outcome_fails(findings, claim, violations):
     changed = dataclasses.replace(findings, points=[*findings.points, point])
     done = Reproduction(theorem.EXPERIMENT, changed, 0.0)
     assert not done.passed and claim in done.failures[0]
+
+
+def test_the_counts_are_said_and_the_curves_end_at_them(findings):
+    rows = {row["claim"]: row["violations"] for row in findings.tables["theorem"]}
+    assert findings.tested.startswith(f"violations of the theorem: 0 in 20,000 instances x {theorem.QUICK_CUSTOMERS} ")
+    assert all(f"{count:,} {claim}" in findings.tested for claim, count in rows.items() if claim != "theorem")
+    for claim, count in rows.items():
+        mine = [row["violations"] for row in findings.tables["theorem-prefixes"] if row["claim"] == claim]
+        assert mine == sorted(mine) and mine[-1] == count
+
+
+def test_the_figure_has_a_curve_for_every_claim(findings):
+    (ax,) = theorem.EXPERIMENT.draw(findings).axes
+    assert len(ax.get_lines()) == len(CLAIMS)

@@ -26,8 +26,8 @@ def drawn(claim, count, customers):
     """(instances, first violations on the device) of a claim."""
 
     def one(number):
-        instance = _draw(jax.random.fold_in(jax.random.key(7), number), CLAIMS[claim], customers)
-        return instance, _first_violation(instance, CLAIMS[claim])
+        instance = _draw(jax.random.fold_in(jax.random.key(7), number), CLAIMS[claim].changes, customers)
+        return instance, _first_violation(instance, CLAIMS[claim].changes)
 
     found, first = jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(np.arange(count)))
     return [jax.tree.map(lambda x, i=i: x[i], found) for i in range(count)], first

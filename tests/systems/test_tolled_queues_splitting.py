@@ -99,5 +99,5 @@ def test_no_gain_is_claimed_for_one_class_of_unit_sizes():
 
 def test_slopes_of_exponential_sizes_mostly_agree():
     system = jaxq.TolledQueues(size_law="exponential", **TWO, **HALVES)
-    same, known = slopes(system, 0.5, designs=8).agreement
+    same, known = slopes(system, [0.5], designs=8)[0].agreement
     assert known >= 15 and same / known > 0.75

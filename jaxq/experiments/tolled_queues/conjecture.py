@@ -133,8 +133,11 @@ def market(rng: np.random.Generator, information: str) -> TolledQueues:
     return asked.replace(tolls=[toll * rng.uniform(0.5, 1.1)] * 2)
 
 
-def by_length(run: Run, instances: int) -> tuple[list[dict[str, Any]], list[Point]]:
-    """Lengths visible: exact chains of random markets."""
+Rows = list[dict[str, Any]]
+
+
+def by_length(run: Run, instances: int) -> tuple[Rows, Rows, list[Point]]:
+    """Lengths visible: exact chains of random markets. The count, each market and what is judged."""
     rng, gains = np.random.default_rng(run.seed), []
     for _ in range(instances):
         asked = market(rng, "lengths")
@@ -144,11 +147,13 @@ def by_length(run: Run, instances: int) -> tuple[list[dict[str, Any]], list[Poin
     violations, worst = sum(g > ROUNDING for g in gains), max(gains)
     metric = Metric(float(violations), None, LEVEL, None, 0.0, "bound")
     known = {"information": "lengths", "instances": instances, "violations": violations, "largest_relative_gain": worst}
-    return [known], [Point({"case": "lengths", "of": f"{instances} markets"}, "violations", metric, (), "at most")]
+    each = [{"information": "lengths", "market": i, "relative_gain": g} for i, g in enumerate(gains, 1)]
+    point = Point({"case": "lengths", "of": f"{instances} markets"}, "violations", metric, (), "at most")
+    return [known], each, [point]
 
 
-def by_workload(run: Run, instances: int, events: int) -> tuple[list[dict[str, Any]], list[Point], Results]:
-    """Work visible, own size unknown: random markets, simulated together with the best single toll."""
+def by_workload(run: Run, instances: int, events: int) -> tuple[Rows, Rows, list[Point], Results]:
+    """As `by_length` with work visible and own size unknown: simulated together with the best single toll."""
     rng, points, done, gains = np.random.default_rng(run.seed), [], Results(), []
     for number in range(instances):
         asked = market(rng, "workload-only")
@@ -164,14 +169,19 @@ def by_workload(run: Run, instances: int, events: int) -> tuple[list[dict[str, A
     violations = sum(mean > half for mean, half in gains)
     worst = max((mean for mean, _ in gains), default=None)
     known = {"information": "workload", "instances": len(gains), "violations": violations}
-    return [{**known, "largest_relative_gain": worst}], points, done
+    each = [
+        {"information": "workload", "market": i, "relative_gain": mean, "half_width": half}
+        for i, (mean, half) in enumerate(gains, 1)
+    ]
+    return [{**known, "largest_relative_gain": worst}], each, points, done
 
 
 def compute(run: Run) -> Findings:
     """The two counterexamples, then the two models without one."""
     events, chains, pairs = (QUICK_EVENTS, QUICK_CHAINS, QUICK_PAIRS) if run.quick else (EVENTS, CHAINS, PAIRS)
     rows, points, results = [], [], Results()
-    known: list[dict[str, Any]] = []
+    known: Rows = []
+    markets: Rows = []
     for counterexample in (by_class, by_size):
         if not run.interrupted:
             more, judged, runs = counterexample(run, events)
@@ -180,14 +190,81 @@ def compute(run: Run) -> Findings:
                 run.show(f"{line['case']}: split {line['split']:.6g}, best single toll {line['single']:.6g}")
     with run.work():
         if not run.interrupted:
-            more, judged = by_length(run, chains)
-            known, points = known + more, points + judged
+            known, markets, judged = by_length(run, chains)
+            points = points + judged
     if not run.interrupted:
-        more, judged, runs = by_workload(run, pairs, events)
-        known, points, results = known + more, points + judged, Results([*results, *runs])
+        more, each, judged, runs = by_workload(run, pairs, events)
+        known, markets = known + more, markets + each
+        points, results = points + judged, Results([*results, *runs])
     for line in known:
         run.show(f"{line['information']} visible: {line['violations']} violations in {line['instances']} markets")
-    return Findings({"conjecture": rows, "conjecture-holds": known}, points, results)
+    tables = {"conjecture": rows, "conjecture-holds": known, "conjecture-markets": markets}
+    return Findings(tables, points, results, tested=tested(rows, known))
+
+
+def tested(rows: Rows, known: Rows) -> str:
+    """What each counterexample gains, and how many random markets were looked at without one."""
+    gains = ", ".join(f"{100 * row['gain'] / row['single']:.3g} % ({row['case']})" for row in rows)
+    counts = ", ".join(f"{row['violations']} of {row['instances']} markets ({row['information']})" for row in known)
+    return f"gain of the counterexamples: {gains or 'not asked'}; violations elsewhere: {counts or 'not asked'}"
+
+
+def draw(findings: Findings) -> Any:
+    """What the counterexamples gain, and that no random market of the two other models gains anything."""
+    from matplotlib.figure import Figure
+
+    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.sweep import COLOURS
+
+    figure = Figure(figsize=(9.6, 4.2), layout="constrained")
+    falls, stands = figure.subplots(1, 2)
+    for ax in (falls, stands):
+        tidy(ax)
+    names = {
+        "classes": "two classes,\nwork visible",
+        "classes visible": "two classes,\nclasses ahead visible",
+        "sizes": "one class,\nown size known",
+    }
+    rows = findings.tables["conjecture"]
+    for i, row in enumerate(rows):
+        simulated = "half_width" in row
+        gain, half = (100 * x / row["single"] for x in (row["gain"], row.get("half_width", 0.0)))
+        colour = COLOURS[0] if simulated else COLOURS[1]
+        falls.errorbar(i, gain, half or None, fmt="o" if simulated else "D", color=colour, markersize=6, capsize=3)
+        falls.annotate(
+            f"{gain:.3g} %" if simulated else f"{gain:.3g} % (exact)",
+            (i, gain),
+            (8, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    falls.set_yscale("log")
+    falls.set_xticks(range(len(rows)), [names[row["case"]] for row in rows], fontsize="small")
+    falls.set_xlim(-0.4, max(len(rows) - 0.3, 0.4))
+    falls.set_ylabel("gain of the split in revenue (%)")
+    falls.set_title("where the conjecture falls: against the best single toll", loc="left", fontsize="medium")
+    titles = {"lengths": "lengths visible, exact chains", "workload": "work visible, simulated with intervals"}
+    for colour, marker, (information, title) in zip(COLOURS, "os", titles.items(), strict=False):
+        mine = [row for row in findings.tables["conjecture-markets"] if row["information"] == information]
+        mine.sort(key=lambda row: row["relative_gain"])
+        # by rank: few markets beside many
+        where = [100 * (i + 0.5) / len(mine) for i in range(len(mine))]
+        stands.errorbar(
+            where,
+            [100 * row["relative_gain"] for row in mine],
+            [100 * row.get("half_width", 0.0) for row in mine] if information == "workload" else None,
+            fmt=marker,
+            color=colour,
+            markersize=3 if information == "lengths" else 5,
+            capsize=2,
+            label=f"{title}: {len(mine)} markets",
+        )
+    stands.axhline(0, color="0.5", linewidth=1.2, label="best single toll")
+    stands.set_xlabel("random markets, in order of gain (% of them)")
+    stands.set_ylabel("gain of the split in revenue (%)")
+    stands.set_title("where no counterexample is known", loc="left", fontsize="medium")
+    stands.legend(frameon=False, fontsize="small")
+    return figure
 
 
 EXPERIMENT = Experiment(
@@ -195,4 +272,5 @@ EXPERIMENT = Experiment(
     "Equal tolls: two splits that beat every single toll, and two models where none is found",
     f"{PAPER}, the conjecture on equal tolls",
     compute,
+    draw,
 )

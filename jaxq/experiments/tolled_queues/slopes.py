@@ -1,5 +1,9 @@
 """How often the gradient of the smooth revenue has the sign of the true one, by temperature."""
 
+from typing import Any
+
+import numpy as np
+
 from jaxq.engine.result import Metric
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.tolled_queues.paper import PAPER
@@ -23,23 +27,57 @@ LEAST = 0.6
 
 def compute(run: Run) -> Findings:
     """Every case at every temperature."""
-    rows, points = [], []
+    rows, points, said = [], [], []
     for name, system in CASES.items():
         with run.work():
-            shares = []
-            for temperature in TEMPERATURES:
-                found = slopes(system, temperature, QUICK_DESIGNS if run.quick else DESIGNS, seed=run.seed % 2**31)
+            agreements = []
+            designs = QUICK_DESIGNS if run.quick else DESIGNS
+            each = slopes(system, TEMPERATURES, designs, seed=run.seed % 2**31)
+            for temperature, found in zip(TEMPERATURES, each, strict=True):
                 same, known = found.agreement
-                shares.append(same / known)
+                agreements.append((same / known, same, known))
                 rows.append(
                     {"case": name, "temperature": temperature, "known": known, "same": same, "share": same / known}
                 )
                 run.show(f"{name}, temperature {temperature:g}: {same} of {known} signs agree")
-            metric = Metric(max(shares), None, LEVEL, None, LEAST, "bound")
+            share, same, known = max(agreements)
+            said.append(f"{same} of {known} ({name})")
+            metric = Metric(share, None, LEVEL, None, LEAST, "bound")
             points.append(Point({"case": name}, "best share of equal signs", metric, (), "at least"))
         if run.interrupted:
             break
-    return Findings({"slopes": rows}, points)
+    tested = f"signs that agree at the best temperature, at least {100 * LEAST:.0f} % wanted: {', '.join(said)}"
+    return Findings({"slopes": rows}, points, tested=tested)
+
+
+def draw(findings: Findings) -> Any:
+    """The share of equal signs against the temperature, with a binomial standard error."""
+    from matplotlib.figure import Figure
+
+    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.sweep import COLOURS
+
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    ax = figure.subplots()
+    tidy(ax)
+    for i, (colour, case, marker) in enumerate(zip(COLOURS, CASES, "osD", strict=False)):
+        mine = [r for r in findings.tables["slopes"] if r["case"] == case]
+        # side by side, so that equal shares can be told apart
+        where = [r["temperature"] * 1.04 ** (i - 1) for r in mine]
+        errors = [100 * np.sqrt(r["share"] * (1 - r["share"]) / r["known"]) for r in mine]
+        shares = [100 * r["share"] for r in mine]
+        ax.errorbar(
+            where, shares, errors, fmt=f"{marker}-", color=colour, markersize=5, capsize=2, linewidth=1.2, label=case
+        )
+    ax.axhline(50, color="0.5", linestyle=":", linewidth=1.2, label="a coin")
+    ax.axhline(100 * LEAST, color="0.5", linestyle="--", linewidth=1.2, label="least wanted at the best temperature")
+    ax.set_xscale("log")
+    ax.set_ylim(top=102)
+    ax.set_xlabel("temperature of the choice (money)")
+    ax.set_ylabel("derivatives with the sign of the true one (%)")
+    ax.set_title("standard errors are binomial", loc="left", fontsize="small")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
+    return figure
 
 
 EXPERIMENT = Experiment(
@@ -47,4 +85,5 @@ EXPERIMENT = Experiment(
     "Signs of the gradient of the smooth revenue against finite differences of the true one",
     f"{PAPER}, Section 3 (how to split)",
     compute,
+    draw,
 )

@@ -8,6 +8,7 @@ rate sum mu_j.
 
 import dataclasses
 import functools
+import itertools
 from typing import Any, NamedTuple
 
 import jax
@@ -42,6 +43,21 @@ class Claim:
     lengths: bool = False
     unequal_tolls: bool = False
 
+    @property
+    def changes(self) -> "_Changes":
+        """What is changed, for the compiled search."""
+        return _Changes(*(jnp.asarray(getattr(self, name)) for name in _Changes._fields))
+
+
+class _Changes(NamedTuple):
+    """`Claim`, each a boolean that is known at run time: all claims are one program."""
+
+    strict_pool: Any
+    any_acceptable: Any
+    random_sizes: Any
+    lengths: Any
+    unequal_tolls: Any
+
 
 CLAIMS = {
     "theorem": Claim("unit sizes, equal tolls, work visible, any tie rule, weak or strict on both sides", holds=True),
@@ -56,7 +72,8 @@ CLAIMS = {
 @dataclasses.dataclass(frozen=True)
 class Dominance:
     """What was found. ``first``: the earliest customer, from 1, after which a split had more joiners; None without
-    one. ``counterexample``: an instance with the fewest customers that was found, or None."""
+    one. ``counterexample``: an instance with the fewest customers that was found, or None. ``ahead``: of each instance in
+    which a split was ahead, the first such customer, sorted, shape (violations,)."""
 
     claim: str
     instances: int
@@ -64,6 +81,7 @@ class Dominance:
     violations: int
     first: int | None
     counterexample: Instance | None
+    ahead: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int), repr=False)
 
     def __str__(self) -> str:
         head = f"{self.claim} ({CLAIMS[self.claim].doc}): {self.violations} of {self.instances} instances"
@@ -85,15 +103,15 @@ class _Drawn(NamedTuple):
     strict: Any
 
 
-@functools.partial(jax.jit, static_argnames=("claim", "customers"))
-def _draw(key, claim: Claim, customers: int) -> _Drawn:
+@functools.partial(jax.jit, static_argnames="customers")
+def _draw(key, claim: _Changes, customers: int) -> _Drawn:
     """A random instance. Half of the rewards are such that a class leaves exactly where work is a whole number of jobs."""
     words = jax.random.bits(key, (PARAMETERS + 3 * customers,), jnp.uint32)
-    parts = iter(words[:PARAMETERS])
+    position, shift = itertools.count(), 0
     of_gap, of_customer, of_tie = (words[PARAMETERS:] >> 1).astype(jnp.int32).reshape(3, customers)
 
     def whole(low, high):
-        return low + ((next(parts) >> 1).astype(jnp.int32) % (high - low + 1))
+        return low + ((words[next(position) + shift] >> 1).astype(jnp.int32) % (high - low + 1))
 
     def several(count, low, high):
         return jnp.stack([whole(low, high) for _ in range(count)])
@@ -102,8 +120,8 @@ def _draw(key, claim: Claim, customers: int) -> _Drawn:
     rates = jnp.where(jnp.arange(MOST_SERVERS) < servers, several(MOST_SERVERS, 1, 4), 0)
     total = rates.sum()
     toll = whole(0, 4) * JOB * MULTIPLE
-    tolls = toll + (several(MOST_SERVERS, 0, 8) * JOB * MULTIPLE if claim.unequal_tolls else 0)
-    tolls = jnp.broadcast_to(tolls, (MOST_SERVERS,))
+    tolls = toll + jnp.where(claim.unequal_tolls, several(MOST_SERVERS, 0, 8) * JOB * MULTIPLE, 0)
+    shift = jnp.where(claim.unequal_tolls, 0, -MOST_SERVERS)  # words that are not needed go to what comes next
     costs = 2 ** several(MOST_CLASSES, 0, 4)
     at = jnp.where(
         several(MOST_CLASSES, 0, 1) == 1, total, jnp.where(several(MOST_CLASSES, 0, 1) == 1, rates[0], rates[1])
@@ -114,10 +132,11 @@ def _draw(key, claim: Claim, customers: int) -> _Drawn:
     stream = whole(0, len(STREAMS) - 1)
     gaps = _gaps(of_gap, stream, mean)
     kinds = of_customer % whole(1, MOST_CLASSES)
-    sizes = JOB // 8 + of_customer // 16 % (2 * JOB) if claim.random_sizes else jnp.full(customers, JOB)
+    sizes = jnp.where(claim.random_sizes, JOB // 8 + of_customer // 16 % (2 * JOB), JOB)
     tied = jnp.arange(MOST_SERVERS)[:, None]
-    drawn = of_tie >> (5 * tied) & 31 if claim.any_acceptable else whole(0, 1) * (of_tie >> (5 * tied) & 31)
-    strict = (whole(0, 1) == 1) & (not claim.strict_pool)
+    drawn = (of_tie >> (5 * tied) & 31) * jnp.where(claim.any_acceptable, 1, whole(0, 1))
+    shift = shift - claim.any_acceptable
+    strict = (whole(0, 1) == 1) & ~claim.strict_pool
     return _Drawn(rates, tolls, rewards, costs, gaps, kinds, sizes, 8 * drawn - tied, strict)
 
 
@@ -145,7 +164,7 @@ def _gaps(words, stream, mean):
     return jnp.stack(kinds)[stream]
 
 
-def _first_violation(instance: _Drawn, claim: Claim):
+def _first_violation(instance: _Drawn, claim: _Changes):
     """The number of customers before the first prefix at which the split has more joiners; all of them if there is none."""
     servers = range(MOST_SERVERS)
     rates, tolls, total = list(instance.rates), list(instance.tolls), instance.rates.sum()
@@ -155,7 +174,7 @@ def _first_violation(instance: _Drawn, claim: Claim):
     strict, strict_pool = instance.strict, instance.strict | claim.strict_pool
 
     def seen(work, size):
-        return (work + (JOB - 1)) // JOB * JOB + JOB if claim.lengths else work + size
+        return jnp.where(claim.lengths, (work + (JOB - 1)) // JOB * JOB + JOB, work + size)
 
     def accepts(utility, strict):
         return (utility > 0) | ((utility == 0) & ~strict)
@@ -169,9 +188,8 @@ def _first_violation(instance: _Drawn, claim: Claim):
         )
         utility = [reward - tolls[j] - cost * seen(work[j], size) * scale[j] for j in servers]
         good = [real[j] & accepts(utility[j], strict) for j in servers]
-        if not claim.any_acceptable:
-            best = functools.reduce(jnp.maximum, [jnp.where(real[j], utility[j], -FAR) for j in servers])
-            good = [good[j] & (utility[j] == best) for j in servers]
+        best = functools.reduce(jnp.maximum, [jnp.where(real[j], utility[j], -FAR) for j in servers])
+        good = [good[j] & (claim.any_acceptable | (utility[j] == best)) for j in servers]
         wanted = [jnp.where(good[j], priority[j], -FAR) for j in servers]
         most = functools.reduce(jnp.maximum, wanted)
         chosen = [good[j] & (wanted[j] == most) for j in servers]
@@ -189,8 +207,8 @@ def _first_violation(instance: _Drawn, claim: Claim):
     return lax.scan(step, start, customers)[0][-1]
 
 
-@functools.partial(jax.jit, static_argnames=("claim", "customers", "instances"))
-def _search(seed, claim: Claim, customers: int, instances: int):
+@functools.partial(jax.jit, static_argnames=("customers", "instances"))
+def _search(seed, claim: _Changes, customers: int, instances: int):
     """(first violation, servers) of every instance."""
 
     def one(number):
@@ -225,14 +243,15 @@ def check_dominance(claim: str = "theorem", instances: int = 20_000, customers: 
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ValueError(f"seed = {seed}: must be a whole number >= 0 and < 2**32")
     chosen, key = CLAIMS[claim], jax.random.key(seed)
-    first, servers = (np.asarray(x) for x in _search(key, chosen, customers, instances))
+    first, servers = (np.asarray(x) for x in _search(key, chosen.changes, customers, instances))
     violations = int((first < customers).sum())
     if not violations:
         return Dominance(claim, instances, customers, 0, None, None)
     number = int(np.lexsort((servers, first))[0])
-    drawn = jax.tree.map(np.asarray, _draw(jax.random.fold_in(key, number), chosen, customers))
+    drawn = jax.tree.map(np.asarray, _draw(jax.random.fold_in(key, number), chosen.changes, customers))
     found = shortest_path(_instance(drawn, chosen, int(first[number]) + 1))
-    return Dominance(claim, instances, customers, violations, int(first[number]) + 1, found)
+    ahead = np.sort(first[first < customers]) + 1
+    return Dominance(claim, instances, customers, violations, int(ahead[0]), found, ahead)
 
 
 def _instance(drawn: _Drawn, claim: Claim, customers: int) -> Instance:

@@ -1,6 +1,7 @@
 """Whether the smooth revenue rises where the true one does."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -47,12 +48,16 @@ class Slopes:
         return int(np.sum(same & self.known)), int(np.sum(self.known))
 
 
-def slopes(system: TolledQueues, temperature: float, designs: int = 40, step: float = 0.02, seed: int = 0) -> Slopes:
+def slopes(
+    system: TolledQueues, temperatures: Sequence[float], designs: int = 40, step: float = 0.02, seed: int = 0
+) -> list[Slopes]:
     """Compare the gradient of fractional joins (`fluid.path_revenue`) with finite differences of the true revenue.
+
+    One `Slopes` for each temperature, on the same designs and paths.
 
     Args:
         system: classes and laws, and how many servers share its capacity; customers see workloads.
-        temperature: eta of the smooth revenue, money.
+        temperatures: eta > 0 of the smooth revenue, money.
         designs: how many; shares uniform on the simplex, tolls uniform up to 0.8 of the largest reward.
         step: of the central differences, in the first share (the others shrink in proportion) and in money.
         seed: of designs and paths.
@@ -63,11 +68,11 @@ def slopes(system: TolledQueues, temperature: float, designs: int = 40, step: fl
     shares /= shares.sum(axis=1, keepdims=True)
     drawn = np.column_stack((shares[:, 0], rng.uniform(0, HIGHEST * top, (designs, m))))
 
-    def revenue(size, temperature, seed):
+    def revenue(size, seed):
         paths, count = size
         customers = draw_customers(system, seed, paths, count)
 
-        def of(at, shares):
+        def of(at, shares, temperature):
             others = shares[1:] * (1 - at[0]) / jnp.sum(shares[1:])
             rates = capacity * jnp.concatenate((at[:1], others))
             arguments = customers, np.atleast_1d(system.rewards), np.atleast_1d(system.waiting_costs)
@@ -75,21 +80,22 @@ def slopes(system: TolledQueues, temperature: float, designs: int = 40, step: fl
 
         return of
 
-    soft, hard = revenue(SMOOTH, temperature, seed), jax.jit(revenue(HARD, 0, seed + 1))
-    gradient = jax.jit(jax.grad(lambda at, shares: soft(at, shares).mean()))
+    soft, true = revenue(SMOOTH, seed), revenue(HARD, seed + 1)
+    hard = jax.jit(lambda at, shares: true(at, shares, 0))
+    gradient = jax.jit(jax.grad(lambda at, shares, temperature: soft(at, shares, temperature).mean()))
     moves = step * np.eye(m + 1)
 
     def difference(at, shares):
         ends = [[np.asarray(hard(_single(at + s * move), shares), np.float64) for s in (1, -1)] for move in moves]
         return np.array([(up - down) / (2 * step) for up, down in ends])
 
-    differences = np.stack([difference(at, _single(row)) for at, row in zip(drawn, shares, strict=True)])
-    return Slopes(
-        drawn,
-        np.stack([np.asarray(gradient(_single(at), _single(row))) for at, row in zip(drawn, shares, strict=True)]),
-        differences.mean(axis=2),
-        differences.std(axis=2) / np.sqrt(HARD[0]),
-    )
+    points = [(_single(at), _single(row)) for at, row in zip(drawn, shares, strict=True)]
+    differences = np.stack([difference(at, row) for at, (_, row) in zip(drawn, points, strict=True)])
+    hard_slopes, errors = differences.mean(axis=2), differences.std(axis=2) / np.sqrt(HARD[0])
+    return [
+        Slopes(drawn, np.stack([np.asarray(gradient(*point, _single(eta))) for point in points]), hard_slopes, errors)
+        for eta in temperatures
+    ]
 
 
 def _single(x) -> jax.Array:
