@@ -544,3 +544,24 @@ def test_quantiles_do_not_depend_on_the_batch():
     parts = jaxq.simulate(jaxq.MMc(0.9), batch=33, **options).histograms["number_in_system"]
     assert parts["left"] == whole["left"]
     assert parts["probability"] == pytest.approx(whole["probability"], rel=1e-6)
+
+
+def test_metrics_that_are_more_than_arithmetic_are_looked_at_window_by_window():
+    """All windows at once would be an array where this expects a number, or would take a maximum over all of them."""
+    from tests.own_systems import Station
+
+    class Capped(Station):
+        def metrics(self, sums):
+            found = super().metrics(sums)
+            return found | {"capped": found["number"] * min(float(found["number"].value), 0.5)}
+
+    class Largest(Station):
+        def metrics(self, sums):
+            found = super().metrics(sums)
+            return found | {"share": found["number"] / np.max(np.abs(found["number"].value))}
+
+    plain = jaxq.simulate(Station(), events=2000, replicas=64)
+    for system in (Capped(), Largest()):
+        found = jaxq.simulate(system, events=2000, replicas=64)
+        assert found["number"] == plain["number"] and found.run["warmup"] == plain.run["warmup"]
+    assert found["share"].mean == pytest.approx(1.0)
