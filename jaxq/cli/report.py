@@ -1,7 +1,6 @@
 """What becomes of an outcome: files, a figure, JSON or tables, and the exit code."""
 
 import functools
-import json
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from jaxq.cli.console import stdout_console
 from jaxq.cli.errors import BadInput
 from jaxq.cli.options import Output
-from jaxq.engine.files import reason
+from jaxq.engine.files import json_text, reason
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.result import Result, Results
 from jaxq.engine.system import System
@@ -89,7 +88,7 @@ def exit_code(flags: tuple[str, ...]) -> int:
 
 def print_json(data: Any) -> None:
     """JSON on stdout, and nothing else."""
-    print(json.dumps(data, indent=1, allow_nan=False))
+    print(json_text(data))
 
 
 def draw(outcome: Result | Results, path: str, headline: tuple[str, ...]) -> None:

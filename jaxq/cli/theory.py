@@ -1,6 +1,5 @@
 """``jaxq theory``: what is known of a system without simulating it."""
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -49,13 +48,13 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
 
 
 def to_dict(system: System, statements: Mapping[str, Any], oracle: Mapping[str, Any], unstable: str | None) -> dict:
-    """The statements and references as JSON values; what is not finite is null."""
+    """The statements and references by name."""
     return {
         "schema": SCHEMA,
         "system": system.title(),
         "parameters": describe(system),
-        "theory": {name: {**x._asdict(), "value": _plain(x.value)} for name, x in statements.items()},
-        "oracle": {name: {"value": _plain(x.value), "kind": x.kind} for name, x in oracle.items()},
+        "theory": {name: x._asdict() for name, x in statements.items()},
+        "oracle": {name: {"value": x.value, "kind": x.kind} for name, x in oracle.items()},
         "no_stationary_regime": unstable,
     }
 
@@ -69,13 +68,6 @@ def words(value: Any) -> str:
     if value is None:
         return "-"
     return value if isinstance(value, str) else f"{value:.9g}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (tuple, list, np.ndarray)):
-        return [_plain(x) for x in value]
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _table(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Any:

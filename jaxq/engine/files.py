@@ -4,6 +4,7 @@ import contextlib
 import csv
 import glob
 import json
+import math
 import os
 import platform
 import tempfile
@@ -95,10 +96,24 @@ def _alive(process: str) -> bool:
     return True
 
 
+def json_text(data: Any) -> str:
+    """JSON, in which what is not finite is null."""
+    return json.dumps(_finite(data), indent=1, allow_nan=False)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple, np.ndarray)):
+        return [_finite(value) for value in data]
+    data = data.item() if isinstance(data, np.generic) else data
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
 def write_json(path, data: Any) -> None:
-    """JSON without NaN or Infinity, whole or not at all."""
+    """JSON as `json_text`, whole or not at all."""
     with replacing(path) as partial:
-        partial.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+        partial.write_text(json_text(data) + "\n")
 
 
 def write_csv(path, rows: list[dict[str, Any]]) -> None:

@@ -144,3 +144,9 @@ def test_other_files_are_refused_in_one_sentence(results, tmp_path):
         jaxq.Results.load(tmp_path / "table.csv")
     with pytest.raises(FileNotFoundError):
         jaxq.Result.load(tmp_path / "none.json")
+
+
+def test_json_has_null_for_what_is_not_finite(tmp_path):
+    data = {"a": [1.5, float("inf"), (np.float64("nan"), np.int64(3))], "b": np.array([0.0, -np.inf]), "c": True}
+    write_json(tmp_path / "x.json", data)
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1.5, None, [None, 3]], "b": [0.0, None], "c": True}
