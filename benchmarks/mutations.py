@@ -43,8 +43,8 @@ FAULTS = [
     Fault(
         "one degree of freedom too many",
         ESTIMATE,
-        "self.residuals.size - 1)",
-        "self.residuals.size)",
+        "self.residuals.size - 1 if self.freedom",
+        "self.residuals.size if self.freedom",
         "tests/stats/test_estimate.py",
     ),
     Fault(
@@ -278,6 +278,34 @@ FAULTS = [
         "EXTENSION = 20",
         "EXTENSION = 20_000",
         "tests/engine/test_simulate.py -k events_bound",
+    ),
+    Fault(
+        "regression: controls cost no degrees of freedom",
+        "stats/regression.py",
+        "freedom=n - 1 - q)",
+        "freedom=n - 1)",
+        "tests/stats/test_regression.py",
+    ),
+    Fault(
+        "regression: the error of the intercept alone",
+        "stats/regression.py",
+        "(1 + n * float(self._at @ self._at))",
+        "1.0",
+        "tests/stats/test_regression.py",
+    ),
+    Fault(
+        "controls: the square of a jump forgotten",
+        "engine/controls.py",
+        "counts[j] * drift[i] + both",
+        "counts[j] * drift[i]",
+        "tests/engine/test_controls.py -k exact_law",
+    ),
+    Fault(
+        "controls: rounding forgotten",
+        "engine/controls.py",
+        "return 2 * UNIT * ",
+        "return 0 * UNIT * ",
+        "tests/engine/test_controls.py -k rounding",
     ),
 ]
 
