@@ -29,6 +29,7 @@ from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
 from jaxq.systems.parallel_servers.named import NETWORKS
 from jaxq.systems.parallel_servers.network import Network
 from jaxq.systems.parallel_servers.preference import parse_preferences
+from jaxq.systems.parallel_servers.renewal import parse_arrival_laws
 from jaxq.systems.parallel_servers.schedule import parse_changes
 from jaxq.systems.token_pool.policy import TablePolicy, parse_deviator, parse_threshold
 from jaxq.systems.tolled_queues.arrivals import Modulated, Renewal, Trace
@@ -55,6 +56,11 @@ def balancing(servers: int, policy: str, **fields) -> jaxq.LoadBalancing:
 
 def network(policy: str, **fields) -> jaxq.ParallelServers:
     return jaxq.ParallelServers(SMALL, policy, **fields)
+
+
+def the_larger_waits(x):
+    """A Markov control of two classes and two pools."""
+    return (x[0] > x[1], x[0] <= x[1]), (0, 1)
 
 
 STATIONS = {
@@ -104,7 +110,10 @@ NETWORKS_UNDER_TEST = {
     "network, preemptive": network("c-mu-theta-preemptive"),
     "network, preemptive, largest": network("max-weight-preemptive"),
     "network, balanced saturation": jaxq.ParallelServers(NETWORKS["n"], "balanced-saturation"),
+    "network, renewal arrivals": network("c-mu-theta", arrival_laws=parse_arrival_laws("erlang:2,hyperexponential:4")),
     "staffing diffusion": StaffingDiffusion(NETWORKS["n"]),
+    "staffing diffusion, balanced": StaffingDiffusion(NETWORKS["n"], control="balanced"),
+    "staffing diffusion, written": StaffingDiffusion(NETWORKS["n"], control=the_larger_waits),
 }
 TOLLED = {
     "tolls, workload": jaxq.TolledQueues(**TOLLS),
@@ -113,6 +122,7 @@ TOLLED = {
     ),
     "tolls, lengths": jaxq.TolledQueues(**TOLLS, information="lengths", size_law=Exponential()),
     "tolls, lengths, equal sizes": jaxq.TolledQueues(**TOLLS, information="lengths", arrivals=Renewal(Erlang(2))),
+    "tolls, classes": jaxq.TolledQueues(**TOLLS, mean_sizes=[1, 2], information="classes", size_law=Exponential()),
     "tolls, modulated": jaxq.TolledQueues(**TOLLS, arrivals=Modulated([1.0, 3.0], [[-1.0, 1.0], [2.0, -2.0]])),
     "tolls, trace": jaxq.TolledQueues(**TOLLS, arrivals=Trace([0.5, 2.0, 2.25, 4.0])),
 }

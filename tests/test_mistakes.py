@@ -326,7 +326,11 @@ COMMANDS = {
     ),
     "F28 servers by customer": ("run ggc --arrival-rate 1500 --servers 2000", 2, ["servers = 2000", "<= 1024"]),
     "F28 a load that does not fit": ("run mginf --arrival-rate 5000", 2, ["arrival_rate = 5000", "4096 customers"]),
-    "F28 a network that is not critical": ("staffing --network qgym-n", 2, ["left over", "the load must be critical"]),
+    "F28 the diffusion of a network that is not critical": (
+        "staffing --network qgym-n --diffusion",
+        2,
+        ["left over", "the load must be critical"],
+    ),
     "M an exact chain": ("exact token-pool --servers 4 --token-cap 10", 2, ["max_states", "5.69417e+08 states"]),
     "M an exact chain of many": (
         "exact token-pool --servers 100 --token-cap 9",

@@ -1,5 +1,7 @@
 """Every system keeps the contract; three of the tests' own, in a few lines each, agree with what is known of them."""
 
+from pathlib import Path
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,8 @@ import pytest
 import jaxq
 from jaxq.analytic.tolled_queues.deterministic import balking
 from jaxq.engine import outline, program
+from jaxq.systems.load_balancing.coupling import Coupled
+from jaxq.systems.token_pool.chain import TokenChain
 from tests.agreement import check_agreement
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue
 from tests.systems_under_test import UNDER_TEST, last_classes, modules
@@ -84,9 +88,18 @@ def test_a_jump_for_every_rate(name):
     assert all(forms(after) == forms(state) for after in jumps)
 
 
+ELSEWHERE = {
+    TokenChain: "systems/test_token_pool_chain.py",
+    Coupled: "systems/test_load_balancing_coupling.py",
+}
+"""Processes that no system prepares: for `jaxq.exact` alone, and for one experiment."""
+
+
 def test_the_list_has_every_system_policy_router_and_law():
     listed = list(UNDER_TEST.values())
     assert set(jaxq.systems.SYSTEMS.values()) <= {type(system) for system in listed}
     found = modules(listed) | modules([system.prepare() for system in listed])
     parts = {c for c in last_classes(eqx.Module) if c.__module__.startswith(("jaxq.systems.", "jaxq.laws."))}
-    assert len(parts) > 40 and parts <= found
+    assert len(parts) > 40 and parts - ELSEWHERE.keys() <= found
+    for part, file in ELSEWHERE.items():
+        assert part in parts and (Path(__file__).parents[1] / file).exists()
