@@ -8,20 +8,12 @@ import pytest
 import jaxq
 from jaxq.analytic.erlang import erlang_b
 from jaxq.analytic.tolled_queues.chain import visible
+from jaxq.experiments.tolled_queues.conjecture import CLASSES
 from jaxq.systems.tolled_queues.model import TolledQueues
 from jaxq.systems.tolled_queues.sequences import Sequences, words_for
 from tests.agreement import check_agreement
 
-COUNTEREXAMPLE = TolledQueues(
-    arrival_rates=[2, 0.5],
-    mean_sizes=[1, 20],
-    rewards=[10, 32],
-    waiting_costs=[1, 1],
-    service_rates=[0.5, 0.5],
-    tolls=[8, 8],
-    size_law="exponential",
-    information="classes",
-)
+COUNTEREXAMPLE = CLASSES.replace(information="classes")
 TWO = TolledQueues(
     arrival_rates=[0.4, 0.7],
     rewards=[14, 6],

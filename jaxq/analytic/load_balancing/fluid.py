@@ -16,6 +16,7 @@ from typing import Any
 from scipy.optimize import brentq
 
 from jaxq.analytic.arguments import count, non_negative, number, positive
+from jaxq.analytic.load_balancing.arguments import limit_rates
 
 
 def hitting_time(
@@ -189,13 +190,7 @@ def _state(x1: float, x2: float) -> tuple[float, float]:
 
 
 def _drift(beta: float, fastest_rate: float, slowest_rate: float, servers: int) -> tuple[float, float, float]:
-    beta, fast, slow = (
-        positive("beta", beta),
-        positive("fastest_rate", fastest_rate),
-        positive("slowest_rate", slowest_rate),
-    )
-    if slow > fast:
-        raise ValueError(f"slowest_rate = {slow} is not allowed: it must be at most fastest_rate = {fast}")
+    beta, fast, slow = limit_rates(beta, fastest_rate, slowest_rate)
     return beta / math.sqrt(count("servers", servers, 1)), fast, slow
 
 

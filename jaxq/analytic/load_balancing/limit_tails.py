@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.arguments import fraction, positive
+from jaxq.analytic.arguments import fraction
+from jaxq.analytic.load_balancing.arguments import limit_rates
 from jaxq.analytic.sparse_chain import stationary
 
 _STATES = 14_000
@@ -71,13 +72,7 @@ def limit_tails(
     Source: Bhambay, Bueke and Mukhopadhyay, Eqs. 3.9-3.10; Kushner and Dupuis (2001), Numerical Methods for Stochastic
     Control Problems in Continuous Time, Chapter 5, for the chain.
     """
-    beta, fast, slow = (
-        positive("beta", beta),
-        positive("fastest_rate", fastest_rate),
-        positive("slowest_rate", slowest_rate),
-    )
-    if slow > fast:
-        raise ValueError(f"slowest_rate = {slow} is not allowed: it must be at most fastest_rate = {fast}")
+    beta, fast, slow = limit_rates(beta, fastest_rate, slowest_rate)
     depth, height = beta / slow + 4.5 / math.sqrt(slow), 9.5 / min(beta, 4.0)
     step = math.sqrt(depth * height / _STATES)
     coarse, fine = (_lattice(beta, fast, slow, h, depth, height) for h in (step, step / 2))

@@ -168,6 +168,7 @@ def arguments(network: Network, scale: Any, staffing: Any, weights: Any) -> tupl
 
 
 def as_plain(value: Any) -> Any:
+    """A value as JSON, `plain` inside dicts and lists; a tuple is a list."""
     if isinstance(value, dict):
         return {name: as_plain(x) for name, x in value.items()}
     if isinstance(value, (list, tuple)):

@@ -200,14 +200,14 @@ class TolledQueues(System):
         return Sequences(
             np.atleast_1d(self.arrival_rates),
             np.atleast_1d(self.waiting_costs),
-            kinds,
-            seen,
             np.atleast_1d(self.service_rates),
             np.atleast_1d(self.tolls),
+            self.ties == "random",
+            kinds,
+            seen,
             accepted,
             tuple(own.tolist()),
             words_for(kinds.size, max(1, int(self._longest()))),
-            self.ties == "random",
         )
 
     def prepare(self):
@@ -220,7 +220,7 @@ class TolledQueues(System):
             rates, most, sizes = rates / sizes[0], most / sizes[0], np.ones(self.classes)
             most = most_customers(most, self.rule == "strict")
         if self.by_numbers:
-            return Lengths(arriving, costs, rates, tolls, most, self.ties == "random")
+            return Lengths(arriving, costs, rates, tolls, self.ties == "random", most)
         return Workloads(
             mean_gap=1 / arriving.sum(),
             shares=random.edges(arriving[:-1] / arriving.sum()),

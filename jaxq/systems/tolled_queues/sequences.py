@@ -6,14 +6,14 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq.engine.jump_process import JumpProcess
 from jaxq.systems.tolled_queues.choice import chances, cheapest
+from jaxq.systems.tolled_queues.visible import Visible
 
 BITS = 31
 """Of an int32 that stays >= 0."""
 
 
-class Sequences(JumpProcess):
+class Sequences(Visible):
     """The compiled half of `TolledQueues` where sizes are exponential and their means differ; see there.
 
     A kind is one of the K distinct mean sizes. State, of each server: customers of each kind, and the kinds in order of
@@ -22,33 +22,11 @@ class Sequences(JumpProcess):
     kind stays (sum_k n_k s_k + s_i)/mu_j on average, whatever it expects itself; that is tallied at its arrival.
     """
 
-    arrival_rates: Any  # a class, shape (classes,)
-    costs: Any  # of waiting, a class, shape (classes,)
     mean_sizes: Any  # s_k of a kind, work, shape (K,)
     seen: Any  # what a customer takes the mean size of one before it for, by the kind of that one, work, shape (K,)
-    service_rates: Any  # work/time, shape (servers,)
-    tolls: Any  # shape (servers,)
     rooms: Any  # most work that a class accepts, as it sees it, its own included, shape (classes, servers)
     kinds: tuple[int, ...] = eqx.field(static=True)  # of each class
     words_in_line: int = eqx.field(static=True)
-    random_ties: bool = eqx.field(static=True)
-
-    made_by = "TolledQueues"
-    stride = 5
-
-    @property
-    def measured_at(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        return {f"sojourn_{i + 1}": () for i in range(self.classes)}
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return len(self.kinds)
-
-    @property
-    def servers(self) -> int:
-        """Number of servers."""
-        return self.service_rates.shape[0]
 
     @property
     def bits(self) -> int:
@@ -59,8 +37,7 @@ class Sequences(JumpProcess):
         empty = (jnp.int32(0),) * self.mean_sizes.shape[0], (jnp.int32(0),) * self.words_in_line
         return (empty,) * self.servers
 
-    def _joins(self, state) -> list[list]:
-        """Probability that a customer of each class joins each server."""
+    def joins(self, state):
         before = [sum(n * self.seen[k] for k, n in enumerate(counts)) for counts, _ in state]
         found = []
         for i, kind in enumerate(self.kinds):
@@ -71,7 +48,7 @@ class Sequences(JumpProcess):
         return found
 
     def rates(self, state):
-        joins = self._joins(state)
+        joins = self.joins(state)
         arrivals = []
         for k in range(self.mean_sizes.shape[0]):
             alike = [i for i, kind in enumerate(self.kinds) if kind == k]
@@ -117,16 +94,12 @@ class Sequences(JumpProcess):
         fastest = sum(self.service_rates[j] for j in range(self.servers)) / self.mean_sizes[0]
         return sum(self.arrival_rates[i] for i in range(self.classes)) + fastest
 
-    def observe(self, state):
-        found = {}
+    def stays(self, state, i):
         work = [sum(n * self.mean_sizes[k] for k, n in enumerate(counts)) for counts, _ in state]
-        for i, shares in enumerate(self._joins(state)):
-            rate, own = self.arrival_rates[i], self.mean_sizes[self.kinds[i]]
-            found |= {f"joins_{i + 1}_{j + 1}": rate * share for j, share in enumerate(shares)}
-            found[f"sojourn_{i + 1}"] = sum(
-                rate * share * (work[j] + own) / self.service_rates[j] for j, share in enumerate(shares)
-            )
-        return found | {f"busy_{j + 1}": sum(counts) > 0 for j, (counts, _) in enumerate(state)}
+        return [(w + self.mean_sizes[self.kinds[i]]) / self.service_rates[j] for j, w in enumerate(work)]
+
+    def numbers(self, state):
+        return [sum(counts) for counts, _ in state]
 
 
 def bits(kinds: int) -> int:
