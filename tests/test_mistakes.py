@@ -259,6 +259,17 @@ COMMANDS = {
         2,
         ["quantiles = waiting_time", "number_in_system"],
     ),
+    "a control of what is no jump process": (
+        "run gg1 --arrival-rate .5 --control generator",
+        2,
+        ["control = generator: gg1 is no jump process", "must be none"],
+    ),
+    "a control for too few replicas": (
+        "run parallel-servers --replicas 50 --control linear",
+        2,
+        ["control = linear: parallel-servers has 6 counts", "a tenth of the 50 replicas"],
+    ),
+    "a control that does not exist": ("run mmc --arrival-rate .5 --control quad", 2, ["control = quad", "generator"]),
     "N a product of long ranges": (
         "sweep mmc --arrival-rate 0.1:1:1000000 --service-rate 1:2:1000000",
         2,

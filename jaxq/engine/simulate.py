@@ -241,7 +241,8 @@ def conclude(loop: "Loop", order: Sequence[int], replicas: int, devices: tuple, 
 
 
 def check_names(system: System, options: Options) -> None:
-    """TypeError or ValueError unless the system passes `jaxq.check`, and has what the options and the oracle name."""
+    """TypeError or ValueError unless the system passes `jaxq.check`, and has what the options and the oracle name, controls
+    among it."""
     check(system)
     metrics, quantities = names(system)
     for target in options.targets(()):
@@ -253,6 +254,8 @@ def check_names(system: System, options: Options) -> None:
     for name in options.quantile_probabilities():
         if name not in quantities:
             raise ValueError(f"quantiles = {name}: {system.title()} has {', '.join(quantities)}")
+    if options.control != "none":
+        compiled(system, options.control, options.replicas or default_replicas(choose_devices(options.devices)))
 
 
 def versions() -> dict[str, str]:

@@ -224,7 +224,8 @@ class TokenPool(System):
         if self.servers > MOST_SERVERS:
             states = float(min(chain.count_states(), 10**300))
             raise ValueError(
-                f"servers = {self.servers}: must be <= {MOST_SERVERS} for exact; this market has {states:.3g} states or more"
+                f"servers = {self.servers}: must be <= {MOST_SERVERS} for exact, which compiles the transitions of each; "
+                f"this market has {states:.3g} states or more"
             )
         return chain
 
