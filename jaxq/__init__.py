@@ -17,10 +17,10 @@ from jaxq.engine.fields import probability as probability
 from jaxq.engine.fields import real as real
 from jaxq.engine.fields import whole as whole
 from jaxq.engine.jump_process import JumpProcess as JumpProcess
+from jaxq.engine.metric import Metric as Metric
 from jaxq.engine.options import Options as Options
 from jaxq.engine.paths import Paths as Paths
 from jaxq.engine.paths import paths as paths
-from jaxq.engine.result import Metric as Metric
 from jaxq.engine.result import Result as Result
 from jaxq.engine.result import Results as Results
 from jaxq.engine.simulate import compare as compare

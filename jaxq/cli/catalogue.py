@@ -13,7 +13,7 @@ from jaxq.cli.report import print_json
 from jaxq.cli.values import allowed
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.outline import names
-from jaxq.engine.result import plain
+from jaxq.engine.plain import plain
 from jaxq.engine.system import System
 from jaxq.systems.find import find, known
 

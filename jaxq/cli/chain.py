@@ -11,7 +11,8 @@ from jaxq.cli.options import number
 from jaxq.cli.plan import build_systems, merge
 from jaxq.cli.report import OK, print_json
 from jaxq.cli.tables import parameters_text
-from jaxq.engine.result import SCHEMA, as_reference
+from jaxq.engine.metric import as_reference
+from jaxq.engine.result import SCHEMA
 from jaxq.engine.system import System
 
 

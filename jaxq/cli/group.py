@@ -14,7 +14,7 @@ from jaxq.cli.options import option, shared_parameters
 from jaxq.cli.values import FILE, allowed
 from jaxq.cli.verbs import VERBS
 from jaxq.engine.fields import Rule, rules
-from jaxq.engine.result import in_words, plain
+from jaxq.engine.plain import in_words, plain
 from jaxq.engine.system import System
 from jaxq.systems.find import find, known
 

@@ -14,7 +14,7 @@ from jaxq.cli.report import FLAGGED, INTERRUPTED, OK, check_written, print_json,
 from jaxq.cli.validation import FAILED
 from jaxq.engine import files
 from jaxq.engine.interrupt import Interrupt
-from jaxq.engine.result import number
+from jaxq.engine.plain import number
 
 Out = Annotated[
     str | None,

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxq.cli.console import add_column, new_table
-from jaxq.engine.result import MEANING, WITHHELD, Metric, Result, brief, with_scaling
+from jaxq.engine.flags import MEANING, WITHHELD
+from jaxq.engine.metric import Metric
+from jaxq.engine.plain import brief, with_scaling
+from jaxq.engine.result import Result
 from jaxq.stats.intervals import family_bound
 
 WITHHELD_TEXT = "withheld"

@@ -11,7 +11,9 @@ from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.plan import build_systems, merge
 from jaxq.cli.report import OK, print_json
 from jaxq.cli.tables import parameters_text
-from jaxq.engine.result import SCHEMA, as_reference, describe
+from jaxq.engine.metric import as_reference
+from jaxq.engine.plain import describe
+from jaxq.engine.result import SCHEMA
 from jaxq.engine.system import System
 
 UNSTATED = "no more is known than what jaxq exact and jaxq run compute"

@@ -19,7 +19,7 @@ import numpy as np
 from jaxq.engine.files import read_npz, reason, write_npz
 from jaxq.engine.fingerprint import digest
 from jaxq.engine.options import Options
-from jaxq.engine.result import describe
+from jaxq.engine.plain import describe
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import System
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxq.engine.check import check_contract, check_kind
 from jaxq.engine.jump_process import JumpProcess
-from jaxq.engine.result import aligned, describe, in_words
+from jaxq.engine.plain import aligned, describe, in_words
 from jaxq.engine.state_space import StateSpace
 from jaxq.engine.stationary import stationary_law
 from jaxq.engine.system import Reference, System

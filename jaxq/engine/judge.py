@@ -6,10 +6,13 @@ import math
 import numpy as np
 
 from jaxq.engine.controls import SAMPLED, WithControls, rounding_floor, split
+from jaxq.engine.flags import WITHHELD
 from jaxq.engine.layout import FEW
+from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.options import Options, Target
+from jaxq.engine.plain import describe, finite, scalings
 from jaxq.engine.rarity import hardly_due
-from jaxq.engine.result import WITHHELD, Metric, Result, as_reference, describe, finite, scalings
+from jaxq.engine.result import Result
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import Sums, System
 from jaxq.stats import warmup

@@ -19,11 +19,12 @@ from jaxq.engine.layout import choose_tile
 from jaxq.engine.memory import check_paths
 from jaxq.engine.options import Options
 from jaxq.engine.outline import followed
+from jaxq.engine.plain import aligned, describe, in_words
 from jaxq.engine.program import compute_leaf
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import prepared
 from jaxq.engine.real_clock import AREA, sampler
-from jaxq.engine.result import SCHEMA, aligned, describe, in_words
+from jaxq.engine.result import SCHEMA
 from jaxq.engine.simulate import versions
 from jaxq.engine.system import System
 from jaxq.engine.unknown import known_keywords

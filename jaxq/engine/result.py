@@ -2,129 +2,19 @@
 
 import dataclasses
 import json
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, write_csv, write_json, write_npz
-from jaxq.engine.system import Reference, System
+from jaxq.engine.flags import MEANING
+from jaxq.engine.metric import Metric
+from jaxq.engine.plain import aligned, brief, in_words, with_scaling
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
 
 SCHEMA = 1
-WITHHELD = ("unstable", "warmup_undetermined", "overflow", "invalid_rates", "infinite_mean")
-"""Flags under which no stationary mean is given."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Metric:
-    """One metric: mean, half-width at ``level``, oracle with its kind, z; ``mean`` is None where it is withheld.
-
-    ``upper``: where what the metric counts was never seen, mean 0 has no half-width; instead it is under ``upper`` with a
-    probability of 95 %, if occurrences are independent (the rule of three). A ratio to it has no mean, and no bound.
-    """
-
-    mean: float | None
-    half_width: float | None
-    level: float
-    standard_error: float | None = None
-    oracle: float | None = None
-    kind: str | None = None
-    z: float | None = None
-    quantiles: dict[str, dict[str, float | None]] | None = None
-    upper: float | None = None
-
-    @classmethod
-    def of(
-        cls,
-        estimate: Estimate,
-        level: float,
-        reference=None,
-        quantiles=None,
-        withheld=False,
-        upper: float | None = None,
-    ) -> "Metric":
-        """A metric from its estimate and reference; z only against ``exact`` and ``identity`` references."""
-        reference = None if reference is None else as_reference(reference)
-        error, z = estimate.standard_error, None
-        keep = not withheld and math.isfinite(estimate.value)
-        if reference is not None and reference.kind in ("exact", "identity") and keep:
-            z = standardised(estimate, reference)
-        return cls(
-            estimate.value if keep else None,
-            finite(estimate.half_width(level)) if keep and upper is None else None,
-            level,
-            finite(error) if keep else None,
-            None if reference is None else finite(reference.value),
-            None if reference is None else reference.kind,
-            None if z is None else finite(z),
-            None if withheld else quantiles,
-            upper if keep or (upper == math.inf and not withheld) else None,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values without the entries that are absent; ``mean`` and ``half_width`` are always there."""
-        values = {k: None if v == math.inf else v for k, v in dataclasses.asdict(self).items()}
-        return {k: v for k, v in values.items() if v is not None or k in ("mean", "half_width")}
-
-
-ROUNDING = 2.0**-23
-"""What the float32 parameters of the compiled loop may move a metric by, as a share of it."""
-
-
-def standardised(estimate: Estimate, reference: Reference) -> float | None:
-    """The difference in standard errors; in units of rounding where that is larger. None without an interval.
-
-    Of what was hardly seen, or never: the root of how many occurrences the difference is, their number being Poisson, if
-    each lasts a correlation time of the run.
-    """
-    difference, error = estimate.value - reference.value, estimate.standard_error
-    if not math.isfinite(error):
-        return None
-    size = max(abs(estimate.value), abs(reference.value))
-    hardly = math.sqrt(estimate.episode * abs(difference))
-    spread = max(math.hypot(error, reference.error), estimate.rounding, ROUNDING * size, hardly)
-    return difference / spread if difference else 0.0
-
-
-LONGEST_TEXT = 100
-"""Characters of a field's text in a line."""
-
-
-def finite(x: float) -> float | None:
-    """``x`` as a float, None unless finite (JSON has no NaN)."""
-    return float(x) if math.isfinite(x) else None
-
-
-def as_reference(x) -> Reference:
-    """A bare number counts as an exact reference."""
-    return x if isinstance(x, Reference) else Reference(float(x))
-
-
-def plain(value):
-    """A field's value as JSON: numbers, lists, names, tables; a module (a law) as its own text."""
-    if value is None or isinstance(value, (str, bool)):
-        return value
-    if isinstance(value, (np.generic, np.ndarray)) or hasattr(value, "tolist"):
-        return np.asarray(value).tolist()
-    if isinstance(value, (int, float, dict)):
-        return value
-    return str(value)
-
-
-def in_words(value):
-    """A field's JSON value for a line of text: a table goes by its name."""
-    return value.get("name", "table") if isinstance(value, dict) else value
-
-
-def brief(value):
-    """As `in_words`; of long text, such as a law of many values, the beginning."""
-    value = in_words(value)
-    return f"{value[:LONGEST_TEXT]}..." if isinstance(value, str) and len(value) > LONGEST_TEXT else value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,25 +149,6 @@ class Result:
         return plot_metrics(self, ax)
 
 
-MEANING = {
-    "truncated": "stopped by --max-events or --time-limit before what was asked for",
-    "overflow": "a state, or a whole number observed or counted, left its representation; means are withheld",
-    "invalid_rates": "a rate was negative or not finite, or the total rate above its bound; means are withheld",
-    "unfinished": "interrupted; the estimates are of the part that ran",
-    "unstable": "the system grows (or falls) without end; means are withheld, the rates are reported",
-    "warmup_undetermined": "the run is too short against its transient or its correlation; means are withheld",
-    "precision_not_reached": "the intervals are wider than asked for",
-    "nan": "a metric is not a number; it has no mean",
-    "not_seen": "what a metric counts never happened in this run: a mean of 0 may be small, a ratio to it has none",
-    "rare_transition": "a transition that can happen was due fewer than 10 times in the whole run, or never",
-    "infeasible": "this point of a sweep has no stationary regime, or fields that do not go together; it was not run",
-    "heavy_tail": "an average over time has no finite variance here: its interval is only a scale, far too narrow",
-    "infinite_mean": "a stationary mean is infinite here (heavy tail of a law); means are withheld",
-    "no_interval": "too short, for one replica, against its own correlation: give more events or more replicas",
-    "disagrees": "a mean is further from its exact value than chance allows (one correct run in 10,000)",
-}
-
-
 class Results(list):
     """Results of a sweep or a comparison, with the paired differences of the latter."""
 
@@ -318,43 +189,6 @@ class Results(list):
         from jaxq.plotting.sweep import plot_results
 
         return plot_results(self, ax)
-
-
-def describe(system: System) -> dict[str, Any]:
-    """The fields of a system as JSON values."""
-    return {name: plain(value) for name, value in system.parameters().items()}
-
-
-def scalings(system: System) -> dict[str, str]:
-    """Of each field that holds observed values: their mean, and what it is scaled to."""
-    found = {}
-    for name, rule in rules(type(system)).items():
-        other, _, what = rule.observed.partition(".")
-        value = getattr(getattr(system, other, None), what, None) if what else None
-        if value is not None:
-            mean, to = (value, name) if what == "mean" else (1 / value, f"1/{name}")
-            found[other] = f"observed mean {mean:.6g}, scaled to {to}"
-    return found
-
-
-def with_scaling(name: str, shown: Any, run: Mapping[str, Any]) -> str:
-    """A field in a line of text, ``name=value``, with its entry of `scalings` if the run has one."""
-    note = run.get("scaled", {}).get(name)
-    return f"{name}={shown}" + (f" ({note})" if note else "")
-
-
-def number(x, digits: int = 6) -> str:
-    """A number for a table; empty for None."""
-    return "" if x is None else x if isinstance(x, str) else f"{x:.{digits}g}"
-
-
-def aligned(rows: list[dict[str, Any]]) -> list[str]:
-    """Rows as lines of aligned columns."""
-    if not rows:
-        return []
-    table = [list(rows[0]), *[[number(x) for x in row.values()] for row in rows]]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
 def save(results, path, single: bool = False) -> None:

@@ -21,9 +21,10 @@ from jaxq.engine.loop import Loop
 from jaxq.engine.memory import check_points, check_run
 from jaxq.engine.options import Options
 from jaxq.engine.outline import compile_seconds, initial_rate, names
+from jaxq.engine.plain import describe, finite, in_words, plain
 from jaxq.engine.progress import Meter, Patient
 from jaxq.engine.range import check_range
-from jaxq.engine.result import Result, Results, describe, finite, in_words, plain
+from jaxq.engine.result import Result, Results
 from jaxq.engine.stack import Stack
 from jaxq.engine.system import System
 
@@ -178,12 +179,12 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
         raise TypeError(f"meter = {meter!r}: must have start, update and close, as jaxq.engine.progress.Meter says")
     devices = choose_devices(options.devices)
     replicas = options.replicas or default_replicas(devices)
+    processes = [compiled(system, options.control, replicas) for system in systems]
     groups: dict = {}
-    for i, system in enumerate(systems):
-        process = compiled(system, options.control, replicas)
+    for i, process in enumerate(processes):
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(process))
         groups.setdefault((jax.tree.structure(process), shapes), []).append(i)
-    sizes = [(compiled(systems[members[0]], options.control, replicas), len(members)) for members in groups.values()]
+    sizes = [(processes[members[0]], len(members)) for members in groups.values()]
     size = check_run(sizes, replicas, devices)
     description = f"{len(systems)} point(s) x {replicas} replicas on {len(devices)} {devices[0].platform} device(s)"
     description += f", {size / 2**20:.3g} MB of state"
@@ -197,17 +198,17 @@ def run(systems: Sequence[System], options: Options, meter: Meter | None = None,
         checkpoint = Checkpoint(points, replicas, options)
         stacks = [
             Stack(
-                members,
+                points[i],
                 replicas,
                 options.seed,
                 devices,
-                options.control,
+                [processes[k] for k in members],
                 batch=options.batch,
                 events=min(expected, options.max_events // (len(systems) * replicas)),
                 histograms=tuple(options.quantile_probabilities()),
                 **checkpoint.layout(i),
             )
-            for i, members in enumerate(points)
+            for i, members in enumerate(groups.values())
         ]
         checkpoint.restore(stacks)
         loop = Loop(stacks, options, meter, checkpoint, began, expected)

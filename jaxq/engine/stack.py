@@ -11,11 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxq.engine.controls import compiled
 from jaxq.engine.layout import choose_layout
 from jaxq.engine.memory import window_limit
 from jaxq.engine.outline import whole_quantities
 from jaxq.engine.program import BlockSums, compute_leaf, program
+from jaxq.engine.rarity import prepared
 from jaxq.engine.system import Sums, System
 from jaxq.random import key_data
 from jaxq.stats.estimate import Estimate, grain
@@ -48,10 +48,17 @@ class Stack:
     """The replicas of all points: carry on the devices, windowed sums on the host."""
 
     def __init__(
-        self, systems: Sequence[System], replicas: int, seed: int, devices: tuple, control: str = "none", **layout
+        self,
+        systems: Sequence[System],
+        replicas: int,
+        seed: int,
+        devices: tuple,
+        processes: Sequence[System] | None = None,
+        **layout,
     ):
+        """``processes``: what the systems are stepped as (default: `jaxq.engine.rarity.prepared`)."""
         self.systems, self.replicas = list(systems), replicas
-        self.processes = processes = [compiled(system, control, replicas) for system in systems]
+        self.processes = processes = [prepared(system) for system in systems] if processes is None else list(processes)
         structure, leaves, own = stacked_leaves(processes)
         self.rows = len(systems) * replicas
         batch = layout.pop("batch", None)

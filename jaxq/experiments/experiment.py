@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from jaxq.engine.metric import Metric
 from jaxq.engine.progress import Meter, Silent
-from jaxq.engine.result import Metric, Result, Results
+from jaxq.engine.result import Result, Results
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.intervals import family_bound
 

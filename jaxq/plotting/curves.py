@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.engine.result import Metric
+from jaxq.engine.metric import Metric
 from jaxq.plotting.labels import COLOUR, given_or_new, tidy
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxq.engine.result import in_words
+from jaxq.engine.plain import in_words
 
 UNITS = {
     "number_in_system": "customers",

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from jaxq.engine.result import Metric, Result
+from jaxq.engine.metric import Metric
+from jaxq.engine.result import Result
 from jaxq.plotting.labels import COLOUR, ORACLE, given_or_new, metric_label, tidy
 
 

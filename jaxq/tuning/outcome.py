@@ -3,7 +3,10 @@
 import dataclasses
 from typing import Any
 
-from jaxq.engine.result import MEANING, SCHEMA, Metric, Result, aligned, finite
+from jaxq.engine.flags import MEANING
+from jaxq.engine.metric import Metric
+from jaxq.engine.plain import aligned, finite
+from jaxq.engine.result import SCHEMA, Result
 from jaxq.engine.system import System
 from jaxq.tuning.result import flat, plain_values, save
 

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.files import check_ending, write_csv, write_json
-from jaxq.engine.result import MEANING as RUN_MEANING
-from jaxq.engine.result import SCHEMA, Metric, Result, aligned, finite, plain
+from jaxq.engine.flags import MEANING as RUN_MEANING
+from jaxq.engine.metric import Metric
+from jaxq.engine.plain import aligned, finite, plain
+from jaxq.engine.result import SCHEMA, Result
 from jaxq.engine.system import Optimum, System
 from jaxq.tuning import descent
 from jaxq.tuning.descent import Step

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.engine.metric import Metric
 from jaxq.engine.options import OPTIONS, Options
+from jaxq.engine.plain import describe
 from jaxq.engine.progress import Meter
-from jaxq.engine.result import Metric, describe
 from jaxq.engine.simulate import check_names, compare
 from jaxq.engine.system import Landscape, Search, System
 from jaxq.engine.unknown import known_keywords

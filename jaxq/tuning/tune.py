@@ -10,9 +10,10 @@ import numpy as np
 
 from jaxq.engine import judge
 from jaxq.engine.fields import Rule, rules
+from jaxq.engine.metric import Metric
 from jaxq.engine.options import OPTIONS, Options
+from jaxq.engine.plain import describe
 from jaxq.engine.progress import Meter
-from jaxq.engine.result import Metric, describe
 from jaxq.engine.simulate import check_names, compare
 from jaxq.engine.system import Objective, System
 from jaxq.engine.unknown import known_keywords

@@ -7,8 +7,8 @@ import pytest
 from scipy.linalg import expm
 
 import jaxq
+from jaxq.engine.flags import WITHHELD
 from jaxq.engine.interpret import Interpreted
-from jaxq.engine.result import WITHHELD
 from tests.agreement import check_agreement
 from tests.own_systems import Customers, Station
 

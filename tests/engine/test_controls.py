@@ -7,7 +7,7 @@ import pytest
 import jaxq
 from jaxq.engine import judge
 from jaxq.engine.controls import MOST, PREFIX, WithControls, compiled, split
-from jaxq.engine.result import as_reference
+from jaxq.engine.metric import as_reference
 from jaxq.engine.stack import Stack
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.intervals import t_quantile
@@ -78,7 +78,8 @@ def test_small_networks_agree_with_their_chain(system, metric, least):
 def test_coverage_of_regressed_means():
     """256 groups of 64 replicas of one run, each with its own interval."""
     groups, exact = 256, values(ERLANG_A)
-    stack = Stack([ERLANG_A], 64 * groups, 3, tuple(jax.devices()[:1]), "generator", events=4096)
+    process = compiled(ERLANG_A, "generator", 64 * groups)
+    stack = Stack([ERLANG_A], 64 * groups, 3, tuple(jax.devices()[:1]), [process], events=4096)
     for _ in range(8):
         stack.launch(4)
     own, controls = split(stack.sums(0, stack.windows.filled // 4))

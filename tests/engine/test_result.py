@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.engine.result import Metric, describe, number
+from jaxq.engine.metric import Metric
+from jaxq.engine.plain import describe, number
 from jaxq.stats.estimate import Estimate
 
 KEYS = {"schema", "system", "parameters", "point", "metrics", "run", "growth", "flags"}

@@ -301,7 +301,7 @@ def test_a_ratio_to_what_was_never_seen_is_not_seen():
 
 
 def test_every_flag_has_a_meaning():
-    from jaxq.engine.result import MEANING, WITHHELD
+    from jaxq.engine.flags import MEANING, WITHHELD
 
     assert set(WITHHELD) < set(MEANING)
     assert {"truncated", "unfinished", "precision_not_reached"} <= set(MEANING)

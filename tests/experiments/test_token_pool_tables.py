@@ -5,7 +5,7 @@ import pytest
 from jaxq.analytic.token_cap import CapConstants, cap_constants
 from jaxq.analytic.token_deviation import best_deviation
 from jaxq.analytic.token_heterogeneous import deviation_bound
-from jaxq.engine.result import Metric
+from jaxq.engine.metric import Metric
 from jaxq.experiments.catalogue import EXPERIMENTS
 from jaxq.experiments.experiment import Point, Run
 from jaxq.experiments.reproduction import reproduce

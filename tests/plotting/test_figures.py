@@ -7,7 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import jaxq
-from jaxq.engine.result import Metric, Result, Results
+from jaxq.engine.metric import Metric
+from jaxq.engine.result import Result, Results
 from jaxq.plotting.histogram import plot_histogram
 from jaxq.plotting.labels import field_label, metric_label, point_label
 from jaxq.plotting.metrics import plot_metrics

@@ -10,7 +10,8 @@ import math
 from typing import Any
 
 from jaxq.analytic.parallel_servers.x_model import x_model
-from jaxq.engine.result import Metric, Result, Results
+from jaxq.engine.metric import Metric
+from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.parallel_servers.paper import FEW_REPLICAS, PAPER, REPLICAS, X_MODEL, balances, plan_of

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.engine.result import Metric, Result, Results
+from jaxq.engine.metric import Metric
+from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.parallel_servers.paper import (

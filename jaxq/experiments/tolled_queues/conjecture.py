@@ -23,7 +23,8 @@ import numpy as np
 
 from jaxq.analytic.tolled_queues.best_toll import visible_best_toll
 from jaxq.analytic.tolled_queues.chain import visible
-from jaxq.engine.result import Metric, Result, Results
+from jaxq.engine.metric import Metric
+from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import compare
 from jaxq.experiments.experiment import ROUNDING, Experiment, Findings, Point, Run
 from jaxq.experiments.tolled_queues.paper import PAPER

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.engine.result import Metric, Results
+from jaxq.engine.metric import Metric
+from jaxq.engine.result import Results
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.tolled_queues.paper import PAPER
 from jaxq.systems.tolled_queues.model import TolledQueues

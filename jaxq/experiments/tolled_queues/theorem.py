@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.engine.result import Metric
+from jaxq.engine.metric import Metric
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.tolled_queues.paper import PAPER
 from jaxq.experiments.validate import LEVEL

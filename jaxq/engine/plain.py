@@ -1,0 +1,77 @@
+"""Fields and numbers as JSON values and as text."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxq.engine.fields import rules
+from jaxq.engine.system import System
+
+LONGEST_TEXT = 100
+"""Characters of a field's text in a line."""
+
+
+def finite(x: float) -> float | None:
+    """``x`` as a float, None unless finite (JSON has no NaN)."""
+    return float(x) if math.isfinite(x) else None
+
+
+def plain(value):
+    """A field's value as JSON: numbers, lists, names, tables; a module (a law) as its own text."""
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, (np.generic, np.ndarray)) or hasattr(value, "tolist"):
+        return np.asarray(value).tolist()
+    if isinstance(value, (int, float, dict)):
+        return value
+    return str(value)
+
+
+def in_words(value):
+    """A field's JSON value for a line of text: a table goes by its name."""
+    return value.get("name", "table") if isinstance(value, dict) else value
+
+
+def brief(value):
+    """As `in_words`; of long text, such as a law of many values, the beginning."""
+    value = in_words(value)
+    return f"{value[:LONGEST_TEXT]}..." if isinstance(value, str) and len(value) > LONGEST_TEXT else value
+
+
+def describe(system: System) -> dict[str, Any]:
+    """The fields of a system as JSON values."""
+    return {name: plain(value) for name, value in system.parameters().items()}
+
+
+def scalings(system: System) -> dict[str, str]:
+    """Of each field that holds observed values: their mean, and what it is scaled to."""
+    found = {}
+    for name, rule in rules(type(system)).items():
+        other, _, what = rule.observed.partition(".")
+        value = getattr(getattr(system, other, None), what, None) if what else None
+        if value is not None:
+            mean, to = (value, name) if what == "mean" else (1 / value, f"1/{name}")
+            found[other] = f"observed mean {mean:.6g}, scaled to {to}"
+    return found
+
+
+def with_scaling(name: str, shown: Any, run: Mapping[str, Any]) -> str:
+    """A field in a line of text, ``name=value``, with its entry of `scalings` if the run has one."""
+    note = run.get("scaled", {}).get(name)
+    return f"{name}={shown}" + (f" ({note})" if note else "")
+
+
+def number(x, digits: int = 6) -> str:
+    """A number for a table; empty for None."""
+    return "" if x is None else x if isinstance(x, str) else f"{x:.{digits}g}"
+
+
+def aligned(rows: list[dict[str, Any]]) -> list[str]:
+    """Rows as lines of aligned columns."""
+    if not rows:
+        return []
+    table = [list(rows[0]), *[[number(x) for x in row.values()] for row in rows]]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
