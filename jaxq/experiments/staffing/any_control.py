@@ -134,7 +134,7 @@ def draw(findings: Findings) -> Any:
     left.axvline(1.0, color=ORACLE, linewidth=1.1, zorder=1, label="Remark 6.5")
     left.set_yticks(range(len(rows)), [row["control"] for row in rows], fontsize="small")
     left.invert_yaxis()
-    left.set_xlabel("weighted idle servers, share of the spare capacity")
+    left.set_xlabel("weighted idle servers, share of the spare capacity\n(common random numbers within a network)")
     right.set_xlabel("mean total queue / $\\sqrt{n}$ (customers)")
     right.set_xlim(left=0)
     for row in findings.tables["any-control-failing"]:
