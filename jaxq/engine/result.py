@@ -213,6 +213,8 @@ def save(results, path, single: bool = False) -> None:
             for name, values in result.replica_values().items():
                 arrays[f"{prefix}replicas/{name}"] = values
                 arrays[f"{prefix}mean/{name}"] = result.estimates[name].value
+                if result.estimates[name].freedom is not None:
+                    arrays[f"{prefix}freedom/{name}"] = result.estimates[name].freedom
         write_npz(path, arrays)
 
 
@@ -242,5 +244,9 @@ def load(path) -> Result | Results:
 def _with_replicas(result: Result, arrays: dict[str, np.ndarray], prefix: str) -> Result:
     kept = [name for name in result.metrics if f"{prefix}replicas/{name}" in arrays]  # none if withheld
     means = {name: float(arrays[f"{prefix}mean/{name}"]) for name in kept}
-    estimates = {name: Estimate(means[name], arrays[f"{prefix}replicas/{name}"] - means[name]) for name in kept}
+    freedom = {name: int(arrays[key]) for name in kept if (key := f"{prefix}freedom/{name}") in arrays}
+    estimates = {
+        name: Estimate(means[name], arrays[f"{prefix}replicas/{name}"] - means[name], freedom=freedom.get(name))
+        for name in kept
+    }
     return dataclasses.replace(result, estimates=estimates)

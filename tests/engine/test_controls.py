@@ -156,6 +156,14 @@ def test_a_resumed_run_has_the_same_numbers_and_another_control_is_refused(tmp_p
         jaxq.simulate(ERLANG_A, **SETTINGS | {"control": "none"}, checkpoint=file)
 
 
+def test_what_is_saved_keeps_its_degrees_of_freedom(tmp_path):
+    found = jaxq.simulate(ERLANG_A, **SETTINGS)
+    found.save(tmp_path / "run.npz")
+    loaded = jaxq.Result.load(tmp_path / "run.npz").estimates["queue_length"]
+    assert loaded.freedom == found.estimates["queue_length"].freedom == 1024 - 1 - 2
+    assert loaded.half_width() == pytest.approx(found["queue_length"].half_width, rel=1e-9)
+
+
 def test_sweeps_and_comparisons():
     swept = jaxq.sweep(ERLANG_A, {"arrival_rate": [8.0, 12.0]}, **SETTINGS)
     plain = jaxq.simulate(ERLANG_A, **SETTINGS)
