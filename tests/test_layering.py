@@ -40,9 +40,9 @@ def allowed(path: Path) -> tuple[str, ...] | None:
     if parts[0] == "systems" and len(parts) == 3:
         folder = f"jaxq.systems.{parts[1]}"
         if parts[2] == "oracle.py":
-            return ("jaxq.analytic", "jaxq.engine.system")
+            return ("jaxq.analytic", "jaxq.engine.reference")
         if parts[2] == "theory.py":
-            return ("jaxq.analytic", "jaxq.engine.system", folder)
+            return ("jaxq.analytic", "jaxq.engine.reference", folder)
         if parts[2] == "planning.py":
             return ("jaxq.analytic",)
         if parts[2] == "fluid.py":

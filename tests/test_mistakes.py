@@ -498,7 +498,11 @@ SNIPPETS = {
         TypeError,
         r"^Mistake.init: must be defined as init\(self, words\)$",
     ),
-    "N no init": (but(jaxq.System), TypeError, r"^Mistake must define init\(words\)$"),
+    "N no init": (
+        but(jaxq.System),
+        TypeError,
+        r"^Mistake must define init\(words\) and choose\(state, words\) and apply\(state, event\)$",
+    ),
     "N fewer jumps than rates": (
         but(rates=lambda self, n: (self.arrival_rate, 0.5 * (n > 0), 0.5 * (n > 0))),
         TypeError,
@@ -915,7 +919,7 @@ def test_everything_that_runs_a_system_checks_it_first(use, mistake):
         (3, "^3 is not a jaxq system$"),
         (
             jaxq.TokenPool(2, 0.5, 0.4, 3).prepare(),
-            r"^system = Mechanism: is what TokenPool.prepare\(\) makes .* TokenPool itself",
+            r"^system = Mechanism: is a process, which a model's prepare\(\) makes .* give the model itself$",
         ),
     ],
 )

@@ -12,9 +12,9 @@ from jaxq.cli.group import default_words, first_paragraph
 from jaxq.cli.report import print_json
 from jaxq.cli.values import allowed
 from jaxq.engine.fields import Rule, rules
+from jaxq.engine.model import Model
 from jaxq.engine.outline import names
 from jaxq.engine.plain import plain
-from jaxq.engine.system import System
 from jaxq.systems.find import find, known
 
 
@@ -34,7 +34,7 @@ def list_systems(
         print_one(system, found[system])
 
 
-def describe_class(kind: type[System]) -> dict[str, Any]:
+def describe_class(kind: type[Model]) -> dict[str, Any]:
     """A system as JSON values. Metrics and oracles are those of `example`."""
     declared = rules(kind)
     fields = {}
@@ -63,7 +63,7 @@ def describe_class(kind: type[System]) -> dict[str, Any]:
     }
 
 
-def known_names(kind: type[System]) -> tuple[tuple, tuple, tuple, dict[str, str], dict[str, str]]:
+def known_names(kind: type[Model]) -> tuple[tuple, tuple, tuple, dict[str, str], dict[str, str]]:
     """(metrics, quantities, headline, kinds of oracles, objectives) of `example`; empty where simple values make no
     system."""
     with np.errstate(all="ignore"):  # simple values may stand where a formula of a user's own has no value
@@ -77,7 +77,7 @@ def known_names(kind: type[System]) -> tuple[tuple, tuple, tuple, dict[str, str]
     return metrics, quantities, instance.headline or metrics, oracle, objectives
 
 
-def example(kind: type[System]) -> System:
+def example(kind: type[Model]) -> Model:
     """A system of a class: the defaults, and simple values inside the rules of the fields that have none."""
     declared = rules(kind)
     required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING and f.name in declared]

@@ -12,11 +12,11 @@ from jaxq.cli.plan import build_systems, merge
 from jaxq.cli.report import OK, print_json
 from jaxq.cli.tables import parameters_text
 from jaxq.engine.metric import as_reference
+from jaxq.engine.model import Model
 from jaxq.engine.result import SCHEMA
-from jaxq.engine.system import System
 
 
-def execute(verb: str, system: type[System], given: Mapping[str, Any], experiment: Experiment | None) -> int:
+def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
     """Solve one system; returns the exit code."""
     from jaxq.engine.exact import exact
 

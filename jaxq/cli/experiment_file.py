@@ -24,7 +24,7 @@ from jaxq.cli.errors import BadInput
 from jaxq.cli.options import SHARED, TUNED
 from jaxq.cli.values import Several
 from jaxq.engine.fields import rules
-from jaxq.engine.system import System
+from jaxq.engine.model import Model
 from jaxq.engine.unknown import suggestion
 from jaxq.systems.find import find, known
 
@@ -36,7 +36,7 @@ class Experiment:
     """A file that has been read; all keys in it are known."""
 
     path: str
-    system: type[System]
+    system: type[Model]
     parameters: dict[str, Any]
     run: dict[str, Any]
     sweep: dict[str, Any]

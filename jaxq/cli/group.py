@@ -14,8 +14,8 @@ from jaxq.cli.options import option, shared_parameters
 from jaxq.cli.values import FILE, allowed
 from jaxq.cli.verbs import VERBS
 from jaxq.engine.fields import Rule, rules
+from jaxq.engine.model import Model
 from jaxq.engine.plain import in_words, plain
-from jaxq.engine.system import System
 from jaxq.systems.find import find, known
 
 HELP = {"max_content_width": 110}
@@ -64,7 +64,7 @@ class SystemGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-def command(verb: str, system: type[System], experiment: Experiment | None = None) -> TyperCommand:
+def command(verb: str, system: type[Model], experiment: Experiment | None = None) -> TyperCommand:
     """The command that does ``verb`` with a system; an experiment file gives it other defaults."""
     declared = rules(system)
     defaults = {field.name: field.default for field in dataclasses.fields(system)}
@@ -102,6 +102,6 @@ def default_words(default, name: str, experiment: Experiment | None = None) -> s
     return f"default: {'none' if default is None else plain(default)}"
 
 
-def first_paragraph(system: type[System]) -> str:
+def first_paragraph(system: type[Model]) -> str:
     """What a system is, from its docstring."""
     return inspect.cleandoc(system.__doc__ or "").split("\n\n")[0].replace("\n", " ")

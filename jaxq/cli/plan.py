@@ -19,12 +19,12 @@ from jaxq.cli.values import allowed, compared, number_of_points, observed, one, 
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
 from jaxq.engine.memory import check_points
+from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.progress import Meter
 from jaxq.engine.range import check_range
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import check_names, feasible
-from jaxq.engine.system import System
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Plan:
     """The systems that will run, already constructed, and how to run them."""
 
     verb: str
-    systems: list[System]
+    systems: list[Model]
     options: Options
     grid: dict[str, list]
 
@@ -54,7 +54,7 @@ class Plan:
         return jaxq.compare(self.systems, meter=meter, **options)
 
 
-def execute(verb: str, system: type[System], given: Mapping[str, Any], experiment: Experiment | None) -> int:
+def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
     """Do a verb with what the command line gave; returns the exit code."""
     with interruptible():
         plan, output = prepare(verb, system, given, experiment)
@@ -63,7 +63,7 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
 
 
 def prepare(
-    verb: str, system: type[System], given: Mapping[str, Any], experiment: Experiment | None
+    verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None
 ) -> tuple[Plan, Output]:
     """Everything that can be wrong with the input is found here, before anything is compiled."""
     chosen, sources = merge(verb, given, experiment)
@@ -90,7 +90,7 @@ def merge(verb: str, given: Mapping[str, Any], experiment: Experiment | None) ->
     return merged, {n: source for n, source in sources.items() if n not in typed}
 
 
-def build_systems(verb: str, system: type[System], chosen: Mapping[str, Any]) -> tuple[list[System], dict[str, list]]:
+def build_systems(verb: str, system: type[Model], chosen: Mapping[str, Any]) -> tuple[list[Model], dict[str, list]]:
     """(systems, grid) that the given fields stand for: one system, or the product of those that vary."""
     read = {"sweep": swept, "compare": compared}.get(verb, lambda *_: None)
     fixed, grid = {}, {}
@@ -126,7 +126,7 @@ def build_systems(verb: str, system: type[System], chosen: Mapping[str, Any]) ->
     return [system(**observed(system, {**fixed, **point})) for point in points], grid
 
 
-def check_varies(verb: str, system: type[System], grid: Mapping[str, list]) -> None:
+def check_varies(verb: str, system: type[Model], grid: Mapping[str, list]) -> None:
     """BadInput unless a sweep has a swept field, and a comparison two systems."""
     if verb == "sweep" and not grid:
         scalars = ", ".join(name for name, rule in rules(system).items() if rule.scalar)
@@ -143,7 +143,7 @@ def start_devices(devices: int | None = None) -> None:
     choose_devices(devices)
 
 
-def check_systems(systems: list[System], options: Options) -> None:
+def check_systems(systems: list[Model], options: Options) -> None:
     """ValueError if a system has no stationary regime, or lacks a metric that the options name."""
     structures = set()
     for system in systems:

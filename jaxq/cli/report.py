@@ -10,13 +10,13 @@ from jaxq.cli.errors import BadInput
 from jaxq.cli.options import Output
 from jaxq.engine.files import json_text, reason
 from jaxq.engine.interrupt import Interrupt
+from jaxq.engine.model import Model
 from jaxq.engine.result import Result, Results
-from jaxq.engine.system import System
 
 OK, FLAGGED, INTERRUPTED = 0, 3, 130
 
 
-def report(verb: str, outcome: Result | Results, systems: list[System], output: Output) -> int:
+def report(verb: str, outcome: Result | Results, systems: list[Model], output: Output) -> int:
     """Save, draw and print an outcome."""
     headline = headline_of(outcome, systems)
 
@@ -74,7 +74,7 @@ def check_written(lost: Mapping[Any, str]) -> None:
         raise BadInput("; ".join(f"{path}: not written ({why})" for path, why in lost.items()))
 
 
-def headline_of(outcome: Result | Results, systems: list[System]) -> tuple[str, ...]:
+def headline_of(outcome: Result | Results, systems: list[Model]) -> tuple[str, ...]:
     """The headline metrics of the system and those the run was given targets for; all if there are none."""
     result = outcome[0] if isinstance(outcome, Results) else outcome
     targets = [text.partition(":")[0] for text in result.run["options"]["metric"]]

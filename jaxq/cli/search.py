@@ -7,7 +7,7 @@ from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.options import number
 from jaxq.cli.plan import build_systems
 from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text, run_line
-from jaxq.engine.system import System
+from jaxq.engine.model import Model
 from jaxq.tuning.outcome import MEANING, Outcome
 from jaxq.tuning.search import Question, prepare
 
@@ -15,7 +15,7 @@ NUMBERS = ("starts", "steps", "rate")
 OF_A_DESCENT = ("parameter", "start")
 
 
-def read(system: type[System], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Question | None:
+def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Question | None:
     """The search that the options ask for, checked; None if they ask for a descent. Raises ValueError."""
     name = chosen.get("objective")
     descent = [option for option in OF_A_DESCENT if option in chosen]

@@ -12,14 +12,14 @@ from jaxq.cli.plan import build_systems, merge
 from jaxq.cli.report import OK, print_json
 from jaxq.cli.tables import parameters_text
 from jaxq.engine.metric import as_reference
+from jaxq.engine.model import Model
 from jaxq.engine.plain import describe
 from jaxq.engine.result import SCHEMA
-from jaxq.engine.system import System
 
 UNSTATED = "no more is known than what jaxq exact and jaxq run compute"
 
 
-def execute(verb: str, system: type[System], given: Mapping[str, Any], experiment: Experiment | None) -> int:
+def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
     """Print what is known of one system; returns the exit code."""
     chosen, sources = merge(verb, given, experiment)
     with interruptible(), input_errors(sources):
@@ -49,7 +49,7 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
     return OK
 
 
-def to_dict(system: System, statements: Mapping[str, Any], oracle: Mapping[str, Any], unstable: str | None) -> dict:
+def to_dict(system: Model, statements: Mapping[str, Any], oracle: Mapping[str, Any], unstable: str | None) -> dict:
     """The statements and references by name."""
     return {
         "schema": SCHEMA,

@@ -15,8 +15,8 @@ from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text
 from jaxq.cli.values import points
 from jaxq.engine.fields import Rule
 from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
+from jaxq.engine.model import Model
 from jaxq.engine.options import Options
-from jaxq.engine.system import System
 from jaxq.plotting.figure import draw
 
 ROWS = 21
@@ -24,7 +24,7 @@ ROWS = 21
 NUMBERS = [name for name in PATHS if name not in ("times", "totals", "out", "json", "plot")]
 
 
-def execute(verb: str, system: type[System], given: Mapping[str, Any], experiment: Experiment | None) -> int:
+def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
     """Follow one system; returns the exit code."""
     from jaxq.engine.check import check
     from jaxq.engine.paths import checked_times, paths

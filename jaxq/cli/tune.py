@@ -17,7 +17,7 @@ from jaxq.cli.tables import WITHHELD_TEXT, interval, oracle_text, pair, paramete
 from jaxq.cli.values import one
 from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending
-from jaxq.engine.system import System
+from jaxq.engine.model import Model
 from jaxq.plotting.figure import draw
 from jaxq.stats.intervals import family_bound
 from jaxq.tuning.result import MEANING, Tuning, columns, flat, plain_values
@@ -30,7 +30,7 @@ ENDINGS = (".json", ".csv")
 NUMBERS = ("steps", "rate")
 
 
-def execute(verb: str, system: type[System], given: Mapping[str, Any], experiment: Experiment | None) -> int:
+def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
     """Tune one system; returns the exit code."""
     chosen, sources = merge(verb, given, experiment)
     with interruptible(), input_errors(sources):
@@ -52,13 +52,13 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
         return present(found, output, lambda path: draw(found, path), lambda: print_tuning(found))
 
 
-def read_options(system: type[System], chosen: Mapping[str, Any]) -> dict[str, Any]:
+def read_options(system: type[Model], chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the simulation among what is given, as `jaxq.tune` takes them. Raises ValueError."""
     run = {name: value for name, value in chosen.items() if name not in (*TUNED, *rules(system))}
     return {name: value for name, value in build_options(run).to_dict().items() if name in run}
 
 
-def read(system: type[System], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Problem:
+def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Problem:
     """The problem that all options stand for, checked. Raises ValueError."""
     names = list(texts("parameter", chosen["parameter"])) if "parameter" in chosen else None
     given = chosen.get("start", [])

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxq.engine.fields import MOST_LISTED, Rule, rules
 from jaxq.engine.memory import POINT_BYTES, check_fits
-from jaxq.engine.system import System
+from jaxq.engine.model import Model
 
 
 def allowed(rule: Rule) -> str:
@@ -49,7 +49,7 @@ class Several(tuple):
     """The values that the [sweep] or [compare] table of an experiment file gives to a field."""
 
 
-def observed(system: type[System], fields: Mapping[str, Any]) -> dict[str, Any]:
+def observed(system: type[Model], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Fields in which what was observed stands for the text ``file``. ValueError where nothing was."""
     found = dict(fields)
     for name, rule in rules(system).items():

@@ -1,4 +1,4 @@
-"""`check`: whether a system keeps the contract of `System` and `JumpProcess`, found before anything is compiled.
+"""`check`: whether a system keeps the contract of `Model` and `Process`, found before anything is compiled.
 
 First each method is traced for its shapes and types, without a number; then the reachable states of a jump process are
 walked over (`jaxq.engine.walk`).
@@ -20,9 +20,10 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxq.engine.host_numbers import shown
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.model import Model
+from jaxq.engine.process import Process
 from jaxq.engine.program import compute_leaf, typed
-from jaxq.engine.system import System
 from jaxq.engine.unknown import known_keywords
 from jaxq.engine.walk import component, walk
 
@@ -42,7 +43,7 @@ TWICE = 500
 
 
 @known_keywords()
-def check(system: System) -> None:
+def check(system: Model) -> None:
     """Check a system against the contract, as `simulate`, `sweep`, `compare`, `paths`, `tune` and `search` do first.
 
     Costs some hundredths of a second, a second for a network of a hundred transitions; nothing is compiled.
@@ -52,7 +53,7 @@ def check(system: System) -> None:
 
     Raises:
         TypeError: a method is missing, decides in Python on what is known at run time only, forgets to return, returns
-            another structure, shape or type than `System.init` (a real number for a whole one), or no real scalars where
+            another structure, shape or type than `Process.init` (a real number for a whole one), or no real scalars where
             they are due; rates and jumps are not as many.
         ValueError: in one of some hundred states that can be reached a rate is negative or not finite, the total rate
             exceeds ``total_rate_bound``, or a count becomes negative (unless the class is ``signed``); the bound is no
@@ -67,21 +68,21 @@ def check(system: System) -> None:
             f"{type(prepared).__name__} defines neither observe nor tally nor counters, so there is nothing to report: "
             'return a dict from observe, such as {"queue": state}'
         )
-    if isinstance(prepared, JumpProcess):
+    if isinstance(prepared, MarkovProcess):
         walk(prepared)
 
 
-def check_kind(system: System) -> None:
+def check_kind(system: Model) -> None:
     """TypeError unless it is a system that can be simulated: no class, nothing traced, nor what `prepare` returns."""
-    if isinstance(system, type) and issubclass(system, System):
+    if isinstance(system, type) and issubclass(system, Model):
         raise TypeError(f"system = {system.__name__}: is a class; give a system, {system.__name__}(...)")
-    if not isinstance(system, System):
-        raise TypeError(f"{shown(system)} is not a jaxq system")
-    if system.made_by:
+    if isinstance(system, Process) and not isinstance(system, Model):
         raise TypeError(
-            f"system = {type(system).__name__}: is what {system.made_by}.prepare() makes of a system for the compiled "
-            f"loop; give the {system.made_by} itself"
+            f"system = {type(system).__name__}: is a process, which a model's prepare() makes for the compiled loop; give "
+            "the model itself"
         )
+    if not isinstance(system, Model):
+        raise TypeError(f"{shown(system)} is not a jaxq system")
     for path, leaf in jax.tree.leaves_with_path(system):
         if isinstance(leaf, Tracer):
             raise TypeError(
@@ -90,18 +91,23 @@ def check_kind(system: System) -> None:
             )
 
 
-def check_contract(system: System) -> tuple[System, frozenset[str]]:
+def check_contract(system: Model) -> tuple[Process, frozenset[str]]:
     """The part of `check` that looks at no state. Returns the prepared system and what it observes, tallies and counts."""
     check_kind(system)
     prepared = system.prepare()
+    return prepared, check_process(prepared)
+
+
+def check_process(prepared: Process) -> frozenset[str]:
+    """Check the methods of a process, by shapes and types. Returns what it observes, tallies and counts."""
     leaves, structure = jax.tree.flatten(prepared)
     with np.errstate(over="ignore"):  # for their types: `exact` computes in 64 bits
         leaves = [compute_leaf(leaf) for leaf in leaves]
     names = _keeps_contract(structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
-    step_time = None if isinstance(prepared, JumpProcess) else prepared.step_time()  # which has a bound
+    step_time = None if isinstance(prepared, MarkovProcess) else prepared.step_time()  # which has a bound
     if step_time is not None and not 0 < step_time < np.inf:
         raise ValueError(f"{type(prepared).__name__}.step_time = {step_time}: must be a finite number > 0, or None")
-    return prepared, names
+    return names
 
 
 @functools.lru_cache(maxsize=64)
@@ -109,7 +115,7 @@ def _keeps_contract(structure, shapes: tuple) -> frozenset[str]:
     methods = _Methods(structure, [jax.ShapeDtypeStruct(*shape) for shape in shapes])
     system = methods.system
     state = methods.state()
-    event = (_check_jumps if isinstance(system, JumpProcess) else _check_step)(methods, state)
+    event = (_check_jumps if isinstance(system, MarkovProcess) else _check_step)(methods, state)
     observed = methods.scalars("observe", state)
     tallied = methods.scalars("tally", state, event)
     counted = methods.scalars("counters", state, whole=True)
@@ -127,7 +133,7 @@ def _keeps_contract(structure, shapes: tuple) -> frozenset[str]:
 def _check_jumps(methods: "_Methods", state) -> Any:
     """Check rates and jumps; returns the event."""
     system, rates = methods.system, methods.rates(state)
-    defined = {name for name in ("jump", "transition") if methods.defines(name, JumpProcess)}
+    defined = {name for name in ("jump", "transition") if methods.defines(name, MarkovProcess)}
     if not defined:
         raise TypeError(f"{methods.name} must define jump(state, k) or transition(state, k)")
     if "jump" in defined:
@@ -144,7 +150,7 @@ def _check_jumps(methods: "_Methods", state) -> Any:
     if system.drifts:
         methods.next_state("drift", state, elapsed)
         methods.scalar("next_switch", state, optional=True)
-    if methods.defines("choose", JumpProcess):
+    if methods.defines("choose", MarkovProcess):
         return methods.chosen(state)[0]
     event = jax.ShapeDtypeStruct((), np.int32)
     return (event, elapsed) if system.drifts else event
@@ -153,7 +159,7 @@ def _check_jumps(methods: "_Methods", state) -> Any:
 def _check_step(methods: "_Methods", state) -> Any:
     """Check choose and apply; returns the event."""
     event, weight = methods.chosen(state)
-    timed = methods.defines("step_time", System)
+    timed = methods.defines("step_time", Process)
     if weight is None and not timed:
         raise TypeError(f"{methods.name}.choose gives no weight, so that step_time() must say how long an event takes")
     if weight is not None:
@@ -208,8 +214,6 @@ class _Methods:
     def state(self) -> Any:
         """Shapes of the state, as the compiled loop carries it."""
         words = tuple(jax.ShapeDtypeStruct((), np.uint32) for _ in range(self.system.init_words))
-        if not self.defines("init", System):
-            raise TypeError(f"{self.name} must define init(words)")
         found, shape = self("init", words)
         for path, leaf in jax.tree.leaves_with_path(shape):
             if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
@@ -264,8 +268,6 @@ class _Methods:
 
     def rates(self, state) -> int:
         """How many rates there are; TypeError unless they are real scalars."""
-        if not self.defines("rates", JumpProcess):
-            raise TypeError(f"{self.name} must define rates(state)")
         found, shape = self("rates", state)
         array = isinstance(found, (np.ndarray, jax.Array))
         if not (isinstance(found, (tuple, list)) or (array and found.ndim == 1)) or len(found) == 0:

@@ -18,16 +18,16 @@ import numpy as np
 
 from jaxq.engine.files import read_npz, reason, write_npz
 from jaxq.engine.fingerprint import digest
+from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.plain import describe
 from jaxq.engine.stack import Stack
-from jaxq.engine.system import System
 
 LENGTHS = ("tile", "blocks", "observations")
 """What a layout is chosen by the length of a run and kept in its checkpoint."""
 
 
-def question(groups: Sequence[Sequence[System]], replicas: int, options: Options) -> dict[str, Any]:
+def question(groups: Sequence[Sequence[Model]], replicas: int, options: Options) -> dict[str, Any]:
     """What a checkpoint belongs to, as JSON values by what it is called."""
     return {
         "systems": [[[system.title(), describe(system)] for system in group] for group in groups],
@@ -50,7 +50,7 @@ class Checkpoint:
         ValueError: the file is there, but damaged, no checkpoint, or of another question.
     """
 
-    def __init__(self, groups: Sequence[Sequence[System]], replicas: int, options: Options):
+    def __init__(self, groups: Sequence[Sequence[Model]], replicas: int, options: Options):
         self.path, self._every = options.checkpoint, options.checkpoint_every
         self.error: str | None = None
         self.progress: dict[str, Any] = {}

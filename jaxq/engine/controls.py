@@ -15,12 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.model import Model
 from jaxq.engine.options import CONTROLS
+from jaxq.engine.process import Process
 from jaxq.engine.program import QUICK, compute_leaf, typed
 from jaxq.engine.rarity import prepared
 from jaxq.engine.state_space import essential
-from jaxq.engine.system import Sums, System
+from jaxq.engine.sums import Sums
 
 MOST = 64
 """Controls that are observed at most: more take longer to compile than they save."""
@@ -34,7 +36,7 @@ PREFIX = "control:"
 """Of their names, which no observation of a system has."""
 
 
-class WithControls(System):
+class WithControls(Process):
     """A prepared process that also observes Q phi of its counts."""
 
     process: Any
@@ -136,7 +138,7 @@ def _sum(terms) -> Any:
     return functools.reduce(jnp.add, terms, jnp.float32(0.0))
 
 
-def compiled(system: System, control: str, replicas: int) -> System:
+def compiled(system: Model, control: str, replicas: int) -> Process:
     """`jaxq.engine.rarity.prepared`, with controls beside it unless ``control`` is none.
 
     ``generator`` falls back to degree 1 where those of degree 2 are too many. Raises ValueError where there are none: of
@@ -147,7 +149,7 @@ def compiled(system: System, control: str, replicas: int) -> System:
     if control == "none":
         return process
     name = f"control = {control}: {system.title()}"
-    if not isinstance(process, JumpProcess):
+    if not isinstance(process, MarkovProcess):
         raise ValueError(f"{name} is no jump process here (rates and jump), so it has no generator; must be none")
     if process.drifts:
         raise ValueError(
@@ -176,7 +178,7 @@ def _number(entries: int, degree: int) -> int:
     return entries if degree == 1 else entries + entries * (entries + 1) // 2
 
 
-def _counts(process: JumpProcess) -> tuple[tuple[int, ...], int]:
+def _counts(process: MarkovProcess) -> tuple[tuple[int, ...], int]:
     """(leaves of the state that are whole numbers and that the process depends on, entries in them)."""
     leaves, structure = jax.tree.flatten(process)
     traced = jax.tree.unflatten(structure, [compute_leaf(leaf) for leaf in leaves])

@@ -12,12 +12,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxq.engine.check import check_contract, check_kind
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.check import check_contract, check_kind, check_process
+from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.model import Model
 from jaxq.engine.plain import aligned, describe, in_words
+from jaxq.engine.reference import Reference
 from jaxq.engine.state_space import StateSpace
 from jaxq.engine.stationary import stationary_law
-from jaxq.engine.system import Reference, System
 from jaxq.engine.unknown import known_keywords
 
 NEGLIGIBLE_EDGE = 1e-9
@@ -80,18 +81,18 @@ class ExactResult:
 
 
 @known_keywords()
-def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_states: int = 200_000) -> ExactResult:
+def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states: int = 200_000) -> ExactResult:
     """The stationary law of a jump process and the metrics under it, without simulating.
 
     Formula: pi Q = 0, sum pi = 1 over the states reachable from ``system.init``, Q the generator given by ``rates`` and
     ``jump``. An observation is sum pi(s) f(s), a counter sum pi(s) sum_k rate_k(s) (its increase in transition k), both
-    per unit of time; `System.metrics` combines them as it does the sums of a run. A component of the state on which
+    per unit of time; `Model.metrics` combines them as it does the sums of a run. A component of the state on which
     neither rates, observations nor other components depend (a counter) is left out of the enumeration. Small closed
     classes are solved without a subtraction, larger ones by a sparse LU with refinement, to about 1e-16 x (largest
     total rate x relaxation time), and by aggregation where parts of the chain hardly ever meet.
 
     Args:
-        system: the process, or a system that `prepare` or `System.jump_process` makes one; the components of its state
+        system: the process, or a system that `prepare` or `Model.jump_process` makes one; the components of its state
             are whole numbers.
         keep: predicate on one state, True where it is kept, written with ``& | ~``; transitions out of the kept set are
             suppressed (of a reversible process, that leaves the law conditioned on the set), and
@@ -103,7 +104,7 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
 
     Raises:
         ValueError: ``system`` is no jump process, or one that drifts; a component of the state is not a whole number;
-            there are more than ``max_states`` states (said at once where `JumpProcess.count_states` knows); a rate is
+            there are more than ``max_states`` states (said at once where `MarkovProcess.count_states` knows); a rate is
             negative or not finite; a total rate exceeds ``total_rate_bound``; there are several closed classes (no unique
             law); ``keep`` excludes the initial state; more than 512 states meet too seldom for float64 and are no blocks.
 
@@ -116,7 +117,7 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
     """
     check_kind(system)
     prepared = system.jump_process()
-    if not isinstance(prepared, JumpProcess):
+    if not isinstance(prepared, MarkovProcess):
         raise ValueError(f"system = {type(system).__name__}: exact needs a JumpProcess (rates and jump)")
     if prepared.drifts:
         raise ValueError(
@@ -132,8 +133,8 @@ def exact(system: System, *, keep: Callable[[Any], Any] | None = None, max_state
             "fields, too many to solve for"
         )
     check_contract(system)
-    if type(system).jump_process is not System.jump_process:
-        check_contract(prepared)
+    if type(system).jump_process is not Model.jump_process:
+        check_process(prepared)
     with jax.enable_x64(True):
         chain = StateSpace(prepared, keep, int(max_states))
         chain.enumerate()

@@ -9,12 +9,13 @@ from jaxq.engine.controls import SAMPLED, WithControls, rounding_floor, split
 from jaxq.engine.flags import WITHHELD
 from jaxq.engine.layout import FEW
 from jaxq.engine.metric import Metric, as_reference
+from jaxq.engine.model import Model
 from jaxq.engine.options import Options, Target
 from jaxq.engine.plain import describe, finite, scalings
 from jaxq.engine.rarity import hardly_due
 from jaxq.engine.result import Result
 from jaxq.engine.stack import Stack
-from jaxq.engine.system import Sums, System
+from jaxq.engine.sums import Sums
 from jaxq.stats import warmup
 from jaxq.stats.correlation import correlation_time
 from jaxq.stats.estimate import UNSEEN, Estimate
@@ -62,7 +63,7 @@ class Verdict:
     batches: int
 
 
-def evaluate(system: System, sums: Sums) -> dict[str, Estimate]:
+def evaluate(system: Model, sums: Sums) -> dict[str, Estimate]:
     """The metrics, without controls; 0/0 becomes nan (and a flag), not a warning. A metric that is a plain number gets
     residuals 0."""
     sums, _ = split(sums)
@@ -100,7 +101,7 @@ def control_slopes(stack: Stack, point: int) -> dict[str, Slopes]:
     return {name: (slope, regression.floor(slope)) for name, slope in slopes.items()}
 
 
-def viewed(system: System, sums: Sums, slopes: dict[str, Slopes]) -> dict[str, Estimate]:
+def viewed(system: Model, sums: Sums, slopes: dict[str, Slopes]) -> dict[str, Estimate]:
     """The metrics, and beside them (names with a dash) what is left of them without the controls: a transient that is small
     beside a metric may be large beside that."""
     found, controls = evaluate(system, sums), controls_of(sums)
@@ -119,7 +120,7 @@ def window_metrics(stack: Stack, point: int, slopes: dict[str, Slopes]) -> list[
 
 
 def by_window(stack: Stack, point: int, slopes: dict[str, Slopes]) -> list[dict[str, Estimate]]:
-    """The metrics, `viewed` over each complete window: all at once where `System.metrics` is the arithmetic that it should
+    """The metrics, `viewed` over each complete window: all at once where `Model.metrics` is the arithmetic that it should
     be, else one by one."""
     system, filled, groups = stack.systems[point], stack.windows.filled, min(stack.replicas, GROUPS)
 

@@ -11,18 +11,16 @@ The jumps are said in one of two ways: `jump`, what transition k does, for a few
 """
 
 from abc import abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from jaxq.engine.system import State, System
-from jaxq.random import exponential, scaled
-
-NEVER = 1e30
-"""Mean holding time of a state that nothing leaves: in an average over time it takes the whole rest, and it is safe to add
-up (infinity is not)."""
+from jaxq.engine.clock import Clock, Embedded, RealTime, Uniformised
+from jaxq.engine.process import Process, State
+from jaxq.engine.system import System
+from jaxq.random import scaled
 
 
 def rate_slack(transitions: int) -> float:
@@ -30,8 +28,8 @@ def rate_slack(transitions: int) -> float:
     return 1e-6 + transitions * 2.0**-23
 
 
-class JumpProcess(System):
-    """A continuous-time Markov chain with K transitions.
+class MarkovProcess(Process):
+    """A continuous-time Markov chain with K transitions: the engine derives its steps.
 
     Write the rates so that an impossible transition has rate 0. Routing that needs randomness is split into
     transitions (rate x probability). The order of the transitions does not matter: an event is chosen on the float32 sums
@@ -43,6 +41,9 @@ class JumpProcess(System):
     _order: tuple[int, ...] | None = eqx.field(static=True, init=False, default=None)
     """The transitions in the order in which their rates are summed, where that is not their own; set by the engine."""
 
+    signed: ClassVar[bool] = False
+    """Whether whole-number components of the state may become negative; that is refused otherwise."""
+
     @abstractmethod
     def rates(self, state: State) -> tuple:
         """The K transition rates in ``state``, a tuple of scalars, 1/time."""
@@ -50,7 +51,7 @@ class JumpProcess(System):
     def jump(self, state: State, k: int) -> State:
         """The state after transition ``k`` (a Python int). Return components that do not change as the same objects:
         only those that differ are selected in the compiled step."""
-        if type(self).transition is JumpProcess.transition:
+        if type(self).transition is MarkovProcess.transition:
             raise TypeError(f"{type(self).__name__} must define jump(state, k) or transition(state, k)")
         return self.transition(state, k)
 
@@ -89,23 +90,20 @@ class JumpProcess(System):
         pass and must leave a time > 0 to the one after. None, the default: they never do. Only with `drift`."""
         return None
 
-    def invalid_rates(self, state):
-        rates = self.rates(state)
-        bound = None if self.drifts else self.total_rate_bound()
-        total, slack = jnp.asarray(sum(rates[1:], rates[0]), jnp.float32), rate_slack(len(rates))
-        # written so that nan is invalid
-        valid = total < jnp.inf if bound is None else total <= bound * (1 + slack)
-        for rate in rates:
-            valid &= rate >= -slack * total
-        return ~valid
-
     @property
     def drifts(self) -> bool:
-        """Whether `drift` is defined. TypeError if only `next_switch` is."""
-        drifts = type(self).drift is not JumpProcess.drift
-        if not drifts and type(self).next_switch is not JumpProcess.next_switch:
+        """Whether something moves between jumps. TypeError where `next_switch` is defined and `drift` is not."""
+        drifts = type(self).drift is not MarkovProcess.drift
+        if not drifts and type(self).next_switch is not MarkovProcess.next_switch:
             raise TypeError(f"{type(self).__name__} defines next_switch, so it must define drift(state, elapsed)")
         return drifts
+
+    def clock(self) -> Clock:
+        """How time runs: really if the process drifts, else uniformised if the total rate has a bound, else embedded."""
+        if self.drifts:
+            return RealTime()
+        bound = self.total_rate_bound()
+        return Embedded() if bound is None else Uniformised(bound)
 
     def in_order(self, order: tuple[int, ...]) -> Self:
         """A copy that sums its rates in this order, a permutation of the transitions, and chooses with two words."""
@@ -117,34 +115,34 @@ class JumpProcess(System):
     @property
     def words(self) -> int:
         """One to choose, one for the holding time of a process that drifts, one more to choose where some are rare."""
-        return 1 + self.drifts + (self._order is not None)
+        return self.clock().words + (self._order is not None)
 
     def step_time(self):
-        bound = None if self.drifts else self.total_rate_bound()
-        return None if bound is None else 1.0 / float(bound)
+        return self.clock().step_time()
+
+    def invalid_rates(self, state):
+        rates, bound = self.rates(state), self.clock().bound
+        total, slack = jnp.asarray(sum(rates[1:], rates[0]), jnp.float32), rate_slack(len(rates))
+        # written so that nan is invalid
+        valid = total < jnp.inf if bound is None else total <= bound * (1 + slack)
+        for rate in rates:
+            valid &= rate >= -slack * total
+        return ~valid
 
     def choose(self, state, words):
-        rates = self.rates(state)
-        bound = None if self.drifts else self.total_rate_bound()
-        total = sum(rates[1:], rates[0]) if bound is None else bound
+        rates, clock = self.rates(state), self.clock()
         order = range(len(rates)) if self._order is None else self._order
         second = None if self._order is None else words[-1]
-        position = scaled(words[0], jnp.asarray(total, jnp.float32), second)
+        position = scaled(words[0], jnp.asarray(clock.total(rates), jnp.float32), second)
         event, edge = jnp.int32(order[0]), 0.0
         for k, following in zip(order, (*order[1:], len(rates)), strict=True):
             edge = edge + rates[k]
             event = event + (following - k) * (position >= edge).astype(jnp.int32)
-        if self.drifts:
-            elapsed = exponential(words[1]) / jnp.maximum(total, 1 / NEVER)
-            switch = self.next_switch(state)
-            if switch is not None:
-                event = jnp.where(elapsed < switch, event, len(rates))
-                elapsed = jnp.minimum(elapsed, switch)
-            return (event, elapsed), elapsed
-        return event, (None if bound is not None else 1.0 / jnp.maximum(total, 1 / NEVER))
+        return clock.event(self, state, event, rates, words)
 
     def apply(self, state, event):
-        if self.drifts:
-            event, elapsed = event
-            state = self.drift(state, elapsed)
-        return self.transition(state, event)
+        return self.clock().apply(self, state, event)
+
+
+class JumpProcess(System, MarkovProcess):
+    """A Markov process of a user's own, model and process in one: declare the fields, say the rates and the jumps."""

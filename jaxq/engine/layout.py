@@ -9,8 +9,8 @@ between launches, about a millisecond, is not felt; how many blocks of it are ru
 import math
 
 from jaxq.engine.outline import lanes_bytes
+from jaxq.engine.process import Process
 from jaxq.engine.program import Layout
-from jaxq.engine.system import System
 
 TILE_BYTES = 16 * 1024
 LAUNCH_EVENTS = 2**27
@@ -39,7 +39,7 @@ def _power_of_two(x: float) -> int:
     return 1 << max(0, math.floor(math.log2(max(x, 1))))
 
 
-def choose_tile(system: System, devices: tuple, replicas: int) -> int:
+def choose_tile(system: Process, devices: tuple, replicas: int) -> int:
     """Replicas per tile: a power of two for CPU, all replicas of a device elsewhere."""
     a_device = -(-replicas // len(devices))
     if devices[0].platform != "cpu":
@@ -49,7 +49,7 @@ def choose_tile(system: System, devices: tuple, replicas: int) -> int:
 
 
 def choose_layout(
-    system: System,
+    system: Process,
     replicas: int,
     devices: tuple,
     *,

@@ -4,7 +4,7 @@ import os
 
 from jaxq.engine.layout import first_look
 from jaxq.engine.outline import columns, lanes_bytes
-from jaxq.engine.system import System
+from jaxq.engine.process import Process
 
 WINDOW_BYTES, LEAST_WINDOWS = 2**30, 16
 """Above so many bytes the sums of a run are kept in fewer windows, down to so many."""
@@ -29,14 +29,14 @@ def window_limit(columns: int, rows: int, replicas: int) -> int:
     return limit
 
 
-def host_bytes(process: System, rows: int, replicas: int) -> int:
+def host_bytes(process: Process, rows: int, replicas: int) -> int:
     """Bytes of the sums of ``rows`` replicas, ``replicas`` a point, of a prepared system: b = 8 x columns x rows a window,
     in `window_limit` windows, and 4 b while a launch is added up and looked at."""
     wide = columns(process)
     return 8 * wide * rows * (window_limit(wide, rows, replicas) + 4)
 
 
-def device_bytes(process: System, rows: int) -> int:
+def device_bytes(process: Process, rows: int) -> int:
     """Bytes that ``rows`` replicas of a prepared system keep on the devices."""
     return rows * lanes_bytes(process)
 
@@ -74,7 +74,7 @@ def check_points(names: str, count: int, replicas: int | None = None) -> None:
     check_fits(names, f"{count} points", what, count * (POINT_BYTES + ROW_BYTES * replicas))
 
 
-def check_run(groups: list[tuple[System, int]], replicas: int, devices: tuple) -> int:
+def check_run(groups: list[tuple[Process, int]], replicas: int, devices: tuple) -> int:
     """TooLarge if a run does not fit; else the bytes on its devices. ``groups``: (prepared system, points like it)."""
     state = sum(device_bytes(process, count * replicas) for process, count in groups)
     host = sum(host_bytes(process, count * replicas, replicas) for process, count in groups)

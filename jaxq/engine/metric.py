@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from jaxq.engine.plain import finite
-from jaxq.engine.system import Reference
+from jaxq.engine.reference import Reference
 from jaxq.stats.estimate import Estimate
 
 

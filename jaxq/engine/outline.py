@@ -5,12 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.model import Model
+from jaxq.engine.process import Process
 from jaxq.engine.program import compute_leaf, contributions, start, typed
-from jaxq.engine.system import Sums, System
+from jaxq.engine.sums import Sums
 
 
-def _shapes(system: System, function):
+def _shapes(system: Process, function):
     """The shapes that ``function(system, carry)`` returns for one replica at the start, found without running it."""
     leaves, structure = jax.tree.flatten(system)
 
@@ -22,25 +24,25 @@ def _shapes(system: System, function):
     return jax.eval_shape(one, *args)
 
 
-def lanes_bytes(system: System) -> int:
+def lanes_bytes(system: Process) -> int:
     """Bytes one replica of a prepared system keeps in flight: its carry and sums."""
     shapes = _shapes(system, lambda s, carry: (carry, contributions(s, carry), s.counters(carry.state)))
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
 
 
-def columns(system: System) -> int:
+def columns(system: Process) -> int:
     """Sums that a run of a prepared system keeps of one replica: of each observation, tally and counter, and of the time
     where events differ in length."""
     parts = _shapes(system, lambda s, carry: (*contributions(s, carry), s.counters(carry.state)))
     return len(jax.tree.leaves(parts))
 
 
-def followed(system: System, totals: bool) -> int:
+def followed(system: Process, totals: bool) -> int:
     """Values that `jaxq.engine.paths` sees of one replica of a prepared system at one time."""
 
     def seen(s, carry):
         observed = s.observe(carry.state)
-        rates = s.rates(carry.state) if isinstance(s, JumpProcess) else ()
+        rates = s.rates(carry.state) if isinstance(s, MarkovProcess) else ()
         added = (observed, s.counters(carry.state), tuple(rates)) if totals else ()
         return jax.tree.map(jnp.asarray, (observed or s.tally(carry.state, carry.event), added))
 
@@ -51,7 +53,7 @@ MOST_COMPILE_SECONDS = 300.0
 """Estimated time to compile a system on CPU from which it is refused."""
 
 
-def compile_seconds(system: System) -> float:
+def compile_seconds(system: Model) -> float:
     """About how long a system takes to compile on one quiet CPU core: .5 s + (n / 72)^2 s.
 
     n is the number of arrays in its state and observations: XLA compiles a loop for each, all into one kernel, and LLVM
@@ -80,7 +82,7 @@ def compile_seconds(system: System) -> float:
     return seconds
 
 
-def initial_rate(system: System) -> float:
+def initial_rate(system: Model) -> float:
     """Events per unit of time at the start: what a block's length is chosen by when only a horizon is given."""
     prepared = system.prepare()
     step_time = prepared.step_time()
@@ -95,13 +97,13 @@ def initial_rate(system: System) -> float:
     return 1.0 / float(jax.jit(weights)([compute_leaf(leaf) for leaf in leaves]).mean())
 
 
-def whole_quantities(system: System) -> frozenset[str]:
+def whole_quantities(system: Process) -> frozenset[str]:
     """The observed quantities of a prepared system that are whole numbers."""
     shapes = _shapes(system, lambda s, carry: jax.tree.map(jnp.asarray, s.observe(carry.state)))
     return frozenset(name for name, x in shapes.items() if x.dtype.kind in "iub")
 
 
-def names(system: System) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def names(system: Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(metrics, quantities that histograms can be kept of) of a system, found without running it."""
 
     def parts(s, carry):

@@ -14,9 +14,10 @@ from jaxq.engine.check import check, check_kind
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
 from jaxq.engine.host_numbers import host_column
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.memory import check_paths
+from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.outline import followed
 from jaxq.engine.plain import aligned, describe, in_words
@@ -26,7 +27,6 @@ from jaxq.engine.rarity import prepared
 from jaxq.engine.real_clock import AREA, sampler
 from jaxq.engine.result import SCHEMA
 from jaxq.engine.simulate import versions
-from jaxq.engine.system import System
 from jaxq.engine.unknown import known_keywords
 from jaxq.stats.intervals import t_quantile
 
@@ -127,7 +127,7 @@ class Paths:
 
 @known_keywords()
 def paths(
-    system: System,
+    system: Model,
     times: Sequence[float] | np.ndarray,
     *,
     replicas: int = 1024,
@@ -141,8 +141,8 @@ def paths(
     """Sample paths and transient means on a grid of times, from the initial state, on the real clock.
 
     Formula: mean(t) = sum_r f(X_r(t)) / R with the half-width t_{R-1} s(t) / sqrt(R); paths are continuous from the
-    right. Stability is not asked for. What is seen is `System.observe`; of a system that observes nothing (a recursion
-    by customer) it is `System.tally` of the customer at hand, the last to arrive by t.
+    right. Stability is not asked for. What is seen is `Process.observe`; of a system that observes nothing (a recursion
+    by customer) it is `Process.tally` of the customer at hand, the last to arrive by t.
 
     Args:
         system: any system; `jaxq.engine.real_clock` says how its weights become a clock.
@@ -155,7 +155,7 @@ def paths(
         max_events: events of one replica after which it is stopped and the result flagged ``truncated``.
         totals: also, for a terminating run, what happened in [0, t]: the time average of every observation
             (``average_NAME``, at t = 0 its value there), the increase of every counter (``count_NAME``) and, of a
-            `JumpProcess`, how often transition k happened (``count_K``).
+            `MarkovProcess`, how often transition k happened (``count_K``).
 
     Returns:
         A `Paths`. Memory: some 54 bytes a replica and time, and 20 of each observable, on the host.
@@ -186,7 +186,7 @@ def paths(
     check_paths(len(grid), replicas, followed(process, bool(totals)))
     leaves, structure = jax.tree.flatten(process)
     leaves = [compute_leaf(leaf) for leaf in leaves]
-    chain = isinstance(process, JumpProcess) and not process.drifts
+    chain = isinstance(process, MarkovProcess) and not process.drifts
     compiled = sampler(structure, chain or step_time is not None, chosen, bool(totals))
     # on CPU the same batch whatever the replicas, so that a replica's arithmetic is the same too
     tile = choose_tile(process, chosen, replicas if chosen[0].platform != "cpu" else 2**20)

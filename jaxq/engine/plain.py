@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.fields import rules
-from jaxq.engine.system import System
+from jaxq.engine.model import Model
 
 LONGEST_TEXT = 100
 """Characters of a field's text in a line."""
@@ -40,12 +40,12 @@ def brief(value):
     return f"{value[:LONGEST_TEXT]}..." if isinstance(value, str) and len(value) > LONGEST_TEXT else value
 
 
-def describe(system: System) -> dict[str, Any]:
+def describe(system: Model) -> dict[str, Any]:
     """The fields of a system as JSON values."""
     return {name: plain(value) for name, value in system.parameters().items()}
 
 
-def scalings(system: System) -> dict[str, str]:
+def scalings(system: Model) -> dict[str, str]:
     """Of each field that holds observed values: their mean, and what it is scaled to."""
     found = {}
     for name, rule in rules(type(system)).items():

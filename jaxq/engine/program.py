@@ -19,7 +19,7 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq import random
-from jaxq.engine.system import System
+from jaxq.engine.process import Process
 
 AXIS = "replica"
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -62,8 +62,8 @@ class Carry(NamedTuple):
 class BlockSums(NamedTuple):
     """What one replica returns of one block; a whole-number observable is ``2**16 high + observed``.
 
-    ``overflow``: whether `System.overflow` is true at the end, or a whole number moved so far within 64 observations that
-    their sum may have wrapped. ``invalid``: whether `System.invalid_rates` is true at the end.
+    ``overflow``: whether `Process.overflow` is true at the end, or a whole number moved so far within 64 observations that
+    their sum may have wrapped. ``invalid``: whether `Process.invalid_rates` is true at the end.
     """
 
     time: Any
@@ -95,7 +95,7 @@ def typed(tree):
     return jax.tree.map(leaf, tree)
 
 
-def start(system: System, seed, replica) -> Carry:
+def start(system: Process, seed, replica) -> Carry:
     """The carry of one replica before its first event."""
     state = typed(system.init(tuple(random.words_for(seed, random.START, replica, system.init_words))))
     words, stream = random.next_words(random.stream(seed, random.PATH, replica), system.words)
@@ -103,7 +103,7 @@ def start(system: System, seed, replica) -> Carry:
     return Carry(state, event, weight, stream)
 
 
-def step(system: System, carry: Carry) -> Carry:
+def step(system: Process, carry: Carry) -> Carry:
     """Apply the carried event, draw the words of the next one and choose it."""
     state = system.apply(carry.state, carry.event)
     state = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), state, carry.state)
@@ -116,7 +116,7 @@ def _is_whole(x) -> bool:
     return jnp.issubdtype(jnp.asarray(x).dtype, jnp.integer) or jnp.asarray(x).dtype == bool
 
 
-def contributions(system: System, carry: Carry):
+def contributions(system: Process, carry: Carry):
     """(exact, rounded) contributions of one observation: int32 by name, float32 by (kind, name)."""
     exact, rounded = {}, {}
     for name, value in system.observe(carry.state).items():
@@ -132,7 +132,7 @@ def contributions(system: System, carry: Carry):
     return exact, rounded
 
 
-def _sampled(system: System, carry: Carry, names: tuple[str, ...]):
+def _sampled(system: Process, carry: Carry, names: tuple[str, ...]):
     """(value, weight) of the quantities that histograms are kept of, by name; `jaxq.stats.histogram.Histogram.add`."""
     observed, tallied = system.observe(carry.state), system.tally(carry.state, carry.event)
     weight = None if carry.weight is None else jnp.asarray(carry.weight, jnp.float32)

@@ -3,18 +3,19 @@
 import jax
 import numpy as np
 
-from jaxq.engine.system import System
+from jaxq.engine.model import Model
 
 SMALLEST, LARGEST = 1e-28, 1e37
 """Least and largest absolute value of a number in the compiled loop, 0 apart: float32 with room for sums and products."""
 
 
-def check_range(system: System) -> None:
+def check_range(system: Model) -> None:
     """ValueError that names the field unless the numbers of a system, and those it derives, fit the compiled loop.
 
     That is 0, infinity, or from 1e-28 to 1e37 in absolute value for a float; under 2**31 for an integer.
     """
-    for part in (system, system.prepare()):
+    process = system.prepare()
+    for part in (system, process):
         for path, leaf in jax.tree_util.tree_flatten_with_path(part)[0]:
             array = np.ravel(np.asarray(leaf))
             name = jax.tree_util.keystr(path, simple=True, separator=".")
@@ -27,8 +28,6 @@ def check_range(system: System) -> None:
                 rule = "under 2**31, in 32 bits"
             if wrong.size:
                 raise ValueError(f"{name} = {wrong[0]:g}: must be {rule}")
-        step_time = part.step_time()
-        if step_time is not None and 0 < step_time < 1 / LARGEST:
-            raise ValueError(
-                f"total rate = {1 / step_time:g}: must be at most {LARGEST:g}, in 32 bits (change the unit)"
-            )
+    step_time = process.step_time()
+    if step_time is not None and 0 < step_time < 1 / LARGEST:
+        raise ValueError(f"total rate = {1 / step_time:g}: must be at most {LARGEST:g}, in 32 bits (change the unit)")

@@ -12,9 +12,10 @@ import numpy as np
 from jax import lax
 
 from jaxq import random
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.model import Model
+from jaxq.engine.process import Process
 from jaxq.engine.program import QUICK, compute_leaf, typed
-from jaxq.engine.system import System
 
 STEPS = 512
 """Events of the walk. Each possible transition is as likely, so that rare ones are taken too."""
@@ -24,18 +25,18 @@ DUE = 10.0
 """A transition that is due less often in a whole run may have been missed, and with it all that it leads to."""
 
 
-def prepared(system: System) -> System:
-    """`System.prepare`, and where that is a jump process with rare transitions, these put first."""
+def prepared(system: Model) -> Process:
+    """`Model.prepare`, and where that is a jump process with rare transitions, these put first."""
     process = system.prepare()
-    if isinstance(process, JumpProcess):
-        bound, rates = None if process.drifts else process.total_rate_bound(), walked_rates(process)
+    if isinstance(process, MarkovProcess):
+        bound, rates = process.clock().bound, walked_rates(process)
         order = rare_first(rates, rates.sum(axis=1) if bound is None else float(bound))
         if order is not None:
             return process.in_order(order)
     return process
 
 
-def walked_rates(process: JumpProcess) -> np.ndarray:
+def walked_rates(process: MarkovProcess) -> np.ndarray:
     """The rates of a prepared process along the walk, 1/time, float64, shape (STEPS, K)."""
     leaves, structure = jax.tree.flatten(process)
     leaves = [compute_leaf(leaf) for leaf in leaves]
@@ -43,10 +44,10 @@ def walked_rates(process: JumpProcess) -> np.ndarray:
     return np.asarray(_walk(structure, shapes)(leaves, _words(process.init_words + STEPS)), np.float64)
 
 
-def hardly_due(process: System, time: float) -> list[int]:
+def hardly_due(process: Process, time: float) -> list[int]:
     """The transitions of a prepared jump process that can happen, but are due fewer than `DUE` times in ``time`` at the
     largest of their rates on the walk; none of any other process."""
-    if not isinstance(process, JumpProcess):
+    if not isinstance(process, MarkovProcess):
         return []
     most = walked_rates(process).max(axis=0)
     return np.flatnonzero((most > 0) & (most * time < DUE)).tolist()

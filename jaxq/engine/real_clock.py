@@ -3,9 +3,9 @@
 A system's events are those of `jaxq.simulate` with the same seed (the same words); only the clock is added. Which one
 follows from the system:
 
-- a `JumpProcess`, or any system with a ``step_time``: the weight of an event is the conditional mean of its holding
+- a `MarkovProcess`, or any system with a ``step_time``: the weight of an event is the conditional mean of its holding
   time, which is the weight times a unit exponential from a stream of its own (`jaxq.random.HOLDING`);
-- any other system, and a `JumpProcess` that drifts: the weight is a sampled time, such as Lindley's interarrival time,
+- any other system, and a `MarkovProcess` that drifts: the weight is a sampled time, such as Lindley's interarrival time,
   and is the clock itself. A state that drifts is seen where it has drifted to by the point of the grid.
 
 The clock holds the time from the current grid point to the next event, never the time since 0, as a sum of two float32
@@ -22,7 +22,8 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq import random
-from jaxq.engine.jump_process import NEVER, JumpProcess
+from jaxq.engine.clock import NEVER
+from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.program import AXIS, Carry, start, step
 
 AREA = "area of "
@@ -101,7 +102,7 @@ class Sampler:
         def nothing(system, carry: Carry) -> Totals:
             zero = (jnp.float32(0), jnp.float32(0))
             counts = None
-            if isinstance(system, JumpProcess):
+            if isinstance(system, MarkovProcess):
                 counts = jnp.zeros(len(system.rates(carry.state)), jnp.int32)
             return Totals(dict.fromkeys(system.observe(carry.state), zero), counts, system.counters(carry.state))
 
@@ -129,7 +130,7 @@ class Sampler:
         def begin(leaves, step_time, seed, replica):
             system = jax.tree.unflatten(structure, leaves)
             carry = start(system, seed, replica)
-            since = jnp.float32(0) if isinstance(system, JumpProcess) and system.drifts else None
+            since = jnp.float32(0) if isinstance(system, MarkovProcess) and system.drifts else None
             first, holding = wait(carry, step_time, random.stream(seed, random.HOLDING, replica))
             added = nothing(system, carry) if totals else None
             walk = Walk(carry, (first, jnp.float32(0)), since, holding, jnp.int32(0), added)

@@ -19,6 +19,7 @@ from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import default_replicas
 from jaxq.engine.loop import Loop
 from jaxq.engine.memory import check_points, check_run
+from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.outline import compile_seconds, initial_rate, names
 from jaxq.engine.plain import describe, finite, in_words, plain
@@ -26,13 +27,12 @@ from jaxq.engine.progress import Meter, Patient
 from jaxq.engine.range import check_range
 from jaxq.engine.result import Result, Results
 from jaxq.engine.stack import Stack
-from jaxq.engine.system import System
 
 LONG_COMPILE = 10.0
 """Estimated seconds of compiling from which they are announced."""
 
 
-def simulate(system: System, *, meter: Meter | None = None, **options) -> Result:
+def simulate(system: Model, *, meter: Meter | None = None, **options) -> Result:
     """Simulate one system; estimates of its stationary metrics with intervals, next to its oracle.
 
     Args:
@@ -54,7 +54,7 @@ def simulate(system: System, *, meter: Meter | None = None, **options) -> Result
     return run([system], Options(**options), meter)[0]
 
 
-def sweep(system: System, grid: Mapping[str, Sequence], *, meter: Meter | None = None, **options) -> Results:
+def sweep(system: Model, grid: Mapping[str, Sequence], *, meter: Meter | None = None, **options) -> Results:
     """Simulate every point of a grid, side by side in one compilation, with common random numbers across it.
 
     Args:
@@ -102,7 +102,7 @@ def sweep(system: System, grid: Mapping[str, Sequence], *, meter: Meter | None =
     return results
 
 
-def feasible(build: Callable[[dict], System], points: Sequence[dict]) -> tuple[list[System], dict[int, str]]:
+def feasible(build: Callable[[dict], Model], points: Sequence[dict]) -> tuple[list[Model], dict[int, str]]:
     """(the systems of the points that can be run, why not by number of the others); ValueError if none can."""
     systems, refused, first = [], {}, None
     for i, point in enumerate(points):
@@ -117,7 +117,7 @@ def feasible(build: Callable[[dict], System], points: Sequence[dict]) -> tuple[l
     return systems, refused
 
 
-def compare(systems: Sequence[System], *, meter: Meter | None = None, **options) -> Results:
+def compare(systems: Sequence[Model], *, meter: Meter | None = None, **options) -> Results:
     """Simulate several systems on the same random words, and estimate their differences to the first, paired.
 
     Args:
@@ -128,7 +128,7 @@ def compare(systems: Sequence[System], *, meter: Meter | None = None, **options)
         `Results` whose ``differences`` has, for each other system and each metric that both have, the mean
         difference to the first system and its half-width from the paired replicas.
     """
-    systems = [systems] if isinstance(systems, System) else list(systems)
+    systems = [systems] if isinstance(systems, Model) else list(systems)
     if len(systems) < 2:
         raise ValueError(f"systems: {len(systems)} given; a comparison needs at least two")
     for system in systems:
@@ -162,7 +162,7 @@ def label(result: Result, index: int) -> str:
     return " ".join(f"{k}={in_words(v)}" for k, v in result.point.items()) or f"{result.system} {index + 1}"
 
 
-def run(systems: Sequence[System], options: Options, meter: Meter | None = None, varied=()) -> Results:
+def run(systems: Sequence[Model], options: Options, meter: Meter | None = None, varied=()) -> Results:
     """Run several points for the same number of events and judge each."""
     began = time.perf_counter()
     structures, compiling = set(), 0.0
@@ -241,7 +241,7 @@ def conclude(loop: "Loop", order: Sequence[int], replicas: int, devices: tuple, 
     return Results(results)
 
 
-def check_names(system: System, options: Options) -> None:
+def check_names(system: Model, options: Options) -> None:
     """TypeError or ValueError unless the system passes `jaxq.check`, and has what the options and the oracle name, controls
     among it."""
     check(system)

@@ -8,15 +8,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
 from jaxq.engine.layout import choose_layout
 from jaxq.engine.memory import window_limit
+from jaxq.engine.model import Model
 from jaxq.engine.outline import whole_quantities
+from jaxq.engine.process import Process
 from jaxq.engine.program import BlockSums, compute_leaf, program
 from jaxq.engine.rarity import prepared
-from jaxq.engine.system import Sums, System
+from jaxq.engine.sums import Sums
 from jaxq.random import key_data
 from jaxq.stats.estimate import Estimate, grain
 from jaxq.stats.histogram import GROUPS, Distribution, Histogram
@@ -28,13 +31,13 @@ FEW_POINTS = 8
 """Up to so many points side by side, histograms are kept in 32 windows, else in 16."""
 
 
-def stacked_leaves(systems: Sequence[System]):
+def stacked_leaves(systems: Sequence[eqx.Module]):
     """(structure, leaves, own): leaves equal in all systems once, the others stacked along a first axis."""
     flat = [jax.tree.flatten(system) for system in systems]
     structure = flat[0][1]
     for system, (_, other) in zip(systems, flat, strict=True):
         if other != structure:
-            raise ValueError(f"{system.title()}: points of one batch must share their static fields")
+            raise ValueError(f"{type(system).__name__}: points of one batch must share their static fields")
     leaves, own = [], []
     for column in zip(*[leaves for leaves, _ in flat], strict=True):
         column = [compute_leaf(leaf) for leaf in column]
@@ -49,11 +52,11 @@ class Stack:
 
     def __init__(
         self,
-        systems: Sequence[System],
+        systems: Sequence[Model],
         replicas: int,
         seed: int,
         devices: tuple,
-        processes: Sequence[System] | None = None,
+        processes: Sequence[Process] | None = None,
         **layout,
     ):
         """``processes``: what the systems are stepped as (default: `jaxq.engine.rarity.prepared`)."""
@@ -96,7 +99,7 @@ class Stack:
 
     @property
     def windows(self) -> WindowedSums:
-        """The sums of `System.observe`, `tally` and `counters`, by window of time."""
+        """The sums of `Process.observe`, `tally` and `counters`, by window of time."""
         self.settle()
         return self._stores["windows"]
 

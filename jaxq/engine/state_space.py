@@ -10,8 +10,8 @@ from jax.extend.core import Literal
 from scipy import sparse
 
 from jaxq import random
-from jaxq.engine.jump_process import JumpProcess
-from jaxq.engine.system import Sums
+from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.sums import Sums
 from jaxq.engine.walk import below_zero, check_rates
 
 BATCH = 512
@@ -72,7 +72,7 @@ class Expansion(NamedTuple):
     recounted: dict[str, Any]  # the same with the left-out components elsewhere
 
 
-def _rates(system: JumpProcess, state):
+def _rates(system: MarkovProcess, state):
     return jnp.stack([jnp.asarray(rate, jnp.float64) for rate in system.rates(state)])
 
 
@@ -153,11 +153,11 @@ def _padded(rows: np.ndarray, size: int) -> np.ndarray:
 class StateSpace:
     """The states found so far (``rows``, in the order they were found) and the transitions between them."""
 
-    def __init__(self, system: JumpProcess, keep, max_states: int):
+    def __init__(self, system: MarkovProcess, keep, max_states: int):
         self.max_states = max_states
         leaves, self.structure = jax.tree.flatten(system)
         self.leaves = [_wide(leaf) for leaf in leaves]
-        self.system: JumpProcess = jax.tree.unflatten(self.structure, self.leaves)
+        self.system: MarkovProcess = jax.tree.unflatten(self.structure, self.leaves)
         bound = self.system.total_rate_bound()
         self.bound = None if bound is None else float(bound)
         words = random.words_for(random.key_data(0), random.START, 0, system.init_words)
@@ -313,7 +313,7 @@ def _wide(leaf):
     return array.astype({"f": np.float64, "i": np.int64}.get(array.dtype.kind, array.dtype))
 
 
-def essential(system: JumpProcess, structure, leaves: list[np.ndarray], keep) -> tuple[bool, ...]:
+def essential(system: MarkovProcess, structure, leaves: list[np.ndarray], keep) -> tuple[bool, ...]:
     """Which components of the state the process depends on: all but those that only counters read."""
 
     def everything(*leaves):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.engine.interpret import Interpreted
-from jaxq.engine.jump_process import JumpProcess, rate_slack
+from jaxq.engine.jump_process import MarkovProcess, rate_slack
 from jaxq.engine.program import compute_leaf, typed
 
 WALKERS, STEPS, LEAST_STEPS = 32, 48, 8
@@ -46,9 +46,9 @@ def check_rates(name: str, rates: np.ndarray, bound: float | None, slack: float,
         )
 
 
-def check_bound(system: JumpProcess) -> float | None:
+def check_bound(system: MarkovProcess) -> float | None:
     """The bound on the total rate, None where there is none; ValueError unless it is a finite number > 0."""
-    bound = None if system.drifts else system.total_rate_bound()
+    bound = system.clock().bound
     if bound is None:
         return None
     good = np.ndim(bound) == 0 and np.asarray(bound).dtype.kind in "fiu" and 0 < float(bound) < np.inf
@@ -57,7 +57,7 @@ def check_bound(system: JumpProcess) -> float | None:
     return float(bound)
 
 
-def walk(system: JumpProcess) -> None:
+def walk(system: MarkovProcess) -> None:
     """Walk over some hundred states of a prepared process.
 
     Raises:

@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from jaxq.engine.model import Model
 from jaxq.engine.progress import Meter, Progress
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import simulate
-from jaxq.engine.system import System
 from jaxq.laws.gamma import Gamma
 from jaxq.laws.phase_type import PhaseType
 from jaxq.laws.standard import Deterministic, Erlang, Exponential, Hyperexponential, Lognormal, Pareto, Weibull
@@ -36,7 +36,7 @@ class Case:
     """A system, options of its run, and the share of each headline oracle that the half-width must stay below."""
 
     name: str
-    system: System
+    system: Model
     share: float
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from jaxq.engine.jump_process import JumpProcess
-from jaxq.engine.system import System
+from jaxq.engine.model import Model
 from jaxq.engine.unknown import suggestion
 from jaxq.systems import SYSTEMS
 
@@ -16,7 +16,7 @@ GROUP = "jaxq.systems"
 """Entry points under which an installed package offers systems."""
 
 
-def find(name: str) -> type[System]:
+def find(name: str) -> type[Model]:
     """The class of a system: of `SYSTEMS`, of an entry point ``jaxq.systems``, or ``FILE.py:Class`` (``FILE.py`` alone where
     that defines one). Raises ValueError with the nearest name, or with the line of the file that fails."""
     if name in SYSTEMS:
@@ -41,27 +41,25 @@ def _offered() -> Mapping:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def _of_file(path: str, colon: str, wanted: str) -> type[System]:
+def _of_file(path: str, colon: str, wanted: str) -> type[Model]:
     module = _load(path)
     own = {
         name: value
         for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, System) and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, Model) and value.__module__ == module.__name__
     }
     if not wanted and len(own) == 1:
         return next(iter(own.values()))
     if wanted in vars(module):
         return _checked(vars(module)[wanted], f"{path}:{wanted}")
     has = f"it has {', '.join(own)}" if own else "it has none"
-    raise ValueError(f"{path}{colon}{wanted}: must name a class of the file that is a System or JumpProcess; {has}")
+    raise ValueError(f"{path}{colon}{wanted}: must name a class of the file that is a Model or JumpProcess; {has}")
 
 
-def _checked(found, name: str) -> type[System]:
-    if isinstance(found, type) and issubclass(found, System) and found not in (System, JumpProcess):
+def _checked(found, name: str) -> type[Model]:
+    if isinstance(found, type) and issubclass(found, Model) and found not in (Model, JumpProcess):
         return found
-    raise ValueError(
-        f"{name}: must be a class that is a System or JumpProcess, not {getattr(found, '__name__', found)}"
-    )
+    raise ValueError(f"{name}: must be a class that is a Model or JumpProcess, not {getattr(found, '__name__', found)}")
 
 
 def _load(path: str) -> ModuleType:

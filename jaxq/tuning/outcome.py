@@ -5,9 +5,9 @@ from typing import Any
 
 from jaxq.engine.flags import MEANING
 from jaxq.engine.metric import Metric
+from jaxq.engine.model import Model
 from jaxq.engine.plain import aligned, finite
 from jaxq.engine.result import SCHEMA, Result
-from jaxq.engine.system import System
 from jaxq.tuning.result import flat, plain_values, save
 
 
@@ -63,7 +63,7 @@ class Outcome:
     best: int
     level: float
     flags: tuple[str, ...]
-    tuned: System = dataclasses.field(repr=False)
+    tuned: Model = dataclasses.field(repr=False)
 
     @property
     def found(self) -> bool:

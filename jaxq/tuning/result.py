@@ -9,9 +9,10 @@ import numpy as np
 from jaxq.engine.files import check_ending, write_csv, write_json
 from jaxq.engine.flags import MEANING as RUN_MEANING
 from jaxq.engine.metric import Metric
+from jaxq.engine.model import Model
+from jaxq.engine.objective import Optimum
 from jaxq.engine.plain import aligned, finite, plain
 from jaxq.engine.result import SCHEMA, Result
-from jaxq.engine.system import Optimum, System
 from jaxq.tuning import descent
 from jaxq.tuning.descent import Step
 
@@ -82,7 +83,7 @@ class Tuning:
     trace: tuple[Step, ...]
     verification: Verification | None
     flags: tuple[str, ...]
-    tuned: System = dataclasses.field(repr=False)
+    tuned: Model = dataclasses.field(repr=False)
     meaning: str = ""
     known: Optimum | None = None
 

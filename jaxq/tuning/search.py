@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.engine.metric import Metric
+from jaxq.engine.model import Model
+from jaxq.engine.objective import Landscape, Search
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
 from jaxq.engine.progress import Meter
 from jaxq.engine.simulate import check_names, compare
-from jaxq.engine.system import Landscape, Search, System
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.outcome import Climb, Outcome
 from jaxq.tuning.polish import by_simplex
@@ -31,7 +32,7 @@ DIGITS = 5
 class Question:
     """A search that has been checked, ready to run."""
 
-    system: System
+    system: Model
     name: str
     search: Search
     starts: int
@@ -43,7 +44,7 @@ class Question:
 
 @known_keywords(OPTIONS)
 def search(
-    system: System,
+    system: Model,
     objective: str | None = None,
     *,
     starts: int = STARTS,
@@ -83,7 +84,7 @@ def search(
 
 
 def prepare(
-    system: System, objective=None, *, starts=STARTS, steps=STEPS, rate=RATE, level=LEVEL, **options
+    system: Model, objective=None, *, starts=STARTS, steps=STEPS, rate=RATE, level=LEVEL, **options
 ) -> Question:
     """Check everything that can be wrong with the input of `search`; nothing is simulated. Raises ValueError."""
     known = system.searches()
@@ -158,7 +159,7 @@ def climb(landscape: Landscape, starts: np.ndarray, steps: int, rate: float) -> 
     return np.asarray(run(jnp.asarray(starts)))
 
 
-def finish(landscape: Landscape, start: np.ndarray, system: System) -> tuple[dict[str, Any], float]:
+def finish(landscape: Landscape, start: np.ndarray, system: Model) -> tuple[dict[str, Any], float]:
     """The end of a climb without gradients, as it is printed, and the metric there on the landscape's paths."""
     decode, hard = jax.jit(landscape.decode), jax.jit(landscape.hard)
     end, _ = by_simplex(lambda z: float(hard(decode(z))), start)

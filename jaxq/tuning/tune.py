@@ -11,11 +11,12 @@ import numpy as np
 from jaxq.engine import judge
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.metric import Metric
+from jaxq.engine.model import Model
+from jaxq.engine.objective import Objective
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
 from jaxq.engine.progress import Meter
 from jaxq.engine.simulate import check_names, compare
-from jaxq.engine.system import Objective, System
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.descent import Step, descend, shown
 from jaxq.tuning.parametrise import bijection, start_coordinates
@@ -36,7 +37,7 @@ ROUNDS = 3
 class Problem:
     """A tuning that has been checked, ready to run. ``start`` are values by name; ``options``: None without simulation."""
 
-    system: System
+    system: Model
     name: str
     objective: Objective
     start: dict[str, Any]
@@ -47,7 +48,7 @@ class Problem:
 
 @known_keywords(OPTIONS)
 def tune(
-    system: System,
+    system: Model,
     parameters: str | Sequence[str] | None = None,
     *,
     start: Any = None,
@@ -91,7 +92,7 @@ def tune(
 
 
 def prepare(
-    system: System, parameters=None, *, start=None, objective=None, steps=STEPS, rate=RATE, verify=True, **options
+    system: Model, parameters=None, *, start=None, objective=None, steps=STEPS, rate=RATE, verify=True, **options
 ) -> Problem:
     """Check everything that can be wrong with the input of `tune`; nothing is simulated. Raises ValueError."""
     name, chosen = choose_objective(system, objective)
@@ -225,7 +226,7 @@ def _end(problem: Problem, best: Step, decode: Callable, coordinates: dict[str, 
     return dataclasses.replace(best, values=fields, objective=sign * worth)
 
 
-def choose_objective(system: System, name: str | None) -> tuple[str, Objective]:
+def choose_objective(system: Model, name: str | None) -> tuple[str, Objective]:
     """The objective of a name, or the default. Raises ValueError."""
     known = system.objectives()
     if not known:
@@ -236,7 +237,7 @@ def choose_objective(system: System, name: str | None) -> tuple[str, Objective]:
     return name, known[name]
 
 
-def _check_parameter(system: System, parameter: str, name: str, objective: Objective) -> None:
+def _check_parameter(system: Model, parameter: str, name: str, objective: Objective) -> None:
     declared = rules(type(system))
     tunable = [n for n, rule in declared.items() if rule.tunable]
     if parameter not in declared:
@@ -292,7 +293,7 @@ def _options(metric: str | None, given: dict[str, Any]) -> Options:
     return dataclasses.replace(options, precision=None, metric=(target, *options.metric))
 
 
-def _verify(problem: Problem, tuned: System, metric: str, options: Options, meter: Meter | None) -> Verification:
+def _verify(problem: Problem, tuned: Model, metric: str, options: Options, meter: Meter | None) -> Verification:
     """Simulate both on the same words."""
     results = compare([problem.system, tuned], meter=meter, **options.to_dict())
     sign = 1.0 if problem.objective.maximise else -1.0

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jaxq.engine.system import Reference
+from jaxq.engine.reference import Reference
 from jaxq.experiments.validate import CASES, Case, select, validate
 from jaxq.systems.stations.model import MMc
 

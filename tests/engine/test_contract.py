@@ -79,7 +79,7 @@ def test_the_contract(name):
     assert type(system)(**system.parameters()).parameters().keys() == system.parameters().keys()
 
 
-@pytest.mark.parametrize("name", [n for n, s in UNDER_TEST.items() if isinstance(s.prepare(), jaxq.JumpProcess)])
+@pytest.mark.parametrize("name", [n for n, s in UNDER_TEST.items() if isinstance(s.prepare(), jaxq.MarkovProcess)])
 def test_a_jump_for_every_rate(name):
     prepared = UNDER_TEST[name].prepare()
     state, rates = shapes_of(prepared, lambda s, c: (c.state, tuple(map(jnp.asarray, s.rates(c.state)))))

@@ -63,7 +63,7 @@ def test_a_replica_does_not_depend_on_how_many_there_are_and_on_the_batch(name, 
     assert not base.overflow.any() and np.isfinite(sums(base)).all()
     assert len(np.unique(np.concatenate([np.atleast_2d(x.T) for x in states(base)]), axis=1).T) == REPLICAS
     prepared = system.prepare()
-    if isinstance(prepared, jaxq.JumpProcess):
+    if isinstance(prepared, jaxq.MarkovProcess):
         carry = base._parts[0][1]
         rates = np.array(jax.jit(jax.vmap(lambda state: [jnp.float32(x) for x in prepared.rates(state)]))(carry.state))
         bound = None if prepared.drifts else prepared.total_rate_bound()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.program import compute_leaf, typed
 from jaxq.engine.rarity import prepared, rare_first
 from tests.agreement import check_agreement
@@ -107,7 +107,7 @@ def test_without_a_rare_transition_nothing_changes():
 def test_a_rare_class_of_a_network(arrivals):
     network = jaxq.Network(arrivals, [[1.0], [1.0]], [1])
     process = prepared(jaxq.ParallelServers(network, "priority", priorities="1 > 2"))
-    assert isinstance(process, JumpProcess)
+    assert isinstance(process, MarkovProcess)
     state = typed(process.init((np.uint32(0),)))
     state = state._replace(busy=(jnp.int32(0), jnp.int32(1)))
     assert chances(process, state)[:4] == pytest.approx(shares(process, state)[:4], rel=4e-3, abs=1e-30)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.engine.system import Landscape, Search
+from jaxq.engine.objective import Landscape, Search
 from jaxq.tuning.search import climb, finish
 
 

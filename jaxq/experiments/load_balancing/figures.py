@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxq.analytic.birth_death import stationary
 from jaxq.engine.paths import Paths, paths
+from jaxq.engine.system import System
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS
 from jaxq.stats.estimate import Estimate
@@ -30,10 +31,9 @@ FEWEST = 100
 SEEN = {"y_1_1": "busy_1", "y_2_1": "busy_2"} | {f"y_{j}_{i}": f"level_{j}_{i}" for i in (2, 3) for j in (1, 2)}
 
 
-class Started(Counts):
+class Started(System, Counts):
     """SA-JSQ from a given state: servers of each type with at least 1, ..., levels jobs, shape (types, levels)."""
 
-    made_by = ""
     initial: Any = None
 
     def init(self, words):

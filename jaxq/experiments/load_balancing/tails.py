@@ -4,6 +4,7 @@ At every n the tails of the modified system are a lower bound under every policy
 of SA-JSQ tend to the tails of the reflected limit (Corollary 3.5, Proposition 7.2).
 """
 
+import dataclasses
 import math
 from typing import Any
 
@@ -14,6 +15,7 @@ from jaxq.analytic.load_balancing.limit_tails import limit_tails
 from jaxq.analytic.load_balancing.modified import modified_law
 from jaxq.engine.result import Results
 from jaxq.engine.simulate import simulate
+from jaxq.engine.system import System
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS
 from jaxq.systems.load_balancing.counts import Counts
@@ -30,10 +32,9 @@ WARMUP = 40.0
 """Time left out: the start has the right mean number of busy servers, and beta = 1 relaxes in about 3."""
 
 
-class Original(Counts):
+class Original(System, Counts):
     """A policy on counts; observes whether the jobs, and the waiting jobs, are above each of some thresholds."""
 
-    made_by = ""
     jobs: Any = None
     waiting: Any = None
 
@@ -43,10 +44,9 @@ class Original(Counts):
         return _above(sum(mine[0] for mine in levels) + waiting, waiting, self)
 
 
-class Bound(Modified):
+class Bound(System, Modified):
     """The modified system, seen in the same way; it starts with as many queues busy as serve the arrivals."""
 
-    made_by = ""
     jobs: Any = None
     waiting: Any = None
 
@@ -82,8 +82,9 @@ def thresholds(law: np.ndarray, chances: tuple[float, ...]) -> np.ndarray:
 def make(name: str, jobs: np.ndarray, waiting: np.ndarray) -> Original | Bound:
     """The process of a policy by name."""
     levels = {"modified": None, "sa-jiq-weighted": DEEP}.get(name, LEVELS)
-    system = LoadBalancing(SERVERS, SPEEDS, parse_policy(name), beta=BETA, levels=levels).prepare()
-    return (Bound if name == "modified" else Original)(**system.parameters(), jobs=jobs, waiting=waiting)
+    process = LoadBalancing(SERVERS, SPEEDS, parse_policy(name), beta=BETA, levels=levels).prepare()
+    fields = {f.name: getattr(process, f.name) for f in dataclasses.fields(process) if f.init}
+    return (Bound if name == "modified" else Original)(**fields, jobs=jobs, waiting=waiting)
 
 
 def compute(run: Run) -> Findings:

@@ -6,11 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.engine.fields import whole
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
 from jaxq.systems.load_balancing.policy import Policy, join_probabilities
 
 
-class Counts(JumpProcess):
+class Counts(MarkovProcess):
     """The compiled half of `LoadBalancing` for policies that keep queues short; see there.
 
     State: for each type the counts with at least 1, ..., B jobs, and the arrivals that found their server full.
@@ -28,7 +28,6 @@ class Counts(JumpProcess):
     observed: int = whole("1 to observe levels and joins", static=True, low=0)
     blocking: int = whole("1 if a full server loses its arrivals", static=True, low=0)
 
-    made_by = "LoadBalancing"
     stride = 5
 
     @property

@@ -4,10 +4,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
 
 
-class Dedicated(JumpProcess):
+class Dedicated(MarkovProcess):
     """Types with a queue each, under minimum expected delay, fastest server first; the compiled half of `LoadBalancing`.
 
     State: jobs of each type, those in service included. An arrival joins the fastest type with an idle server, else the
@@ -18,7 +18,6 @@ class Dedicated(JumpProcess):
     rates_of_types: Any  # mu_j, shape (M,)
     servers: Any  # N_j, shape (M,)
 
-    made_by = "LoadBalancing"
     stride = 5
 
     @property

@@ -6,14 +6,14 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.engine.fields import whole
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
 from jaxq.systems.load_balancing.policy import Policy, none_drawn
 
 MOST = 8
 """Servers up to which this layout is used."""
 
 
-class Few(JumpProcess):
+class Few(MarkovProcess):
     """The compiled half of `LoadBalancing` for a handful of servers; see there.
 
     State: jobs at each server, fastest first, and the arrivals that found their server full.
@@ -28,7 +28,6 @@ class Few(JumpProcess):
     limits: tuple = eqx.field(static=True)  # jobs at each server at most
     blocking: int = whole("1 if a full server loses its arrivals", static=True, low=0)
 
-    made_by = "LoadBalancing"
     stride = 5
 
     def init(self, words):

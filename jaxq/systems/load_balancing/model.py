@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxq import random
 from jaxq.engine.fields import choice, compound, positive, real, whole
-from jaxq.engine.system import System
+from jaxq.engine.model import Model
 from jaxq.systems.load_balancing import few, response
 from jaxq.systems.load_balancing.counts import Counts
 from jaxq.systems.load_balancing.dedicated import Dedicated
@@ -29,7 +29,7 @@ DEEP = 12
 """Levels kept where busy servers are chosen at random."""
 
 
-class LoadBalancing(System):
+class LoadBalancing(Model):
     """Parallel queues under a dispatching policy (``sa-jsq``: the shortest queue, ties to the fastest server).
 
     The arrival rate is ``load`` x capacity, or (1 - beta/sqrt n) x capacity if ``beta`` is given. Policies that see all

@@ -4,10 +4,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
 
 
-class Modified(JumpProcess):
+class Modified(MarkovProcess):
     """n queues of at most two jobs; servers move freely, the fastest serve the longest queues; arrivals join the
     shortest queue and are lost where all have two.
 
@@ -18,7 +18,6 @@ class Modified(JumpProcess):
     rates_of_types: Any  # mu_j, shape (M,)
     servers: Any  # N_j, shape (M,)
 
-    made_by = "LoadBalancing"
     stride = 5
 
     def init(self, words):

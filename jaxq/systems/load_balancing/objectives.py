@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from jaxq.engine.system import Objective
+from jaxq.engine.objective import Objective
 from jaxq.systems.load_balancing import fluid
 from jaxq.systems.load_balancing.model import LoadBalancing
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from jaxq.analytic.load_balancing import dedicated, exact, limit, mean_field, modified, policies, splitting, stability
-from jaxq.engine.system import Reference
+from jaxq.engine.reference import Reference
 
 MOST_STATES = 3000
 """Sorted states up to which a small system is solved beside a run."""

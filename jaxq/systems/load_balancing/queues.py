@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxq import random
 from jaxq.engine.fields import whole
-from jaxq.engine.system import System
+from jaxq.engine.process import Process
 from jaxq.systems.load_balancing.policy import Policy
 
 MOST_QUEUED = 2**30
@@ -38,7 +38,7 @@ def _bit(changes, name: str):
     return (changes >> _BITS.index(name)) & 1
 
 
-class Queues(System):
+class Queues(Process):
     """The compiled half of `LoadBalancing` for random routing and the power of d choices; see there.
 
     Words of an event: which (an arrival, or a service at a type), the tie, and one for each server drawn.
@@ -53,7 +53,6 @@ class Queues(System):
     places: tuple = eqx.field(static=True)  # of the speed of each type among the distinct ones, the fastest 0
     servers: int = whole("servers", static=True)
 
-    made_by = "LoadBalancing"
     stride = 5
 
     @property

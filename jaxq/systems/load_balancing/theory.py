@@ -13,7 +13,7 @@ from jaxq.analytic.load_balancing import (
     splitting,
     stability,
 )
-from jaxq.engine.system import Statement
+from jaxq.engine.reference import Statement
 
 LEVELS = (0.5, 0.9, 0.99)
 MOST_SERVERS = 500

@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
 from jaxq.systems.parallel_servers.observed import named_counts
 from jaxq.systems.parallel_servers.renewal import Renewal
 from jaxq.systems.parallel_servers.rules import InOrder, Rule
@@ -49,7 +49,7 @@ class Greedy(Allocation):
         return busy
 
 
-class Allocated(JumpProcess):
+class Allocated(MarkovProcess):
     """The compiled half of `ParallelServers` for preemptive policies; see there.
 
     State: numbers in system by class, the schedule, and the phases of the arrival processes. Transitions by class:
@@ -66,7 +66,6 @@ class Allocated(JumpProcess):
     classes: tuple[str, ...] = eqx.field(static=True)
     pools: tuple[str, ...] = eqx.field(static=True)
 
-    made_by = "ParallelServers"
     stride = 5
     tile = 128  # as fast as 64, and compiled in half the time (loops over 64 are unrolled whole)
 

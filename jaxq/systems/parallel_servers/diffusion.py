@@ -18,7 +18,8 @@ import numpy as np
 
 from jaxq import random
 from jaxq.engine.fields import compound, positive, real, whole
-from jaxq.engine.system import System
+from jaxq.engine.model import Model
+from jaxq.engine.process import Process
 from jaxq.systems.parallel_servers.control import CONTROLS as CONTROLS
 from jaxq.systems.parallel_servers.control import control_field
 from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
@@ -37,7 +38,7 @@ class Limit(NamedTuple):
     worth: np.ndarray  # w_j, shape (J,)
 
 
-class StaffingDiffusion(System):
+class StaffingDiffusion(Model):
     """The limiting diffusion of a critically loaded tree under a Markov control, in Euler steps of length h = ``step``.
 
     ``control`` is ``constant`` (Eq. 56: all queues in ``queued_class`` and all idle servers in ``idle_pool`` next to it), or
@@ -201,7 +202,7 @@ class StaffingDiffusion(System):
         return {**found, "weighted_idle": sum(float(g) * idle for g, idle in zip(scaled, idles, strict=True))}
 
 
-class Steps(System):
+class Steps(Process):
     """The compiled half of `StaffingDiffusion`; the state is x, a tuple of I scalars."""
 
     drift: Any
@@ -212,8 +213,6 @@ class Steps(System):
     step: Any
     classes: tuple[str, ...] = eqx.field(static=True)
     pools: tuple[str, ...] = eqx.field(static=True)
-
-    made_by = "StaffingDiffusion"
 
     @property
     def words(self):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
 from jaxq.systems.parallel_servers.observed import by_pool, named_counts
 from jaxq.systems.parallel_servers.renewal import Renewal
 from jaxq.systems.parallel_servers.routers import Router
@@ -34,7 +34,7 @@ class Event(NamedTuple):
     elapsed: Any
 
 
-class Dispatch(JumpProcess):
+class Dispatch(MarkovProcess):
     """The compiled half of `ParallelServers` for policies with lines that servers draw from; see there.
 
     A line is of one class. A way (line, edge) is how a server of a pool can take from a line. With one line a class there is
@@ -56,7 +56,6 @@ class Dispatch(JumpProcess):
     classes: tuple[str, ...] = eqx.field(static=True)
     pools: tuple[str, ...] = eqx.field(static=True)
 
-    made_by = "ParallelServers"
     stride = 5
     tile = 128  # as fast as 64, and compiled in half the time (loops over 64 are unrolled whole)
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.fields import choice, compound, positive, real
-from jaxq.engine.system import Reference, System
+from jaxq.engine.model import Model
+from jaxq.engine.reference import Reference
 from jaxq.systems.parallel_servers.allocation import Allocated, Allocation
 from jaxq.systems.parallel_servers.dispatch import Dispatch
 from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
@@ -27,7 +28,7 @@ REFUSING = ("shadow-rm", "shadow-tandem")
 """Policies that drop customers."""
 
 
-class ParallelServers(System):
+class ParallelServers(Model):
     """A network of classes and pools under a control policy, with or without abandonment, in or out of overload.
 
     ``priority``, ``c-mu``, ``c-mu-theta``, ``max-weight`` (-preemptive or not), ``lqfs`` and ``fsf`` keep one line a class;

@@ -1,6 +1,6 @@
 """What `jaxq.tune` can make large: fluid reward rates of routing probabilities, and a guarantee in eta."""
 
-from jaxq.engine.system import Objective
+from jaxq.engine.objective import Objective
 from jaxq.systems.parallel_servers import fluid
 from jaxq.systems.parallel_servers.network import Rates
 

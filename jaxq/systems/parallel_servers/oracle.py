@@ -13,7 +13,7 @@ from jaxq.analytic.parallel_servers.fluid import routed_rest_point
 from jaxq.analytic.parallel_servers.x_model import x_model
 from jaxq.analytic.staffing import drift, fluid, gains, growth
 from jaxq.analytic.staffing.demand import second_order_demand
-from jaxq.engine.system import Reference
+from jaxq.engine.reference import Reference
 
 MOST_STATES = 20_000
 """States up to which a law with busy servers by edge is solved beside a run."""

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq.engine.system import Objective
+from jaxq.engine.objective import Objective
 from jaxq.systems.parallel_servers.model import ParallelServers
 from jaxq.systems.parallel_servers.safety import prices, program
 

@@ -14,7 +14,7 @@ from jaxq.analytic.parallel_servers.planning import load_balancing, static_plann
 from jaxq.analytic.parallel_servers.x_model import x_model
 from jaxq.analytic.staffing import fluid, gains
 from jaxq.analytic.staffing.demand import of_system, second_order_demand
-from jaxq.engine.system import Statement
+from jaxq.engine.reference import Statement
 
 COMPANION = "Stolyar, Tezcan 2011"
 STAFFING = "arXiv 2009.01942"

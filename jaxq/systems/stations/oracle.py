@@ -3,7 +3,7 @@
 import math
 
 from jaxq.analytic import general_multiserver, infinite_server, multiserver, single_server
-from jaxq.engine.system import Reference
+from jaxq.engine.reference import Reference
 
 _WAITS = ("waiting_time", "sojourn_time", "queue_length", "probability_wait")
 

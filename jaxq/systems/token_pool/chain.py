@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.engine.fields import whole
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
 from jaxq.systems.token_pool.mechanism import MOST_QUEUED, Mechanism
 
 TAIL = 1e-12
@@ -36,7 +36,7 @@ class ChainState(NamedTuple):
     kind_served: Any  # (K,)
 
 
-class TokenChain(JumpProcess):
+class TokenChain(MarkovProcess):
     """Servers with rates and a policy of Section 6.1 each; own queues and the pool cut at ``longest`` and ``deepest``."""
 
     token_cap: int | None

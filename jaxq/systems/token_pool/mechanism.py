@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxq import random
 from jaxq.engine.fields import whole
-from jaxq.engine.system import System
+from jaxq.engine.process import Process
 from jaxq.engine.tagged import Tag
 from jaxq.systems.token_pool.policy import ThresholdPolicy
 
@@ -120,7 +120,7 @@ def alias_table(rates: np.ndarray) -> Picker:
     return Picker(np.minimum(np.round(keep * 2.0**32), 2**32 - 1).astype(np.uint32), other)
 
 
-class Mechanism(System):
+class Mechanism(Process):
     """The compiled half of `TokenPool`: constants worked out on the host in float64, and the transitions."""
 
     token_cap: int | None
@@ -136,7 +136,6 @@ class Mechanism(System):
     servers: int = whole("servers", static=True)
     kinds: int = whole("kinds of servers", static=True, low=0, default=0)
 
-    made_by = "TokenPool"
     measured_at = {"tagged_wait": ("tagged",)}
 
     @property

@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxq import random
 from jaxq.engine.fields import choice, compound, nonnegative, positive, probability, whole
-from jaxq.engine.system import System
+from jaxq.engine.model import Model
 from jaxq.engine.tagged import tag_every
 from jaxq.systems.token_pool import costs
 from jaxq.systems.token_pool.mechanism import MOST_SERVERS, MOST_TOKENS, Mechanism, alias_table
@@ -35,7 +35,7 @@ MOST_KINDS = 8
 """Kinds of servers (unlike rates) up to which costs are reported by kind."""
 
 
-class TokenPool(System):
+class TokenPool(Model):
     """The token mechanism with N servers, homogeneous or (rates given one per server) heterogeneous.
 
     Metrics, means per server except pool_queue and total_jobs: own_queue, pool_queue, total_jobs, pool_wait (Little),
@@ -260,7 +260,7 @@ class TokenPool(System):
         return found
 
     def theory(self):
-        from jaxq.engine.system import Statement
+        from jaxq.engine.reference import Statement
         from jaxq.systems.token_pool import theory
 
         alike = len(self.kinds()[0]) == 1

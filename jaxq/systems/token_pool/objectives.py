@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jaxq.engine.system import Objective, System
+from jaxq.engine.model import Model
+from jaxq.engine.objective import Objective
 from jaxq.systems.token_pool import fluid
 
 TAU = 0.005
 """Width of `smooth`, jobs."""
 
 
-def objectives(system: System) -> dict[str, Objective]:
+def objectives(system: Model) -> dict[str, Objective]:
     """Objectives of a `TokenPool`, all functions of phi that stand for its total_jobs.
 
     Of servers that play Lemma 4.2 for waits up to a mean service time; empty for any other policy, which phi does not

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from jaxq.analytic import token_chain, token_deviation, token_heterogeneous, token_pool_queue
-from jaxq.engine.system import Reference
+from jaxq.engine.reference import Reference
 
 MOST_PHASES = 150
 """Phases of the servers' queues, and states of the chain with tokens, up to which E[Q_0] is solved for beside a run."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jaxq.analytic import token_cap, token_chain, token_deviation, token_equilibrium, token_heterogeneous
-from jaxq.engine.system import Statement
+from jaxq.engine.reference import Statement
 
 PHASES, PRODUCTS = 70, 60
 """Sizes up to which the wait that a threshold induces is worked out: two seconds for all thresholds."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxq import random
 from jaxq.engine.fields import choice, compound, nonnegative, positive
-from jaxq.engine.system import System
+from jaxq.engine.model import Model
 from jaxq.laws.law import Law
 from jaxq.laws.standard import USAGE, Deterministic, Exponential, parse_law
 from jaxq.systems.tolled_queues.arrivals import Arrivals, Renewal, parse_arrivals
@@ -31,7 +31,7 @@ SLACK = 1e-6
 """How far the sum of the service rates may be from the capacity, relatively."""
 
 
-class TolledQueues(System):
+class TolledQueues(Model):
     """Parallel queues with tolls (`jaxq.systems.tolled_queues.model` has the notation).
 
     A customer joins the server of greatest utility ``R_i - theta_j - c_i x (expected time in the system)`` if that is

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq.engine.system import Objective, Optimum
+from jaxq.engine.objective import Objective, Optimum
 from jaxq.systems.tolled_queues.model import TolledQueues
 from jaxq.systems.tolled_queues.splitting import TEMPERATURES, searchable, smooth_revenue, true_revenue
 

@@ -10,7 +10,7 @@ from jaxq.analytic.tolled_queues import best_toll
 from jaxq.analytic.tolled_queues.chain import TooManyStates, visible
 from jaxq.analytic.tolled_queues.exponential import exponential
 from jaxq.analytic.tolled_queues.level_crossing import TooManyCells, deterministic
-from jaxq.engine.system import Reference
+from jaxq.engine.reference import Reference
 
 MOST_STATES = 4000
 """States up to which a chain is solved beside a run."""

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq.engine.system import Landscape, Search
+from jaxq.engine.objective import Landscape, Search
 from jaxq.systems.tolled_queues import fluid
 from jaxq.systems.tolled_queues.customers import draw_customers
 from jaxq.systems.tolled_queues.model import TolledQueues

@@ -8,7 +8,7 @@ import numpy as np
 from jaxq.analytic.tolled_queues.chain import TooManyStates, visible
 from jaxq.analytic.tolled_queues.customers import accepted
 from jaxq.analytic.tolled_queues.naor import naor
-from jaxq.engine.system import Statement
+from jaxq.engine.reference import Statement
 
 NAOR, SHEN = "Naor (1969), Econometrica 37(1), 15-24", "Shen, splitting a server under tolls"
 MOST_CUSTOMERS = 100_000

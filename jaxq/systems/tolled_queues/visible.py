@@ -5,10 +5,10 @@ from typing import Any
 
 import equinox as eqx
 
-from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.jump_process import MarkovProcess
 
 
-class Visible(JumpProcess):
+class Visible(MarkovProcess):
     """Customers that choose by who is at the servers; ``joins_i_j`` and ``sojourn_i`` are tallied at their arrival."""
 
     arrival_rates: Any  # a class, shape (classes,)
@@ -17,7 +17,6 @@ class Visible(JumpProcess):
     tolls: Any  # shape (servers,)
     random_ties: bool = eqx.field(static=True)
 
-    made_by = "TolledQueues"
     stride = 5
 
     @property

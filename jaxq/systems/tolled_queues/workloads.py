@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from jaxq.engine.system import System
+from jaxq.engine.process import Process
 from jaxq.laws.law import Law
 from jaxq.systems.tolled_queues.arrivals import Arrivals
 from jaxq.systems.tolled_queues.choice import cheapest, drawn, first
@@ -14,7 +14,7 @@ NO_TIME = 1e-30
 """Work that a customer of size 0 adds, so that one who joins is told from one who does not."""
 
 
-class Workloads(System):
+class Workloads(Process):
     """The compiled half of `TolledQueues`; see there.
 
     State: the work W_j before each server as an event finds it, float32, and the state of the arrival stream. An event
@@ -36,7 +36,6 @@ class Workloads(System):
     random_ties: bool = eqx.field(static=True)
     strict: bool = eqx.field(static=True)
 
-    made_by = "TolledQueues"
     # every customer is tallied: successive joins balance each other, and every 5th alone has 2.5 to 9 times the variance
     tile = 128
 

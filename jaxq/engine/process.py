@@ -1,0 +1,76 @@
+"""What the engine steps: one replica of a queueing system, written with scalars.
+
+A process never sees a batch axis, a chunk, a device or a statistic; the engine vmaps it over replicas, scans it over events,
+and keeps the sums.
+
+One event is ``choose`` then ``apply``. They are two functions because the engine carries the chosen event to the next
+iteration: there it is observed, applied and the next one chosen, which lets XLA select the event only once.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import equinox as eqx
+
+State = Any
+Event = Any
+
+
+class Process(eqx.Module):
+    """One replica: its initial state, its next event, the state after it, and what is seen on the way."""
+
+    words: ClassVar[int] = 1
+    """uint32 words one event consumes, each with one purpose."""
+    init_words: ClassVar[int] = 1
+    """uint32 words that `init` gets, from a stream of their own."""
+    measured_at: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Tally -> tallies of which one is 1 where it has a value, and all are 0 elsewhere; quantiles are over those events
+    only. A tally or observation with none, ``()``, is a part of a sum and not a value, and has no quantiles."""
+    stride: ClassVar[int] = 1
+    """Observe every stride-th event (odd: an embedded chain of period 2 would be seen in half its states only)."""
+    unroll: ClassVar[int] = 1
+    """Events unrolled between two observations; only the cheapest steps gain (each is compiled anew)."""
+    tile: ClassVar[int | None] = None
+    """Replicas per tile on CPU; None: the engine chooses from the size of the state."""
+
+    @abstractmethod
+    def init(self, words: tuple) -> State:
+        """The state at time 0: a pytree of scalars and small arrays (Python numbers are fine)."""
+
+    @abstractmethod
+    def choose(self, state: State, words: tuple) -> tuple[Event, Any]:
+        """The next event in ``state`` and its weight: the model time that ``state``, before the jump, owns.
+
+        The weight is the conditional mean 1/rate of an embedded chain, a sampled time where a real clock is needed,
+        the interarrival time when indexed by customer; None where `step_time` gives it.
+        """
+
+    @abstractmethod
+    def apply(self, state: State, event: Event) -> State:
+        """The state after the event."""
+
+    def observe(self, state: State) -> dict[str, Any]:
+        """Scalars whose time average is wanted; whole numbers are summed exactly where the weight is constant."""
+        return {}
+
+    def tally(self, state: State, event: Event) -> dict[str, Any]:
+        """Float scalars summed once an event, without weight: a customer's wait."""
+        return {}
+
+    def counters(self, state: State) -> dict[str, Any]:
+        """Monotone int32 counts kept in the state; the engine takes differences, so wrapping is harmless."""
+        return {}
+
+    def overflow(self, state: State):
+        """True where the state has left its representation; the result is then flagged."""
+        return False
+
+    def invalid_rates(self, state: State):
+        """True where the rates in ``state`` are none: negative, not finite, above their bound (a `MarkovProcess` knows).
+        The engine looks once in a while; the result is then flagged."""
+        return False
+
+    def step_time(self) -> float | None:
+        """The constant model time of one event (a uniformised chain), on the host; None: `choose` gives weights."""
+        return None

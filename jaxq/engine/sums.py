@@ -1,0 +1,25 @@
+"""The sums of a run, as metrics see them."""
+
+from collections.abc import Mapping
+
+
+class Sums(Mapping):
+    """Sums over a run that `Model.metrics` combines: ``sums["queue"]``, ``sums.time``, ``sums.events``.
+
+    The entries are anything with arithmetic: estimates with per-replica residuals in a simulation, plain floats in
+    `exact`. ``observed``, ``tallied``, ``counted`` list the names by kind.
+    """
+
+    def __init__(self, time, events, observed: dict, tallied: dict, counted: dict):
+        self.time, self.events = time, events
+        self.observed, self.tallied, self.counted = tuple(observed), tuple(tallied), tuple(counted)
+        self._entries = {**observed, **tallied, **counted}
+
+    def __getitem__(self, name):
+        return self._entries[name]
+
+    def __iter__(self):
+        return iter(self._entries)
+
+    def __len__(self):
+        return len(self._entries)
