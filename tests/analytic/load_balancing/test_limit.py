@@ -97,7 +97,7 @@ def test_three_types_go_to_the_limit_of_the_extreme_speeds() -> None:
 
 
 def test_scaled_response_time() -> None:
-    # n = 400, lambda = .9: simulated Y_{+1} = -3.0156(3) and E[T] = .94359.
+    # n = 400, lambda = .9, simulated (notebooks/mathematics/load_balancing.md, sections 4 and 5): Y_{+1} = -3.0156(3).
     assert scaled_response_time(-3.0156, 2.0, 400) == pytest.approx(0.94359, abs=2e-5)
     with pytest.raises(ValueError, match=r"servers = 4 .* above beta\^2 = 4"):
         scaled_response_time(0.0, 2.0, 4)
