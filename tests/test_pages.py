@@ -14,6 +14,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "notebooks" / "add_a_system.md").read_text(encoding="utf8")
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / ".github").glob("*.md"),
+    *ROOT.glob("notebooks/**/*.md"),
+    ROOT / "jaxq/CHANGELOG.md",
+]
 COPIED = "jaxq", "tests", "README.md", "pyproject.toml"
 
 
@@ -103,3 +109,21 @@ def test_an_edit_of_other_lines_is_noticed(tmp_path):
         apply("-d\n", tmp_path / "file.py")
     with pytest.raises(AssertionError, match="nothing"):
         run("jaxq run nothing", tmp_path, ROOT)
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf8"), flags=re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http:", "https:")):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), f"{page}: {target}"
+        assert not anchor or anchor in anchors(found), f"{page}: {target}"
