@@ -60,6 +60,7 @@ def test_probabilities_of_joining_are_the_analytic_ones(name):
 
 # --- tiny systems -----------------------------------------------------------------------------------------------------
 
+# notebooks/mathematics/load_balancing.md, section 6
 TINY = {
     ("sa-jsq", 2, "2.5:0.5,0.625:0.5", 40): 3.364218,
     ("jsq", 2, "2.5:0.5,0.625:0.5", 40): 3.797258,

@@ -217,6 +217,7 @@ def test_set_a_under_shadow_routing():
 
 @pytest.mark.parametrize("policy", ["lqfs", "c-mu-preemptive"])
 def test_pools_without_a_choice_are_erlang_a(policy):
+    # notebooks/mathematics/parallel_servers.md, section 5
     for network, queue in (
         (jaxq.Network([210], [[1]], [200], [0.5]), 22.3606),
         (jaxq.Network([400], [[4]], [100], [1]), 10.634),

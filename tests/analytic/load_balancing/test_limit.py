@@ -17,6 +17,7 @@ COARSE = 36, 26
 
 
 def test_reference_values_at_beta_two() -> None:
+    # notebooks/mathematics/load_balancing.md, section 3
     limit = halfin_whitt_limit(2.0, 2.5, 0.625)
     assert limit["error"] <= 1e-6
     for key, value, digits in (
