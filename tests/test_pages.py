@@ -127,3 +127,13 @@ def test_every_link_leads_somewhere(page):
         found = (page.parent / path).resolve() if path else page
         assert found.exists(), f"{page}: {target}"
         assert not anchor or anchor in anchors(found), f"{page}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_and_module_that_is_named_exists(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf8"), flags=re.S)
+    for name in re.findall(r"`((?:jaxq|tests|benchmarks|notebooks)/[\w/.-]*)`", text):
+        assert (ROOT / name).exists(), f"{page}: {name}"
+    for name in re.findall(r"`(jaxq\.analytic[\w.]*)`", text):
+        path = ROOT / name.replace(".", "/")
+        assert path.is_dir() or path.with_suffix(".py").exists(), f"{page}: {name}"
