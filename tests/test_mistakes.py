@@ -253,7 +253,7 @@ COMMANDS = {
     "N a system of one's own, no file": ("run polling.py:Polling", 2, ["polling.py: No such file or directory"]),
     "N a verb that does not exist": ("plot mg1.json", 2, ["unknown command plot"]),
     "N completion": ("--install-completion", 2, ["unknown option --install-completion"]),
-    "N nothing to tune": ("tune mmc", 2, ["mmc has none with these fields"]),
+    "N nothing to tune": ("tune mmc", 2, ["mmc has no objective for this configuration"]),
     "N a quantile that there is not": (
         "run mmc --arrival-rate .5 --quantiles waiting_time",
         2,

@@ -1,4 +1,4 @@
-"""Best responses in the token-based resource-pooling mechanism as linear programmes.
+"""Best responses in the token-based resource-pooling mechanism as linear programs.
 
 Paper: Chen, Chen and Qian, "Incentivizing Resource Pooling": Section 6.3, Appendix D (LP (76)), Appendix A.2 (LP (3)).
 Notation as in `jaxq.analytic.token_chain`; time unit 1 / mu, costs per server and time unit, holding cost 1.
@@ -87,7 +87,7 @@ def best_deviation(
 
     Raises:
         ValueError: servers is no integer of at least 2, rho is outside (0, 1) or processing_cost is negative.
-        ArithmeticError: the programme was not solved, or is not stable with up to 6,000 states.
+        ArithmeticError: the program was not solved, or is not stable with up to 6,000 states.
 
     Source: Chen, Chen and Qian, Section 6.3 and Appendix D.
     """
@@ -184,7 +184,7 @@ def best_response_to_streams(
 
     Raises:
         ValueError: arrival_rate / service_rate or phi is outside (0, 1), or a cost or rate is negative.
-        ArithmeticError: the programme was not solved, or is not stable with up to 6,000 states.
+        ArithmeticError: the program was not solved, or is not stable with up to 6,000 states.
 
     Source: Chen, Chen and Qian, Section 6.3 and Appendix D.
     """
@@ -234,7 +234,7 @@ def fluid_best_response_lp(rho: float, phi: float, wait: float, processing_cost:
 
     Raises:
         ValueError: as `best_response`, or processing_cost is negative or not finite.
-        ArithmeticError: the programme was not solved.
+        ArithmeticError: the program was not solved.
 
     Source: Chen, Chen and Qian, Eq. (3).
     """
@@ -373,4 +373,4 @@ def _minimum(
         if result.status == 0:
             return float(result.fun), result.x
         message = result.message
-    raise ArithmeticError(f"the linear programme was not solved: {message}")
+    raise ArithmeticError(f"the linear program was not solved: {message}")

@@ -35,7 +35,7 @@ SHARED = {
     "horizon": SharedOption("model time per replica, after warm-up (from time 0 to t: jaxq paths --totals)"),
     "warmup": SharedOption("auto, mser5 or a number of events per replica  [default: auto]", "WARMUP"),
     "precision": SharedOption(
-        "relative half-width wanted of the headline metrics  [default: 0.01 if nothing else ends the run]"
+        "target relative half-width of the headline metrics  [default: 0.01 if nothing else ends the run]"
     ),
     "metric": SharedOption("further target: name, name:0.01 (relative) or name:0.001abs; repeatable", "TARGET", True),
     "max_events": SharedOption("events, over all replicas, that the run may take  [default: 2e10]"),
@@ -51,7 +51,7 @@ SHARED = {
     "checkpoint": SharedOption("save the run to an .npz file now and then, and resume from it if it exists", "FILE"),
     "checkpoint_every": SharedOption("seconds between two saves of --checkpoint  [default: 60]"),
     "times": SharedOption("times to report: start:stop:count (ends included) or a,b,c  [required]", "TIMES"),
-    "keep_paths": SharedOption("keep the paths of the first so many replicas  [default: 0]"),
+    "keep_paths": SharedOption("number of replicas whose sample paths are kept  [default: 0]"),
     "totals": SharedOption("also time averages and counts over [0, t] (a terminating run)", None),
     "max_states": SharedOption("states that may be enumerated  [default: 200000]"),
     "parameter": SharedOption("field to tune; repeatable  [default: those of the objective]", "FIELD", True),

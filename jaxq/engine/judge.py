@@ -35,7 +35,7 @@ GROWTH_T, CERTAIN_T = 5.0, 8.0
 DISAGREEMENT = 1e-4
 """Chance that a correct run is flagged ``disagrees``, over all its comparisons."""
 NOTHING = 1e-6
-"""Growth over half of a run, as a share of the largest metric, that is rounding: a constant has next to no spread."""
+"""Growth below this fraction of the largest metric is rounding error (a constant metric has almost no standard error)."""
 LINEAR = 0.75
 """Slope of the second half over that of the first, above which a rise is growth and not a slow relaxation."""
 

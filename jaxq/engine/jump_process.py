@@ -1,4 +1,4 @@
-"""Jump processes: say the rates and the jumps, the engine derives the rest.
+"""Jump processes: specify the rates and the jumps; the engine derives the rest.
 
 With a bound on the total rate the chain is uniformised: one word an event, no clock, constant weight 1/bound.
 Without one it is the embedded chain with the conditional mean holding time 1/total rate as weight. Multiplying either
@@ -86,8 +86,9 @@ class MarkovProcess(Process):
         return state
 
     def next_switch(self, state: State) -> Any:
-        """Time from ``state`` until the rates change by themselves, > 0, if no jump happens before; `drift` brings it to
-        pass and must leave a time > 0 to the one after. None, the default: they never do. Only with `drift`."""
+        """Time from ``state`` until the rates next change deterministically (> 0), given no jump before then. `drift`
+        applies the change and must reset this time to a positive value. None, the default: the rates never change by
+        themselves. Only with `drift`."""
         return None
 
     @property

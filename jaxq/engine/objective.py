@@ -17,7 +17,7 @@ class Objective(NamedTuple):
 
     ``function``: values of the tuned fields by name -> scalar, in float64, the other fields being the system's own.
     ``metric``: the simulated metric that it stands for, or None. ``doc``: what it is, one line. ``parameters``: the
-    fields that it depends on; empty: any. ``unset``: what a field that is none stands for, by name, where a descent begins.
+    fields that it depends on; empty: any. ``unset``: initial values, by name, for optional fields that are None.
 
     ``shares``: fields whose entries keep the sum that they have at the start.
 

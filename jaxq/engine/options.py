@@ -68,7 +68,7 @@ class Options:
         horizon: model time per replica after warm-up, to about the same accuracy. Averages and counts over [0, t] from the
             initial state, without any warm-up: `jaxq.paths` with ``totals``.
         warmup: "auto" (paired windows and extrapolation), "mser5", or a number of events per replica.
-        precision: relative half-width wanted of the headline metrics (default 0.01 if nothing else ends the run).
+        precision: target relative half-width of the headline metrics (default 0.01 if nothing else ends the run).
         metric: further targets, ``name``, ``name:0.01`` or ``name:0.001abs``.
         max_events: total events, over all replicas and points and warm-up included, that a run may take.
         time_limit: wall-clock seconds, compiling included, after which the run stops; the launch that is under way, about

@@ -141,8 +141,8 @@ def paths(
     """Sample paths and transient means on a grid of times, from the initial state, on the real clock.
 
     Formula: mean(t) = sum_r f(X_r(t)) / R with the half-width t_{R-1} s(t) / sqrt(R); paths are continuous from the
-    right. Stability is not asked for. What is seen is `Process.observe`; of a system that observes nothing (a recursion
-    by customer) it is `Process.tally` of the customer at hand, the last to arrive by t.
+    right. The system need not be stable. The observables are those of `Process.observe`; for customer-indexed recursions,
+    which have none, they are `Process.tally` of the last customer to arrive by time t.
 
     Args:
         system: any system; `jaxq.engine.real_clock` says how its weights become a clock.
@@ -151,7 +151,7 @@ def paths(
         seed: whole number >= 0; the events are those of `jaxq.simulate` with the same seed.
         level: confidence level of the pointwise intervals.
         devices: how many devices to use (default: all).
-        keep_paths: the first so many replicas' paths are kept.
+        keep_paths: number of replicas, the first ones, whose paths are kept.
         max_events: events of one replica after which it is stopped and the result flagged ``truncated``.
         totals: also, for a terminating run, what happened in [0, t]: the time average of every observation
             (``average_NAME``, at t = 0 its value there), the increase of every counter (``count_NAME``) and, of a

@@ -56,6 +56,6 @@ class Tag(NamedTuple):
 
 
 def tag_every(longest: float) -> int:
-    """The power of two from ``2 longest + 8`` on: how many jobs to let pass between two tags, if hardly ever more than
-    ``longest`` jobs join while one waits."""
+    """Jobs between two tagged ones: the smallest power of two >= ``2 longest + 8``, where ``longest`` bounds, with high
+    probability, the number of jobs that join while a tagged job waits."""
     return 1 << math.ceil(math.log2(2 * longest + 8))

@@ -1,4 +1,4 @@
-"""What a static order does to a fluid: the first that waits, and capacity given out in order."""
+"""Static-priority allocation in fluid models: which queue is served, and greedy allocation of capacity."""
 
 import jax.numpy as jnp
 

@@ -16,8 +16,9 @@ from jaxq.stats.estimate import Estimate
 BIAS_SHARE = 0.03
 """Bias left in the average, as a share of its half-width."""
 _SIGNIFICANT = 12.0
-"""Fall of chi-square that counts as a transient: one in 2000 for a single fit, several fits being made. With n points side
-by side it is 2 log n higher, which keeps the chance that any of them raises a false alarm: all are run until none does."""
+"""Reduction in chi-square above which a transient is declared (false-alarm probability 1/2000 per fit; several fits are
+made). For n points run together it is raised by 2 log n to keep the family-wise false-alarm probability, because the run
+continues until no point reports a transient."""
 _TAUS = np.geomspace(0.25, 640.0, 45)
 
 

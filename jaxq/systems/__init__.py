@@ -9,5 +9,16 @@ from jaxq.systems.tolled_queues.model import TolledQueues
 
 SYSTEMS: dict[str, type[Model]] = {
     system.title(): system
-    for system in (MMc, MG1, GG1, GGc, MGcc, MGinf, TokenPool, LoadBalancing, ParallelServers, TolledQueues)
+    for system in (
+        MMc,
+        MG1,
+        GG1,
+        GGc,
+        MGcc,
+        MGinf,
+        TokenPool,
+        LoadBalancing,
+        ParallelServers,
+        TolledQueues,
+    )
 }

@@ -16,7 +16,7 @@ LAST_RATE = 1e-4
 AVERAGED = 0.25
 """Share of the steps, the last, over which iterates are averaged."""
 STRAIGHT = 0.9
-"""Net way over travelled way in the second half, above which the iterates were still on their way."""
+"""Ratio of net displacement to path length over the second half of the iterates above which a descent has not converged."""
 SETTLED = 1e-9
 """Relative gain in the second half below which it does not matter: at a corner of a simplex coordinates go to infinity."""
 

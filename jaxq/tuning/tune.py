@@ -230,7 +230,7 @@ def choose_objective(system: Model, name: str | None) -> tuple[str, Objective]:
     """The objective of a name, or the default. Raises ValueError."""
     known = system.objectives()
     if not known:
-        raise ValueError(f"objective: {system.title()} has none with these fields, so that it cannot be tuned")
+        raise ValueError(f"objective: {system.title()} has no objective for this configuration")
     if name is not None and name not in known:
         raise ValueError(f"objective = {name}: {system.title()} has {', '.join(known)}")
     name = next(iter(known)) if name is None else name

@@ -18,6 +18,7 @@ def tail(x: float) -> float:
 
 @pytest.mark.parametrize(("load", "servers", "value"), [(2, 3, 0.210526), (8, 10, 0.121661), (100, 100, 0.0757005)])
 def test_erlang_b_reference(load: float, servers: int, value: float) -> None:
+    # notebooks/mathematics/stations.md, section 1
     assert erlang_b(servers, load) == pytest.approx(value, rel=3e-6)
 
 

@@ -19,6 +19,7 @@ def test_md1_and_mm1_waits(rho: float, deterministic: float, exponential: float)
 
 
 def test_dm1_reference() -> None:
+    # notebooks/mathematics/stations.md, section 4
     result = gm1(1 / 40, 1 / 38, DETERMINISTIC)
     assert result["probability_wait"] == pytest.approx(0.901695, abs=6e-7)
     assert result["waiting_time"] == pytest.approx(348.55, abs=5e-3)

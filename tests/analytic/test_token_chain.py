@@ -60,6 +60,7 @@ def policy_jumps(rho: float, phi: float, token_cap: int, policy: tuple[int, floa
     ],
 )
 def test_reference_values(rho: float, phi: float, token_cap: int, expected: tuple[float | None, ...]) -> None:
+    # notebooks/mathematics/token_pool.md, section 7, the second by hand
     result = token_server(rho, phi, token_cap)
     for key, value in zip(
         ("own_queue", "request_rate", "offer_rate", "no_tokens", "full_tokens"), expected, strict=True

@@ -89,7 +89,7 @@ def test_a_cheaper_charge_widens_the_gap() -> None:
     ("rho", "phi", "wait"),
     [(0.8, 0.4, 0.0), (0.8, 0.4, 3.0), (0.8, 0.4, 30.0), (0.8, 0.9, 0.0), (0.8, 0.8, 1.5), (0.5, 0.3, 5.2)],
 )
-def test_fluid_programme_finds_the_policy_of_the_lemma(rho: float, phi: float, wait: float) -> None:
+def test_fluid_program_finds_the_policy_of_the_lemma(rho: float, phi: float, wait: float) -> None:
     threshold, mix, offer = best_response(rho, phi, wait)
     result = fluid_best_response_lp(rho, phi, wait, 1.0)
     assert result.cost == pytest.approx(fluid_cost(rho, phi, wait, 1.0), rel=1e-9)
@@ -124,7 +124,7 @@ def test_rejected_arguments() -> None:
 
 
 def iterated_value(arrival, service, phi, others, capacity, cost, price, own=9, pool=45):
-    """Least cost per time less price x (tokens earned - spent), by value iteration: a witness that solves no programme."""
+    """Least cost per time less price x (tokens earned - spent), by value iteration: a witness that solves no program."""
     units, q1, q0 = others / phi, *np.indices((own + 1, pool + 1))
     total, charge = others + units + arrival + service, (q0 + 1) / capacity + price
     values = np.zeros((own + 1, pool + 1))

@@ -38,7 +38,8 @@ def test_shadow_routing_runs_on_the_real_clock():
         jaxq.ParallelServers(policy="shadow-rm"), events=100_000, warmup=20_000, replicas=128, seed=1
     )["reward_rate"]
     check_agreement(result["reward_rate"], shipped.mean, 0.005, error=shipped.standard_error)
-    check_agreement(result["reward_rate"], 1315.9, 0.005, error=0.35)  # of a simulation outside the repository
+    # notebooks/mathematics/parallel_servers.md, section 5
+    check_agreement(result["reward_rate"], 1315.9, 0.005, error=0.35)
 
 
 def shapes_of(prepared, function):

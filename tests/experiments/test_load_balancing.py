@@ -66,7 +66,7 @@ def test_idle_fast_servers_vanish_on_the_diffusion_scale(tmp_path, monkeypatch):
 
 
 def test_the_bound_on_idle_fast_servers_is_close_to_their_mean():
-    """E Y_{1,1} at n = 50 of benchmarks/witnesses.py, and at 50 and 400 of a simulation outside the repository."""
+    """E Y_{1,1} of benchmarks/witnesses.py at n = 50; at 50, 400 of notebooks/mathematics/load_balancing.md, section 4."""
     for servers, scaled, error in ((50, -0.173982, 0.00014), (50, -0.17379, 0.00008), (400, -0.05839, 0.00003)):
         mean = -scaled * math.sqrt(servers)
         assert mean < figures.most_idle(servers) + 3 * error * math.sqrt(servers)

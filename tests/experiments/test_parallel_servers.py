@@ -57,8 +57,8 @@ def test_the_companion_and_the_honest_loss(tmp_path, monkeypatch):
     found = done("companion")
     assert found.passed and found.flags == ()
     rows = {(row["set"], row["quantity"]): row for row in found.findings.published}
-    # `python benchmarks/witnesses.py x-model`, a plain simulation, with 95 % half-widths; then a longer one, outside the
-    # repository
+    # `python benchmarks/witnesses.py x-model`, a plain simulation, with 95 % half-widths; then a longer one,
+    # notebooks/mathematics/parallel_servers.md, section 5
     for quantity, value, width in (
         ("busy_1_3", 13.4459, 0.045),
         ("busy_1_4", 38.0659, 0.076),

@@ -126,7 +126,7 @@ def test_an_interrupted_run_keeps_what_there_is(monkeypatch, tmp_path):
     assert b"unfinished" in (tmp_path / "figure-1a.csv").read_bytes()
 
 
-def test_an_interrupted_programme_keeps_what_there_is(monkeypatch, tmp_path):
+def test_an_interrupted_program_keeps_what_there_is(monkeypatch, tmp_path):
     def impatient(servers, rate):
         if servers > 10:
             raise KeyboardInterrupt

@@ -60,6 +60,7 @@ def test_probabilities_of_joining_are_the_analytic_ones(name):
 
 # --- tiny systems -----------------------------------------------------------------------------------------------------
 
+# notebooks/mathematics/load_balancing.md, section 6
 TINY = {
     ("sa-jsq", 2, "2.5:0.5,0.625:0.5", 40): 3.364218,
     ("jsq", 2, "2.5:0.5,0.625:0.5", 40): 3.797258,
@@ -165,7 +166,7 @@ def test_speed_aware_jsq_at_fifty_servers(fifty):
         "y_plus_1": (-2.67575, 0.0055),
         "all_busy": (0.00295899, 1.1e-4),
     }
-    # of a longer simulation, outside the repository
+    # of a longer plain simulation: notebooks/mathematics/load_balancing.md, section 4
     longer = {
         "y_1_1": (-0.17379, 8e-5),
         "y_2_1": (-2.5048, 3e-4),

@@ -1,4 +1,4 @@
-"""What `jaxq theory load-balancing` states: numbers of the specification, and a verdict for every policy."""
+"""What `jaxq theory load-balancing` states: numbers of the page of its mathematics, and a verdict for every policy."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_the_reflected_limit_has_its_parameters_and_its_law():
     found = statements("sa-jsq", beta=2.0)
     assert found["limit"].value.startswith("dX = sqrt(2) dW + (-2 + 2.5 Z - 0.625 X) dt - dU, dZ = -2.5 Z dt + dU")
     assert "3.9-3.10" in found["limit"].source
-    # of the specification
+    # notebooks/mathematics/load_balancing.md, section 3
     for name, value in (
         ("idle", -3.2),
         ("two_jobs", 0.0098237),

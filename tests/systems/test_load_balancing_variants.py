@@ -26,7 +26,7 @@ def agrees(result, width=0.03):
 
 @pytest.mark.parametrize(("policy", "jobs"), [("sa-jiq-weighted", 2.2448), ("sa-jiq", 3.5985)])
 def test_where_no_server_is_idle_one_is_drawn_alike_or_by_speed(policy, jobs):
-    """Two servers of speeds 3 and 1, load .6, room for 20 jobs each; the values are those of the paper's specification."""
+    """Two servers of speeds 3 and 1, load .6, room for 20 jobs each: notebooks/mathematics/load_balancing.md, section 6."""
     two = LoadBalancing(2, TWO, policy, load=0.6, buffer=20)
     rule = WEIGHTED if policy == "sa-jiq-weighted" else policies.SA_JIQ
     law = exact.small_system(2.4, (3.0, 1.0), (1, 1), 20, rule)["number_in_system"]

@@ -90,6 +90,6 @@ def test_every_size_is_one_sweep():
     found = jaxq.sweep(
         jaxq.ParallelServers(policy="shadow-rm"), {"scale": [0.25, 1]}, replicas=64, events=40_000, warmup=10_000
     )
-    # ratios to the planning optimum of a simulation outside the repository, to three digits (benchmarks/witnesses.py has it)
+    # ratios to the planning optimum, simulated, to three digits: notebooks/mathematics/parallel_servers.md, section 5
     for result, scale, ratio in zip(found, (0.25, 1), (0.962, 0.982), strict=True):
         check_agreement(result["reward_rate"], ratio * 1340 * scale, 0.005, error=0.001 * 1340 * scale)

@@ -177,7 +177,7 @@ def test_shadow_routing_comes_close_to_the_planning_optimum(seed):
 
 
 # --- values of plain simulations, with 95 % half-widths: those of set A under c-mu/theta by `python benchmarks/witnesses.py
-# x-model`; the others are of programs outside the repository (benchmarks/witnesses.py has shadow routing to be run instead)
+# x-model`; the others in notebooks/mathematics/parallel_servers.md, section 5 (witnesses.py has shadow routing too)
 
 
 def check_values(result, values, share=0.05):
@@ -191,7 +191,7 @@ def test_set_a_under_c_mu_theta():
     values = {"busy_1_3": (13.4459, 0.045), "busy_1_4": (38.0659, 0.076), "queue_1": (158.176, 0.35)}
     values |= {"queue_2": (5.99672, 0.028), "abandonment_1": (0.632704, 0.0014), "reward_rate": (1220.36, 0.58)}
     check_values(result, values, 0.005)
-    # of a longer simulation, outside the repository
+    # of a longer plain simulation: notebooks/mathematics/parallel_servers.md, section 5
     values = {"busy_1_3": (13.427, 0.018), "busy_1_4": (38.049, 0.030), "queue_1": (158.30, 0.12)}
     values |= {"queue_2": (6.002, 0.011), "abandonment_1": (0.6330, 0.0004), "reward_rate": (1220.54, 0.22)}
     check_values(result, values, 0.005)
@@ -217,6 +217,7 @@ def test_set_a_under_shadow_routing():
 
 @pytest.mark.parametrize("policy", ["lqfs", "c-mu-preemptive"])
 def test_pools_without_a_choice_are_erlang_a(policy):
+    # notebooks/mathematics/parallel_servers.md, section 5
     for network, queue in (
         (jaxq.Network([210], [[1]], [200], [0.5]), 22.3606),
         (jaxq.Network([400], [[4]], [100], [1]), 10.634),

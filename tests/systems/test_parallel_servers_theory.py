@@ -77,7 +77,7 @@ def test_rest_points_of_other_policies():
 
 def test_trees_have_their_safety_staffing():
     found = stated(network="n", policy="lqfs")
-    # the specification's check, four ways: `tests/analytic/staffing`
+    # by hand in notebooks/mathematics/staffing.md, section 7; four ways in `tests/analytic/staffing`
     assert found["theta"] == pytest.approx(0.748888889) and found["theta_n"] == pytest.approx(0.72498039)
     assert found["verdict"] == "stabilisable"
     few = stated(network="n", policy="lqfs", staffing=[-0.5, 0.2])

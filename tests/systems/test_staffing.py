@@ -155,7 +155,7 @@ def test_what_is_refused():
         ParallelServers("n", policy="lqfs", safety=[0.2, 0.3, 0.5])
     with pytest.raises(ValueError, match=r"staffing_costs = \[1.0, 0.0\]: must be a number > 0"):
         ParallelServers("n", policy="lqfs", staffing_costs=[1.0, 0.0])
-    with pytest.raises(ValueError, match="has none with these fields"):
+    with pytest.raises(ValueError, match="has no objective for this configuration"):
         jaxq.tune(ParallelServers("x", policy="lqfs"), "staffing", start=[0, 0])
     assert "weighted_idle" not in ParallelServers("x", policy="lqfs").oracle()
     assert "weighted_idle" not in ParallelServers("n", policy="shadow-rm").oracle()

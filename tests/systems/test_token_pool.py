@@ -74,6 +74,7 @@ def witness(servers, arrival_rate, phi, cap, route, horizon, warmup, seed):
     )
 
 
+# notebooks/mathematics/token_pool.md, section 7
 EXACT = {"pool_queue": 0.581658, "own_queue": 0.497020, "pool_wait": 1.410437, "no_tokens": 0.373063}
 
 

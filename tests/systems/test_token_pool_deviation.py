@@ -126,7 +126,7 @@ def optimal():
     return jaxq.compare([jaxq.TokenPool(4, 0.8, deviator=name) for name in ("mean-field", "optimal")], **RUN)
 
 
-def test_the_optimal_policy_of_lp_76_costs_what_the_programme_says(optimal):
+def test_the_optimal_policy_of_lp_76_costs_what_the_program_says(optimal):
     found = token_deviation.best_deviation(4, 0.8)
     check_agreement(optimal[1]["deviator_charged_cost"], found.optimal, 0.02)
     assert optimal[1]["deviator_charged_cost"].oracle == pytest.approx(found.optimal)
@@ -142,7 +142,7 @@ def test_the_optimal_deviation_gains_less_than_its_relaxation_promises(optimal):
     assert 0 < gain - 2.3 * difference["half_width"] and gain + 2.3 * difference["half_width"] < promised
 
 
-def test_the_best_response_of_an_unlike_server_costs_what_the_programme_says():
+def test_the_best_response_of_an_unlike_server_costs_what_the_program_says():
     """Both sides of Theorem 7.2: c lambda_1 <= V_OPT <= cost of the optimal policy <= cost of playing along."""
     market = jaxq.TokenPool(3, (0.5, 0.6, 1.6), service_rate=(1.0, 0.8, 2.0))
     pair = jaxq.compare([market.replace(deviator=name) for name in ("mean-field", "optimal")], **RUN)
@@ -158,7 +158,7 @@ def test_the_best_response_of_an_unlike_server_costs_what_the_programme_says():
     assert found.pooling == pytest.approx(along["deviator_cost"].oracle)
 
 
-def test_with_a_cap_the_programme_is_a_limit():
+def test_with_a_cap_the_program_is_a_limit():
     oracle = {cap: jaxq.TokenPool(10, 0.8, 0.8, cap, deviator="optimal").oracle() for cap in (20, None)}
     assert {cap: x["deviator_charged_cost"].kind for cap, x in oracle.items()} == {20: "limit", None: "exact"}
     keeping = jaxq.TokenPool(10, 0.8, 0.6, deviator="optimal").oracle()["deviator_charged_cost"]

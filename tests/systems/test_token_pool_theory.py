@@ -67,14 +67,14 @@ def test_an_equilibrium_brings_about_its_wait_in_a_chain_of_two_servers():
     assert "Case One, w < m(1)" in theory["equilibrium_1"].meaning
 
 
-def test_rates_costs_and_the_programme():
+def test_rates_costs_and_the_program():
     system = TokenPool(10, 0.8, 0.6, 20, processing_cost=0.5, wait=0.3)
     theory = system.theory()
     assert (theory["request_rate"].value, theory["offer_rate"].value) == pytest.approx((0.3, 0.5))  # phi .2 / .4
     assert theory["fluid_queue"].value == pytest.approx(0.6) == fluid_queue(0.8, 0.6)  # (.8 + .64 - 2 x .6) / .4
     # Eq. (12): c lambda + q + R w
     assert theory["fluid_cost"].value == pytest.approx(0.4 + 0.6 + 0.3 * 0.3)
-    assert theory["fluid_programme"].value == pytest.approx(theory["fluid_cost"].value, rel=1e-9)
+    assert theory["fluid_program"].value == pytest.approx(theory["fluid_cost"].value, rel=1e-9)
     assert theory["planner_cost"].value == pytest.approx(0.4 + 0.4) and theory["tuned_phi"].value == 0.8
     assert theory["alone_cost"].value == pytest.approx(4.4)
     assert 0 < theory["cap_own_queue"].value < 1

@@ -26,7 +26,9 @@ def _differences(function, at, step):
 
 
 def test_the_chain_and_its_gradient_at_a_point():
-    """A guard of digits; the gradient is that of central differences, the chain tends to the exact one below."""
+    """A guard of digits (notebooks/mathematics/tolled_queues.md, section 6).
+
+    The gradient is that of central differences, the chain tends to the exact one below."""
     with jax.enable_x64(True):
         value, gradient = jax.jit(jax.value_and_grad(_chain))(jnp.asarray(POINT))
         differences = _differences(jax.jit(_chain), POINT, 1e-5)

@@ -187,7 +187,7 @@ BAD = {
     ),
     "by name": (Shop(), ["price", "shares"], {"start": 0.3}, r"start = 0.3: must give values by name"),
     "objective": (Shop(), "price", {"objective": "outcome"}, r"objective = outcome: shop has income, queue"),
-    "no objective": (jaxq.MMc(0.5), "arrival_rate", {}, r"objective: mmc has none with these fields"),
+    "no objective": (jaxq.MMc(0.5), "arrival_rate", {}, r"objective: mmc has no objective for this configuration"),
     "steps": (Shop(), "price", {"steps": 0}, r"steps = 0: must be a whole number >= 1"),
     "half a step": (Shop(), "price", {"steps": 2.5}, r"steps = 2.5: must be a whole number >= 1"),
     "rate": (Shop(), "price", {"rate": 0}, r"rate = 0: must be a number > 0"),

@@ -22,7 +22,7 @@ class Drift(NamedTuple):
 
 
 def drift_matrices(service_rates: ArrayLike, root: int = -1) -> Drift:
-    """B1 and B2 of the tree hung from a pool.
+    """B1 and B2 of the tree rooted at a pool.
 
     Formula: par(i) is the pool next to class i towards the root, ch(i, y) the one towards a descendant y of i.
     B1[i, i] = mu_{i,par(i)}, B1[i, i'] = mu_{i,par(i)} - mu_{i,ch(i,i')} for a descendant i' of i,

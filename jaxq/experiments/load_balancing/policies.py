@@ -24,8 +24,8 @@ SIMULATED = {
     "jiq": 1.0496,
     "random": 10.0,
 }
-"""Mean response times of a simulation that is not in the repository, to the digits known; no paper prints them, they are
-shown and judge nothing (`benchmarks/witnesses.py` has sa-jsq and jsq to be run instead). Random routing is exact.
+"""Mean response times of plain simulations (notebooks/mathematics/load_balancing.md, section 5). No paper prints them;
+they are shown and judge nothing (`benchmarks/witnesses.py` simulates sa-jsq and jsq). Random routing is exact.
 """
 POLICIES = (
     "modified",

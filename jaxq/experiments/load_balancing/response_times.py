@@ -18,7 +18,7 @@ from jaxq.systems.load_balancing.response import QUANTILES
 SERVERS, LOAD = 400, 0.9
 POLICIES = ("sa-jsq", "jsq")
 SIMULATED = {"sa-jsq": 0.94359, "jsq": 1.0491}
-"""Means of a simulation that is not in the repository; no paper prints them. They are shown and judge nothing."""
+"""Means of plain simulations (notebooks/mathematics/load_balancing.md, section 5); they are shown and judge nothing."""
 TIMES = tuple(np.round(np.linspace(0, 10, 101), 9).tolist())
 
 

@@ -2,8 +2,8 @@
 
 Arrival rates are those of the X-model times a factor; rho is the load of the balancing problem. In underload both keep
 every pool at load rho, and SHADOW-TANDEM tags nobody; in overload it tags what the planning problem rejects. At rho = 1
-the sum of its virtual queues has no drift, sigma^2 = lambda/mu^2 = 50 and a barrier at nu_j/eta = 40 for each: as for a
-reflected Brownian motion it tags sigma^2/(2 x 80) of work in a unit of time, .005 of class 1.
+the sum of the virtual queues behaves like a driftless Brownian motion with variance 50, reflected at 80 (40 per pool). The
+rate of rejected work is therefore 50/(2 x 80) per unit time, a fraction .005 of class 1.
 """
 
 from typing import Any

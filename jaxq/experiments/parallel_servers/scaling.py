@@ -23,8 +23,8 @@ from jaxq.systems.parallel_servers.model import ParallelServers
 POLICIES = ("shadow-rm", "shadow-rm-tag")
 SCALES, QUICK_SCALES = (0.25, 1.0, 4.0, 16.0), (0.25, 4.0)
 SIMULATED = {25: 0.962, 100: 0.982, 400: 0.991, 1600: 0.996}
-"""Shares of the optimum of SHADOW-RM that drops, of a simulation that is not in the repository; no paper prints them. They
-are shown beside the results and judge nothing; `benchmarks/witnesses.py` has the policy to be run instead."""
+"""Shares of the optimum of dropping SHADOW-RM, of a plain simulation: notebooks/mathematics/parallel_servers.md, section 5.
+No paper prints them; they are shown and judge nothing. `benchmarks/witnesses.py` simulates the policy."""
 WARMUP = 12.0
 """Time left out, of an abandonment time of 1; prices start where they stay."""
 EVENTS, QUICK_EVENTS, RATE = {0.25: 800_000, 1.0: 800_000, 4.0: 1_200_000, 16.0: 2_400_000}, 60_000, 1750.0

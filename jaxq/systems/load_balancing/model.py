@@ -218,8 +218,8 @@ class LoadBalancing(Model):
         return tuple(np.broadcast_to(self.buffer, self.speeds.types).tolist())
 
     def counted_levels(self) -> int:
-        """Jobs at a server that are counted. Under policies that join the shortest queue a level is reached with
-        probability about load**n, and a job waits only where all servers have fewer; the count covers 1e-12."""
+        """Jobs at a server that are counted. Under policies that join the shortest queue a level beyond the first is reached
+        with probability of order load**n; enough levels are kept to leave out a probability of 1e-12."""
         limits = self.limits()
         if limits or self.levels:
             return max(limits) if limits else int(self.levels or 0)

@@ -5,8 +5,9 @@ Paper: Hmedi, Arapostathis and Pang, arXiv 2009.01942, Eqs. 41-43, recentred (Re
 
     dx_i = -theta p_i dt - sum_j mu_ij Phi_ij(x - s^+ u^c, -s^- u^s) dt + sqrt(lambda_i (1 + c_i^2)) dW_i,
 
-c_i^2 = 1 for Poisson arrivals and else that of the times between them (Remark 4.6), Phi(alpha, beta) the only flow on the
-edges with row sums alpha and column sums beta, u^c who waits, u^s which pools idle.
+c_i^2 = 1 for Poisson arrivals and else that of the times between them (Remark 4.6), Phi(alpha, beta) the unique
+flow on the edges with row sums alpha and column sums beta; u^c and u^s are the shares of the queue by class and of the idle
+servers by pool.
 """
 
 import functools

@@ -96,9 +96,9 @@ def slope(fluid: Fluid, queues, busy, layer: float = LAYER):
     Formula: with S the queues of pool j's first classes up to one, servers freed at rate D_j = sum_i mu_ij psi_ij take
     these classes at rate D_j (1 - exp(-S/w)) in all: EC.15, and D_j 1{S > 0} for w -> 0. With T the idle servers of
     class i's first pools up to one, its arrivals enter these at rate lambda_i (1 - exp(-T/w)) in all (EC.12); the others
-    join the queue, which is abandoned at rate theta_i y_i. A queue (or idle pool) in balance at 0 then stays of order w
-    and is there part of the time, as the averaging principle has it: the classes that a freed server finds are those of
-    EC.29. The error is O(w) in all components. Only where two queues that are
+    join the queue, which is abandoned at rate theta_i y_i. A queue (or idle pool) held at 0 in equilibrium is then of
+    order w and is non-empty a fraction of the time, in agreement with the averaging principle: the classes that a freed
+    server finds are those of EC.29. The error is O(w) in all components. Only where two queues that are
     both in balance at 0 are ranked differently by pools is it an approximation, that they are empty independently: in an
     example with service rates .5 to 2 busy servers are off by up to 8 % of a pool.
 

@@ -155,7 +155,9 @@ def one_order(network: Network, pools_say: Sequence, classes_say: Sequence) -> l
         after.prepare()
     except graphlib.CycleError as error:
         round_ = ", ".join(f"{network.classes[edges[e][0]]} at {network.pools[edges[e][1]]}" for e in error.args[1])
-        raise ValueError(f"preferences: go in a circle with the priorities ({round_}): must fit one order") from None
+        raise ValueError(
+            f"preferences: inconsistent with the priorities (cycle: {round_}); the two must admit a common order"
+        ) from None
     ready, found = list(after.get_ready()), []
     while ready:
         first = min(ready, key=lambda e: keys[e])

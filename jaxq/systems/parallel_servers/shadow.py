@@ -149,8 +149,8 @@ class ShadowTandem(Router):
 def _apart(start, word, step) -> tuple:
     """The virtual queues at time 0, each up to a ``step`` above ``start``.
 
-    Rates in whole numbers keep the differences of virtual queues on a lattice, where they often tie. Rounding washes that
-    out, but for ages, and means drift meanwhile: replicas start off the lattice.
+    With integer rates the differences between virtual queues stay on a lattice and often tie. Floating-point rounding
+    removes the ties only very slowly, and estimates drift in the meantime: replicas start from randomly perturbed values.
     """
     return tuple(start[j] + step * uniform(word * jnp.uint32(2 * j + 1)) for j in range(start.shape[0]))
 

@@ -12,10 +12,10 @@ from jaxq.systems.stations.customers import ByCustomer
 class Occupancy(ByCustomer):
     """Customers in service side by side.
 
-    State: what is left of each service as a customer arrives, ascending, 0 at a free place, float32, time; and how many
-    were refused, int32. The number in system falls only when a service ends, so its integrals over the gap to the next
-    customer are sums over places, without error: with ``r_1 >= r_2 >= ...`` what is left and A the gap, that of n is
-    ``sum_k min(r_k, A)`` and that of n**2 is ``sum_k (2 k - 1) min(r_k, A)``.
+    State: the residual service times as a customer arrives, ascending, 0 at a free place, float32, time; and the number of
+    refused customers, int32. The number in system falls only when a service ends, so integrals over the interarrival
+    time A are exact sums over the residual service times ``r_1 >= r_2 >= ...``: that of n is ``sum_k min(r_k, A)`` and
+    that of n**2 is ``sum_k (2 k - 1) min(r_k, A)``.
     """
 
     headline = ("number_in_system",)

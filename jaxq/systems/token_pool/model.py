@@ -90,7 +90,7 @@ class TokenPool(Model):
             "jumps there: its gradient is zero; sweep it, or see the equilibria of jaxq theory",
             "policy": "a threshold jumps, and the mix and the offer that balance the tokens follow from phi (Lemma 4.2): "
             "tune phi, which moves all three; or sweep policies",
-            "deviator": "its best policy is not found by gradient but as a linear programme: deviator = optimal, LP (76)",
+            "deviator": "its best policy is not found by gradient but as a linear program: deviator = optimal, LP (76)",
             "token_cap": "a whole number has no gradient: sweep it; Lemmas 6.1 and 6.2 say what it costs, like 1/C",
         }
     )

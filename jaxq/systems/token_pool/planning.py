@@ -6,7 +6,8 @@ from jaxq.analytic.token_deviation import best_unlike_deviation
 
 
 def optimal_policy(arrival_rate, service_rate, phi, token_cap, wait, processing_cost) -> tuple[np.ndarray, ...]:
-    """(request, relocate, offer, serve) of LP (76) by (own queue, pool queue); complete pooling where LP (76) never gets.
+    """(request, relocate, offer, serve) of LP (76) by (own queue, pool queue); complete pooling in states that the optimal
+    policy never visits.
 
     Rates of all servers, shape (N,); the first one deviates.
     """

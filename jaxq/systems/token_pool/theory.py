@@ -25,7 +25,7 @@ def of_alike(servers, arrival_rate, service_rate, phi, cap, wait, processing_cos
         found["minimum_servers"] = Statement("not known", str(error).replace(" is not allowed", ""), "Section 4.2.2")
     requests, offers = token_equilibrium.fluid_rates(rho, phi)
     cost = mu * c
-    programme = token_deviation.fluid_best_response_lp(rho, phi, anticipated, cost).cost
+    program = token_deviation.fluid_best_response_lp(rho, phi, anticipated, cost).cost
     found |= {
         "request_rate": Statement(
             mu * requests, "R, requests per server, tokens unconstrained, w small, 1/time", "Section 5"
@@ -42,7 +42,7 @@ def of_alike(servers, arrival_rate, service_rate, phi, cap, wait, processing_cos
             "cost of a server that answers to the anticipated wait, per time",
             "Eqs. (12), (25)",
         ),
-        "fluid_programme": Statement(programme, "the same by the linear programme, without Lemma 4.2", "LP (3)"),
+        "fluid_program": Statement(program, "the same by the linear program, without Lemma 4.2", "LP (3)"),
         "planner_cost": Statement(
             token_equilibrium.centralised_cost(n, rho, cost),
             "V_c(N), cost of a server under central control",
@@ -117,7 +117,7 @@ def of_best_response(servers, arrival_rate, service_rate, phi, cap, wait, proces
     lower = float(processing_cost * arrivals[0])
     return {
         "v_opt": Statement(
-            best.optimal, "cost of the first server's best response, as charged by the programme", "LP (76)"
+            best.optimal, "cost of the first server's best response, as charged by the program", "LP (76)"
         ),
         "v_crp": Statement(best.pooling, "its cost if it plays along", "Section 6.3, Theorem 7.2(1)"),
         "gap": Statement(best.gap, "(V_CRP - V_OPT) / V_OPT", "Section 6.3"),

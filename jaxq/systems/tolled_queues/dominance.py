@@ -33,7 +33,7 @@ STREAMS = ("constant gaps", "geometric gaps", "batches", "modulated", "rush hour
 @dataclasses.dataclass(frozen=True)
 class Claim:
     """What is changed of the theorem's hypotheses (unit sizes, equal tolls, work visible, one rule for both, the best
-    server); ``holds``: nothing is, so that no path may break it."""
+    server); ``holds``: True if no hypothesis is changed, so that a single violation refutes the theorem."""
 
     doc: str
     holds: bool = False

@@ -95,8 +95,8 @@ class TolledQueues(Model):
                 value = getattr(self, name)
                 if value is not None and np.size(value) != count:
                     raise ValueError(
-                        f"{name} = {np.asarray(value).tolist()}: must be as many as {of} = "
-                        f"{np.asarray(getattr(self, of)).tolist()}, which are {count}"
+                        f"{name} = {np.asarray(value).tolist()}: must have one entry for each of "
+                        f"{of} = {np.asarray(getattr(self, of)).tolist()}, which has {count}"
                     )
         if not self._markov:
             arriving = np.atleast_1d(self.arrival_rates)

@@ -93,7 +93,8 @@ def searchable(system: TolledQueues) -> bool:
 def pooled(system: TolledQueues, seed: int = 0) -> TolledQueues:
     """One server of the whole capacity with the toll of most revenue: by formula, or else the best of many tolls.
 
-    Those are the ones at which a class leaves the empty server and a grid, all on the same paths.
+    Candidate tolls are those at which a class stops joining an empty server, plus a uniform grid; all are evaluated on
+    the same sample paths.
     """
     capacity = float(np.sum(system.service_rates))
     known = system.single_toll()

@@ -40,7 +40,7 @@ def test_reference_values_two_servers(policy: Policy, expected: float) -> None:
     [(SA_JSQ, 5.027458), (JSQ, 6.101690), (Policy(shortest, 2, distinct=True), 11.337516), (JIQ, 7.354454)],
 )
 def test_reference_values_five_servers(policy: Policy, expected: float) -> None:
-    # Capacity 2.5 + 4 x .625 = 5; power-of-2 draws distinct servers.
+    # notebooks/mathematics/load_balancing.md, section 6. Capacity 2.5 + 4 x .625 = 5; power-of-2 draws distinct servers.
     result = small_system(3.5, SPEEDS, FIVE, 6, policy)
     assert result["number_in_system"] == pytest.approx(expected, abs=6e-7)
 

@@ -18,8 +18,8 @@ SPEEDS = 2.5, 0.625
     [(50, 0.17379, 2.5048, 0.0066, -2.6720), (400, 0.05839, 2.9664, 0.00926, -3.0156)],
 )
 def test_simulated_means_at_beta_two(n: int, fast_idle: float, slow_idle: float, waiting: float, total: float) -> None:
-    # Scaled means of speed-aware JSQ by a simulation outside the repository, narrower than the witness below, errors up to
-    # 3e-4; at n = 50 some wait in slow queues.
+    # notebooks/mathematics/load_balancing.md, section 4: scaled means of speed-aware JSQ by a plain simulation, errors up
+    # to 3e-4; at n = 50 some wait in slow queues.
     root = math.sqrt(n)
     servers, arrival_rate = (n // 5, 4 * n // 5), n - 2 * root
     slow = mean_slowest_idle(arrival_rate, SPEEDS, servers, [fast_idle * root])

@@ -17,6 +17,7 @@ COARSE = 36, 26
 
 
 def test_reference_values_at_beta_two() -> None:
+    # notebooks/mathematics/load_balancing.md, section 3
     limit = halfin_whitt_limit(2.0, 2.5, 0.625)
     assert limit["error"] <= 1e-6
     for key, value, digits in (
@@ -97,7 +98,7 @@ def test_three_types_go_to_the_limit_of_the_extreme_speeds() -> None:
 
 
 def test_scaled_response_time() -> None:
-    # n = 400, lambda = .9: simulated Y_{+1} = -3.0156(3) and E[T] = .94359.
+    # n = 400, lambda = .9, simulated (notebooks/mathematics/load_balancing.md, sections 4 and 5): Y_{+1} = -3.0156(3).
     assert scaled_response_time(-3.0156, 2.0, 400) == pytest.approx(0.94359, abs=2e-5)
     with pytest.raises(ValueError, match=r"servers = 4 .* above beta\^2 = 4"):
         scaled_response_time(0.0, 2.0, 4)

@@ -27,6 +27,7 @@ SPEEDS, SHARES = (2.5, 0.625), (0.2, 0.8)
 
 
 def test_reference_value() -> None:
+    # notebooks/mathematics/load_balancing.md, section 7
     assert power_of_d_response_time(0.9, 2) == pytest.approx(2.614057, abs=6e-7)
     assert power_of_d_response_time(0.9, 1) == pytest.approx(10)
     assert power_of_d_response_time(0.9, 2, service_rate=4.0) == pytest.approx(2.614057 / 4, abs=2e-7)

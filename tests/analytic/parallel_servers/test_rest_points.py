@@ -12,6 +12,7 @@ RATES, SPEEDS, SERVERS, PATIENCE, REWARDS = (250, 600), ((4, 1), (4, 4)), (100, 
 
 @pytest.mark.parametrize("unit", [1.0, 1.1])
 def test_the_companions_digits(unit):
+    # notebooks/mathematics/parallel_servers.md, section 4
     found = x_model(
         np.multiply(RATES, unit), np.multiply(SPEEDS, unit), SERVERS, np.multiply(PATIENCE, unit), (1, 0), REWARDS
     )

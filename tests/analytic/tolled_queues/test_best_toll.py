@@ -17,8 +17,10 @@ from jaxq.analytic.tolled_queues.naor import naor
 
 
 def test_the_digits_of_the_formula():
-    """A guard of digits; that they are optima is tested below. 45/13: at toll 15 class 1 alone joins, and only if the
-    server is idle (20 - 15 pays one service at cost 5), so that revenue is 15 x .3/(1 + .3)."""
+    """A guard of digits; that they are optima is tested below (notebooks/mathematics/tolled_queues.md, sections 3 and 5).
+
+    45/13: at toll 15 class 1 alone joins, and only if the server is idle (20 - 15 pays one service at cost 5), so that
+    revenue is 15 x .3/(1 + .3)."""
     toll, revenue = deterministic_best_toll(0.9, 10.0, 1.0, 1.0)
     assert (toll, revenue) == (pytest.approx(7.6404, abs=5e-5), pytest.approx(5.551146, abs=5e-7))
     toll, revenue = deterministic_best_toll((0.4, 0.5), (12.0, 4.0), (2.0, 0.3), 1.0)

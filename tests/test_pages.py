@@ -1,0 +1,139 @@
+"""The written pages are followed to the letter: files written, edits made, commands run, links opened."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "notebooks" / "add_a_system.md").read_text(encoding="utf8")
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / ".github").glob("*.md"),
+    *ROOT.glob("notebooks/**/*.md"),
+    ROOT / "jaxq/CHANGELOG.md",
+]
+COPIED = "jaxq", "tests", "README.md", "pyproject.toml"
+
+
+class Step(NamedTuple):
+    """A block of the page: a file to write, an edit to make (``what`` is the path) or lines of shell."""
+
+    kind: str
+    what: str
+    text: str
+
+
+def steps(part: str) -> list[Step]:
+    """The blocks of a part of the page, in order; other blocks (``toml``) are only read."""
+    blocks = re.finditer(r"(?:<!-- (file|edit): (\S+) -->\n)?```(\w+)\n(.*?)```", part, re.S)
+    found = [Step(kind or language, path, text) for kind, path, language, text in (m.groups() for m in blocks)]
+    return [step for step in found if step.kind in ("file", "edit", "sh")]
+
+
+ONE_FILE, FOLDER = (steps(part) for part in PAGE.split("\n## ")[1:3])
+
+
+def apply(diff: str, path: Path) -> None:
+    """Replace the lines of a diff without numbers; what it takes away must be there once."""
+    lines = diff.splitlines()
+    old, new = ("".join(f"{line[1:]}\n" for line in lines if line[0] in kinds) for kinds in (" -", " +"))
+    text = path.read_text(encoding="utf8")
+    assert text.count(old) == 1, f"{path} has not, or not once:\n{old}"
+    path.write_text(text.replace(old, new), encoding="utf8")
+
+
+def run(line: str, folder: Path, package: Path) -> str:
+    """What a line of shell prints with the jaxq of ``package``; it must end as it says (``# exit code 2``)."""
+    words = shlex.split(line, comments=True)
+    words = [sys.executable, *(["-m", "jaxq"] if words[0] == "jaxq" else []), *words[1:]]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"PYTHONPATH": str(package), "MPLBACKEND": "Agg"}
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+    said = re.search(r"# exit code (\d)", line)
+    assert done.returncode == (int(said[1]) if said else 0), f"{line}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    assert "Warning" not in done.stderr and "Traceback" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def follow(part: list[Step], folder: Path, package: Path) -> dict[str, str]:
+    """Do what a part of the page says; what each line of shell printed."""
+    printed = {}
+    for kind, what, text in part:
+        if kind == "file":
+            (folder / what).parent.mkdir(parents=True, exist_ok=True)
+            (folder / what).write_text(text, encoding="utf8")
+        elif kind == "edit":
+            apply(text, folder / what)
+        else:
+            printed |= {line: run(line, folder, package) for line in text.splitlines()}
+    return printed
+
+
+@pytest.mark.slow
+def test_a_system_in_one_file(tmp_path):
+    assert {step.what for step in ONE_FILE if step.kind == "file"} == {"machine_repair.py", "check.py"}
+    printed = follow(ONE_FILE, tmp_path, ROOT)
+    metrics = json.loads((tmp_path / "repair.json").read_text())["metrics"]
+    assert set(metrics) == {"machines_down", "waiting", "downtime", "busy_repairers", "cost"}
+    assert all(abs(m["z"]) < 4.5 and m["half_width"] < 0.02 * m["oracle"] for m in metrics.values())
+    assert re.search(r"machines_down +2\.12623", printed["jaxq exact machine_repair.py:MachineRepair"])
+    tuned = json.loads((tmp_path / "tuned.json").read_text())
+    assert tuned["parameters"]["best"]["repair_rate"] == pytest.approx(1.249, abs=0.001) and "1.249" in PAGE
+    assert tuned["objective"]["best"] == pytest.approx(3.498, abs=0.001) and "3.498" in PAGE
+    for picture in ("repairers.png", "transient.png"):
+        assert (tmp_path / picture).stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_a_system_in_a_folder_of_the_package(tmp_path):
+    assert len([step for step in FOLDER if step.kind == "edit"]) == 7  # the page hides no edit: nothing else is changed
+    for name in COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    follow(FOLDER, tmp_path, tmp_path)
+
+
+def test_an_edit_of_other_lines_is_noticed(tmp_path):
+    (tmp_path / "file.py").write_text("a\nb\n")
+    apply(" a\n+c\n", tmp_path / "file.py")
+    assert (tmp_path / "file.py").read_text() == "a\nc\nb\n"
+    with pytest.raises(AssertionError, match="has not"):
+        apply("-d\n", tmp_path / "file.py")
+    with pytest.raises(AssertionError, match="nothing"):
+        run("jaxq run nothing", tmp_path, ROOT)
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf8"), flags=re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http:", "https:")):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), f"{page}: {target}"
+        assert not anchor or anchor in anchors(found), f"{page}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_and_module_that_is_named_exists(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf8"), flags=re.S)
+    for name in re.findall(r"`((?:jaxq|tests|benchmarks|notebooks)/[\w/.-]*)`", text):
+        assert (ROOT / name).exists(), f"{page}: {name}"
+    for name in re.findall(r"`(jaxq\.analytic[\w.]*)`", text):
+        path = ROOT / name.replace(".", "/")
+        assert path.is_dir() or path.with_suffix(".py").exists(), f"{page}: {name}"
