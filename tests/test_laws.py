@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 import jaxq
-from jaxq.analytic import laws as exact_laws
+from jaxq.analytic.distributions import transforms as exact_laws
 from jaxq.laws.standard import LAWS, parse_law
 
 COX = "phase-type:0.5,0.3,0.2;-1,0.4,0.3;0,-3,2.5;0,0,-2"

@@ -44,8 +44,8 @@ F24  systems/test_tolled_queues_tuning.py: the best toll is reached
 F25  engine/test_invariance.py: a replica does not depend on how many there are
 F26  engine/test_host_numbers.py; engine/test_simulate.py: a point that is infeasible
 F27  engine/test_checkpoint.py: more events go on; engine/test_files.py: other files are refused
-M    analytic/test_token_equilibrium.py: minimum servers; systems/test_tolled_queues_splitting.py: the printed design;
-     experiments/test_load_balancing.py: convergence
+M    analytic/token_pool/test_mean_field_equilibrium.py: minimum servers;
+     systems/test_tolled_queues_splitting.py: the printed design; experiments/test_load_balancing.py: convergence
 R0   engine/test_quantiles.py: 0.1, 0.2; test_layering.py: 0.6; engine/test_simulate.py: 0.7, a ratio of nothing;
      0.8: what is no system, below
 """

@@ -5,9 +5,9 @@ import dataclasses
 
 import pytest
 
-from jaxq.analytic.token_chain import token_server
-from jaxq.analytic.token_deviation import best_deviation
-from jaxq.analytic.token_equilibrium import fluid_queue, fluid_rates
+from jaxq.analytic.token_pool.best_response import best_deviation
+from jaxq.analytic.token_pool.mean_field_equilibrium import fluid_queue, fluid_rates
+from jaxq.analytic.token_pool.server_chain import token_server
 from jaxq.engine.result import Results
 from jaxq.experiments.catalogue import EXPERIMENTS, select
 from jaxq.experiments.experiment import Experiment, Findings, Run

@@ -2,9 +2,9 @@
 
 import pytest
 
-from jaxq.analytic.token_cap import CapConstants, cap_constants
-from jaxq.analytic.token_deviation import best_deviation
-from jaxq.analytic.token_heterogeneous import deviation_bound
+from jaxq.analytic.token_pool.best_response import best_deviation
+from jaxq.analytic.token_pool.cap import CapConstants, cap_constants
+from jaxq.analytic.token_pool.heterogeneous import deviation_bound
 from jaxq.engine.metric import Metric
 from jaxq.experiments.catalogue import EXPERIMENTS
 from jaxq.experiments.experiment import Point, Run
@@ -40,7 +40,7 @@ def test_a_wrong_exact_value_is_found(table, monkeypatch):
 
 
 def test_digits_of_some_markets():
-    """A guard of digits; each is that of a chain which is tested by itself (tests/analytic/test_token_*.py)."""
+    """A guard of digits; each is that of a chain which is tested by itself (tests/analytic/token_pool)."""
     assert values.values(0.8, 0.6, 2, None, True)["pool_queue"] == pytest.approx(3.250792, abs=5e-7)
     assert values.values(0.8, 0.7, 100, None, True)["pool_queue"] == pytest.approx(2.608838, abs=5e-7)
     found = values.values(0.5, 0.4, 2, 3, True)

@@ -11,7 +11,7 @@ import pytest
 
 import jaxq
 from jaxq.analytic.load_balancing import exact, policies
-from jaxq.analytic.sparse_chain import stationary
+from jaxq.analytic.markov.sparse import stationary
 from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.policy import join_probabilities, parse_policy, ranking
 from tests.agreement import check_agreement

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.analytic.multiserver import mmc
+from jaxq.analytic.stations.mmc import mmc
 from jaxq.systems.parallel_servers.model import ParallelServers
 from jaxq.systems.parallel_servers.network import Network
 from tests.agreement import check_agreement

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.analytic.laws import scv
+from jaxq.analytic.distributions.transforms import scv
 from jaxq.analytic.parallel_servers import exact
 from jaxq.laws.standard import parse_law
 from jaxq.systems.parallel_servers.renewal import ArrivalLaws, parse_arrival_laws, phases_of

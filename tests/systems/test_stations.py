@@ -10,8 +10,8 @@ import pytest
 
 import jaxq
 from jaxq import random
-from jaxq.analytic import laws as exact_laws
-from jaxq.analytic.single_server import mm1_waiting_quantile
+from jaxq.analytic.distributions import transforms as exact_laws
+from jaxq.analytic.stations.gg1 import mm1_waiting_quantile
 from jaxq.laws.standard import parse_law
 from tests.agreement import check_agreement
 

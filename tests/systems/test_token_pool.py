@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import jaxq
-from jaxq.analytic import token_chain
+from jaxq.analytic.token_pool import server_chain
 from jaxq.engine.stack import Stack
 from jaxq.systems.token_pool.mechanism import alias_table
 from jaxq.systems.token_pool.policy import best_response
@@ -159,7 +159,7 @@ def test_without_a_cap_the_pool_has_its_closed_form(phi):
 def test_unlike_servers_meet_their_chains():
     system = jaxq.TokenPool(3, [0.2, 0.5, 1.4], 0.75, 4, [1.0, 1.0, 2.0])
     result = jaxq.simulate(system, **RUN)
-    chains = [token_chain.token_server(rho, 0.75, 4, 0.0, mu) for rho, mu in ((0.2, 1.0), (0.5, 1.0), (0.7, 2.0))]
+    chains = [server_chain.token_server(rho, 0.75, 4, 0.0, mu) for rho, mu in ((0.2, 1.0), (0.5, 1.0), (0.7, 2.0))]
     for name in ("own_queue", "request_rate", "offer_rate", "no_tokens", "full_tokens"):
         check_agreement(result[name], np.mean([c[name] for c in chains]), 0.03)
     check_agreement(result["pool_busy_on_offer"], 0.75, 0.02)
@@ -231,9 +231,9 @@ def same_policy(one, other, tolerance=1e-8):
 @settings(max_examples=300, deadline=None)
 @given(st.floats(0.02, 0.98), st.floats(0.01, 0.99), st.just(0.0) | st.floats(0, 40))
 def test_best_response_is_lemma_4_2(rho, phi, wait):
-    far = all(wait == 0 or abs(wait - token_chain.switching_wait(rho, z)) > 1e-9 * (1 + wait) for z in range(60))
+    far = all(wait == 0 or abs(wait - server_chain.switching_wait(rho, z)) > 1e-9 * (1 + wait) for z in range(60))
     assume(far)
-    assert same_policy(best_response(rho, phi, wait), token_chain.best_response(rho, phi, wait))
+    assert same_policy(best_response(rho, phi, wait), server_chain.best_response(rho, phi, wait))
 
 
 @settings(max_examples=200, deadline=None)
@@ -248,8 +248,8 @@ def test_best_response_at_powers_of_rho(rho, j, form, wait):
     phi = np.nextafter(phi, 0) if form == "below" else np.nextafter(phi, 1) if form == "above" else phi
     phi = float(phi)
     assume(0 < phi < 1)
-    assume(all(wait == 0 or abs(wait - token_chain.switching_wait(rho, z)) > 1e-9 for z in range(30)))
-    one, other = best_response(rho, phi, wait), token_chain.best_response(rho, phi, wait)
+    assume(all(wait == 0 or abs(wait - server_chain.switching_wait(rho, z)) > 1e-9 for z in range(30)))
+    one, other = best_response(rho, phi, wait), server_chain.best_response(rho, phi, wait)
     assert same_policy(one, other)
     assert 0 <= one[1] <= 1 and 0 < one[2] <= 1
     if wait == 0:
@@ -291,7 +291,7 @@ def test_a_deviating_server_is_an_array_of_thresholds():
     """One server that never asks is M/M/1 on its own; the other two still play Lemma 4.2."""
     policy = jaxq.ThresholdPolicy([1000, 0, 0], 0.0, [0.0, 1.0, 1.0])
     result = jaxq.simulate(jaxq.TokenPool(3, 0.5, 0.5, 4, policy=policy), **RUN)
-    pair = token_chain.token_server(0.5, 0.5, 4)
+    pair = server_chain.token_server(0.5, 0.5, 4)
     check_agreement(result["own_queue"], (1.0 + 2 * pair["own_queue"]) / 3, 0.03)
     check_agreement(result["request_rate"], 2 * pair["request_rate"] / 3, 0.03)
 

@@ -3,8 +3,8 @@
 import pytest
 
 import jaxq
-from jaxq.analytic.token_chain import token_server
-from jaxq.analytic.token_pool_queue import capped_pool_queue, pool_queue
+from jaxq.analytic.token_pool.pool_queue import capped_pool_queue, pool_queue
+from jaxq.analytic.token_pool.server_chain import token_server
 
 
 def test_a_capped_market_is_that_of_the_chain_of_counts():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.analytic import token_deviation, token_heterogeneous
+from jaxq.analytic.token_pool import best_response, heterogeneous
 from jaxq.systems.token_pool.policy import NamedPolicy, TablePolicy
 from tests.agreement import check_agreement
 from tests.systems.test_token_pool import states
@@ -127,7 +127,7 @@ def optimal():
 
 
 def test_the_optimal_policy_of_lp_76_costs_what_the_programme_says(optimal):
-    found = token_deviation.best_deviation(4, 0.8)
+    found = best_response.best_deviation(4, 0.8)
     check_agreement(optimal[1]["deviator_charged_cost"], found.optimal, 0.02)
     assert optimal[1]["deviator_charged_cost"].oracle == pytest.approx(found.optimal)
     drift = optimal[1]["deviator_token_drift"]
@@ -135,7 +135,7 @@ def test_the_optimal_policy_of_lp_76_costs_what_the_programme_says(optimal):
 
 
 def test_the_optimal_deviation_gains_less_than_its_relaxation_promises(optimal):
-    found = token_deviation.best_deviation(4, 0.8)
+    found = best_response.best_deviation(4, 0.8)
     difference = next(d for d in optimal.differences if d["metric"] == "deviator_cost")
     gain, promised = -difference["mean"], found.pooling - found.optimal
     assert difference["half_width"] < 0.2 * promised, "no power"
@@ -147,7 +147,7 @@ def test_the_best_response_of_an_unlike_server_costs_what_the_programme_says():
     market = jaxq.TokenPool(3, (0.5, 0.6, 1.6), service_rate=(1.0, 0.8, 2.0))
     pair = jaxq.compare([market.replace(deviator=name) for name in ("mean-field", "optimal")], **RUN)
     along, best = pair
-    found = token_deviation.best_unlike_deviation([0.5, 0.6, 1.6], [1.0, 0.8, 2.0], 0.8)
+    found = best_response.best_unlike_deviation([0.5, 0.6, 1.6], [1.0, 0.8, 2.0], 0.8)
     check_agreement(best["deviator_charged_cost"], found.optimal, 0.01)
     assert best["deviator_charged_cost"].kind == "exact" and abs(best["deviator_token_drift"].mean) < 0.003
     # by hand: pool of 4 jobs, 4/2.7 time each; charged (4 + 1) / 3.8 a request
@@ -206,12 +206,12 @@ UNLIKE = jaxq.TokenPool(5, [0.5, 0.8, 0.8, 1.2, 0.5], service_rate=[1.0, 1.0, 1.
 
 def test_unlike_servers_pay_for_the_jobs_they_bring():
     result = jaxq.simulate(UNLIKE, **RUN)
-    paid = token_heterogeneous.processing_costs(UNLIKE.arrival_rate, UNLIKE.service_rate)
+    paid = heterogeneous.processing_costs(UNLIKE.arrival_rate, UNLIKE.service_rate)
     for kind, server in ((1, 0), (2, 1), (3, 3)):
         check_agreement(result[f"processing_cost_{kind}"], paid.mechanism[server], 0.02)
         wait = 4.0 / 3.8
         check_agreement(result[f"cost_{kind}"], UNLIKE.arrival_rate[server] * (1 + wait), 0.05)
-        bound = token_heterogeneous.deviation_bound(UNLIKE.arrival_rate, UNLIKE.service_rate)
+        bound = heterogeneous.deviation_bound(UNLIKE.arrival_rate, UNLIKE.service_rate)
         assert result[f"cost_{kind}"].mean < paid.mechanism[server] + bound
     mean = np.average([result[f"cost_{kind}"].mean for kind in (1, 2, 3)], weights=[2, 2, 1])
     assert mean == pytest.approx(result["cost"].mean, rel=1e-9)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxq
-from jaxq.analytic.token_chain import token_server
-from jaxq.analytic.token_equilibrium import fluid_queue
-from jaxq.analytic.token_pool_queue import pool_queue
+from jaxq.analytic.token_pool.mean_field_equilibrium import fluid_queue
+from jaxq.analytic.token_pool.pool_queue import pool_queue
+from jaxq.analytic.token_pool.server_chain import token_server
 from jaxq.fluid.first_passage import first_passage
 from jaxq.systems.token_pool import fluid
 

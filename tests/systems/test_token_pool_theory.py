@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxq.analytic.token_equilibrium import equilibria, fluid_queue, fluid_rates
+from jaxq.analytic.token_pool.mean_field_equilibrium import equilibria, fluid_queue, fluid_rates
 from jaxq.systems.token_pool.model import TokenPool
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.analytic.erlang import erlang_b
+from jaxq.analytic.stations.erlang import erlang_b
 from jaxq.analytic.tolled_queues.chain import visible
 from jaxq.experiments.tolled_queues.conjecture import CLASSES
 from jaxq.systems.tolled_queues.model import TolledQueues

@@ -10,7 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq.analytic.birth_death import stationary
+from jaxq.analytic.markov.birth_death import stationary
 from jaxq.engine.paths import Paths, paths
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.analytic.birth_death import stationary
+from jaxq.analytic.markov.birth_death import stationary
 from jaxq.engine.paths import paths
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.staffing.assessment import assess

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxq.analytic.multiserver import mmc
 from jaxq.analytic.staffing import gains, growth
 from jaxq.analytic.staffing.allocation import balanced_allocations, balanced_saturation, fill, is_balanced
 from jaxq.analytic.staffing.chain import truncated_network
 from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.analytic.staffing.drift import constant_drift, safety_staffing
 from jaxq.analytic.staffing.targets import saturation_targets
+from jaxq.analytic.stations.mmc import mmc
 from jaxq.systems.parallel_servers.named import NETWORKS
 from tests.analytic.staffing.random_trees import random_targets, random_tree
 
