@@ -15,8 +15,8 @@ from jaxq.analytic.staffing.demand import of_system
 from jaxq.experiments.staffing.growth import growth
 from jaxq.systems.parallel_servers.model import ParallelServers
 from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.objectives import safety_staffing
 from jaxq.systems.parallel_servers.saturation import Saturation
-from jaxq.systems.parallel_servers.staffing_objectives import safety_staffing
 from tests.agreement import check_agreement
 from tests.analytic.staffing.random_trees import random_targets, random_tree
 
@@ -127,7 +127,8 @@ def test_gradient_of_theta_is_the_worth_of_a_server():
             t = random_tree(rng)
             network = Network(t.arrival_rates, t.service_rates, t.servers, staffing=t.staffing, scale=400)
             system = ParallelServers(network, policy="lqfs", safety=t.weights)
-            theta, slope = jax.value_and_grad(lambda nh, s=system: safety_staffing(s, nh))(jnp.array(t.staffing))
+            given = system.network, system.size, system.rates(), system.shares()
+            theta, slope = jax.value_and_grad(lambda nh, x=given: safety_staffing(*x, nh))(jnp.array(t.staffing))
             np.testing.assert_allclose(slope, gains.staffing_gradient(t.service_rates, t.weights), rtol=1e-9)
             a, nh = of_system(400, 400 * t.arrival_rates, 400 * t.servers + 20 * t.staffing)
             assert float(theta) == pytest.approx(gains.safety_staffing(t.service_rates, a, nh, t.weights), abs=1e-9)

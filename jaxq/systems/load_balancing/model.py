@@ -198,7 +198,9 @@ class LoadBalancing(System):
     def objectives(self):
         from jaxq.systems.load_balancing.objectives import objectives
 
-        return objectives(self)
+        if self.buffer is not None:  # jobs are lost
+            return {}
+        return objectives(self.policy, self.speeds, int(self.servers), self.arrival_rate)
 
     def oracle(self):
         from jaxq.systems.load_balancing import oracle

@@ -318,8 +318,11 @@ class ParallelServers(System):
 
     def objectives(self):
         from jaxq.systems.parallel_servers import planning
-        from jaxq.systems.parallel_servers.objectives import routing_objectives, shadow_objectives
-        from jaxq.systems.parallel_servers.staffing_objectives import staffing_objectives
+        from jaxq.systems.parallel_servers.objectives import (
+            routing_objectives,
+            shadow_objectives,
+            staffing_objectives,
+        )
 
         rates = self.rates()._replace(arrival_rates=self.last_arrival_rates())
         rewards = self.network.rewards
@@ -327,7 +330,11 @@ class ParallelServers(System):
             return routing_objectives(rates, rewards, self.setting().shares())
         if self.policy.startswith("shadow-rm"):
             return shadow_objectives(rates, rewards, *planning.plan(*rates, rewards))
-        return staffing_objectives(self)
+        if not self.staffed:
+            return {}
+        return staffing_objectives(
+            self.network, self.size, self.rates(), self.shares(), self.staffing_costs, float(self.safety_target)
+        )
 
     def metrics(self, sums):
         network, rates, arrivals = self.network, self.rates(), self.last_arrival_rates()

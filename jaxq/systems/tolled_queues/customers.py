@@ -1,16 +1,46 @@
 """Customers of a system of tolled queues, drawn before it is known who joins."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 
+from jaxq.engine.system import Reference
 from jaxq.systems.tolled_queues.fluid import Customers
-from jaxq.systems.tolled_queues.model import TolledQueues
 
 
-def draw_customers(system: TolledQueues, seed: int, paths: int, count: int) -> Customers:
+class Tunable(Protocol):
+    """What is read of a `TolledQueues` to tune it: its fields, and the members below, which have their docstrings there."""
+
+    arrival_rates: Any
+    rewards: Any
+    waiting_costs: Any
+    mean_sizes: Any
+    service_rates: Any
+    tolls: Any
+    information: str
+    rule: str
+
+    @property
+    def classes(self) -> int: ...
+
+    @property
+    def servers(self) -> int: ...
+
+    @property
+    def by_numbers(self) -> bool: ...
+
+    def single_toll(self) -> tuple[float, float] | None: ...
+
+    def oracle(self) -> dict[str, Reference]: ...
+
+    def prepare(self) -> Any: ...
+
+    def replace(self, **fields) -> Any: ...
+
+
+def draw_customers(system: Tunable, seed: int, paths: int, count: int) -> Customers:
     """``count`` events of independent arrival streams, float32, entries of shape (count, paths).
 
     They have the system's laws: they are what one server lets in that everybody joins.

@@ -4,10 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq.engine.system import Landscape, Search
+from jaxq.engine.system import Landscape, Search, System
 from jaxq.systems.tolled_queues import fluid
-from jaxq.systems.tolled_queues.customers import draw_customers
-from jaxq.systems.tolled_queues.model import TolledQueues
+from jaxq.systems.tolled_queues.customers import Tunable, draw_customers
 
 SMOOTH, HARD = (16, 600), (128, 2000)
 """Paths and customers of the smooth and of the true revenue."""
@@ -25,7 +24,7 @@ TRIED = 400
 """Single tolls tried where no formula has the best."""
 
 
-def searches(system: TolledQueues) -> dict[str, Search]:
+def searches(system: Tunable) -> dict[str, Search]:
     """``split``: service rates that share the capacity, and tolls, of most revenue; for two servers or more.
 
     Empty for one server, and where lengths or classes are visible, unless sizes are exponential of one mean.
@@ -43,7 +42,7 @@ def searches(system: TolledQueues) -> dict[str, Search]:
     }
 
 
-def landscape(system: TolledQueues, seed: int) -> Landscape:
+def landscape(system: Tunable, seed: int) -> Landscape:
     """Revenue over z = (logits of the rates' shares, logits of the tolls over the largest reward), shape (2m,).
 
     Random starts have shares uniform on the simplex and tolls uniform up to the largest reward. Revenue is that of
@@ -71,12 +70,12 @@ def landscape(system: TolledQueues, seed: int) -> Landscape:
     )
 
 
-def smooth_revenue(system: TolledQueues, seed: int):
+def smooth_revenue(system: Tunable, seed: int):
     """(service_rates and tolls by name, temperature) -> revenue: of the chain of lengths, or along paths."""
     return _chain(system) if system.by_numbers else _along_paths(system, seed, SMOOTH)
 
 
-def true_revenue(system: TolledQueues, seed: int):
+def true_revenue(system: Tunable, seed: int):
     """service_rates and tolls by name -> revenue: of the chain of lengths, nearly cold, or along paths."""
     if system.by_numbers:
         chain, cold = _chain(system), COLD * float(np.max(system.rewards))
@@ -85,12 +84,12 @@ def true_revenue(system: TolledQueues, seed: int):
     return lambda fields: paths(fields, 0)
 
 
-def searchable(system: TolledQueues) -> bool:
+def searchable(system: Tunable) -> bool:
     """Whether `smooth_revenue` knows what customers see."""
     return system.information.startswith("workload") or system.by_numbers
 
 
-def pooled(system: TolledQueues, seed: int = 0) -> TolledQueues:
+def pooled(system: Tunable, seed: int = 0) -> System:
     """One server of the whole capacity with the toll of most revenue: by formula, or else the best of many tolls.
 
     Those are the ones at which a class leaves the empty server and a grid, all on the same paths.
@@ -109,11 +108,11 @@ def pooled(system: TolledQueues, seed: int = 0) -> TolledQueues:
     return one.replace(tolls=[float(tried[np.argmax(values)])])
 
 
-def _sizes(system: TolledQueues) -> np.ndarray:
+def _sizes(system: Tunable) -> np.ndarray:
     return np.ones(system.classes) if system.mean_sizes is None else np.atleast_1d(system.mean_sizes)
 
 
-def _along_paths(system: TolledQueues, seed: int, size: tuple[int, int]):
+def _along_paths(system: Tunable, seed: int, size: tuple[int, int]):
     """(fields, temperature) -> mean revenue over paths, in float32."""
     paths, count = size
     customers = draw_customers(system, seed, paths, count)
@@ -134,7 +133,7 @@ def _along_paths(system: TolledQueues, seed: int, size: tuple[int, int]):
     return revenue
 
 
-def _chain(system: TolledQueues):
+def _chain(system: Tunable):
     """(fields, temperature) -> revenue of the chain of lengths."""
     accepted = np.sum(system.service_rates) * np.max(system.rewards / system.waiting_costs) / _sizes(system)[0]
     most = int(min(accepted + BEYOND, MOST_STATES ** (1 / system.servers) - 1))
