@@ -13,7 +13,7 @@ import jaxq
 from jaxq.engine.program import start, step
 from jaxq.laws.standard import parse_law
 from jaxq.random import key_data
-from jaxq.systems.stations import workloads
+from jaxq.systems.stations.processes import workloads
 from tests.agreement import check_agreement
 
 OPTIONS = {"events": 30_000, "replicas": 256, "warmup": 4000}

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import jaxq
 from jaxq.analytic.token_pool import server_chain
 from jaxq.engine.stack import Stack
-from jaxq.systems.token_pool.mechanism import alias_table
 from jaxq.systems.token_pool.policy import best_response
+from jaxq.systems.token_pool.processes.mechanism import alias_table
 from tests.agreement import check_agreement
 
 K = 4.5

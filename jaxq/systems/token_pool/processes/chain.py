@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxq.engine.fields import whole
 from jaxq.engine.jump_process import JumpProcess
-from jaxq.systems.token_pool.mechanism import MOST_QUEUED, Mechanism
+from jaxq.systems.token_pool.processes.mechanism import MOST_QUEUED, Mechanism
 
 TAIL = 1e-12
 """Share of its weight beyond which an unbounded queue is cut: an own queue without tokens, a pool without a cap."""

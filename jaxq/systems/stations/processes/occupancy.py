@@ -5,8 +5,8 @@ from abc import abstractmethod
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq.systems.stations import workloads
-from jaxq.systems.stations.customers import ByCustomer
+from jaxq.systems.stations.processes import workloads
+from jaxq.systems.stations.processes.by_customer import ByCustomer
 
 
 class Occupancy(ByCustomer):
