@@ -11,7 +11,7 @@ import pytest
 import jaxq
 from jaxq.analytic.tolled_queues.deterministic import balking
 from jaxq.engine import outline, program
-from jaxq.systems.load_balancing.coupling import Coupled
+from jaxq.systems.load_balancing.processes.coupling import Coupled
 from jaxq.systems.token_pool.processes.chain import TokenChain
 from tests.agreement import check_agreement
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue

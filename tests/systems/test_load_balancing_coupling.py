@@ -4,8 +4,8 @@ import pytest
 
 import jaxq
 from jaxq.analytic.load_balancing import exact, modified, policies
-from jaxq.systems.load_balancing.coupling import Coupled
 from jaxq.systems.load_balancing.model import LoadBalancing
+from jaxq.systems.load_balancing.processes.coupling import Coupled
 from tests.agreement import check_agreement
 
 RATES, SERVERS = (2.0, 1.0), (1, 9)

@@ -15,8 +15,8 @@ from jaxq.engine.paths import Paths, paths
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS
 from jaxq.stats.estimate import Estimate
-from jaxq.systems.load_balancing.counts import Counts
 from jaxq.systems.load_balancing.model import LoadBalancing
+from jaxq.systems.load_balancing.processes.level_counts import Counts
 
 BETA, LEVELS, LEVEL = 2.0, 6, 0.95
 MARKETS, QUICK_MARKETS = (50, 200, 700, 5000), (50, 700)

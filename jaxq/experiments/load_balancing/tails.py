@@ -16,10 +16,10 @@ from jaxq.engine.result import Results
 from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS
-from jaxq.systems.load_balancing.counts import Counts
 from jaxq.systems.load_balancing.model import LoadBalancing
-from jaxq.systems.load_balancing.modified import Modified
 from jaxq.systems.load_balancing.policy import parse_policy
+from jaxq.systems.load_balancing.processes.level_counts import Counts
+from jaxq.systems.load_balancing.processes.lower_bound import Modified
 
 SERVERS, BETA, LEVELS, DEEP = 100, 1.0, 8, 16
 """Levels kept, and where busy servers are chosen at random."""

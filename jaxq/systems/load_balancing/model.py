@@ -14,12 +14,13 @@ import numpy as np
 from jaxq import random
 from jaxq.engine.fields import choice, compound, positive, real, whole
 from jaxq.engine.system import System
-from jaxq.systems.load_balancing import few, response
-from jaxq.systems.load_balancing.counts import Counts
-from jaxq.systems.load_balancing.dedicated import Dedicated
-from jaxq.systems.load_balancing.modified import Modified
+from jaxq.systems.load_balancing import response
 from jaxq.systems.load_balancing.policy import Policy, parse_policy, ranking, speed_ranks
-from jaxq.systems.load_balancing.queues import Queues, first_servers
+from jaxq.systems.load_balancing.processes import small_system
+from jaxq.systems.load_balancing.processes.dedicated import Dedicated
+from jaxq.systems.load_balancing.processes.level_counts import Counts
+from jaxq.systems.load_balancing.processes.lower_bound import Modified
+from jaxq.systems.load_balancing.processes.server_queues import Queues, first_servers
 from jaxq.systems.load_balancing.speeds import Speeds, parse_speeds
 
 MOST_SERVERS = 2**24
@@ -145,7 +146,7 @@ class LoadBalancing(System):
             return self.policy.name
         if not (self.policy.shallow or self.buffer or self.levels):
             return "queues"
-        return "few" if self.servers <= few.MOST and self.laws == "no" else "counts"
+        return "few" if self.servers <= small_system.MOST and self.laws == "no" else "counts"
 
     @property
     def capacity(self) -> float:
@@ -256,7 +257,7 @@ class LoadBalancing(System):
             )
         if layout == "few":
             types = np.repeat(np.arange(self.speeds.types), servers)
-            return few.Few(
+            return small_system.Few(
                 arrival_rate=self.arrival_rate,
                 speeds=rates[types],
                 weights=None if weights is None else weights[types],

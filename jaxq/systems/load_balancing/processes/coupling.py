@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jaxq import random
 from jaxq.engine.fields import choice
 from jaxq.engine.system import System
-from jaxq.systems.load_balancing.counts import Counts
-from jaxq.systems.load_balancing.modified import service_rate
+from jaxq.systems.load_balancing.processes.level_counts import Counts
+from jaxq.systems.load_balancing.processes.lower_bound import service_rate
 
 
 class State(NamedTuple):
