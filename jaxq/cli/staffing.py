@@ -74,7 +74,7 @@ def staffing(
     from jaxq.experiments.staffing.growth import growth
     from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
     from jaxq.systems.parallel_servers.model import ParallelServers
-    from jaxq.systems.parallel_servers.renewal import variations
+    from jaxq.systems.parallel_servers.processes.renewal import variations
     from jaxq.systems.parallel_servers.theory import inapplicable
 
     given = {"network": network, "staffing": staffing, "safety": safety, "policy": policy}

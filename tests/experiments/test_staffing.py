@@ -10,8 +10,8 @@ from jaxq.experiments.staffing import any_control, critical, diffusion, fits, ta
 from jaxq.experiments.staffing.assessment import NULL, STABILISABLE, TRANSIENT, assess
 from jaxq.experiments.staffing.growth import growth
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.named import NETWORKS
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.library import NETWORKS
+from jaxq.systems.parallel_servers.network.network import Network
 
 
 def test_names():

@@ -7,7 +7,7 @@ import pytest
 from jaxq.experiments.experiment import Run
 from jaxq.experiments.reproduction import Reproduction
 from jaxq.experiments.tolled_queues import theorem
-from jaxq.systems.tolled_queues.dominance import CLAIMS, Dominance
+from jaxq.experiments.tolled_queues.dominance import CLAIMS, Dominance
 
 
 @pytest.fixture(scope="module")

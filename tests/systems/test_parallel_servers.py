@@ -7,7 +7,7 @@ import pytest
 
 import jaxq
 from jaxq.analytic.parallel_servers import exact
-from jaxq.systems.parallel_servers.named import NETWORKS
+from jaxq.systems.parallel_servers.network.library import NETWORKS
 from tests.agreement import check_agreement
 
 SMALL = {

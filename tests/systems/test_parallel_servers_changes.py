@@ -8,7 +8,7 @@ import pytest
 import jaxq
 from jaxq import random
 from jaxq.stats.intervals import family_bound
-from jaxq.systems.parallel_servers.schedule import Schedule
+from jaxq.systems.parallel_servers.network.schedule import Schedule
 from tests.agreement import check_agreement
 
 PLENTY = jaxq.Network([40], [[2]], [120], [1])

@@ -6,7 +6,7 @@ import pytest
 import jaxq
 from jaxq.analytic.stations.mmc import mmc
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.network import Network
 from tests.agreement import check_agreement
 
 SMALL = Network(

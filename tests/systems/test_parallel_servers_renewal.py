@@ -7,7 +7,7 @@ import jaxq
 from jaxq.analytic.distributions.transforms import scv
 from jaxq.analytic.parallel_servers import exact
 from jaxq.laws.standard import parse_law
-from jaxq.systems.parallel_servers.renewal import ArrivalLaws, parse_arrival_laws, phases_of
+from jaxq.systems.parallel_servers.processes.renewal import ArrivalLaws, parse_arrival_laws, phases_of
 from tests.agreement import check_agreement
 
 NETWORK = jaxq.Network([1.5, 1], [[1.3, 0.8], [0, 1]], [1, 2], [0.5, 0.7], classes=("a", "b"), pools=("s", "t"))

@@ -9,8 +9,8 @@ import pytest
 
 import jaxq
 from jaxq.analytic.parallel_servers.planning import static_planning
-from jaxq.systems.parallel_servers.dispatch import Dispatch
-from jaxq.systems.parallel_servers.named import NETWORKS
+from jaxq.systems.parallel_servers.network.library import NETWORKS
+from jaxq.systems.parallel_servers.processes.dispatch import Dispatch
 from tests.agreement import check_agreement
 
 TENTH = jaxq.Network([25, 60], [[4, 1], [4, 4]], [10, 10], [1, 1], [1, 1.9])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.network import Network
 
 THREE = Network([30, 40, 50], [[1, 2], [3, 0], [2, 1]], [20, 25], [1, 0.5, 2], [1, 2, 3])
 

@@ -14,9 +14,9 @@ from jaxq.analytic.staffing.cheapest import cheapest_staffing
 from jaxq.analytic.staffing.demand import of_system
 from jaxq.experiments.staffing.growth import growth
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.objectives import safety_staffing
-from jaxq.systems.parallel_servers.saturation import Saturation
+from jaxq.systems.parallel_servers.policies.saturation import Saturation
 from tests.agreement import check_agreement
 from tests.analytic.staffing.random_trees import random_targets, random_tree
 

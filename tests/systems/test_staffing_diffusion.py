@@ -8,7 +8,7 @@ import jaxq
 from jaxq.analytic.staffing import drift, gains
 from jaxq.analytic.staffing.demand import second_order_demand
 from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.network import Network
 from tests.agreement import check_agreement
 from tests.analytic.staffing.random_trees import random_tree
 

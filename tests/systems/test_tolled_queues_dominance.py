@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxq.systems.tolled_queues.counterexample import Customer, Instance, shortest_path
-from jaxq.systems.tolled_queues.dominance import (
+from jaxq.experiments.tolled_queues.counterexample import Customer, Instance, shortest_path
+from jaxq.experiments.tolled_queues.dominance import (
     CLAIMS,
     STREAMS,
     _draw,

@@ -10,7 +10,7 @@ from jaxq.analytic.stations.erlang import erlang_b
 from jaxq.analytic.tolled_queues.chain import visible
 from jaxq.experiments.tolled_queues.conjecture import CLASSES
 from jaxq.systems.tolled_queues.model import TolledQueues
-from jaxq.systems.tolled_queues.sequences import Sequences, words_for
+from jaxq.systems.tolled_queues.processes.sequences import Sequences, words_for
 from tests.agreement import check_agreement
 
 COUNTEREXAMPLE = CLASSES.replace(information="classes")

@@ -8,8 +8,8 @@ import pytest
 import jaxq
 from jaxq.analytic.tolled_queues.best_toll import deterministic_best_toll
 from jaxq.analytic.tolled_queues.chain import visible
-from jaxq.systems.tolled_queues.slopes import slopes
-from jaxq.systems.tolled_queues.splitting import landscape, pooled, searches
+from jaxq.experiments.tolled_queues.gradient_check import slopes
+from jaxq.systems.tolled_queues.split_search import landscape, pooled, searches
 
 TWO = {"arrival_rates": [0.4, 0.6], "rewards": [12.0, 5.0], "waiting_costs": [2.0, 0.4]}
 HASTE = {"arrival_rates": [0.3, 2.0], "rewards": [20.0, 3.0], "waiting_costs": [5.0, 0.02]}

@@ -13,15 +13,23 @@ import numpy as np
 
 from jaxq.engine.fields import choice, compound, positive, real
 from jaxq.engine.system import Reference, System
-from jaxq.systems.parallel_servers.allocation import Allocated, Allocation
-from jaxq.systems.parallel_servers.dispatch import Dispatch
-from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
-from jaxq.systems.parallel_servers.network import Network, Rates
-from jaxq.systems.parallel_servers.policy import POLICIES, Setting
-from jaxq.systems.parallel_servers.preference import Preferences, parse_preferences
-from jaxq.systems.parallel_servers.renewal import POISSON, ArrivalLaws, Phases, Renewal, parse_arrival_laws, variations
-from jaxq.systems.parallel_servers.safety import is_tree, prices
-from jaxq.systems.parallel_servers.schedule import Changes, Schedule, parse_changes
+from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
+from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.schedule import Changes, Schedule, parse_changes
+from jaxq.systems.parallel_servers.policies.by_name import POLICIES, Setting
+from jaxq.systems.parallel_servers.policies.orders import Preferences, parse_preferences
+from jaxq.systems.parallel_servers.policies.preemptive import Allocation
+from jaxq.systems.parallel_servers.processes.allocation import Allocated
+from jaxq.systems.parallel_servers.processes.dispatch import Dispatch
+from jaxq.systems.parallel_servers.processes.renewal import (
+    POISSON,
+    ArrivalLaws,
+    Phases,
+    Renewal,
+    parse_arrival_laws,
+    variations,
+)
+from jaxq.systems.parallel_servers.safety_staffing import is_tree, prices
 
 REFUSING = ("shadow-rm", "shadow-tandem")
 """Policies that drop customers."""

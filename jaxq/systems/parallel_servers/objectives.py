@@ -7,8 +7,8 @@ import numpy as np
 
 from jaxq.engine.system import Objective
 from jaxq.systems.parallel_servers import fluid
-from jaxq.systems.parallel_servers.network import Network, Rates
-from jaxq.systems.parallel_servers.safety import prices, program
+from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.safety_staffing import prices, program
 
 HORIZON = 1000.0
 """Time between two changes of the arrival rates that `shadow_objectives` assumes, in mean service times."""
@@ -94,8 +94,8 @@ def staffing_objectives(
 def safety_staffing(network: Network, scale: float, rates: Rates, shares: np.ndarray, staffing):
     """theta^n as a differentiable function of the second-order staffing nh, shape (J,); its gradient is w_j / v.p.
 
-    Formula: the last unknown of `jaxq.systems.parallel_servers.safety.program` with demand lambda^n / sqrt n and servers
-    sqrt n nu_j + nh_j, which is not rounded to whole servers.
+    Formula: the last unknown of `jaxq.systems.parallel_servers.safety_staffing.program` with demand lambda^n / sqrt n and
+    servers sqrt n nu_j + nh_j, which is not rounded to whole servers.
 
     Args:
         network, scale, rates, shares: see `staffing_objectives`.

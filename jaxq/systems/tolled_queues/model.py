@@ -15,11 +15,10 @@ from jaxq.engine.system import System
 from jaxq.laws.law import Law
 from jaxq.laws.standard import USAGE, Deterministic, Exponential, parse_law
 from jaxq.systems.tolled_queues.arrivals import Arrivals, Renewal, parse_arrivals
-from jaxq.systems.tolled_queues.choice import SAME
-from jaxq.systems.tolled_queues.lengths import Lengths
-from jaxq.systems.tolled_queues.rooms import most_customers, rooms
-from jaxq.systems.tolled_queues.sequences import Sequences, longest, words_for
-from jaxq.systems.tolled_queues.workloads import Workloads
+from jaxq.systems.tolled_queues.policy import SAME, most_customers, rooms
+from jaxq.systems.tolled_queues.processes.lengths import Lengths
+from jaxq.systems.tolled_queues.processes.sequences import Sequences, longest, words_for
+from jaxq.systems.tolled_queues.processes.workloads import Workloads
 
 MOST_CLASSES, MOST_SERVERS = 16, 16
 INFORMATION = "workload", "workload-only", "lengths", "classes"
@@ -301,7 +300,7 @@ class TolledQueues(System):
         return objectives(self)
 
     def searches(self):
-        from jaxq.systems.tolled_queues.splitting import searches
+        from jaxq.systems.tolled_queues.split_search import searches
 
         return searches(self)
 

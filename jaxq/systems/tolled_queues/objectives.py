@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxq.engine.system import Objective, Optimum
 from jaxq.systems.tolled_queues.customers import Tunable
-from jaxq.systems.tolled_queues.splitting import TEMPERATURES, searchable, smooth_revenue, true_revenue
+from jaxq.systems.tolled_queues.split_search import TEMPERATURES, searchable, smooth_revenue, true_revenue
 
 SEED = 0
 MOST_JUMPS = 400

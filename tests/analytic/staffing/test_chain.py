@@ -12,7 +12,7 @@ from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.analytic.staffing.drift import constant_drift, safety_staffing
 from jaxq.analytic.staffing.targets import saturation_targets
 from jaxq.analytic.stations.mmc import mmc
-from jaxq.systems.parallel_servers.named import NETWORKS
+from jaxq.systems.parallel_servers.network.library import NETWORKS
 from tests.analytic.staffing.random_trees import random_targets, random_tree
 
 EDGES = [(0, 0), (0, 1), (1, 1)]

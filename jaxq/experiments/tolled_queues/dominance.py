@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxq.systems.tolled_queues.counterexample import Customer, Instance, shortest_path
+from jaxq.experiments.tolled_queues.counterexample import Customer, Instance, shortest_path
 
 JOB = 240
 """Units of work of a job of size 1."""

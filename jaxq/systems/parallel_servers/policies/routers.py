@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 
-from jaxq.systems.parallel_servers.rules import NOBODY, Rule
+from jaxq.systems.parallel_servers.policies.selection_rules import NOBODY, Rule
 
 
 class Routed(NamedTuple):

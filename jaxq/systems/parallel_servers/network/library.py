@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxq.systems.parallel_servers.network import Network, read_network
+from jaxq.systems.parallel_servers.network.network import Network, read_network
 
 
 def x_model(slowness: float = 1.0, services: tuple[float, float] = (4.0, 1.0)) -> Network:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxq.engine.system import System
 from jaxq.laws.law import Law
 from jaxq.systems.tolled_queues.arrivals import Arrivals
-from jaxq.systems.tolled_queues.choice import cheapest, drawn, first
+from jaxq.systems.tolled_queues.policy import cheapest, drawn, first
 
 NO_TIME = 1e-30
 """Work that a customer of size 0 adds, so that one who joins is told from one who does not."""

@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq.systems.tolled_queues.choice import chances, cheapest
-from jaxq.systems.tolled_queues.visible import Visible
+from jaxq.systems.tolled_queues.policy import chances, cheapest
+from jaxq.systems.tolled_queues.processes.visible import Visible
 
 BITS = 31
 """Of an int32 that stays >= 0."""

@@ -6,11 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.engine.jump_process import JumpProcess
-from jaxq.systems.parallel_servers.observed import by_pool, named_counts
-from jaxq.systems.parallel_servers.renewal import Renewal
-from jaxq.systems.parallel_servers.routers import Router
-from jaxq.systems.parallel_servers.rules import NOBODY, Rule
-from jaxq.systems.parallel_servers.schedule import Schedule
+from jaxq.systems.parallel_servers.network.schedule import Schedule
+from jaxq.systems.parallel_servers.observables import by_pool, named_counts
+from jaxq.systems.parallel_servers.policies.routers import Router
+from jaxq.systems.parallel_servers.policies.selection_rules import NOBODY, Rule
+from jaxq.systems.parallel_servers.processes.renewal import Renewal
 
 
 class State(NamedTuple):

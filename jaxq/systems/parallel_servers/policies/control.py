@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.engine.fields import RULE, SIMPLEX_SLACK, Rule
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.network import Network
 
 CONTROLS = ("constant", "balanced")
 TRIALS, SPREADS = 64, (0.1, 1.0, 10.0)

@@ -11,8 +11,8 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.random import uniform
-from jaxq.systems.parallel_servers.routers import Routed, Router, served_at_once
-from jaxq.systems.parallel_servers.rules import NOBODY
+from jaxq.systems.parallel_servers.policies.routers import Routed, Router, served_at_once
+from jaxq.systems.parallel_servers.policies.selection_rules import NOBODY
 
 SHIFT = 12
 """Bits of the first of two edges that are charged at once."""

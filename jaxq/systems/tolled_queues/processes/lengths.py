@@ -4,8 +4,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxq.systems.tolled_queues.choice import chances, cheapest
-from jaxq.systems.tolled_queues.visible import Visible
+from jaxq.systems.tolled_queues.policy import chances, cheapest
+from jaxq.systems.tolled_queues.processes.visible import Visible
 
 
 class Lengths(Visible):

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxq.systems.parallel_servers.allocation import Allocation, Greedy
-from jaxq.systems.parallel_servers.network import Network, Rates
-from jaxq.systems.parallel_servers.preference import Preferences
-from jaxq.systems.parallel_servers.routers import OwnLine, Router, Split
-from jaxq.systems.parallel_servers.rules import InOrder, Largest, Rule
-from jaxq.systems.parallel_servers.saturation import Saturation
-from jaxq.systems.parallel_servers.shadow import ShadowLB, ShadowRM, ShadowTandem
+from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.policies.orders import Preferences
+from jaxq.systems.parallel_servers.policies.preemptive import Allocation, Greedy
+from jaxq.systems.parallel_servers.policies.routers import OwnLine, Router, Split
+from jaxq.systems.parallel_servers.policies.saturation import Saturation
+from jaxq.systems.parallel_servers.policies.selection_rules import InOrder, Largest, Rule
+from jaxq.systems.parallel_servers.policies.shadow import ShadowLB, ShadowRM, ShadowTandem
 
 
 class Setting(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from jaxq.systems.parallel_servers.allocation import Allocation
+from jaxq.systems.parallel_servers.policies.preemptive import Allocation
 
 
 class Saturation(Allocation):
