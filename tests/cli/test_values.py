@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from jaxq.cli.field_values import Several, compared, one, points, swept
 from jaxq.cli.options import SHARED, SIMULATION, build_options, number
-from jaxq.cli.values import Several, compared, one, points, swept
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.options import Options
 from jaxq.engine.unknown import suggestion

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.given_systems import build_systems
 from jaxq.cli.options import number
-from jaxq.cli.plan import build_systems
 from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text, run_line
 from jaxq.engine.system import System
 from jaxq.tuning.outcome import MEANING, Outcome

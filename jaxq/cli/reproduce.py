@@ -11,7 +11,7 @@ from jaxq.cli.errors import BadInput, Interrupted, input_errors, interruptible
 from jaxq.cli.meter import RichMeter, make_meter
 from jaxq.cli.options import build_options
 from jaxq.cli.report import FLAGGED, INTERRUPTED, OK, check_written, print_json, write
-from jaxq.cli.validation import FAILED
+from jaxq.cli.validate import FAILED
 from jaxq.engine import files
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.plain import number
@@ -40,7 +40,7 @@ def reproduce(
     Simulated points are judged together against their curves. Exit code 1 if one is beyond the family-wise bound, 3 if
     a result carries a flag.
     """
-    from jaxq.cli.plan import start_devices
+    from jaxq.cli.run import start_devices
     from jaxq.experiments.catalogue import EXPERIMENTS, select
     from jaxq.experiments.experiment import Run
     from jaxq.experiments.reproduction import reproduce as do

@@ -8,11 +8,12 @@ import numpy as np
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
+from jaxq.cli.field_values import points
+from jaxq.cli.given_systems import build_systems, merge
 from jaxq.cli.options import PATHS, Output, number
-from jaxq.cli.plan import build_systems, merge, start_devices
 from jaxq.cli.report import present
+from jaxq.cli.run import start_devices
 from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text
-from jaxq.cli.values import points
 from jaxq.engine.fields import Rule
 from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
 from jaxq.engine.options import Options

@@ -30,7 +30,7 @@ def info(json: Annotated[bool, typer.Option("--json", help="print JSON and nothi
 
 def describe_machine() -> dict[str, Any]:
     """What `info` prints, as JSON values. Starts the devices."""
-    from jaxq.cli.plan import start_devices
+    from jaxq.cli.run import start_devices
     from jaxq.engine.devices import choose_devices, usable_cores
     from jaxq.engine.layout import choose_layout, default_replicas
     from jaxq.engine.simulate import versions

@@ -8,9 +8,9 @@ import typer
 
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors
+from jaxq.cli.field_values import allowed
 from jaxq.cli.group import default_words, first_paragraph
 from jaxq.cli.report import print_json
-from jaxq.cli.values import allowed
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.outline import names
 from jaxq.engine.plain import plain
