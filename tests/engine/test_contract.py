@@ -89,8 +89,8 @@ def test_a_jump_for_every_rate(name):
 
 
 ELSEWHERE = {
-    TokenChain: "systems/test_token_pool_chain.py",
-    Coupled: "systems/test_load_balancing_coupling.py",
+    TokenChain: "systems/token_pool/test_chain.py",
+    Coupled: "systems/load_balancing/test_coupling.py",
 }
 """Processes that no system prepares: for `jaxq.exact` alone, and for one experiment."""
 

@@ -82,7 +82,7 @@ def test_targets_are_whole_and_next_to_the_optimum():
     ],
 )
 def test_n_network(scale, expected):
-    """The digits of the simulated process, enumerated, which shares no code (tests/systems/test_staffing.py)."""
+    """Digits of the simulated process, enumerated, sharing no code (tests/systems/parallel_servers/test_staffing.py)."""
     lam, mu, servers = NETWORKS["n"].at(scale)
     targets = saturation_targets(lam, mu, servers, HALF)
     worth = gains.gains(mu).pools[:, 1]

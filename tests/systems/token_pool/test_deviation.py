@@ -11,7 +11,7 @@ import jaxq
 from jaxq.analytic.token_pool import best_response, heterogeneous
 from jaxq.systems.token_pool.policy import NamedPolicy, TablePolicy
 from tests.agreement import check_agreement
-from tests.systems.test_token_pool import states
+from tests.systems.token_pool.test_model import states
 
 K = 4.5
 RUN = {"events": 200_000, "replicas": 128}
