@@ -16,7 +16,7 @@ from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS
 from jaxq.stats.estimate import Estimate
 from jaxq.systems.load_balancing.model import LoadBalancing
-from jaxq.systems.load_balancing.processes.level_counts import Counts
+from jaxq.systems.load_balancing.processes.level_counts import LevelCounts
 
 BETA, LEVELS, LEVEL = 2.0, 6, 0.95
 MARKETS, QUICK_MARKETS = (50, 200, 700, 5000), (50, 700)
@@ -30,7 +30,7 @@ FEWEST = 100
 SEEN = {"y_1_1": "busy_1", "y_2_1": "busy_2"} | {f"y_{j}_{i}": f"level_{j}_{i}" for i in (2, 3) for j in (1, 2)}
 
 
-class Started(Counts):
+class Started(LevelCounts):
     """SA-JSQ from a given state: servers of each type with at least 1, ..., levels jobs, shape (types, levels)."""
 
     made_by = ""

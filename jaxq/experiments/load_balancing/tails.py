@@ -18,8 +18,8 @@ from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS
 from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.policy import parse_policy
-from jaxq.systems.load_balancing.processes.level_counts import Counts
-from jaxq.systems.load_balancing.processes.lower_bound import Modified
+from jaxq.systems.load_balancing.processes.level_counts import LevelCounts
+from jaxq.systems.load_balancing.processes.lower_bound import LowerBoundSystem
 
 SERVERS, BETA, LEVELS, DEEP = 100, 1.0, 8, 16
 """Levels kept, and where busy servers are chosen at random."""
@@ -30,7 +30,7 @@ WARMUP = 40.0
 """Time left out: the start has the right mean number of busy servers, and beta = 1 relaxes in about 3."""
 
 
-class Original(Counts):
+class Original(LevelCounts):
     """A policy on counts; observes whether the jobs, and the waiting jobs, are above each of some thresholds."""
 
     made_by = ""
@@ -43,7 +43,7 @@ class Original(Counts):
         return _above(sum(mine[0] for mine in levels) + waiting, waiting, self)
 
 
-class Bound(Modified):
+class Bound(LowerBoundSystem):
     """The modified system, seen in the same way; it starts with as many queues busy as serve the arrivals."""
 
     made_by = ""

@@ -18,9 +18,9 @@ from jaxq.systems.load_balancing import response
 from jaxq.systems.load_balancing.policy import Policy, parse_policy, ranking, speed_ranks
 from jaxq.systems.load_balancing.processes import small_system
 from jaxq.systems.load_balancing.processes.dedicated import Dedicated
-from jaxq.systems.load_balancing.processes.level_counts import Counts
-from jaxq.systems.load_balancing.processes.lower_bound import Modified
-from jaxq.systems.load_balancing.processes.server_queues import Queues, first_servers
+from jaxq.systems.load_balancing.processes.level_counts import LevelCounts
+from jaxq.systems.load_balancing.processes.lower_bound import LowerBoundSystem
+from jaxq.systems.load_balancing.processes.server_queues import ServerQueues, first_servers
 from jaxq.systems.load_balancing.speeds import Speeds, parse_speeds
 
 MOST_SERVERS = 2**24
@@ -239,13 +239,13 @@ class LoadBalancing(System):
         rates, weights = self.speeds.rates, self._weights()
         layout = self._layout()
         if layout == "modified":
-            return Modified(self.arrival_rate, rates, servers)
+            return LowerBoundSystem(self.arrival_rate, rates, servers)
         if layout == "med-fsf":
             return Dedicated(self.arrival_rate, rates, servers)
         places, limits = speed_ranks(rates), self.limits() or (self.counted_levels(),) * self.speeds.types
         if layout == "queues":
             total = self.arrival_rate + self.capacity
-            return Queues(
+            return ServerQueues(
                 arrival_rate=self.arrival_rate,
                 total_rate=total,
                 first=first_servers(servers),
@@ -257,7 +257,7 @@ class LoadBalancing(System):
             )
         if layout == "few":
             types = np.repeat(np.arange(self.speeds.types), servers)
-            return small_system.Few(
+            return small_system.SmallSystem(
                 arrival_rate=self.arrival_rate,
                 speeds=rates[types],
                 weights=None if weights is None else weights[types],
@@ -267,7 +267,7 @@ class LoadBalancing(System):
                 limits=tuple(limits[j] for j in types),
                 blocking=int(self.buffer is not None),
             )
-        return Counts(
+        return LevelCounts(
             arrival_rate=self.arrival_rate,
             rates_of_types=rates,
             servers=servers,

@@ -46,7 +46,7 @@ def draw_customers(system: Tunable, seed: int, paths: int, count: int) -> Custom
     They have the system's laws: they are what one server lets in that everybody joins.
     """
     one = system.replace(service_rates=[1.0], tolls=[0.0], capacity=None, information="workload", ties="first")
-    everyone: Any = dataclasses.replace(one.prepare(), rooms=np.full((system.classes, 1), np.inf))
+    everyone: Any = dataclasses.replace(one.prepare(), thresholds=np.full((system.classes, 1), np.inf))
     first, rest = jax.random.split(jax.random.key(seed))
     words = jax.random.bits(rest, (count, everyone.words, paths), "uint32")
     starting = jax.random.bits(first, (everyone.init_words, paths), "uint32")

@@ -13,7 +13,7 @@ NEAR = 1e-9
 """Relative distance from a whole number that counts as none."""
 
 
-def rooms(rewards, waiting_costs, service_rates, tolls) -> np.ndarray:
+def thresholds(rewards, waiting_costs, service_rates, tolls) -> np.ndarray:
     """``(R_i - theta_j) mu_j / c_i``: class i accepts server j while the work before it, its own size included, is at
     most that (float64, work).
 
@@ -27,13 +27,13 @@ def rooms(rewards, waiting_costs, service_rates, tolls) -> np.ndarray:
     return (rewards[:, None] - tolls) * service_rates / waiting_costs[:, None]
 
 
-def most_customers(rooms: np.ndarray, strict: bool) -> np.ndarray:
-    """The most customers, itself included, that it accepts; of unit mean sizes (float64, whole, shape as ``rooms``).
+def most_customers(thresholds: np.ndarray, strict: bool) -> np.ndarray:
+    """The most customers, itself included, that it accepts; of unit mean sizes (float64, whole, shape as ``thresholds``).
 
-    Tolls are set where a class is about to leave, so that rooms are whole numbers up to rounding.
+    Tolls are set where a class is about to leave, so that thresholds are whole numbers up to rounding.
     """
-    nearest = np.round(rooms)
-    exact = np.where(np.abs(rooms - nearest) <= NEAR * np.maximum(1.0, np.abs(nearest)), nearest, rooms)
+    nearest = np.round(thresholds)
+    exact = np.where(np.abs(thresholds - nearest) <= NEAR * np.maximum(1.0, np.abs(nearest)), nearest, thresholds)
     return np.ceil(exact) - 1 if strict else np.floor(exact)
 
 

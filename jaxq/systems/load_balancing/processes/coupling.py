@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxq import random
 from jaxq.engine.fields import choice
 from jaxq.engine.system import System
-from jaxq.systems.load_balancing.processes.level_counts import Counts
+from jaxq.systems.load_balancing.processes.level_counts import LevelCounts
 from jaxq.systems.load_balancing.processes.lower_bound import service_rate
 
 
@@ -51,7 +51,7 @@ class Coupled(System):
     Counters: jobs_violations and waiting_violations, events after which the modified system has more.
     """
 
-    original: Counts
+    original: LevelCounts
     coupling: str = choice(
         "how departures are coupled", ("proposition", "independent", "reversed"), default="proposition"
     )

@@ -10,7 +10,7 @@ from jaxq.engine.jump_process import JumpProcess
 from jaxq.systems.load_balancing.policy import Policy, join_probabilities
 
 
-class Counts(JumpProcess):
+class LevelCounts(JumpProcess):
     """The compiled half of `LoadBalancing` for policies that keep queues short; see there.
 
     State: for each type the counts with at least 1, ..., B jobs, and the arrivals that found their server full.

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxq.engine.jump_process import JumpProcess
 
 
-class Modified(JumpProcess):
+class LowerBoundSystem(JumpProcess):
     """n queues of at most two jobs; servers move freely, the fastest serve the longest queues; arrivals join the
     shortest queue and are lost where all have two.
 

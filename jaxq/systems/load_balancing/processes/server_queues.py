@@ -38,7 +38,7 @@ def _bit(changes, name: str):
     return (changes >> _BITS.index(name)) & 1
 
 
-class Queues(System):
+class ServerQueues(System):
     """The compiled half of `LoadBalancing` for random routing and the power of d choices; see there.
 
     Words of an event: which (an arrival, or a service at a type), the tie, and one for each server drawn.

@@ -13,7 +13,7 @@ MOST = 8
 """Servers up to which this layout is used."""
 
 
-class Few(JumpProcess):
+class SmallSystem(JumpProcess):
     """The compiled half of `LoadBalancing` for a handful of servers; see there.
 
     State: jobs at each server, fastest first, and the arrivals that found their server full.

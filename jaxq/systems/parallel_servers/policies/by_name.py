@@ -1,4 +1,4 @@
-"""Policies by name. Each is built on the host from a `Setting`; to add one, add it here.
+"""Policies by name. Each is built on the host from a `PolicyInputs`; to add one, add it here.
 
 A policy is an `Allocation` (preemptive: busy servers are a function of the numbers in system) or a `Discipline` (which line
 an arrival joins, and which line a freed server takes from).
@@ -13,13 +13,13 @@ import numpy as np
 from jaxq.systems.parallel_servers.network.network import Network, Rates
 from jaxq.systems.parallel_servers.policies.orders import Preferences
 from jaxq.systems.parallel_servers.policies.preemptive import Allocation, Greedy
-from jaxq.systems.parallel_servers.policies.routers import OwnLine, Router, Split
+from jaxq.systems.parallel_servers.policies.routers import JoinIdlePool, RandomRouting, Router
 from jaxq.systems.parallel_servers.policies.saturation import Saturation
 from jaxq.systems.parallel_servers.policies.selection_rules import InOrder, Largest, Rule
 from jaxq.systems.parallel_servers.policies.shadow import ShadowLB, ShadowRM, ShadowTandem
 
 
-class Setting(NamedTuple):
+class PolicyInputs(NamedTuple):
     """What a policy is built from."""
 
     network: Network
@@ -106,32 +106,32 @@ class Discipline(NamedTuple):
     takes: Rule
     router: Router
     lines: tuple[int, ...]
-    ways: tuple[tuple[int, int], ...]
+    activities: tuple[tuple[int, int], ...]
 
 
 class Policy(NamedTuple):
-    """``build(setting)`` raises ValueError where the setting lacks something."""
+    """``build(inputs)`` raises ValueError where the inputs lack something."""
 
     doc: str
-    build: Callable[[Setting], Allocation | Discipline]
+    build: Callable[[PolicyInputs], Allocation | Discipline]
 
 
-def one_line_a_class(setting: Setting, takes: Rule, joins: Rule) -> Discipline:
+def class_queues(inputs: PolicyInputs, takes: Rule, joins: Rule) -> Discipline:
     """Classes wait on their own."""
-    edges = setting.network.edges
-    lines = tuple(range(len(setting.network.classes)))
-    return Discipline(takes, OwnLine(joins), lines, tuple((i, e) for e, (i, _) in enumerate(edges)))
+    edges = inputs.network.edges
+    lines = tuple(range(len(inputs.network.classes)))
+    return Discipline(takes, JoinIdlePool(joins), lines, tuple((i, e) for e, (i, _) in enumerate(edges)))
 
 
-def by_index(index: Callable[[Setting], Sequence]) -> Callable[[Setting], Discipline]:
+def by_index(index: Callable[[PolicyInputs], Sequence]) -> Callable[[PolicyInputs], Discipline]:
     """Freed servers take the smallest index, arrivals the preferred pool."""
-    return lambda s: one_line_a_class(s, InOrder.by(index(s)), InOrder.by(s.preference()))
+    return lambda s: class_queues(s, InOrder.by(index(s)), InOrder.by(s.preference()))
 
 
-def preemptive(index: Callable[[Setting], Sequence], prefers=None) -> Callable[[Setting], Allocation]:
+def preemptive(index: Callable[[PolicyInputs], Sequence], prefers=None) -> Callable[[PolicyInputs], Allocation]:
     """Pools fill by the smallest index, and a class goes where ``prefers`` (default: the index) is smallest."""
 
-    def build(s: Setting) -> Allocation:
+    def build(s: PolicyInputs) -> Allocation:
         keys = index(s)
         order = one_order(s.network, keys, keys if prefers is None and s.preferences is None else s.preference())
         return Greedy(InOrder(tuple(order.index(e) for e in range(len(order)))), ())
@@ -166,91 +166,93 @@ def one_order(network: Network, pools_say: Sequence, classes_say: Sequence) -> l
     return found
 
 
-def longest(setting: Setting, joins: Rule) -> Discipline:
+def longest(inputs: PolicyInputs, joins: Rule) -> Discipline:
     """Freed servers take the longest line."""
-    return one_line_a_class(setting, Largest(np.ones(len(setting.network.edges))), joins)
+    return class_queues(inputs, Largest(np.ones(len(inputs.network.edges))), joins)
 
 
-def max_weight(setting: Setting) -> Discipline:
+def max_weight(inputs: PolicyInputs) -> Discipline:
     """Freed servers take the largest h_i mu_ij x line."""
-    return one_line_a_class(setting, Largest(-np.array(setting.cost_index())), InOrder.by(setting.preference()))
+    return class_queues(inputs, Largest(-np.array(inputs.cost_index())), InOrder.by(inputs.preference()))
 
 
-def max_weight_preemptive(setting: Setting) -> Allocation:
+def max_weight_preemptive(inputs: PolicyInputs) -> Allocation:
     """Edges fill by the largest h_i mu_ij x number in system."""
-    ties = sorted(range(len(setting.network.edges)), key=lambda e: (-setting.services[e], setting.network.edges[e]))
-    return Greedy(Largest(-np.array(setting.cost_index())), tuple(ties))
+    ties = sorted(range(len(inputs.network.edges)), key=lambda e: (-inputs.services[e], inputs.network.edges[e]))
+    return Greedy(Largest(-np.array(inputs.cost_index())), tuple(ties))
 
 
-def saturation(setting: Setting) -> Saturation:
+def saturation(inputs: PolicyInputs) -> Saturation:
     """Classes go to their pools in the order of ``preferences``, and leave idle servers at the last."""
-    places, targets = setting.preference(), setting.by_edge(setting.targets())
+    places, targets = inputs.preference(), inputs.by_edge(inputs.targets())
     return Saturation(targets, tuple(sorted(range(len(places)), key=lambda e: (places[e], e))))
 
 
-def one_line_a_stream(setting: Setting, router: Router, tagged: bool = False) -> Discipline:
+def routed_queues(inputs: PolicyInputs, router: Router, tagged: bool = False) -> Discipline:
     """Routed customers wait at their pool, which serves the line of the best index first, and the tagged last."""
-    edges = setting.network.edges
-    index = setting.reward_index() if setting.priorities is None else setting.priority()
+    edges = inputs.network.edges
+    index = inputs.reward_index() if inputs.priorities is None else inputs.priority()
     keys = [(again, key) for again in range(1 + tagged) for key in index]
     lines = tuple(i for _ in range(1 + tagged) for i, _ in edges)
     return Discipline(InOrder.by(keys), router, lines, tuple((q, q % len(edges)) for q in range(len(lines))))
 
 
-def fastest_first(setting: Setting) -> tuple[tuple[int, ...], ...]:
+def fastest_first(inputs: PolicyInputs) -> tuple[tuple[int, ...], ...]:
     """The edges of each class, the fastest pool first."""
-    edges = setting.network.edges
-    mine = [[e for e, (k, _) in enumerate(edges) if k == i] for i in range(len(setting.network.classes))]
-    return tuple(tuple(sorted(of, key=lambda e: (-setting.services[e], e))) for of in mine)
+    edges = inputs.network.edges
+    mine = [[e for e, (k, _) in enumerate(edges) if k == i] for i in range(len(inputs.network.classes))]
+    return tuple(tuple(sorted(of, key=lambda e: (-inputs.services[e], e))) for of in mine)
 
 
-def split(setting: Setting) -> Discipline:
+def split(inputs: PolicyInputs) -> Discipline:
     """Arrivals are split by ``routing``, evenly over the pools of a class unless given."""
-    return one_line_a_stream(setting, Split(setting.by_edge(setting.shares())))
+    return routed_queues(inputs, RandomRouting(inputs.by_edge(inputs.shares())))
 
 
-def revenue(setting: Setting, keep: bool = False) -> ShadowRM:
+def revenue(inputs: PolicyInputs, keep: bool = False) -> ShadowRM:
     """SHADOW-RM from the given prices."""
     return ShadowRM(
-        setting.services,
-        setting.rates.servers.astype(np.float64),
-        setting.network.rewards,
-        setting.eta,
-        setting.prices() / setting.eta,
-        fastest_first(setting),
+        inputs.services,
+        inputs.rates.servers.astype(np.float64),
+        inputs.network.rewards,
+        inputs.eta,
+        inputs.prices() / inputs.eta,
+        fastest_first(inputs),
         keep,
     )
 
 
-def balance(setting: Setting) -> ShadowLB:
+def balance(inputs: PolicyInputs) -> ShadowLB:
     """SHADOW-LB from the given prices."""
-    servers = setting.rates.servers.astype(np.float64)
-    return ShadowLB(setting.services, servers, setting.eta, setting.load_prices() / setting.eta, fastest_first(setting))
+    servers = inputs.rates.servers.astype(np.float64)
+    return ShadowLB(inputs.services, servers, inputs.eta, inputs.load_prices() / inputs.eta, fastest_first(inputs))
 
 
 POLICIES: dict[str, Policy] = {
-    "priority": Policy("a freed server takes the first class of its list", by_index(Setting.priority)),
-    "c-mu": Policy("a freed server takes the largest h_i mu_ij", by_index(Setting.cost_index)),
-    "c-mu-theta": Policy("a freed server takes the largest h_i mu_ij/theta_i", by_index(Setting.impatient_index)),
+    "priority": Policy("a freed server takes the first class of its list", by_index(PolicyInputs.priority)),
+    "c-mu": Policy("a freed server takes the largest h_i mu_ij", by_index(PolicyInputs.cost_index)),
+    "c-mu-theta": Policy("a freed server takes the largest h_i mu_ij/theta_i", by_index(PolicyInputs.impatient_index)),
     "max-weight": Policy("a freed server takes the largest h_i mu_ij x line", max_weight),
     "lqfs": Policy("longest queue, freest pool", lambda s: longest(s, Largest(np.ones(len(s.network.edges))))),
     "fsf": Policy("fastest server first, longest queue", lambda s: longest(s, InOrder.by(s.preference()))),
-    "priority-preemptive": Policy("static priorities, preemptive", preemptive(Setting.priority, Setting.preference)),
-    "c-mu-preemptive": Policy("the largest h_i mu_ij first, preemptive", preemptive(Setting.cost_index)),
+    "priority-preemptive": Policy(
+        "static priorities, preemptive", preemptive(PolicyInputs.priority, PolicyInputs.preference)
+    ),
+    "c-mu-preemptive": Policy("the largest h_i mu_ij first, preemptive", preemptive(PolicyInputs.cost_index)),
     "c-mu-theta-preemptive": Policy(
-        "the largest h_i mu_ij/theta_i first, preemptive", preemptive(Setting.impatient_index)
+        "the largest h_i mu_ij/theta_i first, preemptive", preemptive(PolicyInputs.impatient_index)
     ),
     "max-weight-preemptive": Policy(
         "the largest h_i mu_ij x number in system first, preemptive", max_weight_preemptive
     ),
     "balanced-saturation": Policy("every class is kept servers of its own, on trees; preemptive", saturation),
     "random": Policy("arrivals split by routing probabilities", split),
-    "shadow-rm": Policy("shadow routing by prices, the tagged dropped", lambda s: one_line_a_stream(s, revenue(s))),
+    "shadow-rm": Policy("shadow routing by prices, the tagged dropped", lambda s: routed_queues(s, revenue(s))),
     "shadow-rm-tag": Policy(
-        "shadow routing by prices, the tagged served last", lambda s: one_line_a_stream(s, revenue(s, True), True)
+        "shadow routing by prices, the tagged served last", lambda s: routed_queues(s, revenue(s, True), True)
     ),
-    "shadow-lb": Policy("shadow routing that balances the load", lambda s: one_line_a_stream(s, balance(s))),
+    "shadow-lb": Policy("shadow routing that balances the load", lambda s: routed_queues(s, balance(s))),
     "shadow-tandem": Policy(
-        "SHADOW-RM admits, SHADOW-LB routes", lambda s: one_line_a_stream(s, ShadowTandem(revenue(s), balance(s)))
+        "SHADOW-RM admits, SHADOW-LB routes", lambda s: routed_queues(s, ShadowTandem(revenue(s), balance(s)))
     ),
 }

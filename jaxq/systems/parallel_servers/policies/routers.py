@@ -13,7 +13,7 @@ class Routed(NamedTuple):
     """Where an arrival goes, int32."""
 
     line: Any  # the line that it joins; `NOBODY`: it is turned away
-    start: Any  # the way in which it is served at once (`Dispatch.ways`), or `NOBODY`
+    start: Any  # the activity in which it is served at once (`Dispatch.activities`), or `NOBODY`
     charged: Any  # what `Router.after` is told, or `NOBODY`
 
 
@@ -57,7 +57,7 @@ class Router(eqx.Module):
         return {}
 
 
-class OwnLine(Router):
+class JoinIdlePool(Router):
     """One line a class: an arrival takes an idle server of the pool that ``joins`` picks, or waits."""
 
     joins: Rule
@@ -67,7 +67,7 @@ class OwnLine(Router):
         return Routed(jnp.int32(stream), self.joins.pick(mine), jnp.int32(NOBODY))
 
 
-class Split(Router):
+class RandomRouting(Router):
     """Static random splitting: an arrival of class i joins the line of pool j with probability p_ij (by edge)."""
 
     probabilities: Any
@@ -81,7 +81,7 @@ class Split(Router):
 
 
 def served_at_once(line, edge, idle: list, edges):
-    """The way in which an arrival that joins a line of the pool of ``edge`` is served at once, if a server is idle there."""
+    """The activity in which an arrival that joins a line of the pool of ``edge`` is served at once, if a server is idle."""
     if isinstance(edge, int):
         return jnp.where(idle[edges[edge][1]] > 0, line, NOBODY)
     free = sum((edge == e) & (idle[j] > 0) for e, (_, j) in enumerate(edges))

@@ -29,7 +29,7 @@ class Event(NamedTuple):
 
     transition: Any
     line: Any  # that an arrival joins, or NOBODY
-    start: Any  # the way in which a service starts, or NOBODY
+    start: Any  # the activity in which a service starts, or NOBODY
     charged: Any  # what the router is told, or NOBODY
     elapsed: Any
 
@@ -37,9 +37,10 @@ class Event(NamedTuple):
 class Dispatch(JumpProcess):
     """The compiled half of `ParallelServers` for policies with lines that servers draw from; see there.
 
-    A line is of one class. A way (line, edge) is how a server of a pool can take from a line. With one line a class there is
-    one way an edge; with one a stream routed to a pool, one way a line. Transitions: abandonments by line, completions by
-    edge, phases of the arrival processes that move, arrivals by stream (and by the phase in which the next one starts).
+    A line is of one class. An activity (line, edge) is how a server of a pool can take from a line. With one line a class
+    there is one activity an edge; with one a stream routed to a pool, one a line. Transitions: abandonments by line,
+    completions by edge, phases of the arrival processes that move, arrivals by stream (and by the phase in which the next
+    one starts).
     """
 
     schedule: Schedule
@@ -47,11 +48,11 @@ class Dispatch(JumpProcess):
     service_rates: Any  # mu_ij, by edge, shape (E,)
     servers: Any  # N_j, shape (J,)
     abandonment_rates: Any  # theta_i, shape (I,)
-    takes: Rule  # the way in which a freed server takes its next customer
+    takes: Rule  # how a freed server chooses its next customer
     router: Router
     edges: tuple[tuple[int, int], ...] = eqx.field(static=True)  # (i, j), pool by pool
     lines: tuple[int, ...] = eqx.field(static=True)  # the class of each
-    ways: tuple[tuple[int, int], ...] = eqx.field(static=True)  # (line, edge)
+    activities: tuple[tuple[int, int], ...] = eqx.field(static=True)  # (line, edge)
     impatient: tuple[int, ...] = eqx.field(static=True)  # lines of classes with theta_i > 0
     classes: tuple[str, ...] = eqx.field(static=True)
     pools: tuple[str, ...] = eqx.field(static=True)
@@ -127,7 +128,9 @@ class Dispatch(JumpProcess):
         for j in range(len(idle)):
             mine = [e for e, (_, pool) in enumerate(self.edges) if pool == j]
             freed = (k >= self._first_edge + mine[0]) & (k <= self._first_edge + mine[-1])
-            waiting = {way: state.queues[q] for way, (q, e) in enumerate(self.ways) if self.edges[e][1] == j}
+            waiting = {
+                activity: state.queues[q] for activity, (q, e) in enumerate(self.activities) if self.edges[e][1] == j
+            }
             start = jnp.where(freed, self.takes.pick(waiting), start)
         for stream, arrives in enumerate(self._arrives(state, k)):
             routed = self.router.route(state.memory, stream, idle, self.edges)
@@ -137,7 +140,7 @@ class Dispatch(JumpProcess):
         return Event(k, line, start, charged, elapsed)
 
     def _after(self, state, event: Event):
-        starts = [event.start == way for way in range(len(self.ways))]
+        starts = [event.start == activity for activity in range(len(self.activities))]
         busy, queues = list(state.busy), list(state.queues)
         for e in range(len(busy)):
             busy[e] = busy[e] - (event.transition == self._first_edge + e)
@@ -145,8 +148,8 @@ class Dispatch(JumpProcess):
             queues[line] = queues[line] + (event.line == line)
         for place, line in enumerate(self.impatient):
             queues[line] = queues[line] - (event.transition == place)
-        for way, (line, e) in enumerate(self.ways):
-            busy[e], queues[line] = busy[e] + starts[way], queues[line] - starts[way]
+        for activity, (line, e) in enumerate(self.activities):
+            busy[e], queues[line] = busy[e] + starts[activity], queues[line] - starts[activity]
         arrives = self._arrives(state, event.transition) if state.tagged else []
         tagged = tuple(count + (arrives[i] & (event.charged == NOBODY)) for i, count in enumerate(state.tagged))
         memory = self.router.after(state.memory, event.charged, self.edges)

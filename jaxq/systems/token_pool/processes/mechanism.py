@@ -26,7 +26,7 @@ MOST_TOKENS = 2**16 - 1
 MOST_SERVERS = 2**15
 
 
-class First(NamedTuple):
+class DeviatorCounts(NamedTuple):
     """Counts of the first server where it plays a policy of its own."""
 
     requests: jax.Array  # jobs it moved to the pool so far, on arrival or later
@@ -35,7 +35,7 @@ class First(NamedTuple):
     charged: jax.Array  # pool queue plus one, summed over its requests so far
 
 
-class Kinds(NamedTuple):
+class TypeTotals(NamedTuple):
     """Sums by kind of server, shape (K,)."""
 
     own: jax.Array
@@ -57,8 +57,8 @@ class State(NamedTuple):
     helped: jax.Array  # offers that found a job in the pool so far
     served: jax.Array  # jobs served so far, own or pool
     tag: Tag | None
-    first: First | None
-    kinds: Kinds | None
+    first: DeviatorCounts | None
+    kinds: TypeTotals | None
 
 
 class Event(NamedTuple):
@@ -98,14 +98,14 @@ def _bit(changes, name: str):
     return (changes >> _BITS.index(name)) & 1
 
 
-class Picker(NamedTuple):
+class AliasTable(NamedTuple):
     """An alias table over 2N kinds of event: server i's arrivals are kind i, its capacity units kind N + i."""
 
     keep: np.ndarray  # (2N,) uint32: keep the kind if the rest of the word is below
     other: np.ndarray  # (2N,) int64: the kind taken otherwise
 
 
-def alias_table(rates: np.ndarray) -> Picker:
+def alias_table(rates: np.ndarray) -> AliasTable:
     """Walker's alias table (Vose's construction) of ``rates`` (K,): kind k has probability ``rates[k] / sum``."""
     scaled = rates / rates.sum() * len(rates)
     keep, other = np.ones(len(rates)), np.arange(len(rates))
@@ -117,7 +117,7 @@ def alias_table(rates: np.ndarray) -> Picker:
         scaled[high] -= 1 - scaled[low]
         if scaled[high] < 1:
             small.append(large.pop())
-    return Picker(np.minimum(np.round(keep * 2.0**32), 2**32 - 1).astype(np.uint32), other)
+    return AliasTable(np.minimum(np.round(keep * 2.0**32), 2**32 - 1).astype(np.uint32), other)
 
 
 class Mechanism(System):
@@ -126,7 +126,7 @@ class Mechanism(System):
     token_cap: int | None
     total_rate: float
     arrival_below: np.uint32 | None  #: a job arrives if the rest of the word is below (homogeneous)
-    picker: Picker | None  # heterogeneous
+    picker: AliasTable | None  # heterogeneous
     policy: ThresholdPolicy
     earn: Any  # probability that a capacity unit at q = 0 is offered and earns a token; one or (N,)
     phi: float
@@ -175,8 +175,8 @@ class Mechanism(System):
             helped=zero,
             served=zero,
             tag=None if self.tag_every is None else Tag.none(),
-            first=None if self.deviator is None else First(zero, zero, zero, zero),
-            kinds=None if self.kind is None else Kinds(*[jnp.zeros(self.kinds, jnp.int32)] * 3),
+            first=None if self.deviator is None else DeviatorCounts(zero, zero, zero, zero),
+            kinds=None if self.kind is None else TypeTotals(*[jnp.zeros(self.kinds, jnp.int32)] * 3),
         )
 
     def choose(self, state, words):
@@ -276,7 +276,7 @@ class Mechanism(System):
             servers = servers.at[0].add(-relocates * (1 << 16 if self.token_cap is None else 1 << 16 | 1))
             here = (event.server == 0).astype(jnp.int32)
             joins = here * request + relocates
-            first = First(
+            first = DeviatorCounts(
                 first.requests + joins,
                 first.offers + here * offers,
                 first.served + here * (serves + helps),
@@ -302,11 +302,11 @@ class Mechanism(System):
             else self._by_kind(state.kinds, event, relocates, (change, request, serves + helps)),
         )
 
-    def _by_kind(self, kinds: Kinds, event: Event, relocates, changes) -> Kinds:
+    def _by_kind(self, kinds: TypeTotals, event: Event, relocates, changes) -> TypeTotals:
         here = jnp.arange(self.kinds) == self.kind.at[event.server].get(mode="promise_in_bounds")
         first = relocates * (jnp.arange(self.kinds) == self.kind[0])
         own, requests, served = (total + here * change for total, change in zip(kinds, changes, strict=True))
-        return Kinds(own - first, requests + first, served)
+        return TypeTotals(own - first, requests + first, served)
 
     def observe(self, state):
         seen = {"own": state.own, "pool_queue": state.pool}

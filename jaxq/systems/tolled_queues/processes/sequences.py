@@ -24,7 +24,7 @@ class Sequences(Visible):
 
     mean_sizes: Any  # s_k of a kind, work, shape (K,)
     seen: Any  # what a customer takes the mean size of one before it for, by the kind of that one, work, shape (K,)
-    rooms: Any  # most work that a class accepts, as it sees it, its own included, shape (classes, servers)
+    thresholds: Any  # most work that a class accepts, as it sees it, its own included, shape (classes, servers)
     kinds: tuple[int, ...] = eqx.field(static=True)  # of each class
     words_in_line: int = eqx.field(static=True)
 
@@ -44,7 +44,7 @@ class Sequences(Visible):
             work = [here + self.mean_sizes[kind] for here in before]
             prices = [self.tolls[j] + self.costs[i] * (w / self.service_rates[j]) for j, w in enumerate(work)]
             shares = chances(cheapest(prices), self.random_ties)
-            found.append([jnp.where(w <= self.rooms[i, j], shares[j], 0.0) for j, w in enumerate(work)])
+            found.append([jnp.where(w <= self.thresholds[i, j], shares[j], 0.0) for j, w in enumerate(work)])
         return found
 
     def rates(self, state):
@@ -112,13 +112,13 @@ def words_for(kinds: int, customers: int) -> int:
     return 0 if kinds == 1 else -(-customers // (BITS // bits(kinds)))
 
 
-def longest(rooms: np.ndarray, sizes: np.ndarray, seen: np.ndarray) -> float:
+def longest(thresholds: np.ndarray, sizes: np.ndarray, seen: np.ndarray) -> float:
     """A bound on the customers at a server.
 
     Args:
-        rooms: work that a class accepts at a server, as `Sequences`, shape (classes, servers).
+        thresholds: work that a class accepts at a server, as `Sequences`, shape (classes, servers).
         sizes: mean size of each class, shape (classes,).
         seen: as `Sequences`.
     """
-    before = rooms - sizes[:, None]
+    before = thresholds - sizes[:, None]
     return float(np.max(np.where(before >= 0, np.floor(before / seen.min()) + 1, 0)))

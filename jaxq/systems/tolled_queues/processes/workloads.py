@@ -29,7 +29,7 @@ class Workloads(System):
     rates: Any  # mu_j, shape (servers,)
     slownesses: Any  # 1/mu_j: a product costs less than a division, shape (servers,)
     tolls: Any  # theta_j, shape (servers,)
-    rooms: Any  # most work, own size included, at which a class still joins a server, shape (classes, servers)
+    thresholds: Any  # most work, own size included, at which a class still joins a server, shape (classes, servers)
     size_law: Law
     arrivals: Arrivals
     information: str = eqx.field(static=True)
@@ -98,8 +98,8 @@ class Workloads(System):
         joined = drawn(joined, of_tie[0]) if self.random_ties else first(joined)
         added = []
         for j, w in enumerate(seen):
-            room = self._of_class(kind, self.rooms[:, j])
-            joins = joined[j] & (w < room if self.strict else w <= room)
+            threshold = self._of_class(kind, self.thresholds[:, j])
+            joins = joined[j] & (w < threshold if self.strict else w <= threshold)
             added.append(jnp.where(joins & self.arrivals.customer(stream), jnp.maximum(size, NO_TIME), 0.0))
         return (tuple(added), kind, gap, following), gap
 
