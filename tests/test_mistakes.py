@@ -35,7 +35,7 @@ F8   engine/test_check.py: a closed period loses no replica
 F9   engine/test_check.py: rates that go wrong on the way, a state that nothing leaves
 F10  engine/test_check.py: rates that go wrong on the way; F11: whole numbers that move far
 F13  engine/test_simulate.py: a process that falls without end
-F15  cli/test_data_files.py, test_laws.py, test_column.py; F16 too, and systems/tolled_queues/test_arrivals.py
+F15  cli/test_data_files.py, laws/test_laws.py, laws/test_column.py; F16 too, and systems/tolled_queues/test_arrivals.py
 F17  engine/test_simulate.py: few replicas; F18: a run too short for its load, a slow relaxation
 F19  systems/stations/test_by_customer.py: tails that intervals do not bear
 F20  engine/test_quantiles.py: waits in nanoseconds, service level; stats/test_histogram.py: the unit does not matter
