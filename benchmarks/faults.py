@@ -28,10 +28,10 @@ import jax
 
 import jaxq
 import jaxq.cli.app  # so that no child has to
-import jaxq.cli.grids
+import jaxq.cli.result_tables
 import jaxq.cli.tables
 from jaxq.__main__ import main
-from jaxq.cli import plan, startup
+from jaxq.cli import run, startup
 from jaxq.engine import checkpoint
 from jaxq.engine.files import read_npz
 from jaxq.engine.progress import Silent
@@ -66,7 +66,7 @@ def child(args: list[str], pipe: int) -> None:
         tell(b"s")
 
     write, checkpoint.write_npz = checkpoint.write_npz, saving
-    plan.make_meter = lambda quiet: Telling()
+    run.make_meter = lambda quiet: Telling()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, startup.leave)
     null = os.open(os.devnull, os.O_WRONLY)

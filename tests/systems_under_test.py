@@ -26,11 +26,11 @@ from jaxq.systems.load_balancing.diffusion import SpeedAwareLimit
 from jaxq.systems.load_balancing.policy import parse_policy
 from jaxq.systems.load_balancing.speeds import Speeds
 from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
-from jaxq.systems.parallel_servers.named import NETWORKS
-from jaxq.systems.parallel_servers.network import Network
-from jaxq.systems.parallel_servers.preference import parse_preferences
-from jaxq.systems.parallel_servers.renewal import parse_arrival_laws
-from jaxq.systems.parallel_servers.schedule import parse_changes
+from jaxq.systems.parallel_servers.network.library import NETWORKS
+from jaxq.systems.parallel_servers.network.network import Network
+from jaxq.systems.parallel_servers.network.schedule import parse_changes
+from jaxq.systems.parallel_servers.policies.orders import parse_preferences
+from jaxq.systems.parallel_servers.processes.renewal import parse_arrival_laws
 from jaxq.systems.token_pool.policy import TablePolicy, parse_deviator, parse_threshold
 from jaxq.systems.tolled_queues.arrivals import Modulated, Renewal, Trace
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue

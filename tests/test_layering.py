@@ -1,6 +1,7 @@
 """Imports follow the arrows of the architecture; an oracle never sees the model it judges."""
 
 import ast
+import graphlib
 import re
 from pathlib import Path
 
@@ -24,6 +25,17 @@ def imports(path: Path, top_level_only: bool = False) -> set[str]:
     return found
 
 
+BUILT = ("model", "oracle", "theory", "objectives", "planning", "fluid", "diffusion")
+"""Modules of a system that stand above its processes and policies."""
+
+
+def inner(system: str) -> list[str]:
+    """What files in the folders of a system may import of it."""
+    folder = PACKAGE / "systems" / system
+    stems = {path.stem for path in folder.glob("*.py")} | {path.name for path in folder.iterdir() if path.is_dir()}
+    return [f"jaxq.systems.{system}.{stem}" for stem in stems - {"__init__", "__pycache__", *BUILT}]
+
+
 def allowed(path: Path) -> tuple[str, ...] | None:
     """Prefixes of jaxq that a file may import; None: no limit."""
     parts = path.relative_to(PACKAGE).parts
@@ -37,8 +49,10 @@ def allowed(path: Path) -> tuple[str, ...] | None:
         return ("jaxq.engine", "jaxq.random", "jaxq.stats", "jaxq.plotting")
     if parts[0] == "tuning":
         return ("jaxq.tuning", "jaxq.engine", "jaxq.stats", "jaxq.fluid", "jaxq.plotting")
-    if parts[0] == "systems" and len(parts) == 3:
+    if parts[0] == "systems" and len(parts) > 2:
         folder = f"jaxq.systems.{parts[1]}"
+        if len(parts) > 3:  # processes, policies, input data: nothing that is built on them
+            return ("jaxq.engine", "jaxq.random", "jaxq.laws", *inner(parts[1]))
         if parts[2] == "oracle.py":
             return ("jaxq.analytic", "jaxq.engine.reference")
         if parts[2] == "theory.py":
@@ -70,6 +84,56 @@ def test_imports_follow_the_arrows(path):
     assert not wrong, f"{path} must not import {wrong}"
 
 
+PLOTS = {
+    ("jaxq.engine.paths", "jaxq.plotting.paths"),
+    ("jaxq.engine.result", "jaxq.plotting.metrics"),
+    ("jaxq.engine.result", "jaxq.plotting.sweep"),
+    ("jaxq.tuning.outcome", "jaxq.plotting.search"),
+    ("jaxq.tuning.result", "jaxq.plotting.trace"),
+}
+"""Results that draw themselves: the only arrows that may close a cycle."""
+
+
+def needs(path: Path, modules: dict[str, Path]) -> set[str]:
+    """Modules that a file imports, on top or inside functions; a package only where it exports what is taken."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in modules else node.module for name in full}
+    return found & set(modules)
+
+
+def test_no_import_goes_round():
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in FILES}
+    modules = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    arrows = {name: needs(path, modules) - {to for user, to in PLOTS if user == name} for name, path in modules.items()}
+    graphlib.TopologicalSorter(arrows).prepare()
+
+
+ROLES = {"model", "policy", "fluid", "diffusion", "objectives", "planning", "oracle", "theory"}
+FOLDERS = {"processes", "policies"}
+OWN = {
+    "stations": set(),
+    "token_pool": {"costs"},
+    "load_balancing": {"speeds", "response"},
+    "parallel_servers": {"network", "observables", "safety_staffing"},
+    "tolled_queues": {"arrivals", "customers", "split_search"},
+}
+"""Input data of a system, and what it has that the others have not."""
+
+
+@pytest.mark.parametrize("system", OWN)
+def test_systems_have_the_same_files(system):
+    folder = PACKAGE / "systems" / system
+    found = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    found |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert {"model", "oracle", "processes"} <= found <= ROLES | FOLDERS | OWN[system]
+    assert {path.parent.name for path in PACKAGE.glob("systems/*/__init__.py")} == set(OWN)
+
+
 BESIDE = {
     "oracle": "references of the metrics",
     "theory": "what is known without simulating",
@@ -97,15 +161,15 @@ def readers(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("systems/*/*.py")), ids=lambda p: "/".join(p.parts[-2:]))
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("systems/*/**/*.py")), ids=lambda p: "/".join(p.parts[-3:]))
 def test_an_oracle_feeds_no_simulator(path):
-    allowed = set(BESIDE) if path.name in ("model.py", "diffusion.py") else set()
+    allowed = set(BESIDE) if path in PACKAGE.glob("systems/*/*.py") and path.stem in ("model", "diffusion") else set()
     assert readers(path) <= allowed
 
 
 def test_nothing_is_stepped_with_what_may_only_be_printed():
     calls = re.compile(rf"\.({'|'.join(BESIDE)})\(")
-    for path in PACKAGE.glob("systems/*/*.py"):
+    for path in PACKAGE.glob("systems/*/**/*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name in (
                 "prepare",

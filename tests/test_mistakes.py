@@ -11,8 +11,8 @@ A8   engine/test_quantiles.py: a long warm-up of many points
 A9   engine/test_quantiles.py: no warm-up uses all events; stats/test_histogram.py: an atom is exact
 A10  engine/test_simulate.py: what was never seen, a transition that hardly happens
 A11  engine/test_result.py: a constant that is wrong; engine/test_simulate.py: a mean that disagrees
-A12  test_random.py: below beyond 16 bits; systems/test_load_balancing.py: more servers than 16 bits
-A13  test_random.py: probabilities that a grid cannot have; systems/test_tolled_queues.py: a rare class
+A12  test_random.py: below beyond 16 bits; systems/load_balancing/test_model.py: more servers than 16 bits
+A13  test_random.py: probabilities that a grid cannot have; systems/tolled_queues/test_model.py: a rare class
 A14  engine/test_range.py: rates inside only set the unit
 A15  engine/test_exact.py: a slow switch of many states, a chain that float64 does not hold
 A17  engine/test_checkpoint.py: a resumed run is the same bit for bit
@@ -25,27 +25,27 @@ C10  engine/test_memory.py; C12 engine/test_files.py: the target of a link is wr
 D    cli/test_fuzz.py: whatever is typed; engine/test_host_numbers.py, test_options.py, test_fields.py
 E    engine/test_invariance.py, test_random.py
 N    engine/test_simulate.py: growth ends a run, events bound a run; engine/test_files.py: what is loaded
-F1   systems/test_stations_customers.py: customers who come together
+F1   systems/stations/test_by_customer.py: customers who come together
 F2   engine/test_simulate.py: a difference of long sums
 F3   engine/test_paths.py: averages and counts over a terminating run; test_simulate.py: events are rounded up
-F4   systems/test_parallel_servers.py; F7 systems/test_parallel_servers_changes.py; F14 engine/test_transitions.py
+F4   systems/parallel_servers/test_model.py; F7 systems/parallel_servers/test_changes.py; F14 engine/test_transitions.py
 F5   cli/test_parallel_servers.py: bad networks; engine/test_compile_time.py: five hundred single servers
 F6   engine/test_rarity.py
 F8   engine/test_check.py: a closed period loses no replica
 F9   engine/test_check.py: rates that go wrong on the way, a state that nothing leaves
 F10  engine/test_check.py: rates that go wrong on the way; F11: whole numbers that move far
 F13  engine/test_simulate.py: a process that falls without end
-F15  cli/test_data_files.py, test_laws.py, test_column.py; F16 too, and systems/test_tolled_queues_arrivals.py
+F15  cli/test_data_files.py, laws/test_laws.py, laws/test_column.py; F16 too, and systems/tolled_queues/test_arrivals.py
 F17  engine/test_simulate.py: few replicas; F18: a run too short for its load, a slow relaxation
-F19  systems/test_stations_customers.py: tails that intervals do not bear
+F19  systems/stations/test_by_customer.py: tails that intervals do not bear
 F20  engine/test_quantiles.py: waits in nanoseconds, service level; stats/test_histogram.py: the unit does not matter
 F21  engine/test_simulate.py: a time limit truncates, events bound a run that does not warm up
-F24  systems/test_tolled_queues_tuning.py: the best toll is reached
+F24  systems/tolled_queues/test_objectives.py: the best toll is reached
 F25  engine/test_invariance.py: a replica does not depend on how many there are
 F26  engine/test_host_numbers.py; engine/test_simulate.py: a point that is infeasible
 F27  engine/test_checkpoint.py: more events go on; engine/test_files.py: other files are refused
-M    analytic/test_token_equilibrium.py: minimum servers; systems/test_tolled_queues_splitting.py: the printed design;
-     experiments/test_load_balancing.py: convergence
+M    analytic/token_pool/test_mean_field_equilibrium.py: minimum servers; systems/tolled_queues/test_split_search.py:
+     the printed design; experiments/load_balancing/test_experiments.py: convergence
 R0   engine/test_quantiles.py: 0.1, 0.2; test_layering.py: 0.6; engine/test_simulate.py: 0.7, a ratio of nothing;
      0.8: what is no system, below
 """

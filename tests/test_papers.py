@@ -41,7 +41,7 @@ def test_every_command_can_be_typed(command, monkeypatch, capsys, tmp_path):
         raise KeyboardInterrupt
 
     for name in (
-        "jaxq.cli.plan.Plan.run",
+        "jaxq.cli.run.Plan.run",
         "jaxq.cli.tune.solve",
         "jaxq.cli.tune.search_solve",
         "jaxq.experiments.reproduction.reproduce",

@@ -12,15 +12,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from jaxq.cli.catalogue import list_systems
 from jaxq.cli.command import Command
 from jaxq.cli.console import Stdout, print_line
 from jaxq.cli.errors import NOTHING, BadInput
 from jaxq.cli.group import HELP, SystemGroup
-from jaxq.cli.machine import info
-from jaxq.cli.reproduction import reproduce
+from jaxq.cli.info import info
+from jaxq.cli.list import list_systems
+from jaxq.cli.reproduce import reproduce
 from jaxq.cli.staffing import staffing
-from jaxq.cli.validation import validate
+from jaxq.cli.validate import validate
 from jaxq.cli.verbs import VERBS
 from jaxq.engine import interrupt
 from jaxq.engine.memory import TooLarge

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxq.cli.errors import BadInput
+from jaxq.cli.field_values import Several
 from jaxq.cli.options import SHARED, TUNED
-from jaxq.cli.values import Several
 from jaxq.engine.fields import rules
 from jaxq.engine.model import Model
 from jaxq.engine.unknown import suggestion

@@ -10,8 +10,8 @@ from typer.core import TyperCommand, TyperGroup
 from jaxq.cli.command import Command
 from jaxq.cli.errors import BadInput, input_errors
 from jaxq.cli.experiment_file import Experiment, read
+from jaxq.cli.field_values import FILE, allowed
 from jaxq.cli.options import option, shared_parameters
-from jaxq.cli.values import FILE, allowed
 from jaxq.cli.verbs import VERBS
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.model import Model

@@ -22,7 +22,7 @@ def report(verb: str, outcome: Result | Results, systems: list[Model], output: O
 
     def show():
         if isinstance(outcome, Results):
-            from jaxq.cli.grids import print_results
+            from jaxq.cli.result_tables import print_results
 
             print_results(stdout_console(), verb, outcome, headline)
         else:

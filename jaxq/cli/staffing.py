@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from jaxq.cli.errors import input_errors, interruptible
+from jaxq.cli.field_values import one
 from jaxq.cli.options import number
 from jaxq.cli.report import deliver, exit_code, print_json
-from jaxq.cli.values import one
 from jaxq.engine.fields import rules
 from jaxq.engine.files import check_path, write_json
 
@@ -66,7 +66,7 @@ def staffing(
     stationary means of the limiting diffusion under a Markov control, and its growth where theta is not positive. In Python
     a control can be any function of the state (jaxq.StaffingDiffusion). Of other networks: load, bottleneck, what is spare.
     """
-    from jaxq.cli.plan import start_devices
+    from jaxq.cli.run import start_devices
     from jaxq.cli.staffing_text import print_diffusion, print_growth, print_staffing
     from jaxq.engine.simulate import simulate as run
     from jaxq.experiments.staffing.assessment import assess
@@ -74,7 +74,7 @@ def staffing(
     from jaxq.experiments.staffing.growth import growth
     from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
     from jaxq.systems.parallel_servers.model import ParallelServers
-    from jaxq.systems.parallel_servers.renewal import variations
+    from jaxq.systems.parallel_servers.processes.renewal import variations
     from jaxq.systems.parallel_servers.theory import inapplicable
 
     given = {"network": network, "staffing": staffing, "safety": safety, "policy": policy}

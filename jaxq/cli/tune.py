@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.cli import search
+from jaxq.cli import tune_search
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
+from jaxq.cli.field_values import one
+from jaxq.cli.given_systems import build_systems, merge
 from jaxq.cli.meter import make_meter
 from jaxq.cli.options import TUNED, Output, build_options, number, texts
-from jaxq.cli.plan import build_systems, merge, start_devices
 from jaxq.cli.report import present
+from jaxq.cli.run import start_devices
 from jaxq.cli.tables import WITHHELD_TEXT, interval, oracle_text, pair, parameters_text, run_line, value_text, z_text
-from jaxq.cli.values import one
 from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending
 from jaxq.engine.model import Model
@@ -40,13 +41,15 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
         options = read_options(system, chosen)
         # before the objective is evaluated, which starts JAX
         start_devices(options.get("devices"))
-        question = search.read(system, chosen, options)
+        question = tune_search.read(system, chosen, options)
         problem = read(system, chosen, options) if question is None else None
     with interruptible():
         meter = make_meter(output.quiet)
         if question is not None:
             outcome = search_solve(question, meter)
-            return present(outcome, output, lambda path: draw(outcome, path), lambda: search.print_outcome(outcome))
+            return present(
+                outcome, output, lambda path: draw(outcome, path), lambda: tune_search.print_outcome(outcome)
+            )
         assert problem is not None
         found = solve(problem, meter)
         return present(found, output, lambda path: draw(found, path), lambda: print_tuning(found))

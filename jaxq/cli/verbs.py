@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from jaxq.cli import chain, options, plan, theory, transient, tune
+from jaxq.cli import exact, options, paths, run, theory, tune
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,19 +21,19 @@ VERBS = {
         "Simulate one system.",
         "Simulate one system: estimates with intervals, next to its oracle.",
         options.SIMULATION,
-        plan.execute,
+        run.execute,
     ),
     "sweep": Verb(
         "Simulate along one or more fields.",
         "Simulate along fields given as start:stop:count (ends included) or a,b,c, on common random numbers.",
         options.SIMULATION,
-        plan.execute,
+        run.execute,
     ),
     "compare": Verb(
         "Simulate several systems, paired.",
         "Simulate the systems of fields given as a,b,c on the same random numbers; paired differences.",
         options.SIMULATION,
-        plan.execute,
+        run.execute,
     ),
     "tune": Verb(
         "Tune fields by gradient, checked by simulation.",
@@ -45,13 +45,13 @@ VERBS = {
         "Transient means from the initial state.",
         "Means over replicas at given times, from the initial state, with pointwise intervals.",
         options.PATHS,
-        transient.execute,
+        paths.execute,
     ),
     "exact": Verb(
         "The stationary law of a small chain.",
         "The stationary metrics of a jump process, by enumerating its states; nothing is simulated.",
         options.EXACT,
-        chain.execute,
+        exact.execute,
     ),
     "theory": Verb(
         "What is known without simulating.",

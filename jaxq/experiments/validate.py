@@ -22,8 +22,8 @@ from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.policy import Policy
 from jaxq.systems.load_balancing.speeds import Speeds
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.named import NETWORKS
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.library import NETWORKS
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.stations.model import GG1, MG1, GGc, MGcc, MGinf, MMc
 from jaxq.systems.token_pool.model import TokenPool
 from jaxq.systems.tolled_queues.model import TolledQueues

@@ -38,7 +38,7 @@ class Law(eqx.Module):
         return np.asarray(values[0]).item() if values else None
 
     def key(self) -> tuple[str, float | tuple | None]:
-        """(name, parameter): how `jaxq.analytic.laws` knows the law."""
+        """(name, parameter): how `jaxq.analytic.distributions.transforms` knows the law."""
         return self.name, self.parameter()
 
     @classmethod

@@ -131,7 +131,7 @@ def line(rng: random.Random, folder) -> list[str]:
 @pytest.mark.parametrize("part", range(4))
 def test_whatever_is_typed_is_answered(jaxq, monkeypatch, tmp_path, part):
     for name in (
-        "jaxq.cli.plan.Plan.run",
+        "jaxq.cli.run.Plan.run",
         "jaxq.engine.paths.sampler",
         "jaxq.engine.exact.StateSpace",
         "jaxq.cli.tune.solve",

@@ -17,12 +17,12 @@ from jaxq.engine.interrupt import PATIENCE, Interrupt
 ENDLESS = ["run", "mmc", "--arrival-rate", "0.99", "--precision", "1e-6", "--warmup", "500", "--replicas", "64"]
 MARKED = """
 import sys
-from jaxq.cli import plan
+from jaxq.cli import run
 from jaxq.engine.progress import Silent
 class Marked(Silent):
     def update(self, progress):
         print("running", file=sys.stderr, flush=True)
-plan.make_meter = lambda quiet: Marked()
+run.make_meter = lambda quiet: Marked()
 from jaxq.__main__ import main
 sys.argv[1:] = {args}
 sys.exit(main())

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.network import Network
 
 RUN = ["run", "parallel-servers"]
 PATIENT = """

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from jaxq.analytic.erlang import erlang_c
+from jaxq.analytic.stations.erlang import erlang_c
 from jaxq.systems import SYSTEMS
 
 

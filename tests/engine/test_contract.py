@@ -11,8 +11,8 @@ import pytest
 import jaxq
 from jaxq.analytic.tolled_queues.deterministic import balking
 from jaxq.engine import outline, program
-from jaxq.systems.load_balancing.coupling import Coupled
-from jaxq.systems.token_pool.chain import TokenChain
+from jaxq.systems.load_balancing.processes.coupling import Coupled
+from jaxq.systems.token_pool.processes.chain import TokenChain
 from tests.agreement import check_agreement
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue
 from tests.systems_under_test import UNDER_TEST, last_classes, modules
@@ -90,8 +90,8 @@ def test_a_jump_for_every_rate(name):
 
 
 ELSEWHERE = {
-    TokenChain: "systems/test_token_pool_chain.py",
-    Coupled: "systems/test_load_balancing_coupling.py",
+    TokenChain: "systems/token_pool/test_chain.py",
+    Coupled: "systems/load_balancing/test_coupling.py",
 }
 """Processes that no system prepares: for `jaxq.exact` alone, and for one experiment."""
 

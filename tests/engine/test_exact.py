@@ -8,9 +8,9 @@ import pytest
 from scipy import sparse
 
 import jaxq
-from jaxq.analytic import birth_death
-from jaxq.analytic.erlang import erlang_b, erlang_c
-from jaxq.analytic.multiserver import mmc
+from jaxq.analytic.markov import birth_death
+from jaxq.analytic.stations.erlang import erlang_b, erlang_c
+from jaxq.analytic.stations.mmc import mmc
 from jaxq.engine.exact import exact
 from jaxq.engine.stationary import stationary_law
 

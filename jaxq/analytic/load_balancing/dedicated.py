@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxq.analytic.arguments import positive
 from jaxq.analytic.load_balancing.pools import pools
-from jaxq.analytic.sparse_chain import stationary
+from jaxq.analytic.markov.sparse import stationary
 
 _MOST_STATES = 60_000
 _NEGLIGIBLE = 1e-13

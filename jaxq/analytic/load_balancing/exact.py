@@ -10,7 +10,7 @@ import numpy as np
 from jaxq.analytic.arguments import count, positive
 from jaxq.analytic.load_balancing.policies import Policy, routing
 from jaxq.analytic.load_balancing.pools import pools
-from jaxq.analytic.sparse_chain import stationary
+from jaxq.analytic.markov.sparse import stationary
 
 _MOST_STATES = 60_000
 

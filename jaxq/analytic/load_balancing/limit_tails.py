@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jaxq.analytic.arguments import fraction
 from jaxq.analytic.load_balancing.arguments import limit_rates
-from jaxq.analytic.sparse_chain import stationary
+from jaxq.analytic.markov.sparse import stationary
 
 _STATES = 14_000
 """Of the coarse lattice; the fine one has four times as many, and takes some two seconds."""

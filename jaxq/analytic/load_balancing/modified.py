@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxq.analytic.arguments import positive
-from jaxq.analytic.birth_death import stationary as birth_death_law
 from jaxq.analytic.load_balancing.pools import pools
-from jaxq.analytic.sparse_chain import stationary
+from jaxq.analytic.markov.birth_death import stationary as birth_death_law
+from jaxq.analytic.markov.sparse import stationary
 
 _MOST_SERVERS = 600
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jaxq.analytic.arguments import count
+from jaxq.analytic.markov.sparse import stationary
 from jaxq.analytic.parallel_servers.network import Array, Network, network
-from jaxq.analytic.sparse_chain import stationary
 
 MOST_STATES = 150_000
 POISSON = [([1.0], [[-1.0]])]

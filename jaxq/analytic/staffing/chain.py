@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxq.analytic.sparse_chain import stationary
+from jaxq.analytic.markov.sparse import stationary
 
 Allocate = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 """x, shape (states, I) -> z, shape (states, I, J)."""

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
 from jaxq.analytic.arguments import positive
-from jaxq.analytic.birth_death import stationary
+from jaxq.analytic.markov.birth_death import stationary
 from jaxq.analytic.tolled_queues.chain import visible
 from jaxq.analytic.tolled_queues.customers import accepted, classes
 from jaxq.analytic.tolled_queues.exponential import exponential

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxq.analytic.arguments import count
-from jaxq.analytic.sparse_chain import stationary
+from jaxq.analytic.markov.sparse import stationary
 from jaxq.analytic.tolled_queues.customers import classes
 
 _SAME = 1e-9

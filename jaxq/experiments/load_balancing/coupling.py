@@ -13,9 +13,9 @@ from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.load_balancing.paper import PAPER, SPEEDS
-from jaxq.systems.load_balancing.coupling import Coupled
 from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.policy import parse_policy
+from jaxq.systems.load_balancing.processes.coupling import Coupled
 
 SERVERS, LEVELS, QUICK_LEVELS = 10, 8, 4
 """Few servers, which are often all busy; levels that are not reached in 10^9 events, in 10^7."""

@@ -10,14 +10,14 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq.analytic.birth_death import stationary
+from jaxq.analytic.markov.birth_death import stationary
 from jaxq.engine.paths import Paths, paths
 from jaxq.engine.system import System
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS
 from jaxq.stats.estimate import Estimate
-from jaxq.systems.load_balancing.counts import Counts
 from jaxq.systems.load_balancing.model import LoadBalancing
+from jaxq.systems.load_balancing.processes.level_counts import LevelCounts
 
 BETA, LEVELS, LEVEL = 2.0, 6, 0.95
 MARKETS, QUICK_MARKETS = (50, 200, 700, 5000), (50, 700)
@@ -31,7 +31,7 @@ FEWEST = 100
 SEEN = {"y_1_1": "busy_1", "y_2_1": "busy_2"} | {f"y_{j}_{i}": f"level_{j}_{i}" for i in (2, 3) for j in (1, 2)}
 
 
-class Started(System, Counts):
+class Started(System, LevelCounts):
     """SA-JSQ from a given state: servers of each type with at least 1, ..., levels jobs, shape (types, levels)."""
 
     initial: Any = None

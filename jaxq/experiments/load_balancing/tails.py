@@ -18,10 +18,10 @@ from jaxq.engine.simulate import simulate
 from jaxq.engine.system import System
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS
-from jaxq.systems.load_balancing.counts import Counts
 from jaxq.systems.load_balancing.model import LoadBalancing
-from jaxq.systems.load_balancing.modified import Modified
 from jaxq.systems.load_balancing.policy import parse_policy
+from jaxq.systems.load_balancing.processes.level_counts import LevelCounts
+from jaxq.systems.load_balancing.processes.lower_bound import LowerBoundSystem
 
 SERVERS, BETA, LEVELS, DEEP = 100, 1.0, 8, 16
 """Levels kept, and where busy servers are chosen at random."""
@@ -32,7 +32,7 @@ WARMUP = 40.0
 """Time left out: the start has the right mean number of busy servers, and beta = 1 relaxes in about 3."""
 
 
-class Original(System, Counts):
+class Original(System, LevelCounts):
     """A policy on counts; observes whether the jobs, and the waiting jobs, are above each of some thresholds."""
 
     jobs: Any = None
@@ -44,7 +44,7 @@ class Original(System, Counts):
         return _above(sum(mine[0] for mine in levels) + waiting, waiting, self)
 
 
-class Bound(System, Modified):
+class Bound(System, LowerBoundSystem):
     """The modified system, seen in the same way; it starts with as many queues busy as serve the arrivals."""
 
     jobs: Any = None

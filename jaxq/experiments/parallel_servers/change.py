@@ -24,7 +24,7 @@ from jaxq.experiments.parallel_servers.paper import (
 )
 from jaxq.stats.estimate import Estimate
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.schedule import Changes
+from jaxq.systems.parallel_servers.network.schedule import Changes
 
 PHASES = ((250.0, 900.0), (500.0, 380.0), (250.0, 600.0))
 LENGTH, STEP, SETTLED = 12.0, 0.1, 8.0

@@ -1,9 +1,9 @@
 """The numbers of the e-companion, Section EC.2: c-mu/theta on an X-model in overload, as printed, as fluid, simulated.
 
-The parameters are reconstructed (`jaxq.systems.parallel_servers.named.x_model`): set A is the roundest that has the printed
-fluid digits, set B has the printed revenues too, and is set A in another unit of time; ``slow`` and ``B slow`` have
-mu_14 = .01, where they differ. Five fluid numbers are printed truncated, the sixth rounded. The printed simulations have
-sampling errors of their own.
+The parameters are reconstructed (`jaxq.systems.parallel_servers.network.library.x_model`): set A is the roundest that
+has the printed fluid digits, set B has the printed revenues too, and is set A in another unit of time; ``slow`` and ``B
+slow`` have mu_14 = .01, where they differ. Five fluid numbers are printed truncated, the sixth rounded. The printed
+simulations have sampling errors of their own.
 """
 
 import math
@@ -17,8 +17,8 @@ from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.parallel_servers.paper import FEW_REPLICAS, PAPER, REPLICAS, X_MODEL, balances, plan_of
 from jaxq.stats.estimate import Estimate
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.named import NETWORKS
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.library import NETWORKS
+from jaxq.systems.parallel_servers.network.network import Network
 
 SETS = {
     "A": X_MODEL,

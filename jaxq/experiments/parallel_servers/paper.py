@@ -6,7 +6,7 @@ from jaxq.analytic.parallel_servers.planning import Plan, static_planning
 from jaxq.engine.result import Result
 from jaxq.experiments.experiment import Point
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.named import NETWORKS
+from jaxq.systems.parallel_servers.network.library import NETWORKS
 
 PAPER = "Stolyar and Tezcan, Shadow-Routing Based Control of Flexible Multiserver Pools in Overload"
 REPLICAS, FEW_REPLICAS = 256, 64

@@ -14,7 +14,7 @@ from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.parallel_servers.paper import FEW_REPLICAS, REPLICAS, balances
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.named import NETWORKS
+from jaxq.systems.parallel_servers.network.library import NETWORKS
 
 QGYM = (
     "Chen, Li, Che, Peng, Dong and Namkoong, QGym: Scalable Simulation and Benchmarking of Queuing Network Controllers"

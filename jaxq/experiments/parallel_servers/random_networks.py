@@ -22,7 +22,7 @@ from jaxq.experiments.parallel_servers.paper import (
     reward_row,
 )
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.planning import load
 from jaxq.tuning.tune import tune
 

@@ -16,7 +16,7 @@ from jaxq.experiments.staffing.growth import LEVEL, growth
 from jaxq.experiments.staffing.theorem import NETWORK, PAPER, WRONG, starved
 from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.network import Network
 
 BY_CLASS = Network(
     [0.5, 0.56, 0.75],

@@ -10,7 +10,7 @@ from jaxq.analytic.staffing import growth as predicted
 from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.analytic.staffing.targets import saturation_targets
 from jaxq.engine.plain import plain
-from jaxq.systems.parallel_servers.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network, Rates
 from jaxq.systems.parallel_servers.theory import inapplicable
 
 STABILISABLE, NULL, TRANSIENT = "stabilisable", "not positive recurrent", "transient"

@@ -19,8 +19,8 @@ from jaxq.experiments.staffing.growth import MOST_EVENTS
 from jaxq.experiments.staffing.theorem import PAPER
 from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.named import NETWORKS
-from jaxq.systems.parallel_servers.preference import parse_preferences
+from jaxq.systems.parallel_servers.network.library import NETWORKS
+from jaxq.systems.parallel_servers.policies.orders import parse_preferences
 
 NETWORK = NETWORKS["n"].replace(
     second_order_arrivals=None, second_order_services=None, staffing=None, name="n without second-order terms"

@@ -23,7 +23,7 @@ from jaxq.experiments.staffing.growth import MOST_EVENTS
 from jaxq.experiments.staffing.theorem import NETWORK, PAPER
 from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.network import Network
+from jaxq.systems.parallel_servers.network.network import Network
 
 POOL = Network([1.3, 0.48], [[1.0], [1.0]], [1.78], staffing=[0.6], name="one pool")
 """Equal rates: M/M/N, N = 184 at n = 100."""

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.analytic.birth_death import stationary
+from jaxq.analytic.markov.birth_death import stationary
 from jaxq.engine.paths import paths
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.staffing.assessment import assess
 from jaxq.experiments.staffing.growth import LEVEL, growth
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.named import NETWORKS
+from jaxq.systems.parallel_servers.network.library import NETWORKS
 
 PAPER = "Hmedi, Arapostathis and Pang, On System-Wide Safety Staffing of Large-Scale Parallel Server Networks"
 NETWORK = NETWORKS["n"]

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from jaxq.analytic.token_cap import cap_constants, cap_differences
-from jaxq.analytic.token_chain import token_server
+from jaxq.analytic.token_pool.cap import cap_constants, cap_differences
+from jaxq.analytic.token_pool.server_chain import token_server
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import sweep
 from jaxq.experiments.experiment import ROUNDING, Experiment, Findings, Point, Run

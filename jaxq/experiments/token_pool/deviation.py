@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxq.analytic.token_deviation import best_deviation
+from jaxq.analytic.token_pool.best_response import best_deviation
 from jaxq.engine.result import Results
 from jaxq.engine.simulate import compare
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run

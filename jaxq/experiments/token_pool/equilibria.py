@@ -4,8 +4,8 @@ import itertools
 import math
 from typing import Any
 
-from jaxq.analytic.token_chain import best_response, switching_wait
-from jaxq.analytic.token_equilibrium import equilibria, induced_wait, minimum_servers
+from jaxq.analytic.token_pool.mean_field_equilibrium import equilibria, induced_wait, minimum_servers
+from jaxq.analytic.token_pool.server_chain import best_response, switching_wait
 from jaxq.engine.result import Results
 from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run

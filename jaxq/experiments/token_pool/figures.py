@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.analytic.token_chain import token_server
-from jaxq.analytic.token_deviation import best_deviation
-from jaxq.analytic.token_equilibrium import fluid_queue, fluid_rates
+from jaxq.analytic.token_pool.best_response import best_deviation
+from jaxq.analytic.token_pool.mean_field_equilibrium import fluid_queue, fluid_rates
+from jaxq.analytic.token_pool.server_chain import token_server
 from jaxq.engine.result import Results
 from jaxq.engine.simulate import sweep
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run

@@ -3,10 +3,10 @@ and 6.5."""
 
 from typing import Any
 
-from jaxq.analytic.token_cap import cap_constants
-from jaxq.analytic.token_chain import token_server
-from jaxq.analytic.token_deviation import best_deviation
-from jaxq.analytic.token_pool_queue import pool_queue
+from jaxq.analytic.token_pool.best_response import best_deviation
+from jaxq.analytic.token_pool.cap import cap_constants
+from jaxq.analytic.token_pool.pool_queue import pool_queue
+from jaxq.analytic.token_pool.server_chain import token_server
 from jaxq.engine.result import Results
 from jaxq.engine.simulate import simulate, sweep
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run

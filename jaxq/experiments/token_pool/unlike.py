@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.analytic.token_chain import centralised_jobs
-from jaxq.analytic.token_deviation import best_unlike_deviation
-from jaxq.analytic.token_heterogeneous import congestion_bound, deviation_bound, processing_costs
+from jaxq.analytic.token_pool.best_response import best_unlike_deviation
+from jaxq.analytic.token_pool.heterogeneous import congestion_bound, deviation_bound, processing_costs
+from jaxq.analytic.token_pool.server_chain import centralised_jobs
 from jaxq.engine.result import Results
 from jaxq.engine.simulate import compare
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run

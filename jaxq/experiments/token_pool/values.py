@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from jaxq.analytic.token_chain import token_server
-from jaxq.analytic.token_pool_queue import capped_pool_queue, pool_queue
+from jaxq.analytic.token_pool.pool_queue import capped_pool_queue, pool_queue
+from jaxq.analytic.token_pool.server_chain import token_server
 from jaxq.engine.result import Results
 from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run

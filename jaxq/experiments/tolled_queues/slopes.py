@@ -6,10 +6,10 @@ import numpy as np
 
 from jaxq.engine.metric import Metric
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
+from jaxq.experiments.tolled_queues.gradient_check import slopes
 from jaxq.experiments.tolled_queues.paper import PAPER
 from jaxq.experiments.validate import LEVEL
 from jaxq.systems.tolled_queues.model import TolledQueues
-from jaxq.systems.tolled_queues.slopes import slopes
 
 TWO = TolledQueues(
     arrival_rates=[0.4, 0.6], rewards=[12, 5], waiting_costs=[2, 0.4], service_rates=[0.5, 0.5], tolls=[4, 4]

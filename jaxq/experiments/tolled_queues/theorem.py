@@ -6,9 +6,9 @@ import numpy as np
 
 from jaxq.engine.metric import Metric
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
+from jaxq.experiments.tolled_queues.dominance import CLAIMS, Dominance, check_dominance
 from jaxq.experiments.tolled_queues.paper import PAPER
 from jaxq.experiments.validate import LEVEL
-from jaxq.systems.tolled_queues.dominance import CLAIMS, Dominance, check_dominance
 
 INSTANCES, CUSTOMERS, QUICK_CUSTOMERS = 20_000, 400, 100
 PREFIXES = 40

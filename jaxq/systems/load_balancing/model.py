@@ -14,12 +14,13 @@ import numpy as np
 from jaxq import random
 from jaxq.engine.fields import choice, compound, positive, real, whole
 from jaxq.engine.model import Model
-from jaxq.systems.load_balancing import few, response
-from jaxq.systems.load_balancing.counts import Counts
-from jaxq.systems.load_balancing.dedicated import Dedicated
-from jaxq.systems.load_balancing.modified import Modified
+from jaxq.systems.load_balancing import response
 from jaxq.systems.load_balancing.policy import Policy, parse_policy, ranking, speed_ranks
-from jaxq.systems.load_balancing.queues import Queues, first_servers
+from jaxq.systems.load_balancing.processes import small_system
+from jaxq.systems.load_balancing.processes.dedicated import Dedicated
+from jaxq.systems.load_balancing.processes.level_counts import LevelCounts
+from jaxq.systems.load_balancing.processes.lower_bound import LowerBoundSystem
+from jaxq.systems.load_balancing.processes.server_queues import ServerQueues, first_servers
 from jaxq.systems.load_balancing.speeds import Speeds, parse_speeds
 
 MOST_SERVERS = 2**24
@@ -145,7 +146,7 @@ class LoadBalancing(Model):
             return self.policy.name
         if not (self.policy.shallow or self.buffer or self.levels):
             return "queues"
-        return "few" if self.servers <= few.MOST and self.laws == "no" else "counts"
+        return "few" if self.servers <= small_system.MOST and self.laws == "no" else "counts"
 
     @property
     def capacity(self) -> float:
@@ -198,7 +199,9 @@ class LoadBalancing(Model):
     def objectives(self):
         from jaxq.systems.load_balancing.objectives import objectives
 
-        return objectives(self)
+        if self.buffer is not None:  # jobs are lost
+            return {}
+        return objectives(self.policy, self.speeds, int(self.servers), self.arrival_rate)
 
     def oracle(self):
         from jaxq.systems.load_balancing import oracle
@@ -236,13 +239,13 @@ class LoadBalancing(Model):
         rates, weights = self.speeds.rates, self._weights()
         layout = self._layout()
         if layout == "modified":
-            return Modified(self.arrival_rate, rates, servers)
+            return LowerBoundSystem(self.arrival_rate, rates, servers)
         if layout == "med-fsf":
             return Dedicated(self.arrival_rate, rates, servers)
         places, limits = speed_ranks(rates), self.limits() or (self.counted_levels(),) * self.speeds.types
         if layout == "queues":
             total = self.arrival_rate + self.capacity
-            return Queues(
+            return ServerQueues(
                 arrival_rate=self.arrival_rate,
                 total_rate=total,
                 first=first_servers(servers),
@@ -254,7 +257,7 @@ class LoadBalancing(Model):
             )
         if layout == "few":
             types = np.repeat(np.arange(self.speeds.types), servers)
-            return few.Few(
+            return small_system.SmallSystem(
                 arrival_rate=self.arrival_rate,
                 speeds=rates[types],
                 weights=None if weights is None else weights[types],
@@ -264,7 +267,7 @@ class LoadBalancing(Model):
                 limits=tuple(limits[j] for j in types),
                 blocking=int(self.buffer is not None),
             )
-        return Counts(
+        return LevelCounts(
             arrival_rate=self.arrival_rate,
             rates_of_types=rates,
             servers=servers,

@@ -21,12 +21,12 @@ from jaxq import random
 from jaxq.engine.fields import compound, positive, real, whole
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
-from jaxq.systems.parallel_servers.control import CONTROLS as CONTROLS
-from jaxq.systems.parallel_servers.control import control_field
-from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
-from jaxq.systems.parallel_servers.network import Network
-from jaxq.systems.parallel_servers.renewal import ArrivalLaws, parse_arrival_laws, variations
-from jaxq.systems.parallel_servers.safety import incidence, prices, program
+from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
+from jaxq.systems.parallel_servers.network.network import Network
+from jaxq.systems.parallel_servers.policies.control import CONTROLS as CONTROLS
+from jaxq.systems.parallel_servers.policies.control import control_field
+from jaxq.systems.parallel_servers.processes.renewal import ArrivalLaws, parse_arrival_laws, variations
+from jaxq.systems.parallel_servers.safety_staffing import incidence, prices, program
 
 
 class Limit(NamedTuple):

@@ -14,15 +14,23 @@ import numpy as np
 from jaxq.engine.fields import choice, compound, positive, real
 from jaxq.engine.model import Model
 from jaxq.engine.reference import Reference
-from jaxq.systems.parallel_servers.allocation import Allocated, Allocation
-from jaxq.systems.parallel_servers.dispatch import Dispatch
-from jaxq.systems.parallel_servers.named import NETWORKS, parse_network
-from jaxq.systems.parallel_servers.network import Network, Rates
-from jaxq.systems.parallel_servers.policy import POLICIES, Setting
-from jaxq.systems.parallel_servers.preference import Preferences, parse_preferences
-from jaxq.systems.parallel_servers.renewal import POISSON, ArrivalLaws, Phases, Renewal, parse_arrival_laws, variations
-from jaxq.systems.parallel_servers.safety import is_tree, prices
-from jaxq.systems.parallel_servers.schedule import Changes, Schedule, parse_changes
+from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
+from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.schedule import Changes, Schedule, parse_changes
+from jaxq.systems.parallel_servers.policies.by_name import POLICIES, PolicyInputs
+from jaxq.systems.parallel_servers.policies.orders import Preferences, parse_preferences
+from jaxq.systems.parallel_servers.policies.preemptive import Allocation
+from jaxq.systems.parallel_servers.processes.allocation import Allocated
+from jaxq.systems.parallel_servers.processes.dispatch import Dispatch
+from jaxq.systems.parallel_servers.processes.renewal import (
+    POISSON,
+    ArrivalLaws,
+    Phases,
+    Renewal,
+    parse_arrival_laws,
+    variations,
+)
+from jaxq.systems.parallel_servers.safety_staffing import is_tree, prices
 
 REFUSING = ("shadow-rm", "shadow-tandem")
 """Policies that drop customers."""
@@ -142,13 +150,13 @@ class ParallelServers(Model):
         if self.changes is not None:
             self.changes.check(network.classes)
         self.rates()
-        setting = self.setting()
+        inputs = self.policy_inputs()
         if self.priorities is not None:
-            setting.priority()
+            inputs.priority()
         if self.preferences is not None:
-            setting.preference()
+            inputs.preference()
         if not self.policy.startswith("shadow"):  # those solve a linear program, when they are prepared
-            POLICIES[self.policy].build(setting)
+            POLICIES[self.policy].build(inputs)
 
     def _check_routing(self, routing: np.ndarray) -> None:
         classes, pools, served = self.network.classes, self.network.pools, self.network.service_rates > 0
@@ -193,13 +201,13 @@ class ParallelServers(Model):
         """lambda_i after the last change, shape (I,), 1/time."""
         return self.rates().arrival_rates if self.changes is None else np.array(self.changes.rates[-1])
 
-    def setting(self) -> Setting:
+    def policy_inputs(self) -> PolicyInputs:
         """What the policy is built from."""
         from jaxq.systems.parallel_servers import planning
 
         rates, network = self.rates(), self.network
         zero = self.initial_prices == "zero"
-        return Setting(
+        return PolicyInputs(
             network,
             rates,
             self.priorities,
@@ -238,14 +246,14 @@ class ParallelServers(Model):
 
     def prepare(self):
         network, rates = self.network, self.rates()
-        setting = self.setting()
-        built = POLICIES[self.policy].build(setting)
+        inputs = self.policy_inputs()
+        built = POLICIES[self.policy].build(inputs)
         phases = [rates.arrival_rates] if self.changes is None else [rates.arrival_rates, *self.changes.rates]
         durations = np.diff([0.0, *([] if self.changes is None else self.changes.times)])
         common: dict[str, Any] = {
             "schedule": Schedule(np.array(phases, np.float64), durations),
             "renewal": Renewal(self.phases()),
-            "service_rates": setting.services,
+            "service_rates": inputs.services,
             "servers": rates.servers,
             "abandonment_rates": network.abandonment_rates,
             "edges": network.edges,
@@ -276,14 +284,14 @@ class ParallelServers(Model):
     def _control(self):
         from jaxq.systems.parallel_servers import oracle
 
-        setting = self.setting()
+        inputs = self.policy_inputs()
         ordered = self.priorities is not None or self.policy.startswith("priority")
         return oracle.Control(
             self.policy,
             self.network.holding_costs,
-            setting.by_pair(setting.priority()) if ordered else None,
-            None if self.preferences is None else setting.by_pair(setting.preference()),
-            setting.shares() if self.policy == "random" else None,
+            inputs.by_pair(inputs.priority()) if ordered else None,
+            None if self.preferences is None else inputs.by_pair(inputs.preference()),
+            inputs.shares() if self.policy == "random" else None,
         )
 
     def theory(self):
@@ -319,16 +327,23 @@ class ParallelServers(Model):
 
     def objectives(self):
         from jaxq.systems.parallel_servers import planning
-        from jaxq.systems.parallel_servers.objectives import routing_objectives, shadow_objectives
-        from jaxq.systems.parallel_servers.staffing_objectives import staffing_objectives
+        from jaxq.systems.parallel_servers.objectives import (
+            routing_objectives,
+            shadow_objectives,
+            staffing_objectives,
+        )
 
         rates = self.rates()._replace(arrival_rates=self.last_arrival_rates())
         rewards = self.network.rewards
         if self.policy == "random" and self.priorities is None:
-            return routing_objectives(rates, rewards, self.setting().shares())
+            return routing_objectives(rates, rewards, self.policy_inputs().shares())
         if self.policy.startswith("shadow-rm"):
             return shadow_objectives(rates, rewards, *planning.plan(*rates, rewards))
-        return staffing_objectives(self)
+        if not self.staffed:
+            return {}
+        return staffing_objectives(
+            self.network, self.size, self.rates(), self.shares(), self.staffing_costs, float(self.safety_target)
+        )
 
     def metrics(self, sums):
         network, rates, arrivals = self.network, self.rates(), self.last_arrival_rates()
@@ -340,7 +355,7 @@ class ParallelServers(Model):
         for pool in pools:
             found[f"idle_{pool}"] = sums[f"idle_{pool}"] / time
         if self.staffed:
-            worth = prices(network.edges, self.setting().services, len(pools), self.shares())[1]
+            worth = prices(network.edges, self.policy_inputs().services, len(pools), self.shares())[1]
             found["weighted_idle"] = sum(
                 float(w / worth[-1]) * found[f"idle_{pool}"] for w, pool in zip(worth, pools, strict=True)
             )

@@ -1,8 +1,14 @@
-"""What `jaxq.tune` can make large: fluid reward rates of routing probabilities, and a guarantee in eta."""
+"""What `jaxq.tune` can improve: fluid reward rates of routing probabilities, a guarantee in eta, the cost of a staffing."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
 
 from jaxq.engine.objective import Objective
 from jaxq.systems.parallel_servers import fluid
-from jaxq.systems.parallel_servers.network import Rates
+from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.safety_staffing import prices, program
 
 HORIZON = 1000.0
 """Time between two changes of the arrival rates that `shadow_objectives` assumes, in mean service times."""
@@ -52,3 +58,54 @@ def shadow_objectives(rates: Rates, rewards, busy, prices) -> dict[str, Objectiv
             parameters=("eta",),
         )
     }
+
+
+def staffing_objectives(
+    network: Network, scale: float, rates: Rates, shares: np.ndarray, costs, target: float
+) -> dict[str, Objective]:
+    """The objective of trees without abandonment: the cost of a staffing that is safe enough, as a function of ``staffing``.
+
+    The cost is c.nh + K (target - theta^n)^+ + sum_j k_j (nh0_j - nh_j)^+, nh0 the staffing of the network, below which no
+    pool may go (without that, money is made by swapping servers of pools whose cost and worth differ). The penalties are
+    twice the largest price that theta^n may have, and twice the cost of a server: more than the multipliers of the linear
+    program, so that both have the same optimum, exactly. Servers are not rounded.
+
+    Args:
+        network: a tree.
+        scale: n.
+        rates: of the network at this n.
+        shares: p, shape (I,).
+        costs: c_j, shape (J,); None: 1 each.
+        target: of theta^n.
+    """
+    costs = np.ones(len(network.pools)) if costs is None else np.asarray(costs)
+    least, slope = network.staffing, prices(*_tree(network, rates, shares))[1]
+    penalty = 2 * float(np.max(costs / slope))
+
+    def cost(values: dict[str, Any]):
+        staffing = jnp.asarray(values["staffing"])
+        lacking = jnp.maximum(target - safety_staffing(network, scale, rates, shares, staffing), 0)
+        return costs @ staffing + penalty * lacking + 2 * costs @ jnp.maximum(least - staffing, 0)
+
+    doc = f"cost of second-order staffing with theta^n >= {target:g}, no pool below the network's own"
+    return {"staffing": Objective(cost, None, doc, parameters=("staffing",), unset={"staffing": least})}
+
+
+def safety_staffing(network: Network, scale: float, rates: Rates, shares: np.ndarray, staffing):
+    """theta^n as a differentiable function of the second-order staffing nh, shape (J,); its gradient is w_j / v.p.
+
+    Formula: the last unknown of `jaxq.systems.parallel_servers.safety_staffing.program` with demand lambda^n / sqrt n and
+    servers sqrt n nu_j + nh_j, which is not rounded to whole servers.
+
+    Args:
+        network, scale, rates, shares: see `staffing_objectives`.
+    """
+    root = np.sqrt(scale)
+    demand = jnp.asarray(rates.arrival_rates / root)
+    right = jnp.concatenate((demand, root * network.servers + jnp.asarray(staffing)))
+    return jnp.linalg.solve(program(*_tree(network, rates, shares)), right)[-1]
+
+
+def _tree(network: Network, rates: Rates, shares: np.ndarray):
+    edges = network.edges
+    return edges, np.array([rates.service_rates[i, j] for i, j in edges]), len(network.pools), shares

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxq.analytic.erlang import halfin_whitt
-from jaxq.analytic.multiserver import TooManyStates, mmc
 from jaxq.analytic.parallel_servers import exact, planning
 from jaxq.analytic.parallel_servers.fluid import routed_rest_point
 from jaxq.analytic.parallel_servers.x_model import x_model
 from jaxq.analytic.staffing import drift, fluid, gains, growth
 from jaxq.analytic.staffing.demand import second_order_demand
+from jaxq.analytic.stations.erlang import halfin_whitt
+from jaxq.analytic.stations.mmc import TooManyStates, mmc
 from jaxq.engine.reference import Reference
 
 MOST_STATES = 20_000

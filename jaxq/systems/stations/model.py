@@ -13,9 +13,9 @@ from jaxq.engine.fields import compound, nonnegative, positive, whole
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.laws.law import Law
 from jaxq.laws.standard import USAGE, Exponential, parse_law
-from jaxq.systems.stations import workloads
-from jaxq.systems.stations.customers import Lindley, Queue
-from jaxq.systems.stations.occupancy import Occupancy
+from jaxq.systems.stations.processes import workloads
+from jaxq.systems.stations.processes.by_customer import Lindley, Queue
+from jaxq.systems.stations.processes.occupancy import Occupancy
 
 MOST_SERVERS = 1024
 """The work at every server is moved at every customer."""

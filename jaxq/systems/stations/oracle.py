@@ -2,7 +2,13 @@
 
 import math
 
-from jaxq.analytic import general_multiserver, infinite_server, multiserver, single_server
+from jaxq.analytic.stations.gg1 import gg1_bounds, gm1
+from jaxq.analytic.stations.gg1 import mg1 as pollaczek_khinchine
+from jaxq.analytic.stations.ggc import ggc_bound, gmc, mdc
+from jaxq.analytic.stations.mginf import mgcc as truncated_poisson
+from jaxq.analytic.stations.mginf import mginf as poisson
+from jaxq.analytic.stations.mmc import TooManyStates
+from jaxq.analytic.stations.mmc import mmc as birth_death
 from jaxq.engine.reference import Reference
 
 _WAITS = ("waiting_time", "sojourn_time", "queue_length", "probability_wait")
@@ -22,8 +28,8 @@ def mmc(arrival_rate, service_rate, servers, abandonment_rate, capacity) -> dict
     patience = None if abandonment_rate is None else float(abandonment_rate)
     room = None if capacity is None else int(capacity)
     try:
-        values = multiserver.mmc(float(arrival_rate), float(service_rate), int(servers), patience, room)
-    except multiserver.TooManyStates:
+        values = birth_death(float(arrival_rate), float(service_rate), int(servers), patience, room)
+    except TooManyStates:
         return {}
     if capacity is None:
         del values["probability_block"]
@@ -32,7 +38,7 @@ def mmc(arrival_rate, service_rate, servers, abandonment_rate, capacity) -> dict
 
 def mg1(arrival_rate, service_rate, service_law) -> dict[str, Reference]:
     """M/G/1, Pollaczek-Khinchine; a law of infinite variance leaves probability_wait."""
-    return _exact(single_server.mg1(float(arrival_rate), float(service_rate), service_law))
+    return _exact(pollaczek_khinchine(float(arrival_rate), float(service_rate), service_law))
 
 
 def gg1(arrival_rate, service_rate, arrival_law, service_law) -> dict[str, Reference]:
@@ -41,8 +47,8 @@ def gg1(arrival_rate, service_rate, arrival_law, service_law) -> dict[str, Refer
     if arrival_law[0] == "exponential":
         return mg1(*rates, service_law)
     if service_law[0] == "exponential":
-        return _exact(single_server.gm1(*rates, arrival_law))
-    return _bound(single_server.gg1_bounds(*rates, arrival_law, service_law)[1])
+        return _exact(gm1(*rates, arrival_law))
+    return _bound(gg1_bounds(*rates, arrival_law, service_law)[1])
 
 
 def ggc(arrival_rate, service_rate, servers, arrival_law, service_law) -> dict[str, Reference]:
@@ -52,19 +58,19 @@ def ggc(arrival_rate, service_rate, servers, arrival_law, service_law) -> dict[s
     if servers == 1:
         return gg1(*rates, arrival_law, service_law) | utilisation
     if service_law[0] == "exponential":
-        return _exact(general_multiserver.gmc(*rates, servers, arrival_law)) | utilisation
+        return _exact(gmc(*rates, servers, arrival_law)) | utilisation
     if arrival_law[0] == "exponential" and service_law[0] == "deterministic":
-        return _exact(general_multiserver.mdc(*rates, servers)) | utilisation
-    return _bound(general_multiserver.ggc_bound(*rates, servers, arrival_law, service_law)) | utilisation
+        return _exact(mdc(*rates, servers)) | utilisation
+    return _bound(ggc_bound(*rates, servers, arrival_law, service_law)) | utilisation
 
 
 def mgcc(arrival_rate, service_rate, servers) -> dict[str, Reference]:
     """M/G/c/c: the truncated Poisson law, whatever the service law."""
-    values = infinite_server.mgcc(float(arrival_rate), float(service_rate), int(servers))
+    values = truncated_poisson(float(arrival_rate), float(service_rate), int(servers))
     return _exact(values, tuple(values))
 
 
 def mginf(arrival_rate, service_rate) -> dict[str, Reference]:
     """M/G/infinity: the Poisson law, whatever the service law."""
-    values = infinite_server.mginf(float(arrival_rate), float(service_rate))
+    values = poisson(float(arrival_rate), float(service_rate))
     return _exact(values, tuple(values))

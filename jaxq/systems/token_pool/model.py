@@ -21,7 +21,6 @@ from jaxq.engine.fields import choice, compound, nonnegative, positive, probabil
 from jaxq.engine.model import Model
 from jaxq.engine.tagged import tag_every
 from jaxq.systems.token_pool import costs
-from jaxq.systems.token_pool.mechanism import MOST_SERVERS, MOST_TOKENS, Mechanism, alias_table
 from jaxq.systems.token_pool.policy import (
     Policy,
     TablePolicy,
@@ -30,6 +29,7 @@ from jaxq.systems.token_pool.policy import (
     parse_deviator,
     parse_threshold,
 )
+from jaxq.systems.token_pool.processes.mechanism import MOST_SERVERS, MOST_TOKENS, Mechanism, alias_table
 
 MOST_KINDS = 8
 """Kinds of servers (unlike rates) up to which costs are reported by kind."""
@@ -203,7 +203,7 @@ class TokenPool(Model):
         return TablePolicy(*optimal_policy(arrivals, services, phi, self.token_cap, self.wait, c))
 
     def jump_process(self):
-        from jaxq.systems.token_pool.chain import MOST_SERVERS, token_chain
+        from jaxq.systems.token_pool.processes.chain import MOST_SERVERS, token_chain
 
         if self.deviator is not None:
             raise ValueError(

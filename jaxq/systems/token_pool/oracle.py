@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from jaxq.analytic import token_chain, token_deviation, token_heterogeneous, token_pool_queue
+from jaxq.analytic.token_pool import best_response, heterogeneous, pool_queue, server_chain
 from jaxq.engine.reference import Reference
 
 MOST_PHASES = 150
@@ -27,17 +27,17 @@ def token_pool(servers, arrival_rate, service_rate, phi, token_cap, wait, proces
     kinds, counts = np.unique(np.stack([arrivals, services]), axis=1, return_counts=True)
     means: dict[str, float] = {}
     for (arrival, service), count in zip(kinds.T, counts, strict=True):
-        one = token_chain.token_server(arrival / service, phi, token_cap, wait, service)
+        one = server_chain.token_server(arrival / service, phi, token_cap, wait, service)
         for name, value in one.items():
             means[name] = means.get(name, 0.0) + value * count / servers
     found = {name: Reference(value) for name, value in means.items()}
     found["pool_busy_on_offer"] = Reference(phi, "identity")
     rho = arrivals / services
     pool = None
-    if servers == 1 and phi <= rho[0] and token_chain.best_response(rho[0], phi, wait * services[0])[2] == 1:
-        pool = token_chain.centralised_jobs(arrivals, services) - means["own_queue"]
+    if servers == 1 and phi <= rho[0] and server_chain.best_response(rho[0], phi, wait * services[0])[2] == 1:
+        pool = server_chain.centralised_jobs(arrivals, services) - means["own_queue"]
     elif token_cap is None and np.all(rho <= phi) and wait <= 1 / services.max():
-        pool = token_chain.pool_queue_unconstrained(phi, rho)
+        pool = server_chain.pool_queue_unconstrained(phi, rho)
     elif len(counts) == 1:
         pool = _pool_queue(servers, float(rho[0]), phi, token_cap, float(wait * services[0]))
     if pool is not None:
@@ -56,10 +56,10 @@ def by_kind(kinds, servers, arrival_rate, service_rate, phi, token_cap, wait, pr
     if np.any(arrivals > services * phi) or wait > 1 / services.max():
         return {}
     kind = "exact" if token_cap is None else "limit"
-    pool = token_chain.pool_queue_unconstrained(phi, arrivals / services) / arrivals.sum()
+    pool = server_chain.pool_queue_unconstrained(phi, arrivals / services) / arrivals.sum()
     found = {}
     for i, (arrival, service) in enumerate(kinds[0], 1):
-        paid = float(token_heterogeneous.processing_costs(arrival, service, processing_cost).mechanism[0])
+        paid = float(heterogeneous.processing_costs(arrival, service, processing_cost).mechanism[0])
         found[f"processing_cost_{i}"] = Reference(paid, kind)
         found[f"cost_{i}"] = Reference(paid + arrival * pool, kind)
     return found
@@ -77,7 +77,7 @@ def deviation(
     exact = token_cap is None and bool(np.all(pooling[1:])) and wait <= 1 / services[1:].max()
     if deviator == "optimal":
         cap = None if token_cap is None else int(token_cap)
-        value = token_deviation.best_unlike_deviation(arrivals, services, phi, cap, float(wait), c).optimal
+        value = best_response.best_unlike_deviation(arrivals, services, phi, cap, float(wait), c).optimal
         return {"deviator_charged_cost": Reference(value, "exact" if exact else "limit")}
     if deviator == "mean-field" and exact and pooling[0] and wait <= 1 / services[0]:
         pool = phi / (1 - phi)
@@ -95,12 +95,12 @@ def deviation(
 @functools.lru_cache(maxsize=256)
 def _pool_queue(servers: int, rho: float, phi: float, token_cap: int | None, wait: float) -> float | None:
     """E[Q_0] of alike servers from their exact chain; None where it is large."""
-    threshold = token_chain.best_response(rho, phi, wait)[0]
+    threshold = server_chain.best_response(rho, phi, wait)[0]
     if token_cap is None:
         small = math.comb(servers + threshold, threshold) <= MOST_PHASES
-        return token_pool_queue.pool_queue(servers, rho, phi, wait) if small else None
+        return pool_queue.pool_queue(servers, rho, phi, wait) if small else None
     try:
-        return token_pool_queue.capped_pool_queue(servers, rho, phi, int(token_cap), wait, most_states=MOST_STATES)
+        return pool_queue.capped_pool_queue(servers, rho, phi, int(token_cap), wait, most_states=MOST_STATES)
     except ValueError:
         return None
 

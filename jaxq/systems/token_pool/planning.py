@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxq.analytic.token_deviation import best_unlike_deviation
+from jaxq.analytic.token_pool.best_response import best_unlike_deviation
 
 
 def optimal_policy(arrival_rate, service_rate, phi, token_cap, wait, processing_cost) -> tuple[np.ndarray, ...]:

@@ -106,7 +106,7 @@ def parse_deviator(text: str) -> Policy:
     return NamedPolicy(text) if text[:1].isalpha() else parse_threshold(text)
 
 
-def hold_back(rho: float, threshold: int) -> float:
+def switching_wait(rho: float, threshold: int) -> float:
     """``m(z) = (z - sum_{i=1}^z rho^i) / (1 - rho)``: the pool wait, in mean service times, above which a server keeps
     one more job (paper, before Proposition 4.1)."""
     return (threshold - sum(rho**i for i in range(1, threshold + 1))) / (1 - rho)
@@ -127,12 +127,12 @@ def best_response(rho: float, phi: float, wait: float = 0.0) -> tuple[int, float
     k, power = 0, rho
     while power > phi * (1 + _ROUNDING):
         k, power = k + 1, power * rho
-    if wait < hold_back(rho, k):
+    if wait < switching_wait(rho, k):
         above = power / rho
         mix = 0.0 if math.isclose(power, phi, rel_tol=_ROUNDING) else (phi - power) / (above - power)
         return k, mix, 1.0
     z = k
-    while wait > hold_back(rho, z + 1):
+    while wait > switching_wait(rho, z + 1):
         z, power = z + 1, power * rho
     return z, 0.0, min(1.0, power / phi)
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from jaxq.analytic import token_cap, token_chain, token_deviation, token_equilibrium, token_heterogeneous
+from jaxq.analytic.token_pool import best_response, heterogeneous, mean_field_equilibrium, server_chain
+from jaxq.analytic.token_pool.cap import cap_constants, cap_differences
 from jaxq.engine.reference import Statement
 
 PHASES, PRODUCTS = 70, 60
@@ -17,15 +18,15 @@ def of_alike(servers, arrival_rate, service_rate, phi, cap, wait, processing_cos
     found = _response(rho, phi, anticipated, mu) | _equilibria(n, rho, phi, mu)
     try:
         found["minimum_servers"] = Statement(
-            token_equilibrium.minimum_servers(rho, phi),
+            mean_field_equilibrium.minimum_servers(rho, phi),
             "least N whose induced wait is within a mean service time",
             "Section 4.2.2",
         )
     except ValueError as error:
         found["minimum_servers"] = Statement("not known", str(error).replace(" is not allowed", ""), "Section 4.2.2")
-    requests, offers = token_equilibrium.fluid_rates(rho, phi)
+    requests, offers = mean_field_equilibrium.fluid_rates(rho, phi)
     cost = mu * c
-    program = token_deviation.fluid_best_response_lp(rho, phi, anticipated, cost).cost
+    program = best_response.fluid_best_response_lp(rho, phi, anticipated, cost).cost
     found |= {
         "request_rate": Statement(
             mu * requests, "R, requests per server, tokens unconstrained, w small, 1/time", "Section 5"
@@ -34,22 +35,22 @@ def of_alike(servers, arrival_rate, service_rate, phi, cap, wait, processing_cos
             mu * offers, "P, offers per server, tokens unconstrained, w small, 1/time", "Section 5"
         ),
         "fluid_queue": Statement(
-            token_equilibrium.fluid_queue(rho, phi), "q(phi), own queue per server, jobs", "Eq. (11)"
+            mean_field_equilibrium.fluid_queue(rho, phi), "q(phi), own queue per server, jobs", "Eq. (11)"
         ),
         "tuned_phi": Statement(rho, "phi with the fewest jobs in a large market", "Theorem 5.2"),
         "fluid_cost": Statement(
-            token_equilibrium.fluid_cost(rho, phi, anticipated, cost),
+            mean_field_equilibrium.fluid_cost(rho, phi, anticipated, cost),
             "cost of a server that answers to the anticipated wait, per time",
             "Eqs. (12), (25)",
         ),
         "fluid_program": Statement(program, "the same by the linear program, without Lemma 4.2", "LP (3)"),
         "planner_cost": Statement(
-            token_equilibrium.centralised_cost(n, rho, cost),
+            mean_field_equilibrium.centralised_cost(n, rho, cost),
             "V_c(N), cost of a server under central control",
             "Section 2.1",
         ),
         "alone_cost": Statement(
-            token_equilibrium.centralised_cost(1, rho, cost), "V_1, cost of a server by itself", "Section 2.1"
+            mean_field_equilibrium.centralised_cost(1, rho, cost), "V_1, cost of a server by itself", "Section 2.1"
         ),
     }
     return found if cap is None else found | _of_cap(rho, phi, int(cap), mu)
@@ -89,7 +90,7 @@ def of_unlike(servers, arrival_rate, service_rate, phi, cap, wait, processing_co
         "H(w) is a map of one threshold where servers are alike; unlike ones have one each",
         "Section 3.2",
     )
-    central = token_chain.centralised_jobs(arrivals, services)
+    central = server_chain.centralised_jobs(arrivals, services)
     largest = float(rho.max())
     return found | {
         "tuned_phi": Statement(largest, "the largest utilisation", "Theorem 7.1"),
@@ -97,10 +98,10 @@ def of_unlike(servers, arrival_rate, service_rate, phi, cap, wait, processing_co
             largest / (1 - largest) / central, "jobs at that phi over those under central control", "Theorem 7.1"
         ),
         "congestion_bound": Statement(
-            token_heterogeneous.congestion_bound(arrivals, services), "what that is at most", "Theorem 7.1"
+            heterogeneous.congestion_bound(arrivals, services), "what that is at most", "Theorem 7.1"
         ),
         "deviation_bound": Statement(
-            token_heterogeneous.deviation_bound(arrivals, services),
+            heterogeneous.deviation_bound(arrivals, services),
             "what a server pays beyond its processing cost at that phi, at most",
             "Theorem 7.2(1)",
         ),
@@ -111,7 +112,7 @@ def of_best_response(servers, arrival_rate, service_rate, phi, cap, wait, proces
     """The first server's best response to the others: V_OPT, V_CRP and the gap."""
     arrivals, services = (np.broadcast_to(np.asarray(x, float), int(servers)) for x in (arrival_rate, service_rate))
     limit = None if cap is None else int(cap)
-    best = token_deviation.best_unlike_deviation(
+    best = best_response.best_unlike_deviation(
         arrivals, services, float(phi), limit, float(wait), float(processing_cost)
     )
     lower = float(processing_cost * arrivals[0])
@@ -127,25 +128,25 @@ def of_best_response(servers, arrival_rate, service_rate, phi, cap, wait, proces
 
 def _response(rho: float, phi: float, wait: float, mu: float) -> dict[str, Statement]:
     """Lemma 4.2 at the anticipated wait, in mean service times."""
-    threshold, mix, offer = token_chain.best_response(rho, phi, wait)
+    threshold, mix, offer = server_chain.best_response(rho, phi, wait)
     about = f"threshold, mix, offer of a server that anticipates w = {wait / mu:g}: {_case(rho, phi, wait, threshold)}"
     return {"response": Statement((threshold, mix, offer), about, "Lemma 4.2")}
 
 
 def _case(rho: float, phi: float, wait: float, threshold: int) -> str:
-    k = token_chain.best_response(rho, phi)[0]
-    edge = token_chain.switching_wait(rho, k)
+    k = server_chain.best_response(rho, phi)[0]
+    edge = server_chain.switching_wait(rho, k)
     if wait < edge:
         return f"Case One, w < m({k})"
     return f"Case Two, m({threshold}) <= w <= m({threshold + 1})"
 
 
 def _equilibria(n: int, rho: float, phi: float, mu: float) -> dict[str, Statement]:
-    points, complete_to = token_equilibrium.equilibria(n, rho, phi, PHASES, PRODUCTS)
+    points, complete_to = mean_field_equilibrium.equilibria(n, rho, phi, PHASES, PRODUCTS)
     waits = tuple(one.wait / mu for one in points)
     about = "all w in H(w), tokens unconstrained, time; besides no cooperation (w infinite)"
     if complete_to == 0:
-        about = f"w in H(w): servers keep too many jobs (threshold {token_chain.best_response(rho, phi)[0]}) to follow"
+        about = f"w in H(w): servers keep too many jobs (threshold {server_chain.best_response(rho, phi)[0]}) to follow"
     elif np.isfinite(complete_to):
         about = f"w in H(w) up to {complete_to / mu:.6g}, tokens unconstrained, time; longer ones are not looked for"
     found = {"equilibria": Statement(waits or ("not known" if complete_to == 0 else "none"), about, _FIXED_POINTS)}
@@ -158,14 +159,14 @@ def _equilibria(n: int, rho: float, phi: float, mu: float) -> dict[str, Statemen
     return found
 
 
-def _case_of(one: token_equilibrium.Equilibrium, rho: float, phi: float) -> str:
-    at_edge = one.mix > 0 and one.wait == token_chain.switching_wait(rho, one.threshold)
+def _case_of(one: mean_field_equilibrium.Equilibrium, rho: float, phi: float) -> str:
+    at_edge = one.mix > 0 and one.wait == server_chain.switching_wait(rho, one.threshold)
     mixed = f"w = m({one.threshold}), where policies on both sides are optimal and mixed"
     return mixed if at_edge else _case(rho, phi, one.wait, one.threshold)
 
 
 def _of_cap(rho: float, phi: float, cap: int, mu: float) -> dict[str, Statement]:
-    constants, values = token_cap.cap_constants(rho, phi), token_cap.cap_differences(rho, phi, cap)
+    constants, values = cap_constants(rho, phi), cap_differences(rho, phi, cap)
     about = {
         "limits": ("P[S = 0] + P[S = C]", "Lemma 6.1", 1.0),
         "own_queue": ("own queue, capped less unconstrained, jobs", "Lemma 6.2", 1.0),

@@ -1,22 +1,52 @@
 """Customers of a system of tolled queues, drawn before it is known who joins."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 
+from jaxq.engine.reference import Reference
 from jaxq.systems.tolled_queues.fluid import Customers
-from jaxq.systems.tolled_queues.model import TolledQueues
 
 
-def draw_customers(system: TolledQueues, seed: int, paths: int, count: int) -> Customers:
+class Tunable(Protocol):
+    """What is read of a `TolledQueues` to tune it: its fields, and the members below, which have their docstrings there."""
+
+    arrival_rates: Any
+    rewards: Any
+    waiting_costs: Any
+    mean_sizes: Any
+    service_rates: Any
+    tolls: Any
+    information: str
+    rule: str
+
+    @property
+    def classes(self) -> int: ...
+
+    @property
+    def servers(self) -> int: ...
+
+    @property
+    def by_numbers(self) -> bool: ...
+
+    def single_toll(self) -> tuple[float, float] | None: ...
+
+    def oracle(self) -> dict[str, Reference]: ...
+
+    def prepare(self) -> Any: ...
+
+    def replace(self, **fields) -> Any: ...
+
+
+def draw_customers(system: Tunable, seed: int, paths: int, count: int) -> Customers:
     """``count`` events of independent arrival streams, float32, entries of shape (count, paths).
 
     They have the system's laws: they are what one server lets in that everybody joins.
     """
     one = system.replace(service_rates=[1.0], tolls=[0.0], capacity=None, information="workload", ties="first")
-    everyone: Any = dataclasses.replace(one.prepare(), rooms=np.full((system.classes, 1), np.inf))
+    everyone: Any = dataclasses.replace(one.prepare(), thresholds=np.full((system.classes, 1), np.inf))
     first, rest = jax.random.split(jax.random.key(seed))
     words = jax.random.bits(rest, (count, everyone.words, paths), "uint32")
     starting = jax.random.bits(first, (everyone.init_words, paths), "uint32")

@@ -15,11 +15,10 @@ from jaxq.engine.model import Model
 from jaxq.laws.law import Law
 from jaxq.laws.standard import USAGE, Deterministic, Exponential, parse_law
 from jaxq.systems.tolled_queues.arrivals import Arrivals, Renewal, parse_arrivals
-from jaxq.systems.tolled_queues.choice import SAME
-from jaxq.systems.tolled_queues.lengths import Lengths
-from jaxq.systems.tolled_queues.rooms import most_customers, rooms
-from jaxq.systems.tolled_queues.sequences import Sequences, longest, words_for
-from jaxq.systems.tolled_queues.workloads import Workloads
+from jaxq.systems.tolled_queues.policy import SAME, most_customers, thresholds
+from jaxq.systems.tolled_queues.processes.lengths import Lengths
+from jaxq.systems.tolled_queues.processes.sequences import Sequences, longest, words_for
+from jaxq.systems.tolled_queues.processes.workloads import Workloads
 
 MOST_CLASSES, MOST_SERVERS = 16, 16
 INFORMATION = "workload", "workload-only", "lengths", "classes"
@@ -181,15 +180,15 @@ class TolledQueues(Model):
         return np.size(self.service_rates)
 
     @property
-    def _rooms(self) -> np.ndarray:
+    def _thresholds(self) -> np.ndarray:
         who = np.atleast_1d(self.rewards), np.atleast_1d(self.waiting_costs)
-        return rooms(*who, np.atleast_1d(self.service_rates), np.atleast_1d(self.tolls))
+        return thresholds(*who, np.atleast_1d(self.service_rates), np.atleast_1d(self.tolls))
 
     def _in_line(self):
-        """Distinct mean sizes, the one of each class, what each is taken for, and rooms up to rounding."""
+        """Distinct mean sizes, the one of each class, what each is taken for, and thresholds up to rounding."""
         kinds, own = np.unique(self._mean_sizes, return_inverse=True)
         seen = kinds if self.expected_ahead is None else np.full(kinds.size, self.expected_ahead)
-        return kinds, own, seen, self._rooms * (1 - SAME if self.rule == "strict" else 1 + SAME)
+        return kinds, own, seen, self._thresholds * (1 - SAME if self.rule == "strict" else 1 + SAME)
 
     def _longest(self) -> float:
         _, _, seen, accepted = self._in_line()
@@ -215,7 +214,7 @@ class TolledQueues(Model):
             return self._sequences()
         arriving, costs = np.atleast_1d(self.arrival_rates), np.atleast_1d(self.waiting_costs)
         rates, tolls = np.atleast_1d(self.service_rates), np.atleast_1d(self.tolls)
-        sizes, most = self._mean_sizes, self._rooms
+        sizes, most = self._mean_sizes, self._thresholds
         if self.information in ("lengths", "classes"):  # in units of one mean size
             rates, most, sizes = rates / sizes[0], most / sizes[0], np.ones(self.classes)
             most = most_customers(most, self.rule == "strict")
@@ -229,7 +228,7 @@ class TolledQueues(Model):
             rates=rates,
             slownesses=1 / rates,
             tolls=tolls,
-            rooms=most,
+            thresholds=most,
             size_law=self.size_law,
             arrivals=self.arrivals,
             information=self.information,
@@ -301,7 +300,7 @@ class TolledQueues(Model):
         return objectives(self)
 
     def searches(self):
-        from jaxq.systems.tolled_queues.splitting import searches
+        from jaxq.systems.tolled_queues.split_search import searches
 
         return searches(self)
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.engine.objective import Objective, Optimum
-from jaxq.systems.tolled_queues.model import TolledQueues
-from jaxq.systems.tolled_queues.splitting import TEMPERATURES, searchable, smooth_revenue, true_revenue
+from jaxq.systems.tolled_queues.customers import Tunable
+from jaxq.systems.tolled_queues.split_search import TEMPERATURES, searchable, smooth_revenue, true_revenue
 
 SEED = 0
 MOST_JUMPS = 400
@@ -18,7 +18,7 @@ BELOW = 1e-5
 """How far below a jump a toll is tried, relatively."""
 
 
-def objectives(system: TolledQueues) -> dict[str, Objective]:
+def objectives(system: Tunable) -> dict[str, Objective]:
     """``smooth_revenue``: revenue with logit choices, a function of tolls and service rates that stands for revenue; the
     rates of several servers share the sum that they have at the start.
 
@@ -70,7 +70,7 @@ def objectives(system: TolledQueues) -> dict[str, Objective]:
     }
 
 
-def _jumps(system: TolledQueues, values: dict[str, Any], margin: float) -> dict[str, np.ndarray]:
+def _jumps(system: Tunable, values: dict[str, Any], margin: float) -> dict[str, np.ndarray]:
     """Where a customer of class i that is number n at server j has R_i - theta_j - c_i n s_i / mu_j = 0, n = 1, 2, ... where
     lengths are visible, else 1: tolls or, if those are not tuned, rates, shape (servers, K); 0 where there is none."""
     rates = np.atleast_1d(values.get("service_rates", system.service_rates))[:, None]
@@ -85,7 +85,7 @@ def _jumps(system: TolledQueues, values: dict[str, Any], margin: float) -> dict[
     return {"service_rates": np.divide(waiting, left, out=np.zeros_like(left), where=left > 0) * (1 + margin)}
 
 
-def _optimum(system: TolledQueues) -> Optimum | None:
+def _optimum(system: Tunable) -> Optimum | None:
     """The best single toll of one server, where a customer whose utility is 0 joins."""
     known = system.single_toll() if system.servers == 1 and system.rule == "weak" else None
     if known is None:

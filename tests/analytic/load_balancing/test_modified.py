@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxq.analytic.load_balancing.modified import fastest_first_rate, modified_system, pooled_jobs
-from jaxq.analytic.multiserver import mmc
+from jaxq.analytic.stations.mmc import mmc
 
 
 def test_reference_value() -> None:

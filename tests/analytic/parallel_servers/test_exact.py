@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from jaxq.analytic.erlang import erlang_c
-from jaxq.analytic.multiserver import mmc
 from jaxq.analytic.parallel_servers import exact
 from jaxq.analytic.parallel_servers.network import network
+from jaxq.analytic.stations.erlang import erlang_c
+from jaxq.analytic.stations.mmc import mmc
 
 N_RATES, N_SPEEDS = (0.38, 1.235), ((1, 0), (0.5, 1))
 X = ((5, 4), ((2, 0.5), (2, 1)), (2, 2), (1, 0.5), (1, 2))

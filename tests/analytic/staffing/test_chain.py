@@ -5,14 +5,14 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxq.analytic.multiserver import mmc
 from jaxq.analytic.staffing import gains, growth
 from jaxq.analytic.staffing.allocation import balanced_allocations, balanced_saturation, fill, is_balanced
 from jaxq.analytic.staffing.chain import truncated_network
 from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.analytic.staffing.drift import constant_drift, safety_staffing
 from jaxq.analytic.staffing.targets import saturation_targets
-from jaxq.systems.parallel_servers.named import NETWORKS
+from jaxq.analytic.stations.mmc import mmc
+from jaxq.systems.parallel_servers.network.library import NETWORKS
 from tests.analytic.staffing.random_trees import random_targets, random_tree
 
 EDGES = [(0, 0), (0, 1), (1, 1)]
@@ -82,7 +82,7 @@ def test_targets_are_whole_and_next_to_the_optimum():
     ],
 )
 def test_n_network(scale, expected):
-    """The digits of the simulated process, enumerated, which shares no code (tests/systems/test_staffing.py)."""
+    """Digits of the simulated process, enumerated, sharing no code (tests/systems/parallel_servers/test_staffing.py)."""
     lam, mu, servers = NETWORKS["n"].at(scale)
     targets = saturation_targets(lam, mu, servers, HALF)
     worth = gains.gains(mu).pools[:, 1]

@@ -9,7 +9,7 @@ import pytest
 from jaxq.analytic.staffing import drift, elimination, gains, lp
 from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.analytic.staffing.fluid import fluid_allocation
-from jaxq.systems.parallel_servers.named import NETWORKS
+from jaxq.systems.parallel_servers.network.library import NETWORKS
 from tests.analytic.staffing.random_trees import Instance, random_tree
 
 TREES, TOLERANCE = 1000, 1e-10

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxq.analytic.erlang import erlang_b
+from jaxq.analytic.stations.erlang import erlang_b
 from jaxq.analytic.tolled_queues.chain import visible
 
 

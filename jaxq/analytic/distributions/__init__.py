@@ -1,0 +1,1 @@
+"""Distributions of interarrival and service times: their forms, moments and Laplace transforms."""

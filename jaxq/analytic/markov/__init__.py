@@ -1,0 +1,1 @@
+"""Stationary laws of Markov chains: birth and death, banded, sparse."""

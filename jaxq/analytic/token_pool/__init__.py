@@ -1,0 +1,1 @@
+"""Token-based resource pooling (Chen, Chen and Qian, "Incentivizing Resource Pooling")."""

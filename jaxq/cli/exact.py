@@ -1,0 +1,60 @@
+"""``jaxq exact``: the stationary law of a jump process, solved instead of simulated."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.errors import input_errors, interruptible
+from jaxq.cli.experiment_file import Experiment
+from jaxq.cli.given_systems import build_systems, merge
+from jaxq.cli.options import number
+from jaxq.cli.report import OK, print_json
+from jaxq.cli.tables import parameters_text
+from jaxq.engine.metric import as_reference
+from jaxq.engine.model import Model
+from jaxq.engine.result import SCHEMA
+
+
+def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
+    """Solve one system; returns the exit code."""
+    from jaxq.engine.exact import exact
+
+    chosen, sources = merge(verb, given, experiment)
+    limit = {"max_states": number(chosen["max_states"])} if "max_states" in chosen else {}
+    # exact() itself finds what is wrong with a chain: too many states, no unique law
+    with interruptible(), input_errors(sources):
+        instance = build_systems(verb, system, chosen)[0][0]
+        instance.check_stationary()
+        found: Any = exact(instance, **limit)  # pyright: ignore[reportArgumentType] - exact refuses what is no JumpProcess
+    oracle = {name: as_reference(x) for name, x in instance.oracle().items()}
+    if chosen.get("json"):
+        print_json(to_dict(found, oracle))
+        return OK
+    console, table = stdout_console(), new_table()
+    for header, numeric in (("metric", False), ("exact", True), ("oracle", True), ("kind", False)):
+        add_column(table, header, numeric)
+    for name, value in found.metrics.items():
+        reference = oracle.get(name)
+        shown = ("", "") if reference is None else (f"{reference.value:.12g}", reference.kind)
+        table.add_row(name, f"{value:.12g}", *shown)
+    console.print(f"{found.system}  {parameters_text(found.parameters)}")
+    console.print(table)
+    console.print(f"{found.number_of_states} states", style="dim")
+    return OK
+
+
+def to_dict(found: Any, oracle: Mapping[str, Any]) -> dict[str, Any]:
+    """The law's metrics as JSON values."""
+    metrics = {}
+    for name, value in found.metrics.items():
+        metrics[name] = {"value": value if math.isfinite(value) else None}
+        if name in oracle and math.isfinite(oracle[name].value):
+            metrics[name] |= {"oracle": float(oracle[name].value), "kind": oracle[name].kind}
+    return {
+        "schema": SCHEMA,
+        "system": found.system,
+        "parameters": found.parameters,
+        "metrics": metrics,
+        "number_of_states": found.number_of_states,
+    }

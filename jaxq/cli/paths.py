@@ -1,0 +1,98 @@
+"""``jaxq paths``: means at given times, from the initial state."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.errors import BadInput, input_errors, interruptible
+from jaxq.cli.experiment_file import Experiment
+from jaxq.cli.field_values import points
+from jaxq.cli.given_systems import build_systems, merge
+from jaxq.cli.options import PATHS, Output, number
+from jaxq.cli.report import present
+from jaxq.cli.run import start_devices
+from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text
+from jaxq.engine.fields import Rule
+from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
+from jaxq.engine.model import Model
+from jaxq.engine.options import Options
+from jaxq.plotting.figure import draw
+
+ROWS = 21
+"""Times shown on the terminal; the files have all."""
+NUMBERS = [name for name in PATHS if name not in ("times", "totals", "out", "json", "plot")]
+
+
+def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
+    """Follow one system; returns the exit code."""
+    from jaxq.engine.check import check
+    from jaxq.engine.paths import checked_times, paths
+    from jaxq.engine.range import check_range
+
+    chosen, sources = merge(verb, given, experiment)
+    with interruptible(), input_errors(sources):
+        output = Output.of(chosen)
+        numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
+        # the checks that paths() makes, before anything is compiled
+        Options(events=1, **{name: value for name, value in numbers.items() if name != "keep_paths"})
+        times = checked_times(grid(chosen.get("times"), numbers.get("replicas", 1024)))
+        if "keep_paths" in numbers:
+            kept = Rule("paths kept, of the replicas", low=0, high=numbers.get("replicas", 1024), whole=True)
+            kept.check("keep_paths", numbers["keep_paths"])
+        instance = build_systems(verb, system, chosen)[0][0]
+        start_devices(numbers.get("devices"))
+        check_range(instance)
+        check(instance)
+    with interruptible():
+        found = paths(instance, times, **numbers, totals=bool(chosen.get("totals")))
+        return present(found, output, lambda path: draw(found, path), lambda: print_paths(found))
+
+
+def grid(given, replicas: int = 1) -> list[float]:
+    """The times of ``start:stop:count``, ``a,b,c`` or a list. ValueError unless they increase from 0 on."""
+    if given is None:
+        raise BadInput("times: jaxq paths needs --times start:stop:count or a,b,c")
+    if isinstance(given, str) and ":" in given:
+        times = points("times", Rule("times"), given, (SEEN_BYTES + PATH_BYTES) * replicas)
+    else:
+        try:
+            times = [float(x) for x in (given.split(",") if isinstance(given, str) else given)]
+        except (TypeError, ValueError):
+            times = []
+    if not times or not all(0 <= t < np.inf for t in times) or any(np.diff(times) <= 0):
+        raise ValueError(f"times = {given}: must be increasing numbers >= 0")
+    return times
+
+
+def print_paths(found: Any) -> None:
+    """A row a time."""
+    from rich.text import Text
+
+    console, table = stdout_console(), new_table()
+    add_column(table, "time", True)
+    for name in found.mean:
+        add_column(table, name, True)
+        add_column(table, "+-", True)
+    shown = np.unique(np.linspace(0, len(found.times) - 1, ROWS).round().astype(int))
+    for i in shown:
+        cells: list[Any] = [f"{found.times[i]:.6g}"]
+        for name in found.mean:
+            mean, width = float(found.mean[name][i]), float(found.half_width[name][i])
+            known = np.isfinite(mean)
+            cells += (
+                pair(mean, width if np.isfinite(width) else None) if known else [Text(WITHHELD_TEXT, "bold red"), ""]
+            )
+        table.add_row(*cells)
+    run = found.run
+    console.print(f"{found.system}  {parameters_text(found.parameters)}")
+    console.print(table)
+    some = f"{len(shown)} of {len(found.times)} times; " if len(shown) < len(found.times) else ""
+    console.print(
+        f"{some}{run['replicas']} replicas, {run['events']:.4g} events; pointwise intervals at {found.level:g}, "
+        f"seed {run['seed']}; {run['seconds']:.3g} s",
+        style="dim",
+    )
+    for flag in found.flags:
+        console.print(Text(f" FLAG {flag} ", "bold white on red"))

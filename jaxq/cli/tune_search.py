@@ -1,0 +1,63 @@
+"""``jaxq tune`` of an objective that is looked for from many starts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.given_systems import build_systems
+from jaxq.cli.options import number
+from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text, run_line
+from jaxq.engine.model import Model
+from jaxq.tuning.outcome import MEANING, Outcome
+from jaxq.tuning.search import Question, prepare
+
+NUMBERS = ("starts", "steps", "rate")
+OF_A_DESCENT = ("parameter", "start")
+
+
+def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Question | None:
+    """The search that the options ask for, checked; None if they ask for a descent. Raises ValueError."""
+    name = chosen.get("objective")
+    descent = [option for option in OF_A_DESCENT if option in chosen]
+    if name is None and descent:
+        known = {}
+    else:
+        instance = build_systems("tune", system, chosen)[0][0]
+        known = instance.searches()
+    if not known or (name is not None and name not in known):
+        if "starts" in chosen:
+            raise ValueError(f"starts = {chosen['starts']}: only a search has random starts, not this objective")
+        return None
+    if descent:
+        raise ValueError(f"{descent[0]}: the objective {name} takes none, as its starts are random")
+    numbers = {n: number(chosen[n]) for n in NUMBERS if n in chosen}
+    return prepare(instance, name, **numbers, **options)
+
+
+def print_outcome(found: Outcome) -> None:
+    """Every end with its gain, the best one marked, and what may be claimed."""
+    from rich.text import Text
+
+    console = stdout_console()
+    console.print(Text(found.system, style="bold") + Text("  " + parameters_text(found.fixed)))
+    rows = found.rows()
+    hidden = ("smooth", found.metric, "gain", "half_width")
+    table = new_table()
+    shown = [name for name in rows[0] if name not in hidden]
+    for header in (*shown, "gain, paired", "+-", ""):
+        add_column(table, header, header != "")
+    for i, (row, climb) in enumerate(zip(rows, found.climbs, strict=True)):
+        gain = climb.gain
+        mean, width = (WITHHELD_TEXT, "") if gain.mean is None else pair(gain.mean, gain.half_width)
+        style = "bold" if i == found.best else None
+        # the fields have been rounded: as many digits as they have
+        cells = [f"{row[name]:.5g}" if name == "searched" else f"{row[name]:.12g}" for name in shown]
+        mark = "best" if i == found.best else "sure" if climb.sure else ""
+        table.add_row(*cells, mean, width, mark, style=style)
+    console.print(table)
+    console.print(f"against  {parameters_text({n: found.baseline[n] for n in found.baseline if n not in found.fixed})}")
+    console.print(Text(found.verdict(), style="bold"))
+    console.print(f"intervals of all gains together at {100 * found.level:g} %, on fresh random numbers")
+    for flag in found.flags:
+        console.print(Text.assemble((f" FLAG {flag} ", "bold white on red"), (f" {MEANING[flag]}", "red")))
+    console.print("each " + run_line(found.against), style="dim")

@@ -1,0 +1,189 @@
+"""Parallel queues one by one: a vector of queue lengths, O(d) an event, for policies that let queues grow deep."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxq import random
+from jaxq.engine.fields import whole
+from jaxq.engine.process import Process
+from jaxq.systems.load_balancing.policy import Policy
+
+MOST_QUEUED = 2**30
+
+
+class State(NamedTuple):
+    """State of one replica; counts change by at most one an event."""
+
+    jobs: jax.Array  # (n,) int32, type by type
+    busy: tuple  # servers of each type with at least one job
+    two: jax.Array  # type-1 servers with at least two jobs
+    waiting: jax.Array  # jobs that wait
+
+
+class Event(NamedTuple):
+    """The server touched, and all that changes as one word, worked out once: bits of `_BITS`, above them the type."""
+
+    server: jax.Array
+    changes: jax.Array
+
+
+_BITS = ("joins", "leaves", "gets_busy", "gets_idle", "gets_two", "gets_one")
+
+
+def _bit(changes, name: str):
+    return (changes >> _BITS.index(name)) & 1
+
+
+class ServerQueues(Process):
+    """The compiled half of `LoadBalancing` for random routing and the power of d choices; see there.
+
+    Words of an event: which (an arrival, or a service at a type), the tie, and one for each server drawn.
+    """
+
+    arrival_rate: float
+    total_rate: float
+    first: Any  # index of the first server of each type, and n: shape (M + 1,)
+    kinds: Any  # words of a service at each type, an arrival beyond (`edges`), uint32, shape (M,)
+    routing: Any  # words of each type in a draw (`edges`), uint32, shape (M - 1,); None: any server alike
+    policy: Policy = eqx.field(static=True)
+    places: tuple = eqx.field(static=True)  # of the speed of each type among the distinct ones, the fastest 0
+    servers: int = whole("servers", static=True)
+
+    stride = 5
+
+    @property
+    def words(self):
+        return 2 + (2 if self.routing is not None else 1) * max(self.policy.draws, 1)
+
+    @property
+    def tile(self):
+        """Replicas whose queues fill some 512 KB of the second-level cache."""
+        return min(1024, max(64, 1 << (512 * 1024 // (4 * self.servers)).bit_length() - 1))
+
+    @property
+    def types(self):
+        return self.kinds.shape[0]
+
+    def step_time(self):
+        return 1.0 / float(self.total_rate)
+
+    def init(self, words):
+        zero = jnp.int32(0)
+        return State(jnp.zeros(self.servers, jnp.int32), (zero,) * self.types, zero, zero)
+
+    def choose(self, state, words):
+        kind = sum((words[0] >= self.kinds[j]).astype(jnp.int32) for j in range(self.types)) + jnp.int32(0)
+        arrival = kind == self.types
+        joined = self._joined(state, words[1], words[2:])
+        served = jnp.minimum(kind, self.types - 1)
+        size = self.first[served + 1] - self.first[served]
+        server = jnp.where(arrival, joined, self.first[served] + random.below(words[1], size, most=self.servers)[0])
+        jobs = state.jobs.at[server].get(mode="promise_in_bounds")
+        leaves = ~arrival & (jobs > 0)
+        flags = (
+            arrival,
+            leaves,
+            arrival & (jobs == 0),
+            leaves & (jobs == 1),
+            arrival & (jobs == 1),
+            leaves & (jobs == 2),
+        )
+        changes = sum(flag.astype(jnp.int32) << i for i, flag in enumerate(flags))
+        return Event(server, changes | self._type(server) << len(_BITS)), None
+
+    def _joined(self, state: State, tie, words):
+        """The server that an arrival joins."""
+        drawn = self._drawn(words)
+        best, length, ties = drawn[0], None, jnp.uint32(1)
+        if len(drawn) == 1:
+            return best
+        length = state.jobs.at[best].get(mode="promise_in_bounds")
+        for other in drawn[1:]:
+            jobs = state.jobs.at[other].get(mode="promise_in_bounds")
+            if self.policy.family == "sa-pod":
+                better = (jobs < length) | ((jobs == length) & (self._place(other) < self._place(best)))
+                even = (jobs == length) & (self._place(other) == self._place(best))
+            else:
+                better, even = jobs < length, jobs == length
+            # the k-th of k even ones replaces the choice with probability 1/k
+            ties = jnp.where(better, jnp.uint32(1), ties + even.astype(jnp.uint32))
+            pick, tie = random.below(tie, ties)
+            take = better | (even & (pick == 0))
+            best, length = jnp.where(take, other, best), jnp.where(take, jobs, length)
+        return best
+
+    def _type(self, server):
+        return sum((server >= self.first[j]).astype(jnp.int32) for j in range(1, self.types)) + jnp.int32(0)
+
+    def _place(self, server):
+        """The place of the server's speed among the distinct ones."""
+        faster = [j for j in range(1, self.types) if self.places[j] > self.places[j - 1]]
+        return sum((server >= self.first[j]).astype(jnp.int32) for j in faster) + jnp.int32(0)
+
+    def _drawn(self, words):
+        """The servers drawn, a scalar each."""
+        d = self.policy.draws
+        if self.routing is not None:
+            found = []
+            for k in range(d):
+                kind = sum(
+                    (words[2 * k] >= self.routing[j]).astype(jnp.int32) for j in range(self.types - 1)
+                ) + jnp.int32(0)
+                start, end = self.first[kind], self.first[kind + 1]
+                earlier = [] if self.policy.replacement else _sorted(found)
+                before = sum(((s >= start) & (s < end)).astype(jnp.int32) for s in earlier)
+                server = start + random.below(words[2 * k + 1], end - start - before, most=self.servers)[0]
+                for s in earlier:  # distinct: those of this type are skipped
+                    server = server + ((s >= start) & (server >= s)).astype(jnp.int32)
+                found.append(server)
+            return found
+        if self.policy.replacement or d == 1:
+            return [random.below(word, self.servers)[0] for word in words[:d]]
+        found = []
+        for k in range(d):  # distinct: the k-th draw skips those before, in increasing order
+            server = random.below(words[k], self.servers - k)[0]
+            for earlier in _sorted(found):
+                server = server + (server >= earlier).astype(jnp.int32)
+            found.append(server)
+        return found
+
+    def apply(self, state, event):
+        joins, leaves, gets_busy, gets_idle, gets_two, gets_one = (_bit(event.changes, name) for name in _BITS)
+        kind, change = event.changes >> len(_BITS), joins - leaves
+        busier = gets_busy - gets_idle
+        return State(
+            state.jobs.at[event.server].add(change, mode="promise_in_bounds"),
+            tuple(busy + busier * (kind == j) for j, busy in enumerate(state.busy)),
+            state.two + (gets_two - gets_one) * (kind == 0),
+            state.waiting + change - busier,
+        )
+
+    def observe(self, state):
+        return {
+            **{f"busy_{j + 1}": busy for j, busy in enumerate(state.busy)},
+            "two_1": state.two,
+            "waiting": state.waiting,
+            "all_busy": sum(state.busy) == self.servers,
+        }
+
+    def overflow(self, state):
+        return state.waiting > MOST_QUEUED
+
+
+def _sorted(values):
+    """A few scalars in increasing order."""
+    found = list(values)
+    for i in range(len(found)):
+        for k in range(len(found) - 1 - i):
+            low, high = jnp.minimum(found[k], found[k + 1]), jnp.maximum(found[k], found[k + 1])
+            found[k], found[k + 1] = low, high
+    return found
+
+
+def first_servers(servers: np.ndarray) -> np.ndarray:
+    """Index of the first server of each type, and n, int64, shape (M + 1,)."""
+    return np.concatenate([[0], np.cumsum(servers)])

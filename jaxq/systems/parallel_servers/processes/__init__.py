@@ -1,0 +1,1 @@
+"""What a network is stepped as: by the numbers in system, or customer by customer."""

@@ -1,0 +1,1 @@
+"""What a station is stepped as, where it is no jump process."""

@@ -1,0 +1,334 @@
+"""The token mechanism's transitions, O(1) an event for any number of servers.
+
+Policy pi-bar^F of Section 6.1. Events of all servers form one Poisson process; a word picks the server and whether a job
+or a capacity unit came, a second word decides (mixing, offering, earning). A server's own queue q and tokens s share one
+int32, ``q << 16 | s``, so that an event gathers and scatters one entry.
+
+Two parts are compiled only where they are asked for: the tag that measures waits in the pool job by job, and the first
+server playing a policy of its own that sees the pool.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxq import random
+from jaxq.engine.fields import whole
+from jaxq.engine.process import Process
+from jaxq.engine.tagged import Tag
+from jaxq.systems.token_pool.policy import ThresholdPolicy
+
+MOST_QUEUED = 2**15 - 1
+"""Jobs the packed own queue can hold; half of it, looked for once a block, raises the overflow flag."""
+MOST_TOKENS = 2**16 - 1
+MOST_SERVERS = 2**15
+
+
+class DeviatorCounts(NamedTuple):
+    """Counts of the first server where it plays a policy of its own."""
+
+    requests: jax.Array  # jobs it moved to the pool so far, on arrival or later
+    offers: jax.Array  # capacity units it offered so far
+    served: jax.Array  # jobs that its capacity served so far, own or the pool's
+    charged: jax.Array  # pool queue plus one, summed over its requests so far
+
+
+class TypeTotals(NamedTuple):
+    """Sums by kind of server, shape (K,)."""
+
+    own: jax.Array
+    requests: jax.Array
+    served: jax.Array
+
+
+class State(NamedTuple):
+    """State of one replica; the counts are kept because they change by at most one an event."""
+
+    servers: jax.Array  # (N,) int32, q << 16 | s
+    own: jax.Array  # jobs in own queues
+    pool: jax.Array  # jobs in the shared pool
+    tokens: jax.Array  # tokens of all servers
+    empty: jax.Array  # servers with s = 0
+    full: jax.Array  # servers with s = C
+    requests: jax.Array  # jobs routed to the pool so far
+    offers: jax.Array  # capacity units offered so far
+    helped: jax.Array  # offers that found a job in the pool so far
+    served: jax.Array  # jobs served so far, own or pool
+    tag: Tag | None
+    first: DeviatorCounts | None
+    kinds: TypeTotals | None
+
+
+class Event(NamedTuple):
+    """Which server is touched, and all that changes as one bit each of ``changes`` (see `_BITS`).
+
+    One word, because it is worked out once and read by every count; as separate values the compiler would work the
+    decision out anew for each of them.
+    """
+
+    server: jax.Array
+    changes: jax.Array
+    gap: jax.Array | None  # time since the event before, where waits are measured
+
+
+_BITS = (
+    "joins",
+    "serves",
+    "request",
+    "offers",
+    "helps",
+    "earns",
+    "leaves_empty",
+    "gets_empty",
+    "leaves_full",
+    "gets_full",
+    "relocates",
+    "relocating_empties",
+    "relocating_unfills",
+)
+
+
+def _packed(**flags) -> Any:
+    return sum(flags[name].astype(jnp.int32) << i for i, name in enumerate(_BITS) if name in flags)
+
+
+def _bit(changes, name: str):
+    return (changes >> _BITS.index(name)) & 1
+
+
+class AliasTable(NamedTuple):
+    """An alias table over 2N kinds of event: server i's arrivals are kind i, its capacity units kind N + i."""
+
+    keep: np.ndarray  # (2N,) uint32: keep the kind if the rest of the word is below
+    other: np.ndarray  # (2N,) int64: the kind taken otherwise
+
+
+def alias_table(rates: np.ndarray) -> AliasTable:
+    """Walker's alias table (Vose's construction) of ``rates`` (K,): kind k has probability ``rates[k] / sum``."""
+    scaled = rates / rates.sum() * len(rates)
+    keep, other = np.ones(len(rates)), np.arange(len(rates))
+    small = [k for k in range(len(rates)) if scaled[k] < 1]
+    large = [k for k in range(len(rates)) if scaled[k] >= 1]
+    while small and large:
+        low, high = small.pop(), large[-1]
+        keep[low], other[low] = scaled[low], high
+        scaled[high] -= 1 - scaled[low]
+        if scaled[high] < 1:
+            small.append(large.pop())
+    return AliasTable(np.minimum(np.round(keep * 2.0**32), 2**32 - 1).astype(np.uint32), other)
+
+
+class Mechanism(Process):
+    """The compiled half of `TokenPool`: constants worked out on the host in float64, and the transitions."""
+
+    token_cap: int | None
+    total_rate: float
+    arrival_below: np.uint32 | None  #: a job arrives if the rest of the word is below (homogeneous)
+    picker: AliasTable | None  # heterogeneous
+    policy: ThresholdPolicy
+    earn: Any  # probability that a capacity unit at q = 0 is offered and earns a token; one or (N,)
+    phi: float
+    tag_every: int | None  # requests (the first server's, where it deviates) from one tag to the next
+    deviator: Any  # `TablePolicy` that the first server plays; None
+    kind: Any  # (N,) int64, where costs are wanted by kind of server; None
+    servers: int = whole("servers", static=True)
+    kinds: int = whole("kinds of servers", static=True, low=0, default=0)
+
+    measured_at = {"tagged_wait": ("tagged",)}
+
+    @property
+    def words(self):
+        """Which event, and its decision (24 bits; the other 8 go on where the first word ends); then the time between
+        events; then the relocation."""
+        return 4 if self.deviator is not None else 3 if self.tag_every is not None else 2
+
+    @property
+    def stride(self):
+        """Every event where tagged jobs must be seen to leave; otherwise every fifth."""
+        return 5 if self.tag_every is None else 1
+
+    @property
+    def tile(self):
+        """Replicas whose servers fill some 512 KB, the share of the second-level cache a core can count on; at least
+        512, so that the fixed cost of an iteration is shared."""
+        return min(1024, max(512, 1 << (512 * 1024 // (4 * self.servers)).bit_length() - 1))
+
+    def step_time(self):
+        return 1.0 / float(self.total_rate)
+
+    def init(self, words):
+        n = self.servers
+        tokens = 0 if self.token_cap is None else self.token_cap // 2
+        zero = jnp.int32(0)
+        return State(
+            servers=jnp.zeros(n, jnp.int32) + tokens,
+            own=zero,
+            pool=zero,
+            tokens=zero + n * tokens,
+            empty=jnp.where(tokens == 0, n, zero),
+            full=zero,
+            requests=zero,
+            offers=zero,
+            helped=zero,
+            served=zero,
+            tag=None if self.tag_every is None else Tag.none(),
+            first=None if self.deviator is None else DeviatorCounts(zero, zero, zero, zero),
+            kinds=None if self.kind is None else TypeTotals(*[jnp.zeros(self.kinds, jnp.int32)] * 3),
+        )
+
+    def choose(self, state, words):
+        n = self.servers
+        if self.picker is None:
+            server, rest = random.below(words[0], n, low=words[1])
+            arrival = rest < self.arrival_below
+        else:
+            kind, rest = random.below(words[0], 2 * n, low=words[1])
+            kind = jnp.where(rest < self.picker.keep[kind], kind, self.picker.other[kind])
+            server, arrival = jnp.where(kind < n, kind, kind - n), kind < n
+        gap = None if self.tag_every is None else random.exponential(words[2]) / self.total_rate
+        decision = random.grid24(words[1])
+        if self.deviator is None:
+            return Event(server, self._decide(state, server, arrival, decision), gap), None
+        return Event(server, self._decide_all(state, server, arrival, decision, random.uniform(words[3])), gap), None
+
+    def _decide(self, state: State, server, arrival, decision):
+        """What the chosen job or capacity unit does, as bits, where all servers play threshold policies."""
+
+        def own(x):
+            return x if jnp.ndim(x) == 0 else x.at[server].get(mode="promise_in_bounds")
+
+        threshold, mix, offer = own(self.policy.threshold), own(self.policy.mix), own(self.policy.offer)
+        entry = state.servers.at[server].get(mode="promise_in_bounds")
+        q, s = entry >> 16, entry & 0xFFFF
+        cap = self.token_cap
+        wants = (q >= threshold) | ((q == threshold - 1) & (decision < mix))
+        request = arrival & wants & (True if cap is None else s > 0)
+        idle = ~arrival & (q == 0) & (True if cap is None else s < cap)
+        offers = idle & (decision < offer)
+        return _packed(
+            joins=arrival & ~request,
+            serves=~arrival & (q > 0),
+            request=request,
+            offers=offers,
+            helps=offers & (state.pool > 0),
+            **self._tokens(s, request, idle & (decision < own(self.earn))),
+        )
+
+    def _tokens(self, s, request, earns) -> dict:
+        """What becomes of the tokens s of the server that an event touches."""
+        cap = self.token_cap
+        if cap is None:
+            return {}
+        return {
+            "earns": earns,
+            "leaves_empty": earns & (s == 0),
+            "gets_empty": request & (s == 1),
+            "leaves_full": request & (s == cap),
+            "gets_full": earns & (s == cap - 1),
+        }
+
+    def _decide_all(self, state: State, server, arrival, decision, relocation):
+        """`_decide` where the first server plays `deviator`: it looks its decision up by its queue and the pool's, and
+        may move a job of its own to the pool after another server has served the pool."""
+        cap, table = self.token_cap, self.deviator
+        first = server == 0
+        rows, columns = jnp.shape(table.request)
+        q0, s0 = state.servers[0] >> 16, state.servers[0] & 0xFFFF
+        row, column = jnp.minimum(q0, rows - 1), jnp.minimum(state.pool, columns - 1)
+        ask, move, offer, serve = (table_[row, column] for table_ in vars(table).values())
+        has_token, has_room = (True, True) if cap is None else (s0 > 0, s0 < cap)
+        mine = {
+            "request": arrival & (decision < ask) & has_token,
+            "offers": ~arrival & (decision < offer) & has_room,
+        }
+        mine["joins"] = arrival & ~mine["request"]
+        mine["serves"] = ~arrival & ~mine["offers"] & (decision < offer + serve) & (q0 > 0)
+        mine["helps"] = mine["offers"] & (state.pool > 0)
+        mine |= self._tokens(s0, mine["request"], mine["offers"] & (decision < offer * self.phi))
+        others = self._decide(state, server, arrival, decision)
+        relocates = ~first & (_bit(others, "helps") > 0) & (q0 > 0) & (relocation < move) & has_token
+        more = {"relocates": relocates}
+        if cap is not None:
+            more |= {"relocating_empties": relocates & (s0 == 1), "relocating_unfills": relocates & (s0 == cap)}
+        return jnp.where(first, _packed(**mine), others) | _packed(**more)
+
+    def apply(self, state, event):
+        changes = event.changes
+        request, helps, serves = (_bit(changes, name) for name in ("request", "helps", "serves"))
+        relocates = 0 if self.deviator is None else _bit(changes, "relocates")
+        change = _bit(changes, "joins") - serves
+        update = change << 16
+        if self.token_cap is not None:
+            gain = _bit(changes, "earns") - request
+            update = update + gain
+            state = state._replace(
+                tokens=state.tokens + gain - relocates,
+                empty=state.empty + _bit(changes, "gets_empty") - _bit(changes, "leaves_empty"),
+                full=state.full + _bit(changes, "gets_full") - _bit(changes, "leaves_full"),
+            )
+        servers = state.servers.at[event.server].add(update, mode="promise_in_bounds")
+        pool, offers = state.pool + request - helps + relocates, _bit(changes, "offers")
+        first, joins = state.first, request
+        if first is not None:
+            servers = servers.at[0].add(-relocates * (1 << 16 if self.token_cap is None else 1 << 16 | 1))
+            here = (event.server == 0).astype(jnp.int32)
+            joins = here * request + relocates
+            first = DeviatorCounts(
+                first.requests + joins,
+                first.offers + here * offers,
+                first.served + here * (serves + helps),
+                first.charged + joins * (state.pool + 1),
+            )
+            if self.token_cap is not None:
+                state = state._replace(
+                    empty=state.empty + _bit(changes, "relocating_empties"),
+                    full=state.full - _bit(changes, "relocating_unfills"),
+                )
+        return state._replace(
+            servers=servers,
+            own=state.own + change - relocates,
+            pool=pool,
+            requests=state.requests + request + relocates,
+            offers=state.offers + offers,
+            helped=state.helped + helps,
+            served=state.served + serves + helps,
+            tag=None if state.tag is None else state.tag.step(self.tag_every, joins, pool, helps, event.gap),
+            first=first,
+            kinds=None
+            if self.kind is None
+            else self._by_kind(state.kinds, event, relocates, (change, request, serves + helps)),
+        )
+
+    def _by_kind(self, kinds: TypeTotals, event: Event, relocates, changes) -> TypeTotals:
+        here = jnp.arange(self.kinds) == self.kind.at[event.server].get(mode="promise_in_bounds")
+        first = relocates * (jnp.arange(self.kinds) == self.kind[0])
+        own, requests, served = (total + here * change for total, change in zip(kinds, changes, strict=True))
+        return TypeTotals(own - first, requests + first, served)
+
+    def observe(self, state):
+        seen = {"own": state.own, "pool_queue": state.pool}
+        if self.token_cap is not None:
+            seen |= {"tokens": state.tokens, "empty": state.empty, "full": state.full}
+        if state.kinds is not None:
+            seen |= {f"own_{i + 1}": state.kinds.own[i] for i in range(self.kinds)}
+        return seen if state.first is None else {**seen, "first_own": state.servers[0] >> 16}
+
+    def tally(self, state, event):
+        if state.tag is None:
+            return {}
+        wait, ended = state.tag.finished(_bit(event.changes, "helps"), event.gap)
+        return {"tagged_wait": wait, "tagged": ended}
+
+    def counters(self, state):
+        found = {name: getattr(state, name) for name in ("requests", "offers", "helped", "served")}
+        if state.kinds is not None:
+            for i in range(self.kinds):
+                found |= {f"requests_{i + 1}": state.kinds.requests[i], f"served_{i + 1}": state.kinds.served[i]}
+        first = {} if state.first is None else state.first._asdict()
+        return found | {f"first_{name}": value for name, value in first.items()}
+
+    def overflow(self, state):
+        deep = jnp.max(state.servers >> 16) >= MOST_QUEUED // 2
+        return deep if state.tag is None else deep | state.tag.too_many_missed(self.tag_every)

@@ -1,0 +1,1 @@
+"""What tolled queues are stepped as: by customer, or by who is at the servers."""

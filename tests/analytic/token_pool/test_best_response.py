@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+
+from jaxq.analytic.token_pool.best_response import Policy, best_deviation, best_unlike_deviation, fluid_best_response_lp
+from jaxq.analytic.token_pool.mean_field_equilibrium import fluid_cost
+from jaxq.analytic.token_pool.server_chain import best_response, switching_wait
+
+
+def play(servers: int, rho: float, cost: float, policy: Policy, after: bool) -> tuple[float, float, float]:
+    """Cost and rates of requests and offers of server one under a policy, from the chain of Appendix D."""
+    own, pool = policy.request.shape
+    balance = np.zeros((own * pool, own * pool))
+    reward, requests, offers = np.zeros((3, own * pool))
+    for q1 in range(own):
+        for q0 in range(pool):
+            i = q1 * pool + q0
+            request, relocate, offer, serve = (float(np.nan_to_num(table[q1, q0])) for table in policy)
+            if np.isnan(policy.request[q1, q0]):
+                request, serve = 1.0, float(q1 > 0)
+            up, down = min(q0 + 1, pool - 1), max(q0 - 1, 0)
+            moves = [((q1, up), (servers - 1) * rho), ((q1, up), rho * request)]
+            moves += [((min(q1 + 1, own - 1), q0), rho * (1 - request)), ((max(q1 - 1, 0), q0), serve)]
+            moves += [((q1, down), offer), ((q1, down), (servers - 1) * (1 - relocate))]
+            moves += [((max(q1 - 1, 0), q0), (servers - 1) * relocate)]
+            for (to1, to0), rate in moves:
+                balance[to1 * pool + to0, i] += rate
+                balance[i, i] -= rate
+            moved = (servers - 1) * relocate
+            reward[i] = q1 + rho * request * (q0 + 1) / servers + moved * (q0 + 1 - after) / servers
+            reward[i] += cost * (serve + offer * (q0 > 0))
+            requests[i], offers[i] = rho * request + moved, offer
+    balance[0] = 1.0
+    law = np.linalg.solve(balance, np.eye(own * pool)[0])
+    return float(law @ reward), float(law @ requests), float(law @ offers)
+
+
+@pytest.mark.parametrize(
+    ("servers", "rho", "published", "gap"),
+    [
+        (8, 0.7, 4.43, 4.4266),
+        (16, 0.7, 0.87, 0.8695),
+        (10, 0.8, 4.27, 4.2671),
+        (18, 0.8, 0.89, 0.8851),
+        (18, 0.9, 4.01, 4.0120),
+    ],
+)
+def test_published_gaps(servers: int, rho: float, published: float, gap: float) -> None:
+    result = best_deviation(servers, rho)
+    assert result.pooling == pytest.approx(rho * (1 + 1 / (servers * (1 - rho))), rel=1e-14)
+    assert result.gap == pytest.approx(result.pooling / result.optimal - 1, rel=1e-12)
+    assert round(100 * result.gap, 2) == published
+    assert 100 * result.gap == pytest.approx(gap, abs=6e-5)
+
+
+@pytest.mark.parametrize(("servers", "rho", "cost", "after"), [(8, 0.7, 1.0, False), (4, 0.6, 0.5, True)])
+def test_the_policy_attains_its_cost(servers: int, rho: float, cost: float, after: bool) -> None:
+    result = best_deviation(servers, rho, cost, after)
+    attained, requests, offers = play(servers, rho, cost, result.policy, after)
+    assert attained == pytest.approx(result.optimal, rel=1e-6)
+    assert requests == pytest.approx(rho * offers, rel=1e-6)
+    assert result.optimal < result.pooling
+
+
+def test_shape_of_the_policy() -> None:
+    policy = best_deviation(8, 0.7).policy
+    request = policy.request[0]
+    request = request[~np.isnan(request)]
+    # With nothing of its own it sends jobs to a short pool and keeps them from a long one.
+    assert request[0] == pytest.approx(1.0)
+    assert request.min() == pytest.approx(0.0, abs=1e-9)
+    assert (np.nan_to_num(policy.relocate)[:, 0] == 0).all()
+    assert (np.nan_to_num(policy.relocate)[0] == 0).all()
+    assert policy.offer[0, 0] == pytest.approx(1.0)
+
+
+def test_pooling_completely_costs_what_the_formula_says() -> None:
+    pool = 120
+    everywhere, nowhere = np.ones((1, pool)), np.zeros((1, pool))
+    cost, requests, offers = play(10, 0.8, 1.0, Policy(everywhere, nowhere, everywhere, nowhere), False)
+    assert cost == pytest.approx(best_deviation(10, 0.8).pooling, rel=1e-8)
+    assert (requests, offers) == pytest.approx((0.8, 1.0))
+
+
+def test_a_cheaper_charge_widens_the_gap() -> None:
+    assert best_deviation(6, 0.6, charge_after_service=True).gap > best_deviation(6, 0.6).gap
+
+
+@pytest.mark.parametrize(
+    ("rho", "phi", "wait"),
+    [(0.8, 0.4, 0.0), (0.8, 0.4, 3.0), (0.8, 0.4, 30.0), (0.8, 0.9, 0.0), (0.8, 0.8, 1.5), (0.5, 0.3, 5.2)],
+)
+def test_fluid_program_finds_the_policy_of_the_lemma(rho: float, phi: float, wait: float) -> None:
+    threshold, mix, offer = best_response(rho, phi, wait)
+    result = fluid_best_response_lp(rho, phi, wait, 1.0)
+    assert result.cost == pytest.approx(fluid_cost(rho, phi, wait, 1.0), rel=1e-9)
+    assert result.law[threshold + 1 :].sum() == pytest.approx(0.0, abs=1e-9)
+    assert result.offer[0] == pytest.approx(offer * result.law[0], abs=1e-9)
+    assert result.offer[1:].max() == pytest.approx(0.0, abs=1e-9)
+    routed = np.zeros(result.law.size)
+    routed[threshold] = 1.0
+    if threshold:
+        routed[threshold - 1] = mix
+    assert result.request == pytest.approx(rho * routed * result.law, abs=1e-9)
+
+
+def test_both_neighbours_are_optimal_where_the_threshold_switches() -> None:
+    wait = switching_wait(0.8, 3)
+    costs = [fluid_cost(0.8, 0.7, wait * factor) for factor in (1 - 1e-12, 1 + 1e-12)]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-11)
+    assert fluid_best_response_lp(0.8, 0.7, wait, 0.0).cost == pytest.approx(costs[0], rel=1e-9)
+
+
+def test_rejected_arguments() -> None:
+    with pytest.raises(ValueError, match=r"servers = 1 is not allowed: it must be an integer of at least 2"):
+        best_deviation(1, 0.8)
+    with pytest.raises(ValueError, match=r"rho = 1.0 is not allowed"):
+        best_deviation(4, 1.0)
+    with pytest.raises(ValueError, match=r"processing_cost = -1.0 is not allowed"):
+        best_deviation(4, 0.5, -1.0)
+    with pytest.raises(ValueError, match=r"wait = -1.0 is not allowed"):
+        fluid_best_response_lp(0.5, 0.5, -1.0)
+    with pytest.raises(ArithmeticError, match=r"not stable"):
+        best_deviation(20, 0.999)
+
+
+def iterated_value(arrival, service, phi, others, capacity, cost, price, own=9, pool=45):
+    """Least cost per time less price x (tokens earned - spent), by value iteration: a witness that solves no program."""
+    units, q1, q0 = others / phi, *np.indices((own + 1, pool + 1))
+    total, charge = others + units + arrival + service, (q0 + 1) / capacity + price
+    values = np.zeros((own + 1, pool + 1))
+    for _ in range(20_000):
+        longer = np.concatenate([values[:, 1:], values[:, -1:]], axis=1)
+        shorter = np.concatenate([values[:, :1], values[:, :-1]], axis=1)
+        more = np.concatenate([values[1:], np.full((1, pool + 1), np.inf)])
+        less = np.concatenate([np.full((1, pool + 1), np.inf), values[:-1]])
+        relocating = np.where(q0 > 0, np.minimum(shorter, charge + less), values)
+        joining = np.minimum(more, charge + longer)
+        working = np.minimum(np.minimum(values, cost + less), cost * (q0 > 0) - price * phi + shorter)
+        after = (q1 + others * longer + units * relocating + arrival * joining + service * working) / total
+        change = after - values
+        values = after - after[0, 0]
+        if np.ptp(change) < 1e-12:
+            break
+    return total * change[0, 0]
+
+
+@pytest.mark.parametrize("first", [(0.5, 1.0), (0.9, 1.5)])
+def test_the_best_response_of_unlike_servers_is_that_of_value_iteration(first):
+    from scipy.optimize import minimize_scalar
+
+    (arrival, service), others = first, ((0.3, 0.6), (0.6, 1.0))
+    arrivals, services = np.array([first, *others]).T
+    found = best_unlike_deviation(arrivals, services, 0.6, processing_cost=0.7)
+    # the price of a token at which they balance: weak duality makes every price a lower bound, the best one is exact
+    rates = (arrival, service, 0.6, 0.9, services.sum(), 0.7)
+    dual = minimize_scalar(lambda price: -iterated_value(*rates, price), bounds=(-1, 4), method="bounded")
+    assert found.optimal == pytest.approx(-dual.fun, rel=2e-5)
+    # c lambda_1 + lambda_1 w of complete pooling
+    assert found.pooling == pytest.approx(0.7 * arrival + arrival * 1.5 / arrivals.sum())
+    assert found.optimal < found.pooling
+
+
+def test_unlike_servers_that_are_alike_are_those_of_section_6_3():
+    alike, one = best_unlike_deviation([0.7] * 6, 1.0, 0.7, processing_cost=0.4), best_deviation(6, 0.7, 0.4)
+    assert (alike.optimal, alike.pooling) == pytest.approx((one.optimal, one.pooling), rel=1e-9)
+    faster = best_unlike_deviation([1.4] * 6, 2.0, 0.7, processing_cost=0.2)  # the same in half the time
+    assert faster.optimal == pytest.approx(one.optimal, rel=1e-8)
+
+
+def test_a_large_cap_is_no_cap():
+    rates = ([0.5, 0.6, 1.2], [1.0, 1.0, 2.0], 0.6)
+    free = best_unlike_deviation(*rates).optimal
+    gaps = [abs(best_unlike_deviation(*rates, cap).optimal - free) for cap in (4, 40, 4000)]
+    assert gaps[0] > 5 * gaps[1] > 5 * gaps[2] and gaps[2] < 1e-3
