@@ -6,6 +6,7 @@ from jaxq.cli import startup as _startup  # noqa: F401 - first: it hears Ctrl-C 
 
 from importlib.metadata import version as _version
 
+from jaxq.checks import FieldError as FieldError
 from jaxq.engine.check import check as check
 from jaxq.engine.devices import use_all_cores as use_all_cores
 from jaxq.engine.exact import ExactResult as ExactResult

@@ -28,26 +28,28 @@ def allowed(path: Path) -> tuple[str, ...] | None:
     """Prefixes of jaxq that a file may import; None: no limit."""
     parts = path.relative_to(PACKAGE).parts
     if parts[0] in ("stats", "analytic", "fluid"):
-        return (f"jaxq.{parts[0]}",)
-    if parts[0] == "random.py":
+        return (f"jaxq.{parts[0]}", "jaxq.checks")
+    if parts[0] == "checks.py":
         return ()
+    if parts[0] == "random.py":
+        return ("jaxq.checks",)
     if parts[0] == "laws":
-        return ("jaxq.laws", "jaxq.engine.fields", "jaxq.engine.host_numbers", "jaxq.random")
+        return ("jaxq.laws", "jaxq.checks", "jaxq.engine.fields", "jaxq.engine.host_numbers", "jaxq.random")
     if parts[0] == "engine":
-        return ("jaxq.engine", "jaxq.random", "jaxq.stats", "jaxq.plotting")
+        return ("jaxq.engine", "jaxq.checks", "jaxq.random", "jaxq.stats", "jaxq.plotting")
     if parts[0] == "tuning":
-        return ("jaxq.tuning", "jaxq.engine", "jaxq.stats", "jaxq.fluid", "jaxq.plotting")
+        return ("jaxq.tuning", "jaxq.checks", "jaxq.engine", "jaxq.stats", "jaxq.fluid", "jaxq.plotting")
     if parts[0] == "systems" and len(parts) == 3:
         folder = f"jaxq.systems.{parts[1]}"
         if parts[2] == "oracle.py":
             return ("jaxq.analytic", "jaxq.engine.system")
         if parts[2] == "theory.py":
-            return ("jaxq.analytic", "jaxq.engine.system", folder)
+            return ("jaxq.analytic", "jaxq.checks", "jaxq.engine.system", folder)
         if parts[2] == "planning.py":
-            return ("jaxq.analytic",)
+            return ("jaxq.analytic", "jaxq.checks")
         if parts[2] == "fluid.py":
-            return ("jaxq.fluid", folder)
-        return ("jaxq.engine", "jaxq.random", "jaxq.laws", folder)
+            return ("jaxq.fluid", "jaxq.checks", folder)
+        return ("jaxq.engine", "jaxq.checks", "jaxq.random", "jaxq.laws", folder)
     return None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 import jaxq
+from jaxq.checks import FieldError
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.meter import make_meter
@@ -40,8 +41,8 @@ class Plan:
         """Run it. BadInput if the checkpoint is damaged or of another run, which the run itself finds."""
         try:
             return self._simulate(meter)
-        except ValueError as error:
-            if str(error).startswith("checkpoint = "):
+        except FieldError as error:
+            if error.field == "checkpoint":
                 raise BadInput(str(error)) from error
             raise
 

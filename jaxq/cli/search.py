@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from jaxq.checks import FieldError
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.options import number
 from jaxq.cli.plan import build_systems
@@ -26,10 +27,10 @@ def read(system: type[System], chosen: Mapping[str, Any], options: Mapping[str, 
         known = instance.searches()
     if not known or (name is not None and name not in known):
         if "starts" in chosen:
-            raise ValueError(f"starts = {chosen['starts']}: only a search has random starts, not this objective")
+            raise FieldError("starts", chosen["starts"], "only a search has random starts, not this objective")
         return None
     if descent:
-        raise ValueError(f"{descent[0]}: the objective {name} takes none, as its starts are random")
+        raise FieldError(descent[0], ..., f"the objective {name} takes none, as its starts are random")
     numbers = {n: number(chosen[n]) for n in NUMBERS if n in chosen}
     return prepare(instance, name, **numbers, **options)
 

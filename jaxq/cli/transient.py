@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
@@ -61,7 +62,7 @@ def grid(given, replicas: int = 1) -> list[float]:
         except (TypeError, ValueError):
             times = []
     if not times or not all(0 <= t < np.inf for t in times) or any(np.diff(times) <= 0):
-        raise ValueError(f"times = {given}: must be increasing numbers >= 0")
+        raise FieldError("times", given, "must be increasing numbers >= 0")
     return times
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.cli import search
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors, interruptible
@@ -71,7 +72,7 @@ def read(system: type[System], chosen: Mapping[str, Any], options: Mapping[str, 
     objective = choose_objective(instance, chosen.get("objective"))[1]
     names = list(objective.parameters) if names is None else names
     if len(given) > len(names):
-        raise ValueError(f"start = {', '.join(map(str, given))}: must be one for each parameter, {', '.join(names)}")
+        raise FieldError("start", ", ".join(map(str, given)), f"must be one for each parameter, {', '.join(names)}")
     start = {n: one(n, declared[n], value) if n in declared else value for n, value in zip(names, given, strict=False)}
     numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
     return prepare(instance, names, start=start, objective=chosen.get("objective"), **numbers, **options)

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.check import check, check_kind
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
@@ -174,9 +175,9 @@ def paths(
     grid = checked_times(times)
     options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
     if isinstance(keep_paths, bool) or not isinstance(keep_paths, (int, np.integer)) or not 0 <= keep_paths <= replicas:
-        raise ValueError(f"keep_paths = {keep_paths}: must be a whole number >= 0 and <= replicas = {replicas}")
+        raise FieldError("keep_paths", keep_paths, f"must be a whole number >= 0 and <= replicas = {replicas}")
     if options.max_events >= 2**31:
-        raise ValueError(f"max_events = {max_events}: must be < 2**31, the events of one replica")
+        raise FieldError("max_events", max_events, "must be < 2**31, the events of one replica")
     replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
     check_range(system)
@@ -240,12 +241,12 @@ def checked_times(times) -> np.ndarray:
     """The grid of times, float64; ValueError unless it increases from 0 on."""
     grid = host_column("times", list(times) if isinstance(times, Iterator) else times, "a list of numbers")
     if grid.size == 0:
-        raise ValueError(f"times: must be a list of at least one number, not of shape {grid.shape}")
+        raise FieldError("times", ..., f"must be a list of at least one number, not of shape {grid.shape}")
     for i, t in enumerate(grid):
         if not (np.isfinite(t) and 0 <= t <= LATEST):
-            raise ValueError(f"times[{i}] = {t}: must be a finite number >= 0 (and at most {LATEST:g})")
+            raise FieldError("times", t, f"must be a finite number >= 0 (and at most {LATEST:g})", f"[{i}]")
         if i and t <= grid[i - 1]:
-            raise ValueError(f"times[{i}] = {t}: must be greater than times[{i - 1}] = {grid[i - 1]}")
+            raise FieldError("times", t, f"must be greater than times[{i - 1}] = {grid[i - 1]}", f"[{i}]")
     return grid
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, write_csv, write_json, write_npz
 from jaxq.engine.flags import MEANING
 from jaxq.engine.metric import Metric
@@ -61,7 +62,7 @@ class Result:
     def from_dict(cls, data: dict[str, Any]) -> "Result":
         """The inverse of `to_dict` (without per-replica residuals). ValueError for another schema."""
         if data.get("schema") != SCHEMA:
-            raise ValueError(f"schema = {data.get('schema')}: must be {SCHEMA}")
+            raise FieldError("schema", data.get("schema"), f"must be {SCHEMA}")
         metrics = {
             name: Metric(**{"level": data["run"].get("level", 0.95), **m}) for name, m in data["metrics"].items()
         }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+from jaxq.checks import FieldError
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.system import System
 from jaxq.engine.unknown import suggestion
@@ -59,8 +60,8 @@ def _of_file(path: str, colon: str, wanted: str) -> type[System]:
 def _checked(found, name: str) -> type[System]:
     if isinstance(found, type) and issubclass(found, System) and found not in (System, JumpProcess):
         return found
-    raise ValueError(
-        f"{name}: must be a class that is a System or JumpProcess, not {getattr(found, '__name__', found)}"
+    raise FieldError(
+        name, ..., f"must be a class that is a System or JumpProcess, not {getattr(found, '__name__', found)}"
     )
 
 

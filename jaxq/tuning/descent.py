@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.checks import FieldError
+
 MEMORY = 0.7
 """Decay of Adam's two means. Gradients are exact, so that a short memory loses nothing; at a kink whose sides differ in
 slope by a factor of 1000 the usual 0.999 would remember the steep side for thousands of steps."""
@@ -111,7 +113,7 @@ def descend(
                 break
             if not (np.isfinite(step.objective) and np.isfinite(step.gradient_norm)):
                 if i == 0:
-                    raise ValueError(f"start = {shown(step.values)}: the objective is not finite there")
+                    raise FieldError("start", shown(step.values), "the objective is not finite there")
                 flags.append("objective_not_finite")
                 break
             trace.append(step)

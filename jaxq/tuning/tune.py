@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxq.checks import FieldError, integer, positive
 from jaxq.engine import judge
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.metric import Metric
@@ -102,9 +103,9 @@ def prepare(
     for parameter in names:
         _check_parameter(system, parameter, name, chosen)
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"parameter = {', '.join(names)}: must be one or more fields, each once")
-    check_whole("steps", steps)
-    check_positive("rate", rate)
+        raise FieldError("parameter", ", ".join(names), "must be one or more fields, each once")
+    integer("steps", steps)
+    positive("rate", rate)
     given = _by_name(names, start)
     fields = {n: chosen.unset.get(n) if getattr(system, n) is None else getattr(system, n) for n in names}
     values = {n: _start_value(n, declared[n], given.get(n, fields[n]), n in chosen.shares) for n in names}
@@ -114,7 +115,7 @@ def prepare(
     with jax.enable_x64(True):
         there = float(chosen.function(dict(values)))
     if not math.isfinite(there):
-        raise ValueError(f"start = {shown(values)}: the objective {name} is {there} there")
+        raise FieldError("start", shown(values), f"the objective {name} is {there} there")
     run = _options(chosen.metric, options)
     if verify and chosen.metric is not None:
         first.check_stationary()
@@ -229,9 +230,9 @@ def choose_objective(system: System, name: str | None) -> tuple[str, Objective]:
     """The objective of a name, or the default. Raises ValueError."""
     known = system.objectives()
     if not known:
-        raise ValueError(f"objective: {system.title()} has none with these fields, so that it cannot be tuned")
+        raise FieldError("objective", ..., f"{system.title()} has none with these fields, so that it cannot be tuned")
     if name is not None and name not in known:
-        raise ValueError(f"objective = {name}: {system.title()} has {', '.join(known)}")
+        raise FieldError("objective", name, f"{system.title()} has {', '.join(known)}")
     name = next(iter(known)) if name is None else name
     return name, known[name]
 
@@ -240,15 +241,15 @@ def _check_parameter(system: System, parameter: str, name: str, objective: Objec
     declared = rules(type(system))
     tunable = [n for n, rule in declared.items() if rule.tunable]
     if parameter not in declared:
-        raise ValueError(f"parameter = {parameter}: {system.title()} has no such field; it has {', '.join(tunable)}")
+        raise FieldError("parameter", parameter, f"{system.title()} has no such field; it has {', '.join(tunable)}")
     if parameter in system.untuned:
-        raise ValueError(f"parameter = {parameter}: {system.untuned[parameter]}")
+        raise FieldError("parameter", parameter, system.untuned[parameter])
     if parameter not in tunable:
-        raise ValueError(
-            f"parameter = {parameter}: must be a field of real numbers; {system.title()} has {', '.join(tunable)}"
+        raise FieldError(
+            "parameter", parameter, f"must be a field of real numbers; {system.title()} has {', '.join(tunable)}"
         )
     if objective.parameters and parameter not in objective.parameters:
-        raise ValueError(f"parameter = {parameter}: the objective {name} depends on {', '.join(objective.parameters)}")
+        raise FieldError("parameter", parameter, f"the objective {name} depends on {', '.join(objective.parameters)}")
 
 
 def _by_name(names: list[str], start: Any) -> dict[str, Any]:
@@ -257,18 +258,18 @@ def _by_name(names: list[str], start: Any) -> dict[str, Any]:
         return {}
     if not isinstance(start, Mapping):
         if len(names) > 1:
-            raise ValueError(f"start = {start}: must give values by name, for {', '.join(names)}")
+            raise FieldError("start", start, f"must give values by name, for {', '.join(names)}")
         return {names[0]: start}
     for name in start:
         if name not in names:
-            raise ValueError(f"start = {name}: must be one of the tuned fields, {', '.join(names)}")
+            raise FieldError("start", name, f"must be one of the tuned fields, {', '.join(names)}")
     return dict(start)
 
 
 def _start_value(name: str, rule: Rule, value: Any, share: bool) -> Any:
     if value is None:
-        raise ValueError(
-            f"start: {name} is none and needs a start; it must be {_required(rule).allowed()} ({rule.doc})"
+        raise FieldError(
+            "start", ..., f"{name} is none and needs a start; it must be {_required(rule).allowed()} ({rule.doc})"
         )
     value = rule.convert(value)
     _required(rule).check(name, value)
@@ -303,23 +304,7 @@ def _verify(problem: Problem, tuned: System, metric: str, options: Options, mete
     return Verification(metric, gain, results[0], results[1])
 
 
-def check_whole(name: str, value: Any) -> None:
-    """ValueError unless it is a whole number >= 1."""
-    if not (_is_number(value) and value >= 1 and value == math.floor(value)):
-        raise ValueError(f"{name} = {value}: must be a whole number >= 1")
-
-
-def check_positive(name: str, value: Any) -> None:
-    """ValueError unless it is a number > 0."""
-    if not (_is_number(value) and value > 0):
-        raise ValueError(f"{name} = {value}: must be a number > 0")
-
-
 def check_replicas(options: Options) -> None:
     """ValueError if replicas are too few to be paired."""
     if options.replicas is not None and options.replicas < judge.FEW:
-        raise ValueError(f"replicas = {options.replicas}: a paired comparison needs at least {judge.FEW}")
-
-
-def _is_number(x) -> bool:
-    return isinstance(x, (int, float, np.number)) and not isinstance(x, bool) and math.isfinite(x)
+        raise FieldError("replicas", options.replicas, f"a paired comparison needs at least {judge.FEW}")

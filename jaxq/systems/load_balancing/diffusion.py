@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.fields import positive
 from jaxq.engine.system import System
 
@@ -61,9 +62,11 @@ class SpeedAwareLimit(System):
 
     def check_fields(self):
         if self.slowest_rate > self.fastest_rate:
-            raise ValueError(f"slowest_rate = {self.slowest_rate:g}: must be <= fastest_rate = {self.fastest_rate:g}")
+            raise FieldError(
+                "slowest_rate", self.slowest_rate, f"must be <= fastest_rate = {self.fastest_rate:g}", short=True
+            )
         if self.step * self.fastest_rate >= 1:
-            raise ValueError(f"step = {self.step:g}: must be < 1/fastest_rate = {1 / self.fastest_rate:g}")
+            raise FieldError("step", self.step, f"must be < 1/fastest_rate = {1 / self.fastest_rate:g}", short=True)
 
     def step_time(self):
         return float(self.step)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, positive, real, whole
 from jaxq.engine.system import System
 from jaxq.systems.load_balancing import few, response
@@ -92,40 +93,47 @@ class LoadBalancing(System):
         n = int(self.servers)
         self.speeds.servers(n)
         if self.load is not None and self.beta is not None:
-            raise ValueError(f"load = {self.load:g}: must be none where beta = {self.beta:g} gives the arrival rate")
+            raise FieldError(
+                "load", self.load, f"must be none where beta = {self.beta:g} gives the arrival rate", short=True
+            )
         if self.beta is not None and self.beta >= math.sqrt(n):
-            raise ValueError(f"beta = {self.beta:g}: must be < sqrt(servers) = {math.sqrt(n):g} (arrival rate > 0)")
+            raise FieldError(
+                "beta", self.beta, f"must be < sqrt(servers) = {math.sqrt(n):g} (arrival rate > 0)", short=True
+            )
         if self.policy.draws > n:
-            raise ValueError(f"policy = {self.policy}: must draw at most servers = {n} servers")
+            raise FieldError("policy", self.policy, f"must draw at most servers = {n} servers")
         if self.routing is not None:
             if np.size(self.routing) != self.speeds.types:
-                raise ValueError(
-                    f"routing = {np.asarray(self.routing).tolist()}: must be {self.speeds.types} probabilities, "
-                    "one a type"
+                raise FieldError(
+                    "routing", np.asarray(self.routing), f"must be {self.speeds.types} probabilities, one a type"
                 )
             if self.policy.name not in ("random", "sa-jiq", "pod", "podr"):
-                raise ValueError(f"routing: must go with policy random, sa-jiq, pod<d> or pod<d>r, not {self.policy}")
+                raise FieldError(
+                    "routing", ..., f"must go with policy random, sa-jiq, pod<d> or pod<d>r, not {self.policy}"
+                )
             if self.policy.name == "pod":
                 if self.buffer is not None or self.levels is not None:
-                    raise ValueError(f"routing: must be none with policy {self.policy} and a buffer or levels")
+                    raise FieldError("routing", ..., f"must be none with policy {self.policy} and a buffer or levels")
                 fewest = int(self.speeds.servers(n).min())
                 if fewest < self.policy.draws:
-                    raise ValueError(
-                        f"routing: must be none with policy {self.policy} where a type has {fewest} servers only: all "
-                        "draws may be of that type"
+                    raise FieldError(
+                        "routing",
+                        ...,
+                        f"must be none with policy {self.policy} where a type has {fewest} servers only: all "
+                        "draws may be of that type",
                     )
         if self.buffer is not None and np.size(self.buffer) not in (1, self.speeds.types):
             given = ",".join(map(str, self.buffer))
-            raise ValueError(f"buffer = {given}: must be one number, or {self.speeds.types}, one a type")
+            raise FieldError("buffer", given, f"must be one number, or {self.speeds.types}, one a type")
         if self.buffer is not None and self.levels is not None:
             limits = ",".join(map(str, np.atleast_1d(self.buffer)))
-            raise ValueError(f"levels = {self.levels}: must be none where buffer = {limits} limits the queues")
+            raise FieldError("levels", self.levels, f"must be none where buffer = {limits} limits the queues")
         if self.laws == "yes" and self._layout() not in ("counts", "few"):
-            raise ValueError(
-                f"laws = yes: must be no with policy {self.policy}, whose queues are not counted by their lengths"
+            raise FieldError(
+                "laws", "yes", f"must be no with policy {self.policy}, whose queues are not counted by their lengths"
             )
         if self._layout() == "queues" and n > QUEUED:
-            raise ValueError(f"servers = {n}: must be <= {QUEUED} with policy {self.policy}, whose queues are all kept")
+            raise FieldError("servers", n, f"must be <= {QUEUED} with policy {self.policy}, whose queues are all kept")
         if self._layout() == "queues":
             servers, weights = self.speeds.servers(n), self._weights()
             services = self.speeds.rates * servers
@@ -134,11 +142,13 @@ class LoadBalancing(System):
                 random.check_drawn(f"policy = {self.policy}", weights * servers / (weights @ servers))
         if not (self.buffer is None and self.levels is None):
             if self.policy.name == "modified":
-                raise ValueError(
-                    "buffer: must be none, and levels too, with policy modified, whose queues hold two jobs"
+                raise FieldError(
+                    "buffer", ..., "must be none, and levels too, with policy modified, whose queues hold two jobs"
                 )
             if self.policy.name == "med-fsf":
-                raise ValueError("buffer: must be none, and levels too, with policy med-fsf, which has a queue a type")
+                raise FieldError(
+                    "buffer", ..., "must be none, and levels too, with policy med-fsf, which has a queue a type"
+                )
 
     def _layout(self) -> str:
         if self.policy.name in ("modified", "med-fsf"):
@@ -163,8 +173,11 @@ class LoadBalancing(System):
         if self.buffer is not None or self.policy.name == "modified":
             return
         if self.arrival_rate >= self.capacity:
-            raise ValueError(
-                f"load = {self.arrival_rate / self.capacity:g}: must be < 1 (no stationary regime without a buffer)"
+            raise FieldError(
+                "load",
+                self.arrival_rate / self.capacity,
+                "must be < 1 (no stationary regime without a buffer)",
+                short=True,
             )
         growth = self.predicted_growth()
         if growth is not None and growth >= 0:

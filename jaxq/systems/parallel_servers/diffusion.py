@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.fields import compound, positive, real, whole
 from jaxq.engine.system import System
 from jaxq.systems.parallel_servers.control import CONTROLS as CONTROLS
@@ -96,18 +97,18 @@ class StaffingDiffusion(System):
         for name, names in (("staffing", network.pools), ("safety", network.classes)):
             value = getattr(self, name)
             if value is not None and np.shape(value) != (len(names),):
-                raise ValueError(f"{name} = {np.asarray(value).tolist()}: must be {len(names)} numbers")
+                raise FieldError(name, np.asarray(value), f"must be {len(names)} numbers")
         if self.safety is not None and np.min(self.safety) <= 0:
-            raise ValueError(f"safety = {np.asarray(self.safety).tolist()}: each must be > 0")
+            raise FieldError("safety", np.asarray(self.safety), "each must be > 0")
         self.control.check(network)
         self.variances()
         if self.step * fastest >= 1:
-            raise ValueError(f"step = {self.step:g}: must be < 1/{fastest:g}, the fastest service rate")
+            raise FieldError("step", self.step, f"must be < 1/{fastest:g}, the fastest service rate", short=True)
         queued, idle = self.places()
         if idle >= len(network.pools):
-            raise ValueError(f"idle_pool = {self.idle_pool}: must be at most {len(network.pools)}, the number of pools")
+            raise FieldError("idle_pool", self.idle_pool, f"must be at most {len(network.pools)}, the number of pools")
         if (queued, idle) not in network.edges:
-            raise ValueError(f"queued_class = {self.queued_class}: must be a class that pool {idle + 1} serves, from 1")
+            raise FieldError("queued_class", self.queued_class, f"must be a class that pool {idle + 1} serves, from 1")
 
     def places(self) -> tuple[int, int]:
         """(class that waits, pool that idles) under constant control, from 0."""
@@ -145,8 +146,8 @@ class StaffingDiffusion(System):
     def check_stationary(self):
         theta = self.limit().theta
         if theta <= 0:
-            raise ValueError(
-                f"staffing: the safety staffing theta is {theta:.6g}: must be > 0 (transient under any control)"
+            raise FieldError(
+                "staffing", ..., f"the safety staffing theta is {theta:.6g}: must be > 0 (transient under any control)"
             )
 
     def step_time(self):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, positive, real
 from jaxq.engine.system import Reference, System
 from jaxq.systems.parallel_servers.allocation import Allocated, Allocation
@@ -132,8 +133,8 @@ class ParallelServers(System):
         ):
             value = getattr(self, name)
             if value is not None and np.size(value) != len(names):
-                raise ValueError(
-                    f"{name} = {np.asarray(value).tolist()}: must be {len(names)} numbers, one a {one} ({', '.join(names)})"
+                raise FieldError(
+                    name, np.asarray(value), f"must be {len(names)} numbers, one a {one} ({', '.join(names)})"
                 )
         if self.routing is not None:
             self._check_routing(np.asarray(self.routing))
@@ -152,14 +153,19 @@ class ParallelServers(System):
     def _check_routing(self, routing: np.ndarray) -> None:
         classes, pools, served = self.network.classes, self.network.pools, self.network.service_rates > 0
         if routing.shape != served.shape:
-            raise ValueError(
-                f"routing = {routing.tolist()}: must be {len(classes)} rows, one a class ({', '.join(classes)}), of "
-                f"{len(pools)} numbers, one a pool ({', '.join(pools)})"
+            raise FieldError(
+                "routing",
+                routing,
+                f"must be {len(classes)} rows, one a class ({', '.join(classes)}), of {len(pools)} "
+                f"numbers, one a pool ({', '.join(pools)})",
             )
         for i, j in np.argwhere((routing > 0) & ~served):
-            raise ValueError(
-                f"routing row {i + 1} (class {classes[i]}), pool {pools[j]} = {routing[i, j]:g}: must be 0, as the pool "
-                "does not serve the class"
+            raise FieldError(
+                "routing",
+                routing[i, j],
+                "must be 0, as the pool does not serve the class",
+                f" row {i + 1} (class {classes[i]}), pool {pools[j]}",
+                short=True,
             )
 
     def rates(self) -> Rates:
@@ -222,7 +228,7 @@ class ParallelServers(System):
         from jaxq.systems.parallel_servers import planning
 
         if not self.last_arrival_rates().any():
-            raise ValueError(f"network = {self.network}: must have an arrival rate > 0 (in the end nobody arrives)")
+            raise FieldError("network", self.network, "must have an arrival rate > 0 (in the end nobody arrives)")
         patient = self.network.abandonment_rates == 0
         if not patient.any() or self.policy in REFUSING:
             return
@@ -230,9 +236,11 @@ class ParallelServers(System):
         load = planning.load(arrivals[patient], services[patient], servers)
         if load >= 1:
             names = ", ".join(c for c, never in zip(self.network.classes, patient, strict=True) if never)
-            raise ValueError(
-                f"network = {self.network}: has load {load:.6g} of classes that never abandon ({names}): must be < 1 "
-                "(no stationary regime under any policy)"
+            raise FieldError(
+                "network",
+                self.network,
+                f"has load {load:.6g} of classes that never abandon ({names}): must be < 1 (no stationary "
+                "regime under any policy)",
             )
 
     def prepare(self):

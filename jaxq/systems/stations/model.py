@@ -9,6 +9,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jaxq.checks import FieldError
 from jaxq.engine.fields import compound, nonnegative, positive, whole
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.laws.law import Law
@@ -57,7 +58,7 @@ class MMc(JumpProcess):
 
     def check_fields(self):
         if self.capacity is not None and self.capacity < self.servers:
-            raise ValueError(f"capacity = {self.capacity}: must be >= servers = {self.servers}")
+            raise FieldError("capacity", self.capacity, f"must be >= servers = {self.servers}")
 
     def init(self, words):
         return 0
@@ -105,9 +106,12 @@ class MMc(JumpProcess):
     def check_stationary(self):
         load = float(self.arrival_rate / self.service_rate)
         if self.capacity is None and not self.abandonment_rate and load >= self.servers:
-            raise ValueError(
-                f"arrival_rate = {self.arrival_rate:g}: must be < servers x service_rate = "
-                f"{self.servers * self.service_rate:g} (no stationary regime without abandonment or capacity)"
+            raise FieldError(
+                "arrival_rate",
+                self.arrival_rate,
+                f"must be < servers x service_rate = {self.servers * self.service_rate:g} (no stationary "
+                "regime without abandonment or capacity)",
+                short=True,
             )
 
     def oracle(self):
@@ -261,8 +265,11 @@ class MGinf(Occupancy):
     def check_fields(self):
         load = float(self.arrival_rate / self.service_rate)
         if self.most_customers is None and (load > MOST_PLACES or self._enough() > MOST_PLACES):
-            raise ValueError(
-                f"arrival_rate = {self.arrival_rate:g}: must be such that a load of {load:g} fits {MOST_PLACES} customers"
+            raise FieldError(
+                "arrival_rate",
+                self.arrival_rate,
+                f"must be such that a load of {load:g} fits {MOST_PLACES} customers",
+                short=True,
             )
 
     def prepare(self):

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, nonnegative, positive, probability, whole
 from jaxq.engine.system import System
 from jaxq.engine.tagged import tag_every
@@ -99,19 +100,22 @@ class TokenPool(System):
         for field in ("arrival_rate", "service_rate"):
             size = np.size(getattr(self, field))
             if size not in (1, self.servers):
-                raise ValueError(
-                    f"{field} = {size} values: must be one number or one for each of {self.servers} servers"
+                raise FieldError(
+                    field, f"{size} values", f"must be one number or one for each of {self.servers} servers"
                 )
         for part, value in vars(self.policy or ThresholdPolicy(0)).items():
             if np.ndim(value) > 0 and np.size(value) != self.servers:
-                raise ValueError(f"policy {part} = {np.size(value)} values: must be one number or {self.servers}")
+                raise FieldError(f"policy {part}", f"{np.size(value)} values", f"must be one number or {self.servers}")
         rho = np.atleast_1d(self.utilisation)
         if rho.max() >= 1:
             at = int(rho.argmax())
             arrival, service = (x if np.ndim(x) == 0 else x[at] for x in (self.arrival_rate, self.service_rate))
-            raise ValueError(
-                f"arrival_rate = {arrival:g}: must be < service_rate = {service:g} at every server "
-                f"(utilisation {rho[at]:g} at server {at + 1}, no stationary regime)"
+            raise FieldError(
+                "arrival_rate",
+                arrival,
+                f"must be < service_rate = {service:g} at every server (utilisation {rho[at]:g} at server "
+                f"{at + 1}, no stationary regime)",
+                short=True,
             )
         self._check_drawn()
         if self.deviator is not None:
@@ -130,15 +134,17 @@ class TokenPool(System):
 
     def _check_deviator(self, deviator: Policy) -> None:
         if self.servers < 2:
-            raise ValueError(f"servers = {self.servers}: must be >= 2 where one deviates (deviator = {deviator})")
+            raise FieldError("servers", self.servers, f"must be >= 2 where one deviates (deviator = {deviator})")
         if self.waits == "tagged":
-            raise ValueError("waits = tagged: must be little with a deviator, whose own jobs are tagged then")
+            raise FieldError("waits", "tagged", "must be little with a deviator, whose own jobs are tagged then")
         if isinstance(deviator, ThresholdPolicy) and any(np.ndim(x) > 0 for x in vars(deviator).values()):
-            raise ValueError(f"deviator = {deviator}: must be the policy of one server, numbers and no lists")
+            raise FieldError("deviator", deviator, "must be the policy of one server, numbers and no lists")
         if str(deviator) == "optimal" and self.policy is not None:
-            raise ValueError(
-                f"deviator = optimal: LP (76) is the best response to servers that play Lemma 4.2; policy = {self.policy} "
-                "must then be none"
+            raise FieldError(
+                "deviator",
+                "optimal",
+                f"LP (76) is the best response to servers that play Lemma 4.2; policy = {self.policy} "
+                "must then be none",
             )
 
     @property
@@ -206,16 +212,20 @@ class TokenPool(System):
         from jaxq.systems.token_pool.chain import MOST_SERVERS, token_chain
 
         if self.deviator is not None:
-            raise ValueError(
-                f"deviator = {self.deviator}: must be none for exact, whose servers all play one policy; the value of the "
-                "best response is LP (76), the oracle of jaxq run"
+            raise FieldError(
+                "deviator",
+                self.deviator,
+                "must be none for exact, whose servers all play one policy; the value of the best "
+                "response is LP (76), the oracle of jaxq run",
             )
         if self.waits == "tagged":
-            raise ValueError("waits = tagged: must be little for exact, whose states do not tell jobs apart")
+            raise FieldError("waits", "tagged", "must be little for exact, whose states do not tell jobs apart")
         if self.token_cap is None and self.policy is not None:
-            raise ValueError(
-                f"policy = {self.policy}: exact needs a token_cap with it, which bounds the pool; without one only Lemma "
-                "4.2, whose pool is cut where its tail is below 1e-12"
+            raise FieldError(
+                "policy",
+                self.policy,
+                "exact needs a token_cap with it, which bounds the pool; without one only Lemma 4.2, "
+                "whose pool is cut where its tail is below 1e-12",
             )
         arrivals, services = (
             np.broadcast_to(x, self.servers).astype(np.float64) for x in (self.arrival_rate, self.service_rate)
@@ -223,9 +233,11 @@ class TokenPool(System):
         chain = token_chain(self.prepare(), arrivals, services)
         if self.servers > MOST_SERVERS:
             states = float(min(chain.count_states(), 10**300))
-            raise ValueError(
-                f"servers = {self.servers}: must be <= {MOST_SERVERS} for exact, which compiles the transitions of each; "
-                f"this market has {states:.3g} states or more"
+            raise FieldError(
+                "servers",
+                self.servers,
+                f"must be <= {MOST_SERVERS} for exact, which compiles the transitions of each; this "
+                f"market has {states:.3g} states or more",
             )
         return chain
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, nonnegative, positive
 from jaxq.engine.system import System
 from jaxq.laws.law import Law
@@ -90,13 +91,14 @@ class TolledQueues(System):
         ):
             count = np.size(getattr(self, of))
             if count > most:
-                raise ValueError(f"{of} = {count} of them: must be at most {most}")
+                raise FieldError(of, f"{count} of them", f"must be at most {most}")
             for name in names:
                 value = getattr(self, name)
                 if value is not None and np.size(value) != count:
-                    raise ValueError(
-                        f"{name} = {np.asarray(value).tolist()}: must be as many as {of} = "
-                        f"{np.asarray(getattr(self, of)).tolist()}, which are {count}"
+                    raise FieldError(
+                        name,
+                        np.asarray(value),
+                        f"must be as many as {of} = {np.asarray(getattr(self, of)).tolist()}, which are {count}",
                     )
         if not self._markov:
             arriving = np.atleast_1d(self.arrival_rates)
@@ -104,12 +106,13 @@ class TolledQueues(System):
         if self.capacity is not None:
             total = float(np.sum(self.service_rates))
             if abs(total - self.capacity) > SLACK * self.capacity:
-                raise ValueError(
-                    f"service_rates = {np.asarray(self.service_rates).tolist()}: must sum to capacity = "
-                    f"{self.capacity:g}, not {total:g}"
+                raise FieldError(
+                    "service_rates",
+                    np.asarray(self.service_rates),
+                    f"must sum to capacity = {self.capacity:g}, not {total:g}",
                 )
         if self.size_ahead is not None and self.information != "lengths":
-            raise ValueError(f"size_ahead = {self.size_ahead:g}: must be none unless information = lengths")
+            raise FieldError("size_ahead", self.size_ahead, "must be none unless information = lengths", short=True)
         if self.information in ("lengths", "classes"):
             self._check_visible()
 
@@ -117,25 +120,25 @@ class TolledQueues(System):
         seen = "only lengths are" if self.information == "lengths" else "the class of everyone ahead is"
         if not isinstance(self.size_law, Exponential):
             if self.information == "classes":
-                raise ValueError(f"size_law = {self.size_law}: must be exponential where {seen} visible")
+                raise FieldError("size_law", self.size_law, f"must be exponential where {seen} visible")
             if not isinstance(self.size_law, Deterministic):
-                raise ValueError(
-                    f"size_law = {self.size_law}: must be deterministic or exponential where {seen} visible"
+                raise FieldError(
+                    "size_law", self.size_law, f"must be deterministic or exponential where {seen} visible"
                 )
             if not self._alike:
                 name = "mean_sizes" if self.size_ahead is None else "size_ahead"
-                value = self._mean_sizes.tolist() if self.size_ahead is None else f"{self.size_ahead:g}"
-                wanted = "equal" if self.size_ahead is None else "none"
-                raise ValueError(
-                    f"{name} = {value}: must be {wanted} where {seen} visible and sizes are not exponential"
-                )
+                value, wanted = (self._mean_sizes, "equal") if self.size_ahead is None else (self.size_ahead, "none")
+                rule = f"must be {wanted} where {seen} visible and sizes are not exponential"
+                raise FieldError(name, value, rule, short=self.size_ahead is not None)
             return
         if not self._poisson:
-            raise ValueError(f"arrivals = {self.arrivals}: must be poisson where {seen} visible and sizes exponential")
+            raise FieldError("arrivals", self.arrivals, f"must be poisson where {seen} visible and sizes exponential")
         if not self._alike and self._longest() > MOST_IN_LINE:
-            raise ValueError(
-                f"rewards = {np.asarray(self.rewards).tolist()}: must leave at most {MOST_IN_LINE} customers at a server "
-                f"where mean sizes differ and {seen} visible, not {self._longest():.0f}; raise waiting_costs or tolls"
+            raise FieldError(
+                "rewards",
+                np.asarray(self.rewards),
+                f"must leave at most {MOST_IN_LINE} customers at a server where mean sizes differ and "
+                f"{seen} visible, not {self._longest():.0f}; raise waiting_costs or tolls",
             )
 
     @property
