@@ -12,6 +12,7 @@ from jaxq.cli.errors import BadInput, Interrupted, input_errors, interruptible
 from jaxq.cli.meter import RichMeter, make_meter
 from jaxq.cli.options import build_options
 from jaxq.cli.report import FLAGGED, INTERRUPTED, OK, check_written, print_json, write
+from jaxq.cli.tables import print_flags
 from jaxq.cli.validation import FAILED
 from jaxq.engine import files
 from jaxq.engine.interrupt import Interrupt
@@ -163,8 +164,7 @@ def print_reproduction(done: Any) -> None:
         console.print(table_of(findings.published))
     for failure in done.failures:
         console.print(f"FAILED  {failure}", style="bold red")
-    for flag in done.flags:
-        console.print(f"FLAG  {flag}", style="bold white on red")
+    print_flags(console, done.flags)
     rows = sum(map(len, findings.tables.values()))
     if not findings.points:
         console.print(f"{rows} rows in {done.seconds:.0f} s; nothing is simulated")

@@ -7,9 +7,9 @@ from jaxq.checks import FieldError
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.options import number
 from jaxq.cli.plan import build_systems
-from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text, run_line
+from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text, print_flags, run_line
 from jaxq.engine.system import System
-from jaxq.tuning.outcome import MEANING, Outcome
+from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.search import Question, prepare
 
 NUMBERS = ("starts", "steps", "rate")
@@ -59,6 +59,5 @@ def print_outcome(found: Outcome) -> None:
     console.print(f"against  {parameters_text({n: found.baseline[n] for n in found.baseline if n not in found.fixed})}")
     console.print(Text(found.verdict(), style="bold"))
     console.print(f"intervals of all gains together at {100 * found.level:g} %, on fresh random numbers")
-    for flag in found.flags:
-        console.print(Text.assemble((f" FLAG {flag} ", "bold white on red"), (f" {MEANING[flag]}", "red")))
+    print_flags(console, found.flags)
     console.print("each " + run_line(found.against), style="dim")

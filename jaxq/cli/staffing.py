@@ -88,7 +88,7 @@ def staffing(
         fields |= {} if n is None else {"scale": one("n", declared["scale"], n)}
         tree = fields["network"]
         if root is not None and root not in tree.pools:
-            raise FieldError("root", root, f"must be one of the pools {', '.join(tree.pools)}")
+            raise FieldError("root", number(root), f"must be one of the pools {', '.join(tree.pools)}")
         place = None if root is None else tree.pools.index(root)
         why = inapplicable(tree.arrival_rates, tree.service_rates, tree.servers, tree.abandonment_rates)
         noise = tree.arrival_rates * (1 + variations(fields.get("arrival_laws"), tree.classes))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxq.cli.console import add_column, new_table
-from jaxq.engine.flags import MEANING, WITHHELD
+from jaxq.engine.flags import Flag, withheld
 from jaxq.engine.metric import Metric
 from jaxq.engine.plain import brief, with_scaling
 from jaxq.engine.result import Result
@@ -82,14 +82,14 @@ def metrics_table(result: Result, bound: float) -> Any:
 
 def quantile_lines(result: Result) -> list[str]:
     """One line for each quantity with quantiles: the value and the ends of its interval."""
-    withheld = any(flag in WITHHELD for flag in result.flags)
+    hidden = withheld(result.flags)
     lines = []
     for name, quantiles in result.quantiles.items():
         shown = []
         for p, q in quantiles.items():
             value, low, high = q["value"], q["low"], q["high"]
             if value is None:
-                shown.append(f"{p}: {WITHHELD_TEXT if withheld else 'none'}")
+                shown.append(f"{p}: {WITHHELD_TEXT if hidden else 'none'}")
             elif low is None or high is None:
                 shown.append(f"{p}: {value:.6g}")
             else:
@@ -109,13 +109,12 @@ def growth_lines(result: Result) -> list[str]:
     return lines
 
 
-def flag_lines(results: Iterable[Result]) -> list[Any]:
-    """One red line for each flag, with what it means."""
+def print_flags(console: Any, flags: Iterable[str]) -> None:
+    """One red line for each flag, each once, with what it means."""
     from rich.text import Text
 
-    flags = Counter(flag for result in results for flag in result.flags)
-    label, meaning = "bold white on red", "red"
-    return [Text.assemble((f" FLAG {flag} ", label), (f" {MEANING[flag]}", meaning)) for flag in flags]
+    for flag in dict.fromkeys(flags):
+        console.print(Text.assemble((f" FLAG {flag} ", "bold white on red"), (f" {Flag(flag).meaning}", "red")))
 
 
 def parameters_text(parameters: dict[str, Any], run: Mapping[str, Any] | None = None) -> str:
@@ -187,7 +186,6 @@ def print_result(console: Any, result: Result) -> None:
     verdict = verdict_line([result])
     if verdict is not None:
         console.print(verdict)
-    for line in flag_lines([result]):
-        console.print(line)
+    print_flags(console, result.flags)
     for line in growth_lines(result):
         console.print(line, style="red")

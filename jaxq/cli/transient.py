@@ -12,7 +12,7 @@ from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.options import PATHS, Output, number
 from jaxq.cli.plan import build_systems, merge, start_devices
 from jaxq.cli.report import present
-from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text
+from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text, print_flags
 from jaxq.cli.values import points
 from jaxq.engine.fields import Rule
 from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
@@ -94,5 +94,4 @@ def print_paths(found: Any) -> None:
         f"seed {run['seed']}; {run['seconds']:.3g} s",
         style="dim",
     )
-    for flag in found.flags:
-        console.print(Text(f" FLAG {flag} ", "bold white on red"))
+    print_flags(console, found.flags)

@@ -14,14 +14,24 @@ from jaxq.cli.meter import make_meter
 from jaxq.cli.options import TUNED, Output, build_options, number, texts
 from jaxq.cli.plan import build_systems, merge, start_devices
 from jaxq.cli.report import present
-from jaxq.cli.tables import WITHHELD_TEXT, interval, oracle_text, pair, parameters_text, run_line, value_text, z_text
+from jaxq.cli.tables import (
+    WITHHELD_TEXT,
+    interval,
+    oracle_text,
+    pair,
+    parameters_text,
+    print_flags,
+    run_line,
+    value_text,
+    z_text,
+)
 from jaxq.cli.values import one
 from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending
 from jaxq.engine.system import System
 from jaxq.plotting.figure import draw
 from jaxq.stats.intervals import family_bound
-from jaxq.tuning.result import MEANING, Tuning, columns, flat, plain_values
+from jaxq.tuning.result import Tuning, columns, flat, plain_values
 from jaxq.tuning.search import solve as search_solve
 from jaxq.tuning.tune import Problem, choose_objective, prepare, solve
 
@@ -105,8 +115,7 @@ def print_tuning(found: Tuning) -> None:
     console.print(trace_table(found))
     if found.verification is not None:
         print_verification(console, found)
-    for flag in found.flags:
-        console.print(Text.assemble((f" FLAG {flag} ", "bold white on red"), (f" {MEANING[flag]}", "red")))
+    print_flags(console, found.flags)
 
 
 def trace_table(found: Tuning) -> Any:

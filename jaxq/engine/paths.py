@@ -14,6 +14,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.check import check, check_kind
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
+from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.host_numbers import host_column
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.layout import choose_tile
@@ -32,12 +33,6 @@ from jaxq.engine.unknown import known_keywords
 from jaxq.stats.intervals import t_quantile
 
 LATEST = 1e29
-FLAGS = {
-    "truncated": "a replica needed more than max_events; means from there on are withheld",
-    "overflow": "a state had left its representation at a point of the grid",
-    "invalid_rates": "a rate was negative or not finite, or their sum above its bound; means from there on are withheld",
-    "nan": "a holding time or a value is not a number; means from there on are withheld",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +48,7 @@ class Paths:
         level: confidence level of each interval (each by itself, not of the curve).
         paths: the first replicas' values by observable, shape (keep_paths, times); empty without keep_paths.
         run: replicas, seed, events (of all replicas), seconds (compiling included), devices, versions.
-        flags: truncated | overflow | invalid_rates | nan (`FLAGS` says what they mean).
+        flags: truncated | overflow | invalid_rates | nan (`jaxq.engine.flags`); means from there on are withheld.
     """
 
     system: str
@@ -123,7 +118,7 @@ class Paths:
             }
             for i in shown
         ]
-        return "\n".join([f"{self.system}  {fields}", *aligned(rows), *[f"FLAG {f}: {FLAGS[f]}" for f in self.flags]])
+        return "\n".join([f"{self.system}  {fields}", *aligned(rows), *flag_lines(self.flags)])
 
 
 @known_keywords()
@@ -212,10 +207,10 @@ def paths(
         for name, values in seen.items()
     }
     found = {
-        "truncated": stopped.any(),
-        "overflow": reached.overflow.any(),
-        "invalid_rates": reached.invalid.any(),
-        "nan": (late & ~stopped).any() or not finite.all(),
+        Flag.TRUNCATED: stopped.any(),
+        Flag.OVERFLOW: reached.overflow.any(),
+        Flag.INVALID_RATES: reached.invalid.any(),
+        Flag.NAN: (late & ~stopped).any() or not finite.all(),
     }
     run = {
         "replicas": replicas,

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxq.checks import FieldError
 from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, write_csv, write_json, write_npz
-from jaxq.engine.flags import MEANING
+from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.metric import Metric
 from jaxq.engine.plain import aligned, brief, in_words, with_scaling
 from jaxq.stats.estimate import Estimate
@@ -73,7 +73,7 @@ class Result:
             metrics,
             data["run"],
             data["growth"],
-            tuple(data["flags"]),
+            tuple(map(Flag, data["flags"])),
             histograms=data.get("histograms", {}),
             quantiles=data.get("quantiles", {}),
         )
@@ -109,7 +109,7 @@ class Result:
         metrics = {name: Metric(None, None, metric.level) for name, metric in self.metrics.items()}
         nothing = {"events": 0, "events_per_replica": 0, "time": None, "warmup": None, "correlation": None}
         run = {**self.run, **nothing, "reason": reason}
-        return Result(self.system, parameters, point, metrics, run, flags=("infeasible",))
+        return Result(self.system, parameters, point, metrics, run, flags=(Flag.INFEASIBLE,))
 
     def replica_values(self) -> dict[str, np.ndarray]:
         """Per-replica values of every metric (the linearised estimator: mean plus residual), shape (replicas,)."""
@@ -139,7 +139,7 @@ class Result:
         shown = self.point or self.parameters
         fields = ", ".join(with_scaling(k, brief(v), self.run) for k, v in shown.items())
         lines = [f"{self.system}  {fields}", *aligned(self.rows()), *aligned(self.quantile_rows())]
-        lines += [f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags]
+        lines += flag_lines(self.flags)
         lines += [self.run["reason"]] if "reason" in self.run else []
         return "\n".join(lines)
 

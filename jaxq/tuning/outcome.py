@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from jaxq.engine.flags import MEANING
+from jaxq.engine.flags import flag_lines
 from jaxq.engine.metric import Metric
 from jaxq.engine.plain import aligned, finite
 from jaxq.engine.result import SCHEMA, Result
@@ -136,8 +136,9 @@ class Outcome:
         save(self, path)
 
     def __str__(self) -> str:
-        flags = [f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags]
-        return "\n".join([f"{self.system}  {self.objective}", *aligned(self.rows()), self.verdict(), *flags])
+        return "\n".join(
+            [f"{self.system}  {self.objective}", *aligned(self.rows()), self.verdict(), *flag_lines(self.flags)]
+        )
 
     def plot(self, ax=None):
         """The gain from each start with its interval (`jaxq.plotting.search`); returns the Axes."""

@@ -11,6 +11,7 @@ import numpy as np
 from jaxq.checks import FieldError, integer, positive
 from jaxq.engine import judge
 from jaxq.engine.fields import Rule, rules
+from jaxq.engine.flags import Flag
 from jaxq.engine.metric import Metric
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
@@ -22,7 +23,7 @@ from jaxq.tuning.descent import Step, descend, shown
 from jaxq.tuning.parametrise import bijection, start_coordinates
 from jaxq.tuning.polish import by_simplex, carried, over_jumps
 from jaxq.tuning.printed import printable, without_traces
-from jaxq.tuning.result import SHORT_OF_KNOWN, WORSE, Tuning, Verification
+from jaxq.tuning.result import Tuning, Verification
 
 STEPS, RATE = 600, 0.1
 DIGITS = 6
@@ -151,17 +152,17 @@ def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
         if objective.hard is not None:
             first = dataclasses.replace(first, objective=objective.hard(first.values))
             # the last steps have come to rest
-            flags = [flag for flag in flags if flag != "not_converged"]
+            flags = [flag for flag in flags if flag != Flag.NOT_CONVERGED]
     known = None if objective.optimum is None else objective.optimum()
     if known is not None and -sign * (known.objective - best.objective) > SHORT * abs(known.objective):
-        flags.append(SHORT_OF_KNOWN)
+        flags.append(Flag.SHORT_OF_KNOWN)
     tuned = problem.system.replace(**best.values)
     verification = None
     if problem.options is not None and objective.metric is not None:
         verification = _verify(problem, tuned, objective.metric, problem.options, meter)
         flags += [*verification.start.flags, *verification.best.flags]
         if verification.sure and (verification.gain.mean or 0.0) < 0:
-            flags.append(WORSE)
+            flags.append(Flag.WORSE_IN_SIMULATION)
     return Tuning(
         problem.system.title(),
         {name: value for name, value in describe(problem.system).items() if name not in problem.start},

@@ -1,7 +1,9 @@
 """The host loop: what ends a run, what is flagged, interrupts, determinism, sweeps and paired comparisons."""
 
+import json
 import math
 import os
+import pickle
 import signal
 
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ import pytest
 
 import jaxq
 from jaxq.engine import interrupt
+from jaxq.engine.flags import Flag
 from jaxq.engine.program import program
 from jaxq.engine.progress import Silent
 
@@ -301,10 +304,16 @@ def test_a_ratio_to_what_was_never_seen_is_not_seen():
 
 
 def test_every_flag_has_a_meaning():
-    from jaxq.engine.flags import MEANING, WITHHELD
+    assert len(set(Flag)) == len({flag.meaning for flag in Flag}) and all(flag.meaning for flag in Flag)
+    assert {flag for flag in Flag if flag.withholds} == {
+        flag for flag in Flag if "; means are withheld" in flag.meaning
+    } | {"unstable"}
 
-    assert set(WITHHELD) < set(MEANING)
-    assert {"truncated", "unfinished", "precision_not_reached"} <= set(MEANING)
+
+def test_a_flag_is_its_name():
+    for flag in Flag:
+        assert repr(flag) == repr(str(flag)) and json.loads(json.dumps(flag)) == flag == Flag(str(flag))
+        assert pickle.loads(pickle.dumps(flag)) is flag
 
 
 # --- interrupts -------------------------------------------------------------------------------------------------------
