@@ -41,6 +41,7 @@ from jaxq.laws.standard import Hyperexponential as Hyperexponential
 from jaxq.laws.standard import Lognormal as Lognormal
 from jaxq.laws.standard import Pareto as Pareto
 from jaxq.laws.standard import Weibull as Weibull
+from jaxq.plotting import plot as plot
 from jaxq.systems import SYSTEMS as SYSTEMS
 from jaxq.systems.load_balancing.model import LoadBalancing as LoadBalancing
 from jaxq.systems.load_balancing.speeds import Speeds as Speeds

@@ -36,9 +36,9 @@ def allowed(path: Path) -> tuple[str, ...] | None:
     if parts[0] == "laws":
         return ("jaxq.laws", "jaxq.checks", "jaxq.engine.fields", "jaxq.engine.host_numbers", "jaxq.random")
     if parts[0] == "engine":
-        return ("jaxq.engine", "jaxq.checks", "jaxq.random", "jaxq.stats", "jaxq.plotting")
+        return ("jaxq.engine", "jaxq.checks", "jaxq.random", "jaxq.stats")
     if parts[0] == "tuning":
-        return ("jaxq.tuning", "jaxq.checks", "jaxq.engine", "jaxq.stats", "jaxq.fluid", "jaxq.plotting")
+        return ("jaxq.tuning", "jaxq.checks", "jaxq.engine", "jaxq.stats", "jaxq.fluid")
     if parts[0] == "systems" and len(parts) == 3:
         folder = f"jaxq.systems.{parts[1]}"
         if parts[2] == "oracle.py":

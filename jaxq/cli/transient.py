@@ -18,7 +18,7 @@ from jaxq.engine.fields import Rule
 from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
 from jaxq.engine.options import Options
 from jaxq.engine.system import System
-from jaxq.plotting.figure import draw
+from jaxq.plotting import plot
 
 ROWS = 21
 """Times shown on the terminal; the files have all."""
@@ -47,7 +47,7 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
         check(instance)
     with interruptible():
         found = paths(instance, times, **numbers, totals=bool(chosen.get("totals")))
-        return present(found, output, lambda path: draw(found, path), lambda: print_paths(found))
+        return present(found, output, lambda path: plot(found, path=path), lambda: print_paths(found))
 
 
 def grid(given, replicas: int = 1) -> list[float]:

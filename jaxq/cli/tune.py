@@ -29,7 +29,7 @@ from jaxq.cli.values import one
 from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending
 from jaxq.engine.system import System
-from jaxq.plotting.figure import draw
+from jaxq.plotting import plot
 from jaxq.stats.intervals import family_bound
 from jaxq.tuning.result import Tuning, columns, flat, plain_values
 from jaxq.tuning.search import solve as search_solve
@@ -57,10 +57,12 @@ def execute(verb: str, system: type[System], given: Mapping[str, Any], experimen
         meter = make_meter(output.quiet)
         if question is not None:
             outcome = search_solve(question, meter)
-            return present(outcome, output, lambda path: draw(outcome, path), lambda: search.print_outcome(outcome))
+            return present(
+                outcome, output, lambda path: plot(outcome, path=path), lambda: search.print_outcome(outcome)
+            )
         assert problem is not None
         found = solve(problem, meter)
-        return present(found, output, lambda path: draw(found, path), lambda: print_tuning(found))
+        return present(found, output, lambda path: plot(found, path=path), lambda: print_tuning(found))
 
 
 def read_options(system: type[System], chosen: Mapping[str, Any]) -> dict[str, Any]:

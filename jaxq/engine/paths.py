@@ -102,12 +102,6 @@ class Paths:
             arrays: dict[str, Any] = {f"{kind}/{name}": x for kind, named in kinds.items() for name, x in named.items()}
             write_npz(path, {**arrays, "times": self.times, "result": json.dumps(self.to_dict(), allow_nan=False)})
 
-    def plot(self, ax=None):
-        """Means with their intervals, and the kept paths, on an Axes (`jaxq.plotting.paths`); returns the Axes."""
-        from jaxq.plotting.paths import plot_paths
-
-        return plot_paths(self, ax)
-
     def __str__(self) -> str:
         fields = ", ".join(f"{name}={in_words(value)}" for name, value in self.parameters.items())
         shown = np.unique(np.linspace(0, len(self.times) - 1, 11).round().astype(int))

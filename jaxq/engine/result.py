@@ -143,12 +143,6 @@ class Result:
         lines += [self.run["reason"]] if "reason" in self.run else []
         return "\n".join(lines)
 
-    def plot(self, ax=None):
-        """Means with intervals and oracles on an Axes (`jaxq.plotting.metrics`); returns the Axes."""
-        from jaxq.plotting.metrics import plot_metrics
-
-        return plot_metrics(self, ax)
-
 
 class Results(list):
     """Results of a sweep or a comparison, with the paired differences of the latter."""
@@ -184,12 +178,6 @@ class Results(list):
         if self.differences:
             parts.append("paired differences\n" + "\n".join(aligned(self.differences)))
         return "\n\n".join(parts)
-
-    def plot(self, ax=None):
-        """Headline metric against the swept field, or bars of a comparison (`jaxq.plotting.sweep`)."""
-        from jaxq.plotting.sweep import plot_results
-
-        return plot_results(self, ax)
 
 
 def save(results, path, single: bool = False) -> None:

@@ -139,9 +139,3 @@ class Outcome:
         return "\n".join(
             [f"{self.system}  {self.objective}", *aligned(self.rows()), self.verdict(), *flag_lines(self.flags)]
         )
-
-    def plot(self, ax=None):
-        """The gain from each start with its interval (`jaxq.plotting.search`); returns the Axes."""
-        from jaxq.plotting.search import plot_outcome
-
-        return plot_outcome(self, ax)

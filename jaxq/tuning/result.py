@@ -150,12 +150,6 @@ class Tuning:
             lines.append(f"gain in simulated {self.verification.metric}: {shown}")
         return "\n".join([*lines, *flag_lines(self.flags)])
 
-    def plot(self, ax=None):
-        """Objective and parameters against the step on an Axes (`jaxq.plotting.trace`); returns the Axes."""
-        from jaxq.plotting.trace import plot_tuning
-
-        return plot_tuning(self, ax)
-
 
 def save(outcome: Any, path) -> None:
     """Write what has ``to_dict`` as ``.json``, or its ``rows`` as ``.csv``. ValueError for another ending."""

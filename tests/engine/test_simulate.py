@@ -522,7 +522,7 @@ def test_a_point_that_is_infeasible_does_not_refuse_the_others():
     assert results[0].run["reason"].startswith("arrival_rate = 95: must be < servers x service_rate = 94")
     assert results[3].flags == () and results[3]["number_in_system"].mean > 95
     assert "infeasible" in str(results) and results.to_dict()["results"][0]["flags"] == ["infeasible"]
-    assert results.plot().get_title(loc="left") == "flags: infeasible"
+    assert jaxq.plot(results).get_title(loc="left") == "flags: infeasible"
     with pytest.raises(ValueError, match="arrival_rate = 95: must be <"):
         jaxq.sweep(jaxq.MMc(95.0, 1.0, 100), {"servers": [94, 95]})
     with pytest.raises(ValueError, match="servers = 0: must be a whole number >= 1"):

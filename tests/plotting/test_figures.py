@@ -95,3 +95,17 @@ def test_no_backend_is_forced_on_the_user():
         "assert not any(name.startswith('matplotlib') for name in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_what_cannot_be_drawn_is_named():
+    with pytest.raises(TypeError, match=r"found = str: must be one of Result, Results, Paths, Tuning, Outcome, to be"):
+        jaxq.plot("x")
+    with pytest.raises(TypeError, match="metric = waiting_time: must be none for Result"):
+        jaxq.plot(result({"servers": 1}, 1.0), metric="waiting_time")
+
+
+def test_a_figure_is_written(tmp_path):
+    axes = jaxq.plot(
+        Results([result({"servers": k}, 1.0) for k in (1, 2)]), metric="waiting_time", path=tmp_path / "x.svg"
+    )
+    assert axes.get_ylabel().startswith("waiting time") and "<svg" in (tmp_path / "x.svg").read_text()
