@@ -27,7 +27,7 @@ def read(system: type[System], chosen: Mapping[str, Any], options: Mapping[str, 
         known = instance.searches()
     if not known or (name is not None and name not in known):
         if "starts" in chosen:
-            raise FieldError("starts", chosen["starts"], "only a search has random starts, not this objective")
+            raise FieldError("starts", number(chosen["starts"]), "only a search has random starts, not this objective")
         return None
     if descent:
         raise FieldError(descent[0], ..., f"the objective {name} takes none, as its starts are random")

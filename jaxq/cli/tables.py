@@ -8,7 +8,7 @@ from typing import Any
 from jaxq.cli.console import add_column, new_table
 from jaxq.engine.flags import Flag, withheld
 from jaxq.engine.metric import Metric
-from jaxq.engine.plain import brief, with_scaling
+from jaxq.engine.plain import WIDTH, brief, with_scaling
 from jaxq.engine.result import Result
 from jaxq.stats.intervals import family_bound
 
@@ -70,13 +70,26 @@ def mean_text(metric: Metric) -> Any:
 
 def metrics_table(result: Result, bound: float) -> Any:
     """The metrics of one result."""
+    headers = ("metric", "mean", "+-", "oracle", "kind", "z", "unit")
+    rows = [
+        (
+            name,
+            mean_text(metric),
+            interval(metric)[1],
+            oracle_text(metric),
+            metric.kind or "",
+            z_text(metric, bound),
+            metric.unit or "",
+        )
+        for name, metric in result.metrics.items()
+    ]
+    widths = [max(len(str(cell)) for cell in column) + 3 for column in zip(headers, *rows, strict=True)]
+    shown = len(headers) if any(row[-1] for row in rows) and sum(widths) <= WIDTH else len(headers) - 1
     table = new_table()
-    for header, numeric in (("metric", False), ("mean", True), ("+-", True), ("oracle", True), ("kind", False)):
-        add_column(table, header, numeric)
-    add_column(table, "z", True)
-    for name, metric in result.metrics.items():
-        width = interval(metric)[1]
-        table.add_row(name, mean_text(metric), width, oracle_text(metric), metric.kind or "", z_text(metric, bound))
+    for header in headers[:shown]:
+        add_column(table, header, header in ("mean", "+-", "oracle", "z"))
+    for row in rows:
+        table.add_row(*row[:shown])
     return table
 
 

@@ -234,3 +234,8 @@ def compound(
 def rules(system_class) -> dict[str, Rule]:
     """The fields of a class declared with a rule, in order: name -> `Rule`."""
     return {f.name: f.metadata[RULE] for f in dataclasses.fields(system_class) if RULE in f.metadata}
+
+
+def units(system_class) -> dict[str, str]:
+    """The units of the fields whose doc says one: name -> ``1/time``."""
+    return {name: "1/time" for name, rule in rules(system_class).items() if "1/time" in rule.doc}

@@ -6,12 +6,14 @@ import math
 import numpy as np
 
 from jaxq.engine.controls import SAMPLED, WithControls, rounding_floor, split
+from jaxq.engine.fields import units
 from jaxq.engine.flags import Flag
 from jaxq.engine.flags import withheld as withholds
 from jaxq.engine.layout import FEW
 from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.options import Options, Target
 from jaxq.engine.plain import describe, finite, scalings
+from jaxq.engine.quantity import unit
 from jaxq.engine.rarity import hardly_due
 from jaxq.engine.result import Result
 from jaxq.engine.stack import Stack
@@ -340,10 +342,10 @@ def conclude(
         flags.append(Flag.NAN)
     quantiles = {name: _quantiles(distributions[name], wanted[name], options.level, withheld) for name in wanted}
     histograms = {name: _histogram(d) for name, d in distributions.items() if not (withheld or d.empty)}
-    metrics = {
-        name: Metric.of(e, options.level, references.get(name), quantiles.get(name), withheld, upper.get(name))
-        for name, e in means.items()
-    }
+    metrics = {}
+    for name, e in means.items():
+        told = references.get(name), quantiles.get(name), withheld, upper.get(name), unit(system.metric_table, name)
+        metrics[name] = Metric.of(e, options.level, *told)
     compared = [abs(metric.z) for metric in metrics.values() if metric.z is not None]
     samples = max(len(e.residuals) for e in verdict.metrics.values())
     if compared and max(compared) > family_bound(len(compared), 1 - DISAGREEMENT, samples - 1):
@@ -378,6 +380,8 @@ def conclude(
         histograms,
         quantiles,
         {} if withheld else distributions,
+        system.headline,
+        units(type(system)),
     )
 
 

@@ -19,6 +19,7 @@ import jax.core
 
 from jaxq.checks import FieldError
 from jaxq.engine.fields import rules
+from jaxq.engine.quantity import Quantity
 from jaxq.engine.unknown import refuse_unknown
 
 State = Any
@@ -128,6 +129,8 @@ class System(eqx.Module):
     only. A tally or observation with none, ``()``, is a part of a sum and not a value, and has no quantiles."""
     headline: ClassVar[tuple[str, ...]] = ()
     """Metrics the precision stop applies to; empty: every metric."""
+    metric_table: ClassVar[tuple[Quantity, ...]] = ()
+    """What the metrics are and their units; one that has no row has neither."""
     wandering: ClassVar[tuple[str, ...]] = ()
     """Metrics of what may walk without end and moves nothing else: no run waits for them, and each is a mean over the span
     of the run, not a stationary one."""

@@ -10,7 +10,7 @@ import jaxq
 from jaxq.engine.metric import Metric
 from jaxq.engine.result import Result, Results
 from jaxq.plotting.histogram import plot_histogram
-from jaxq.plotting.labels import field_label, metric_label, point_label
+from jaxq.plotting.labels import axis_label, point_label
 from jaxq.plotting.metrics import plot_metrics
 from jaxq.plotting.sweep import plot_results, swept_field
 
@@ -18,8 +18,9 @@ from jaxq.plotting.sweep import plot_results, swept_field
 def result(point=None, mean: float | None = 1.0, kind="exact", flags=(), name="waiting_time") -> Result:
     """A result made up, with one metric that has an oracle and one that has none."""
     width = None if mean is None else 0.1
-    metrics = {name: Metric(mean, width, 0.95, 0.05, 1.1, kind, -2.0), "extra": Metric(mean, width, 0.95)}
-    return Result("mmc", {}, point or {}, metrics, {"level": 0.95, "replicas": 64}, flags=flags)
+    metrics = {name: Metric(mean, width, 0.95, 0.05, 1.1, kind, -2.0, unit="time"), "extra": Metric(mean, width, 0.95)}
+    run, units = {"level": 0.95, "replicas": 64}, {"arrival_rate": "1/time"}
+    return Result("mmc", {}, point or {}, metrics, run, flags=flags, headline=(name,), units=units)
 
 
 @pytest.fixture
@@ -84,8 +85,8 @@ def test_histogram_of_a_time(ax):
 
 
 def test_labels():
-    assert metric_label("pool_wait") == "pool wait (time)" and metric_label("mystery_x") == "mystery x"
-    assert field_label("mmc", "servers") == "servers" and field_label("unknown", "a_b") == "a b"
+    assert axis_label("pool_wait", "time") == "pool wait (time)" and axis_label("mystery_x", None) == "mystery x"
+    assert axis_label("probability_wait", "probability") == "probability wait"
     assert point_label({"a": 1.0, "b": None, "c": [1.0] * 9}) == "a 1, b none, c 1,1,1,1,..."
 
 

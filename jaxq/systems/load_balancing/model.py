@@ -14,6 +14,7 @@ import numpy as np
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, positive, real, whole
+from jaxq.engine.quantity import Quantity
 from jaxq.engine.system import System
 from jaxq.systems.load_balancing import few, response
 from jaxq.systems.load_balancing.counts import Counts
@@ -29,6 +30,26 @@ QUEUED = 2**20
 DEEP = 12
 """Levels kept where busy servers are chosen at random."""
 
+METRICS = (
+    Quantity("number_in_system", "jobs in the system", "jobs"),
+    Quantity("number_observed", "the same without the rate identity as a control variate", "jobs"),
+    Quantity("waiting_jobs", "jobs that wait", "jobs"),
+    Quantity("response_time", "time of an admitted job in the system (Little)", "time"),
+    Quantity("response_<p>", "quantile of the time of an admitted job in the system", "time"),
+    Quantity("waiting_time", "wait of an admitted job (Little)", "time"),
+    Quantity("all_busy", "no server is idle, as an arriving job sees it", "probability"),
+    Quantity("idle_servers", "idle servers", "servers"),
+    Quantity("idle_servers_<type>", "idle servers of a type", "servers"),
+    Quantity("busy_capacity", "sum mu_j Q_j1, which is the rate of admitted jobs", "1/time"),
+    Quantity("probability_lost", "an arriving job is lost", "probability"),
+    Quantity("y_plus_1", "(number_in_system - n) / sqrt n", "jobs/sqrt n"),
+    Quantity("y_plus_2", "waiting_jobs / sqrt n", "jobs/sqrt n"),
+    Quantity("y_<type>_1", "(Q_j1 - N_j) / sqrt n", "servers/sqrt n"),
+    Quantity("y_1_2", "Q_12 / sqrt n", "servers/sqrt n"),
+    Quantity("level_<type>_<jobs>", "Q_ji, servers of type j with at least i jobs", "servers"),
+    Quantity("joins_<type>_<jobs>", "an arriving job joins a server of type j with i jobs", "probability"),
+)
+
 
 class LoadBalancing(System):
     """Parallel queues under a dispatching policy (``sa-jsq``: the shortest queue, ties to the fastest server).
@@ -38,14 +59,9 @@ class LoadBalancing(System):
     jobs that are routed to a full server are lost; one for each type, 2 for the fastest and 1 elsewhere, makes the
     truncated system of Section 5.
 
-    Metrics: number_in_system, waiting_jobs, response_time and waiting_time (Little, of admitted jobs), all_busy (the
-    probability that no server is idle, which is what an arrival sees), idle_servers and idle_servers_<j>; the scaled
-    y_<j>_1 = (Q_j1 - N_j)/sqrt n, y_1_2 = Q_12/sqrt n, y_plus_2 = waiting_jobs/sqrt n, y_plus_1 = (number_in_system -
-    n)/sqrt n; busy_capacity = sum mu_j Q_j1, which is the rate of admitted jobs; with a buffer probability_lost.
-    number_in_system, response_time, idle_servers and the y of the slowest type use that identity as a control variate
-    (number_observed and busy_capacity do not).
-    With ``laws`` on counts also level_<j>_<i> = Q_ji, joins_<j>_<i>, the probability that an arrival joins a type-j
-    server with i jobs, and quantiles of the response time, which is Erlang(i + 1, mu_j) for such a job.
+    busy_capacity is the rate of admitted jobs; number_in_system, response_time, idle_servers and the y of the slowest type
+    use that identity as a control variate (number_observed and busy_capacity do not). With ``laws`` on counts there are the
+    levels Q_ji, where jobs join, and quantiles of the response time, which is Erlang(i + 1, mu_j) where i jobs are found.
     """
 
     servers: int = whole("servers n", default=100, high=MOST_SERVERS)
@@ -88,6 +104,7 @@ class LoadBalancing(System):
 
     name = "load-balancing"
     headline = ("number_in_system",)
+    metric_table = METRICS
 
     def check_fields(self):
         n = int(self.servers)

@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, positive, real
+from jaxq.engine.quantity import Quantity
 from jaxq.engine.system import Reference, System
 from jaxq.systems.parallel_servers.allocation import Allocated, Allocation
 from jaxq.systems.parallel_servers.dispatch import Dispatch
@@ -27,6 +28,22 @@ from jaxq.systems.parallel_servers.schedule import Changes, Schedule, parse_chan
 REFUSING = ("shadow-rm", "shadow-tandem")
 """Policies that drop customers."""
 
+METRICS = (
+    Quantity("number_in_system", "customers in the system", "customers"),
+    Quantity("total_queue", "customers who wait", "customers"),
+    Quantity("reward_rate", "sum g_i mu_ij psi_ij, the rewards of those served", "money/time"),
+    Quantity("holding_cost", "sum h_i x customers of class i in the system", "money/time"),
+    Quantity("queue_<class>", "customers of a class who wait", "customers"),
+    Quantity("busy_<class>_<pool>", "servers of a pool that serve a class", "servers"),
+    Quantity("idle_<pool>", "idle servers of a pool", "servers"),
+    Quantity("abandonment_<class>", "a customer of a class abandons", "probability"),
+    Quantity("tagged_<class>", "a customer of a class is tagged: dropped, or served last", "probability"),
+    Quantity("departures_<class>", "departures of a class, which balance its arrivals", "1/time"),
+    Quantity("weighted_idle", "idle servers, each worth what it is in servers of the last pool", "servers"),
+    Quantity("price_<pool>", "shadow routing: eta x the virtual queue of a pool", "money"),
+    Quantity("load_price_<pool>", "shadow routing: eta x the virtual load of a pool", "money"),
+)
+
 
 class ParallelServers(System):
     """A network of classes and pools under a control policy, with or without abandonment, in or out of overload.
@@ -36,11 +53,8 @@ class ParallelServers(System):
     ``initial_prices``. A network is a name, a .toml file, or the table of one; ``scale`` is its n. Arrivals are Poisson, or
     renewal processes of phase type (``arrival_laws``), whose phases join the state.
 
-    Metrics: queue_<class>, busy_<class>_<pool>, idle_<pool>; abandonment_<class> and tagged_<class>, shares of the arrivals;
-    departures_<class>, which balance lambda_i; reward_rate = sum g_i mu_ij psi_ij, holding_cost = sum h_i x customers of
-    class i in system, number_in_system, total_queue; of trees without abandonment weighted_idle, in servers of the last
-    pool; of shadow routing price_<pool> and load_price_<pool>, eta x the virtual queues. After ``changes`` of the arrival
-    rates they are of the last ones. ``safety``, ``staffing_costs``, ``safety_target``: of balanced saturation and tuning.
+    After ``changes`` of the arrival rates the metrics are of the last ones. ``safety``, ``staffing_costs``,
+    ``safety_target``: of balanced saturation and tuning.
     """
 
     network: Network = compound(
@@ -113,6 +127,7 @@ class ParallelServers(System):
     safety_target: float = real("theta^n that a tuned staffing must have", default=1.0)
 
     name = "parallel-servers"
+    metric_table = METRICS
 
     @property
     def headline(self):

@@ -19,6 +19,7 @@ import numpy as np
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, nonnegative, positive, probability, whole
+from jaxq.engine.quantity import Quantity
 from jaxq.engine.system import System
 from jaxq.engine.tagged import tag_every
 from jaxq.systems.token_pool import costs
@@ -35,23 +36,48 @@ from jaxq.systems.token_pool.policy import (
 MOST_KINDS = 8
 """Kinds of servers (unlike rates) up to which costs are reported by kind."""
 
+METRICS = (
+    Quantity("own_queue", "jobs in a server's own queue", "jobs per server"),
+    Quantity("pool_queue", "jobs in the pool", "jobs"),
+    Quantity("total_jobs", "jobs in all queues and the pool", "jobs"),
+    Quantity("pool_wait", "wait in the pool (Little)", "time"),
+    Quantity("tagged_wait", "wait in the pool of single jobs", "time"),
+    Quantity("request_rate", "requests of a server", "1/time"),
+    Quantity("offer_rate", "offers of a server", "1/time"),
+    Quantity("pool_busy_on_offer", "an offer finds a job in the pool", "probability"),
+    Quantity("cost", "holding and processing cost of a server", "money/time per server"),
+    Quantity("tokens", "tokens of a server", "tokens per server"),
+    Quantity("no_tokens", "a server has no token", "probability"),
+    Quantity("full_tokens", "a server has as many tokens as it can hold", "probability"),
+    Quantity(
+        "processing_cost_<kind>",
+        "processing cost of a server of a kind",
+        "money/time per server",
+    ),
+    Quantity(
+        "cost_<kind>",
+        "the same, with the holding of its jobs, in the pool at pool_wait",
+        "money/time per server",
+    ),
+    Quantity("deviator_own_queue", "jobs in the deviator's own queue", "jobs"),
+    Quantity("deviator_request_rate", "requests of the deviator", "1/time"),
+    Quantity("deviator_offer_rate", "offers of the deviator", "1/time"),
+    Quantity("deviator_wait", "wait in the pool of the deviator's jobs, tagged", "time"),
+    Quantity("deviator_cost", "holding, in the pool too, and processing cost of the deviator", "money/time"),
+    Quantity(
+        "deviator_charged_cost",
+        "the same where a request costs (q_0 + 1) / sum mu_i (LP (76))",
+        "money/time",
+    ),
+    Quantity("deviator_token_drift", "phi x offers - requests of the deviator: 0 if its tokens balance", "tokens/time"),
+    Quantity("others_cost", "cost of each other server", "money/time per server"),
+)
+
 
 class TokenPool(System):
     """The token mechanism with N servers, homogeneous or (rates given one per server) heterogeneous.
 
-    Metrics, means per server except pool_queue and total_jobs: own_queue, pool_queue, total_jobs, pool_wait (Little),
-    request_rate, offer_rate, pool_busy_on_offer (share of offers that find a job), cost (holding plus processing);
-    with a cap also tokens, no_tokens = P[s = 0], full_tokens = P[s = C]. With ``waits`` tagged also tagged_wait, the
-    mean of single jobs, with quantiles if asked for.
-
-    With 2 to 8 kinds of servers, per server of kind 1, 2, ... in the order listed: processing_cost_<kind>, cost of the
-    jobs that its capacity serves, and cost_<kind>, holding in its queue and, for its requests at pool_wait, in the pool
-    added.
-
-    With a deviator, who is the first server: deviator_own_queue, deviator_request_rate, deviator_offer_rate,
-    deviator_wait (of its jobs in the pool, tagged), deviator_cost (holding, in the pool too, plus processing),
-    deviator_charged_cost (a request costs (q_0 + 1) / sum mu_i instead of its wait, as in LP (76)),
-    deviator_token_drift (phi x offers - requests, tokens/time: 0 if its tokens balance), others_cost (per other server).
+    With 2 to 8 kinds of servers there are metrics of each kind; with a deviator, who is the first server, metrics of it.
     The optimal deviator plays the policy of LP (76), in which its tokens balance in the mean only, as far as it has tokens
     (as pi-bar^F does of pi^F in Section 6.1): with a small token cap it is not the best it could do.
     """
@@ -84,6 +110,7 @@ class TokenPool(System):
     waits: str = choice("how waits in the pool are measured", ("little", "tagged"), default="little")
 
     name = "token-pool"
+    metric_table = METRICS
     headline = ("own_queue", "pool_queue")
     untuned = MappingProxyType(
         {

@@ -12,6 +12,7 @@ import numpy as np
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, nonnegative, positive
+from jaxq.engine.quantity import Quantity
 from jaxq.engine.system import System
 from jaxq.laws.law import Law
 from jaxq.laws.standard import USAGE, Deterministic, Exponential, parse_law
@@ -31,6 +32,21 @@ LONG = 400
 SLACK = 1e-6
 """How far the sum of the service rates may be from the capacity, relatively."""
 
+METRICS = (
+    Quantity("revenue", "tolls paid", "money/time"),
+    Quantity("throughput", "customers who join", "1/time"),
+    Quantity("welfare", "rewards less waiting costs of those who join", "money/time"),
+    Quantity("customer_utility", "rewards less tolls and waiting costs of those who join", "money/time"),
+    Quantity("join_<class>_<server>", "a customer of a class joins a server", "probability"),
+    Quantity("join_<class>", "a customer of a class joins", "probability"),
+    Quantity("sojourn_time", "time in the system of those who join", "time"),
+    Quantity("sojourn_time_<class>", "time in the system of those of a class who join", "time"),
+    Quantity("waiting_time", "wait of those who join", "time"),
+    Quantity("utilisation_<server>", "share of time that a server is busy", "share"),
+    Quantity("number_in_system", "customers in the system", "customers"),
+    Quantity("workload", "work before all servers", "work"),
+)
+
 
 class TolledQueues(System):
     """Parallel queues with tolls (`jaxq.systems.tolled_queues.model` has the notation).
@@ -47,11 +63,6 @@ class TolledQueues(System):
     draw from ``size_law``. ``arrivals`` is scaled in time to the rate sum lambda: ``poisson``, the name of a law of the
     gaps, ``modulated:RATES;ROW;ROW`` (`Modulated`) or ``trace:FILE`` (`Trace`, repeated). Systems with the same classes,
     laws and tie rule see the same customers, whatever their servers: `jaxq.compare` is paired.
-
-    Metrics, per unit of time: revenue, throughput, customer_utility (rewards less tolls and waiting costs of those who
-    join), welfare (rewards less waiting costs); of a customer: join_<i>, the probability that one of class i joins, and
-    join_<i>_<j>, server j; sojourn_time, waiting_time and sojourn_time_<i> of those who join (not seen if none does);
-    over time: utilisation_<j>, number_in_system and, but for exponential sizes with lengths or classes visible, workload.
     """
 
     arrival_rates: Any = positive(
@@ -82,6 +93,7 @@ class TolledQueues(System):
     rule: str = choice("whether a utility of 0 is enough to join", ("weak", "strict"), default="weak")
 
     name = "tolled-queues"
+    metric_table = METRICS
     headline = ("revenue", "throughput")
 
     def check_fields(self):
