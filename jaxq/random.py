@@ -113,18 +113,14 @@ COARSE = 0.01
 """Relative error of a probability on the grid of a word from which on it is refused."""
 
 
-def check_drawn(name: str, probabilities, bits: int = 32) -> None:
-    """ValueError that begins with ``name`` if a grid of ``2**-bits`` cannot have one of the probabilities to one per cent:
-    if it is > 0 and under some ``50 x 2**-bits``, 1.2e-8 for a word."""
+def check_drawn(field: str, value, probabilities, bits: int = 32, *, short: bool = False) -> None:
+    """FieldError of ``field`` if a grid of ``2**-bits`` cannot have one of the probabilities to one per cent: if it is > 0
+    and under some ``50 x 2**-bits``, 1.2e-8 for a word. ``value``, ``short``: as `FieldError` has them."""
     places = np.ravel(np.asarray(probabilities, np.float64)) * 2.0**bits
     coarse = places[np.abs(np.round(places) - places) > COARSE * places]
     if coarse.size:
-        least = 0.5 / COARSE * 2.0**-bits
-        raise FieldError(
-            name,
-            ...,
-            f"an event has the probability {coarse[0] * 2.0 ** (-bits):.3g}, must be 0 or >= {least:.2g} to be drawn",
-        )
+        least, event = 0.5 / COARSE * 2.0**-bits, f"an event has the probability {coarse[0] * 2.0 ** (-bits):.3g}"
+        raise FieldError(field, value, f"{event}, must be 0 or >= {least:.2g} to be drawn", short=short)
 
 
 def below(word, n, *, most: int | None = None, low=None):

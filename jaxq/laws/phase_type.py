@@ -61,8 +61,8 @@ class PhaseType(Law):
             )
         if np.any(moves.sum(axis=1) > rates * (1 + _SLACK)):
             raise FieldError("phase-type generator", self.generator, "must have row sums <= 0")
-        random.check_drawn(f"phase-type initial = {self.initial}", initial)
-        random.check_drawn(f"phase-type generator = {self.generator}", moves / rates[:, None])
+        random.check_drawn("phase-type initial", self.initial, initial)
+        random.check_drawn("phase-type generator", self.generator, moves / rates[:, None])
 
     @property
     def words(self):

@@ -154,9 +154,9 @@ class LoadBalancing(System):
         if self._layout() == "queues":
             servers, weights = self.speeds.servers(n), self._weights()
             services = self.speeds.rates * servers
-            random.check_drawn(f"speeds = {self.speeds}", services / (self.arrival_rate + self.capacity))
+            random.check_drawn("speeds", self.speeds, services / (self.arrival_rate + self.capacity))
             if weights is not None:
-                random.check_drawn(f"policy = {self.policy}", weights * servers / (weights @ servers))
+                random.check_drawn("policy", self.policy, weights * servers / (weights @ servers))
         if not (self.buffer is None and self.levels is None):
             if self.policy.name == "modified":
                 raise FieldError(

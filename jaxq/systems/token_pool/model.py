@@ -153,11 +153,11 @@ class TokenPool(System):
         arrivals, services = (np.broadcast_to(x, self.servers) for x in (self.arrival_rate, self.service_rate))
         total = arrivals.sum() + services.sum()
         for field, rates in (("arrival_rate", arrivals), ("service_rate", services)):
-            random.check_drawn(f"{field} = {rates.min():g}", rates / total, bits=40)
-        random.check_drawn(f"phi = {self.earning_probability:g}", self.earning_probability, bits=23)
+            random.check_drawn(field, rates.min(), rates / total, bits=40, short=True)
+        random.check_drawn("phi", self.earning_probability, self.earning_probability, bits=23, short=True)
         for part in ("mix", "offer"):
             chances = getattr(self.policy, part, 0.0)
-            random.check_drawn(f"policy {part} = {np.min(chances):g}", chances, bits=23)
+            random.check_drawn(f"policy {part}", np.min(chances), chances, bits=23, short=True)
 
     def _check_deviator(self, deviator: Policy) -> None:
         if self.servers < 2:

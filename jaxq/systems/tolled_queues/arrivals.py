@@ -107,7 +107,7 @@ class Modulated(Arrivals):
         if np.any(np.linalg.matrix_power(np.eye(n) + (off > 0), n) == 0):
             raise FieldError("arrivals", self, "every phase must be reached from every other")
         chances = np.column_stack([rates, off])
-        random.check_drawn(f"arrivals = {self}", chances / chances.sum(axis=1, keepdims=True))
+        random.check_drawn("arrivals", self, chances / chances.sum(axis=1, keepdims=True))
 
     def __str__(self) -> str:
         rows = [",".join(shortest(x) for x in row) for row in (self.rates, *self.generator)]

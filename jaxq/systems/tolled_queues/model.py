@@ -114,7 +114,7 @@ class TolledQueues(System):
                     )
         if not self._markov:
             arriving = np.atleast_1d(self.arrival_rates)
-            random.check_drawn(f"arrival_rates = {arriving.tolist()}", arriving / arriving.sum())
+            random.check_drawn("arrival_rates", arriving, arriving / arriving.sum())
         if self.capacity is not None:
             total = float(np.sum(self.service_rates))
             if abs(total - self.capacity) > SLACK * self.capacity:
