@@ -5,6 +5,7 @@ from jaxq.cli import startup as _startup  # noqa: F401 - first: it hears Ctrl-C 
 # isort: split
 
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from jaxq.checks import FieldError as FieldError
 from jaxq.engine.check import check as check
@@ -41,7 +42,6 @@ from jaxq.laws.standard import Hyperexponential as Hyperexponential
 from jaxq.laws.standard import Lognormal as Lognormal
 from jaxq.laws.standard import Pareto as Pareto
 from jaxq.laws.standard import Weibull as Weibull
-from jaxq.plotting import plot as plot
 from jaxq.systems import SYSTEMS as SYSTEMS
 from jaxq.systems.load_balancing.model import LoadBalancing as LoadBalancing
 from jaxq.systems.load_balancing.speeds import Speeds as Speeds
@@ -62,5 +62,18 @@ from jaxq.tuning.outcome import Outcome as Outcome
 from jaxq.tuning.result import Tuning as Tuning
 from jaxq.tuning.search import search as search
 from jaxq.tuning.tune import tune as tune
+
+if _TYPE_CHECKING:
+    from jaxq.plotting import plot as plot
+
+
+def __getattr__(name: str):
+    """`jaxq.plot`, imported where it is first used."""
+    if name == "plot":
+        from jaxq.plotting import plot
+
+        return plot
+    raise AttributeError(f"module jaxq has no attribute {name}")
+
 
 __version__ = _version("jaxq")
