@@ -103,7 +103,7 @@ def _workload(arriving: NDArray, thresholds: NDArray, mu: float) -> _Law:
     lengths = np.diff(offsets, append=width)
     periods = math.ceil(last * parts - _NEAR)
     if periods * offsets.size > _MOST_CELLS:
-        raise TooManyCells(f"the largest threshold = {last:g} is not allowed: it needs more than {_MOST_CELLS} cells")
+        raise TooManyCells(f"the largest threshold = {last:g}: needs more than {_MOST_CELLS} cells")
 
     points, integrals, weights = _collocation()
     steps: dict[tuple[int, float], tuple[NDArray, NDArray]] = {}
