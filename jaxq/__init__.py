@@ -5,7 +5,9 @@ from jaxq.cli import startup as _startup  # noqa: F401 - first: it hears Ctrl-C 
 # isort: split
 
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from jaxq.checks import FieldError as FieldError
 from jaxq.engine.check import check as check
 from jaxq.engine.devices import use_all_cores as use_all_cores
 from jaxq.engine.exact import ExactResult as ExactResult
@@ -63,5 +65,18 @@ from jaxq.tuning.outcome import Outcome as Outcome
 from jaxq.tuning.result import Tuning as Tuning
 from jaxq.tuning.search import search as search
 from jaxq.tuning.tune import tune as tune
+
+if _TYPE_CHECKING:
+    from jaxq.plotting import plot as plot
+
+
+def __getattr__(name: str):
+    """`jaxq.plot`, imported where it is first used."""
+    if name == "plot":
+        from jaxq.plotting import plot
+
+        return plot
+    raise AttributeError(f"module jaxq has no attribute {name}")
+
 
 __version__ = _version("jaxq")

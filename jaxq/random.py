@@ -15,6 +15,8 @@ import numpy as np
 from jax import lax
 from jax.scipy.special import ndtri
 
+from jaxq.checks import FieldError
+
 PATH, START, HOLDING = 0, 1, 2
 """Domains of the seed: the words of the path, of the initial state, of the holding times on a real clock."""
 
@@ -31,8 +33,8 @@ class Stream(NamedTuple):
 def key_data(seed: int):
     """The seed as the two uint32 words of a Threefry key, on the host; ValueError unless 0 <= seed < 2**64."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-        given, key = " ".join(str(seed).split()), isinstance(seed, (np.ndarray, jax.Array))
-        raise ValueError(f"seed = {given}: must be a whole number >= 0 and < 2**64" + ", no key of jax.random" * key)
+        key = isinstance(seed, (np.ndarray, jax.Array))
+        raise FieldError("seed", seed, "must be a whole number >= 0 and < 2**64" + ", no key of jax.random" * key)
     return np.array([int(seed) >> 32, int(seed) & 0xFFFFFFFF], np.uint32)
 
 
@@ -111,16 +113,14 @@ COARSE = 0.01
 """Relative error of a probability on the grid of a word from which on it is refused."""
 
 
-def check_drawn(name: str, probabilities, bits: int = 32) -> None:
-    """ValueError that begins with ``name`` if a grid of ``2**-bits`` cannot have one of the probabilities to one per cent:
-    if it is > 0 and under some ``50 x 2**-bits``, 1.2e-8 for a word."""
+def check_drawn(field: str, value, probabilities, bits: int = 32, *, short: bool = False) -> None:
+    """FieldError of ``field`` if a grid of ``2**-bits`` cannot have one of the probabilities to one per cent: if it is > 0
+    and under some ``50 x 2**-bits``, 1.2e-8 for a word. ``value``, ``short``: as `FieldError` has them."""
     places = np.ravel(np.asarray(probabilities, np.float64)) * 2.0**bits
     coarse = places[np.abs(np.round(places) - places) > COARSE * places]
     if coarse.size:
-        least = 0.5 / COARSE * 2.0**-bits
-        raise ValueError(
-            f"{name}: an event has the probability {coarse[0] * 2.0**-bits:.3g}, must be 0 or >= {least:.2g} to be drawn"
-        )
+        least, event = 0.5 / COARSE * 2.0**-bits, f"an event has the probability {coarse[0] * 2.0 ** (-bits):.3g}"
+        raise FieldError(field, value, f"{event}, must be 0 or >= {least:.2g} to be drawn", short=short)
 
 
 def below(word, n, *, most: int | None = None, low=None):
@@ -137,7 +137,7 @@ def below(word, n, *, most: int | None = None, low=None):
     known = isinstance(n, (int, np.integer))
     most = int(n) if known else most or 2**16
     if not 1 <= most < 2**31:
-        raise ValueError(f"n = {most}: must be >= 1 and < 2**31, to be drawn with one word")
+        raise FieldError("n", most, "must be >= 1 and < 2**31, to be drawn with one word")
     n = lax.convert_element_type(n, jnp.uint32)
     if most <= 2**16:
         high = ((word >> 16) * n + (((word & 0xFFFF) * n) >> 16)) >> 16

@@ -392,14 +392,14 @@ def test_edges() -> None:
 
 
 def test_probabilities_that_a_grid_cannot_have() -> None:
-    random.check_drawn("p", [0.0, 1.2e-8, 1.0, 0.5])
-    random.check_drawn("p", 8 / 2**32)  # a place of the grid
+    random.check_drawn("p", ..., [0.0, 1.2e-8, 1.0, 0.5])
+    random.check_drawn("p", ..., 8 / 2**32)  # a place of the grid
     with pytest.raises(
         ValueError, match=r"^p = 2e-09: an event has the probability 2e-09, must be 0 or >= 1.2e-08 to be drawn"
     ):
-        random.check_drawn("p = 2e-09", [0.3, 2e-9])
+        random.check_drawn("p", 2e-9, [0.3, 2e-9])
     with pytest.raises(ValueError, match="must be 0 or >= 3e-06"):
-        random.check_drawn("p", 2.5e-7, bits=24)
+        random.check_drawn("p", ..., 2.5e-7, bits=24)
 
 
 def test_scaled_with_a_second_word() -> None:

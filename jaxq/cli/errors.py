@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Mapping
 
+from jaxq.checks import FieldError
+
 LONGEST = 300
 """Characters of a line; what is longer quotes its input at length, and loses the middle."""
 
@@ -48,11 +50,10 @@ def input_errors(sources: Mapping[str, str] | None = None):
     """Inside, a ValueError is bad input.
 
     Only parsing, construction and checks belong inside: an error of a run itself is a bug and keeps its traceback.
-    Messages begin with the name of a field or an option; ``sources`` says which of those came from a file.
+    ``sources`` says which fields and options came from a file.
     """
     try:
         yield
     except ValueError as error:
-        name = str(error).partition(" ")[0].rstrip(":")
-        source = (sources or {}).get(name)
+        source = (sources or {}).get(error.field) if isinstance(error, FieldError) else None
         raise BadInput(f"{source}: {error}" if source else str(error)) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.fields import MOST_LISTED, Rule, rules
 from jaxq.engine.memory import POINT_BYTES, check_fits
 from jaxq.engine.model import Model
@@ -26,10 +27,11 @@ def one(name: str, rule: Rule, given):
             value = rule.convert(rule.parse(name, given))
         except ValueError as error:
             hint = " - ranges and lists are for jaxq sweep and compare" if _varies(rule, given) else ""
-            text = str(error)
-            raise ValueError((text if text.startswith(f"{name} ") else f"{name}: {text}") + hint) from None
+            if isinstance(error, FieldError) and error.field == name:
+                raise FieldError(name, error.value, error.rule + hint, error.place) from None
+            raise FieldError(name, ..., f"{error}{hint}") from None
     elif rule.parse_compound is not None:
-        raise ValueError(f"{name} = {given}: must be text{' or a table' if rule.table else ''} ({rule.doc})")
+        raise FieldError(name, given, f"must be text{(' or a table' if rule.table else '')} ({rule.doc})")
     else:
         value = rule.convert(given)
     rule.check(name, value)
@@ -58,7 +60,7 @@ def observed(system: type[Model], fields: Mapping[str, Any]) -> dict[str, Any]:
             law = fields.get(other, next(f.default for f in dataclasses.fields(system) if f.name == other))
             value = getattr(law, what, None)
             if value is None:
-                raise ValueError(f"{name} = {FILE}: must be a number, as {other} = {law} is not from observed values")
+                raise FieldError(name, FILE, f"must be a number, as {other} = {law} is not from observed values")
             found[name] = rule.convert(value)
     return found
 
@@ -68,9 +70,9 @@ def swept(name: str, rule: Rule, given) -> list | None:
     if not isinstance(given, Several) and not (isinstance(given, str) and _varies(rule, given)):
         return None
     if not rule.scalar:
-        raise ValueError(f"{name} = {given}: only scalar fields can be swept; jaxq compare takes lists of names")
+        raise FieldError(name, given, "only scalar fields can be swept; jaxq compare takes lists of names")
     if FILE in given:
-        raise ValueError(f"{name} = {given}: {FILE} is one value, and is not swept")
+        raise FieldError(name, given, f"{FILE} is one value, and is not swept")
     if isinstance(given, str):
         given = points(name, rule, given) if ":" in given else given.split(",")
     return [one(name, rule, part) for part in given]
@@ -84,24 +86,24 @@ def number_of_points(given) -> int:
 
 def points(name: str, rule: Rule, text: str, each: int = POINT_BYTES) -> list[float]:
     """The points of ``start:stop:count``, both ends included; ValueError also if, at ``each`` bytes, they do not fit."""
-    usage = f"{name} = {text}: must be start:stop:count with numbers start <= stop and a whole count >= 1"
+    usage = FieldError(name, text, "must be start:stop:count with numbers start <= stop and a whole count >= 1")
     try:
         start, stop, count = map(float, text.split(":"))
     except ValueError:
-        raise ValueError(usage) from None
+        raise usage from None
     if not (math.isfinite(start) and math.isfinite(stop) and math.isfinite(count)) or count < 1 or count % 1:
-        raise ValueError(usage)
+        raise usage
     if start > stop and count > 1:
-        raise ValueError(f"{name} = {text}: runs backwards; a sweep start:stop:count must have start <= stop")
+        raise FieldError(name, text, "runs backwards; a sweep start:stop:count must have start <= stop")
     check_fits(name, text, "what is seen at each of them", count * each)
     if count > MOST_LISTED:
-        raise ValueError(f"{name} = {text}: must be at most {MOST_LISTED} values, not {count:.4g}")
+        raise FieldError(name, text, f"must be at most {MOST_LISTED} values, not {count:.4g}")
     # 12 digits: 0.15 rather than 0.15000000000000002
     found = [float(f"{x:.12g}") for x in np.linspace(start, stop, int(count))]
     if rule.whole:
         broken = next((x for x in found if x % 1), None)
         if broken is not None:
-            raise ValueError(f"{name} = {text}: must give whole numbers ({rule.doc}), and one point is {broken:.6g}")
+            raise FieldError(name, text, f"must give whole numbers ({rule.doc}), and one point is {broken:.6g}")
     return found
 
 

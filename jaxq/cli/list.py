@@ -15,6 +15,7 @@ from jaxq.engine.fields import Rule, rules
 from jaxq.engine.model import Model
 from jaxq.engine.outline import names
 from jaxq.engine.plain import plain
+from jaxq.engine.quantity import Quantity, quantity
 from jaxq.systems.find import find, known
 
 
@@ -56,6 +57,7 @@ def describe_class(kind: type[Model]) -> dict[str, Any]:
         "doc": first_paragraph(kind),
         "fields": fields,
         "metrics": list(metrics),
+        "metric_table": [row._asdict() for row in kind.metric_table],
         "headline": list(headline),
         "quantities": list(quantities),
         "oracle": oracle,
@@ -126,12 +128,22 @@ def print_one(name: str, about: dict[str, Any]) -> None:
         table.add_row(key, field["default_text"].removeprefix("default: "), field["rule"], field["doc"])
     console.print(table)
     table = new_table()
-    for header in ("metric", "oracle", ""):
+    for header in ("metric", "unit", "meaning", "oracle", ""):
         add_column(table, header)
-    for metric in about["metrics"]:
-        table.add_row(metric, about["oracle"].get(metric, ""), "headline" if metric in about["headline"] else "")
+    for row, metrics in rows_of(about):
+        kinds = ", ".join(dict.fromkeys(about["oracle"][metric] for metric in metrics if metric in about["oracle"]))
+        first = "headline" if any(metric in about["headline"] for metric in metrics) else ""
+        table.add_row(row.name, row.unit, row.meaning, kinds, first)
     console.print(table)
     console.print(f"quantities for --quantiles: {', '.join(about['quantities'])}")
     for name, doc in about["objectives"].items():
         console.print(f"objective for jaxq tune: {name}, {doc}")
     console.print("metrics and oracles may depend on the fields; these are of the simplest case", style="dim")
+
+
+def rows_of(about: dict[str, Any]) -> list[tuple[Quantity, list[str]]]:
+    """The table of metrics, each row with the metrics of the simplest case that it stands for, and those without a row."""
+    table = [Quantity(**row) for row in about["metric_table"]]
+    of = {metric: quantity(table, metric) or Quantity(metric, "", "") for metric in about["metrics"]}
+    rows = dict.fromkeys([*table, *of.values()])
+    return [(row, [metric for metric, its in of.items() if its == row]) for row in rows]

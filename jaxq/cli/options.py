@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from jaxq.checks import FieldError
 from jaxq.engine.files import check_path
 from jaxq.engine.options import OPTIONS, Options
 
@@ -126,7 +127,7 @@ def texts(name: str, value) -> tuple[str, ...]:
     """One text or a list of texts as a tuple. Raises ValueError."""
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, (list, tuple)) or not all(isinstance(x, str) for x in values):
-        raise ValueError(f"{name} = {value}: must be a text or a list of texts")
+        raise FieldError(name, value, "must be a text or a list of texts")
     return tuple(values)
 
 
@@ -146,7 +147,7 @@ class Output:
         for name in ("json", "quiet"):
             flags[name] = given.get(name, False)
             if not isinstance(flags[name], bool):
-                raise ValueError(f"{name} = {flags[name]}: must be true or false")
+                raise FieldError(name, flags[name], "must be true or false")
         output = cls(texts("out", given.get("out", ())), given.get("plot"), **flags)
         for path in output.files:
             check_path("out", path, RESULT_ENDINGS)
@@ -157,5 +158,5 @@ class Output:
         for name, path in written:
             if isinstance(path, str) and places.setdefault(os.path.realpath(path), name) != name:
                 other = places[os.path.realpath(path)]
-                raise ValueError(f"{name} = {path}: must be another file than --{other}, which it would overwrite")
+                raise FieldError(name, path, f"must be another file than --{other}, which it would overwrite")
         return output

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
@@ -13,12 +14,12 @@ from jaxq.cli.given_systems import build_systems, merge
 from jaxq.cli.options import PATHS, Output, number
 from jaxq.cli.report import present
 from jaxq.cli.run import start_devices
-from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text
+from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text, print_flags
 from jaxq.engine.fields import Rule
 from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
-from jaxq.plotting.figure import draw
+from jaxq.plotting import plot
 
 ROWS = 21
 """Times shown on the terminal; the files have all."""
@@ -47,7 +48,7 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
         check(instance)
     with interruptible():
         found = paths(instance, times, **numbers, totals=bool(chosen.get("totals")))
-        return present(found, output, lambda path: draw(found, path), lambda: print_paths(found))
+        return present(found, output, lambda path: plot(found, path=path), lambda: print_paths(found))
 
 
 def grid(given, replicas: int = 1) -> list[float]:
@@ -62,7 +63,7 @@ def grid(given, replicas: int = 1) -> list[float]:
         except (TypeError, ValueError):
             times = []
     if not times or not all(0 <= t < np.inf for t in times) or any(np.diff(times) <= 0):
-        raise ValueError(f"times = {given}: must be increasing numbers >= 0")
+        raise FieldError("times", given, "must be increasing numbers >= 0")
     return times
 
 
@@ -94,5 +95,4 @@ def print_paths(found: Any) -> None:
         f"seed {run['seed']}; {run['seconds']:.3g} s",
         style="dim",
     )
-    for flag in found.flags:
-        console.print(Text(f" FLAG {flag} ", "bold white on red"))
+    print_flags(console, found.flags)

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from jaxq.checks import FieldError
 from jaxq.cli.console import add_column, new_table, print_line, stdout_console
 from jaxq.cli.errors import BadInput, Interrupted, input_errors, interruptible
 from jaxq.cli.meter import RichMeter, make_meter
 from jaxq.cli.options import build_options
 from jaxq.cli.report import FLAGGED, INTERRUPTED, OK, check_written, print_json, write
+from jaxq.cli.tables import print_flags
 from jaxq.cli.validate import FAILED
 from jaxq.engine import files
 from jaxq.engine.interrupt import Interrupt
@@ -108,16 +110,16 @@ def worse(first: int, second: int) -> int:
 def check_folder(out: str | None) -> Path:
     """The folder that ``--out`` names, made if need be. Raises ValueError."""
     if out is None:
-        raise ValueError("out: jaxq reproduce needs --out DIR, where the figures and tables are written")
+        raise FieldError("out", ..., "jaxq reproduce needs --out DIR, where the figures and tables are written")
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"out = {out}: must be a folder")
+        raise FieldError("out", out, "must be a folder")
     if not folder.resolve().parent.is_dir():
-        raise ValueError(f"out = {out}: the folder {folder.resolve().parent} must exist")
+        raise FieldError("out", out, f"the folder {folder.resolve().parent} must exist")
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise ValueError(f"out = {out}: cannot be made ({files.reason(error)})") from None
+        raise FieldError("out", out, f"cannot be made ({files.reason(error)})") from None
     files.check_folder("out", out, folder)
     return folder
 
@@ -162,8 +164,7 @@ def print_reproduction(done: Any) -> None:
         console.print(table_of(findings.published))
     for failure in done.failures:
         console.print(f"FAILED  {failure}", style="bold red")
-    for flag in done.flags:
-        console.print(f"FLAG  {flag}", style="bold white on red")
+    print_flags(console, done.flags)
     rows = sum(map(len, findings.tables.values()))
     if not findings.points:
         console.print(f"{rows} rows in {done.seconds:.0f} s; nothing is simulated")

@@ -5,13 +5,13 @@ from typing import Any
 from jaxq.cli.console import add_column, new_table
 from jaxq.cli.tables import (
     bound_of,
-    flag_lines,
     growth_lines,
     interval,
     mean_text,
     oracle_text,
     pair,
     parameters_text,
+    print_flags,
     run_line,
     value_text,
     verdict_line,
@@ -141,8 +141,7 @@ def print_results(console: Any, verb: str, results: Results, headline: tuple[str
     verdict = verdict_line(results)
     if verdict is not None:
         console.print(verdict)
-    for line in flag_lines(results):
-        console.print(line)
+    print_flags(console, results.flags)
     for result in results:
         for line in [*growth_lines(result), *([result.run["reason"]] if "reason" in result.run else [])]:
             console.print(f"{parameters_text(result.point)}: {line}", style="red")

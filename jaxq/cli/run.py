@@ -8,6 +8,7 @@ from typing import Any
 import jax
 
 import jaxq
+from jaxq.checks import FieldError
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.given_systems import build_systems, merge
@@ -36,8 +37,8 @@ class Plan:
         """Run it. BadInput if the checkpoint is damaged or of another run, which the run itself finds."""
         try:
             return self._simulate(meter)
-        except ValueError as error:
-            if str(error).startswith("checkpoint = "):
+        except FieldError as error:
+            if error.field == "checkpoint":
                 raise BadInput(str(error)) from error
             raise
 

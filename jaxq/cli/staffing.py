@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from jaxq.checks import FieldError, integer, positive
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.field_values import one
 from jaxq.cli.options import number
@@ -87,7 +88,7 @@ def staffing(
         fields |= {} if n is None else {"scale": one("n", declared["scale"], n)}
         tree = fields["network"]
         if root is not None and root not in tree.pools:
-            raise ValueError(f"root = {root}: must be one of the pools {', '.join(tree.pools)}")
+            raise FieldError("root", number(root), f"must be one of the pools {', '.join(tree.pools)}")
         place = None if root is None else tree.pools.index(root)
         why = inapplicable(tree.arrival_rates, tree.service_rates, tree.servers, tree.abandonment_rates)
         noise = tree.arrival_rates * (1 + variations(fields.get("arrival_laws"), tree.classes))
@@ -101,7 +102,9 @@ def staffing(
             shared = {k: fields[k] for k in ("network", "staffing", "safety", "arrival_laws") if k in fields}
             limit = StaffingDiffusion(**shared, control=control, idle_pool=idle, step=number(step))
         if simulate or diffusion:
-            _check_numbers(numbers)
+            positive("horizon", numbers["horizon"])
+            integer("replicas", numbers["replicas"], 2)
+            integer("seed", numbers["seed"], 0)
             start_devices()
         if limit is not None:
             limit.prepare()
@@ -131,12 +134,3 @@ def staffing(
     with interruptible():
         deliver({} if out is None else {out: lambda: write_json(out, data)}, show)
     return exit_code(tuple(flag for part in (measured, of_limit) if part is not None for flag in part.flags))
-
-
-def _check_numbers(numbers: dict[str, Any]) -> None:
-    """ValueError unless horizon, replicas and seed are numbers that a run can have."""
-    from jaxq.engine.fields import Rule
-
-    Rule("model time", low=0, open_low=True).check("horizon", numbers["horizon"])
-    Rule("independent runs", low=2, whole=True).check("replicas", numbers["replicas"])
-    Rule("seed", low=0, whole=True).check("seed", numbers["seed"])

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxq.cli.console import add_column, new_table
-from jaxq.engine.flags import MEANING, WITHHELD
+from jaxq.engine.flags import Flag, withheld
 from jaxq.engine.metric import Metric
-from jaxq.engine.plain import brief, with_scaling
+from jaxq.engine.plain import WIDTH, brief, with_scaling
 from jaxq.engine.result import Result
 from jaxq.stats.intervals import family_bound
 
@@ -70,26 +70,39 @@ def mean_text(metric: Metric) -> Any:
 
 def metrics_table(result: Result, bound: float) -> Any:
     """The metrics of one result."""
+    headers = ("metric", "mean", "+-", "oracle", "kind", "z", "unit")
+    rows = [
+        (
+            name,
+            mean_text(metric),
+            interval(metric)[1],
+            oracle_text(metric),
+            metric.kind or "",
+            z_text(metric, bound),
+            metric.unit or "",
+        )
+        for name, metric in result.metrics.items()
+    ]
+    widths = [max(len(str(cell)) for cell in column) + 3 for column in zip(headers, *rows, strict=True)]
+    shown = len(headers) if any(row[-1] for row in rows) and sum(widths) <= WIDTH else len(headers) - 1
     table = new_table()
-    for header, numeric in (("metric", False), ("mean", True), ("+-", True), ("oracle", True), ("kind", False)):
-        add_column(table, header, numeric)
-    add_column(table, "z", True)
-    for name, metric in result.metrics.items():
-        width = interval(metric)[1]
-        table.add_row(name, mean_text(metric), width, oracle_text(metric), metric.kind or "", z_text(metric, bound))
+    for header in headers[:shown]:
+        add_column(table, header, header in ("mean", "+-", "oracle", "z"))
+    for row in rows:
+        table.add_row(*row[:shown])
     return table
 
 
 def quantile_lines(result: Result) -> list[str]:
     """One line for each quantity with quantiles: the value and the ends of its interval."""
-    withheld = any(flag in WITHHELD for flag in result.flags)
+    hidden = withheld(result.flags)
     lines = []
     for name, quantiles in result.quantiles.items():
         shown = []
         for p, q in quantiles.items():
             value, low, high = q["value"], q["low"], q["high"]
             if value is None:
-                shown.append(f"{p}: {WITHHELD_TEXT if withheld else 'none'}")
+                shown.append(f"{p}: {WITHHELD_TEXT if hidden else 'none'}")
             elif low is None or high is None:
                 shown.append(f"{p}: {value:.6g}")
             else:
@@ -109,13 +122,12 @@ def growth_lines(result: Result) -> list[str]:
     return lines
 
 
-def flag_lines(results: Iterable[Result]) -> list[Any]:
-    """One red line for each flag, with what it means."""
+def print_flags(console: Any, flags: Iterable[str]) -> None:
+    """One red line for each flag, each once, with what it means."""
     from rich.text import Text
 
-    flags = Counter(flag for result in results for flag in result.flags)
-    label, meaning = "bold white on red", "red"
-    return [Text.assemble((f" FLAG {flag} ", label), (f" {MEANING[flag]}", meaning)) for flag in flags]
+    for flag in dict.fromkeys(flags):
+        console.print(Text.assemble((f" FLAG {flag} ", "bold white on red"), (f" {Flag(flag).meaning}", "red")))
 
 
 def parameters_text(parameters: dict[str, Any], run: Mapping[str, Any] | None = None) -> str:
@@ -187,7 +199,6 @@ def print_result(console: Any, result: Result) -> None:
     verdict = verdict_line([result])
     if verdict is not None:
         console.print(verdict)
-    for line in flag_lines([result]):
-        console.print(line)
+    print_flags(console, result.flags)
     for line in growth_lines(result):
         console.print(line, style="red")

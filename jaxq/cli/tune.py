@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.cli import tune_search
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors, interruptible
@@ -15,13 +16,23 @@ from jaxq.cli.meter import make_meter
 from jaxq.cli.options import TUNED, Output, build_options, number, texts
 from jaxq.cli.report import present
 from jaxq.cli.run import start_devices
-from jaxq.cli.tables import WITHHELD_TEXT, interval, oracle_text, pair, parameters_text, run_line, value_text, z_text
+from jaxq.cli.tables import (
+    WITHHELD_TEXT,
+    interval,
+    oracle_text,
+    pair,
+    parameters_text,
+    print_flags,
+    run_line,
+    value_text,
+    z_text,
+)
 from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending
 from jaxq.engine.model import Model
-from jaxq.plotting.figure import draw
+from jaxq.plotting import plot
 from jaxq.stats.intervals import family_bound
-from jaxq.tuning.result import MEANING, Tuning, columns, flat, plain_values
+from jaxq.tuning.result import Tuning, columns, flat, plain_values
 from jaxq.tuning.search import solve as search_solve
 from jaxq.tuning.tune import Problem, choose_objective, prepare, solve
 
@@ -48,11 +59,11 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
         if question is not None:
             outcome = search_solve(question, meter)
             return present(
-                outcome, output, lambda path: draw(outcome, path), lambda: tune_search.print_outcome(outcome)
+                outcome, output, lambda path: plot(outcome, path=path), lambda: tune_search.print_outcome(outcome)
             )
         assert problem is not None
         found = solve(problem, meter)
-        return present(found, output, lambda path: draw(found, path), lambda: print_tuning(found))
+        return present(found, output, lambda path: plot(found, path=path), lambda: print_tuning(found))
 
 
 def read_options(system: type[Model], chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +85,7 @@ def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, A
     objective = choose_objective(instance, chosen.get("objective"))[1]
     names = list(objective.parameters) if names is None else names
     if len(given) > len(names):
-        raise ValueError(f"start = {', '.join(map(str, given))}: must be one for each parameter, {', '.join(names)}")
+        raise FieldError("start", ", ".join(map(str, given)), f"must be one for each parameter, {', '.join(names)}")
     start = {n: one(n, declared[n], value) if n in declared else value for n, value in zip(names, given, strict=False)}
     numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
     return prepare(instance, names, start=start, objective=chosen.get("objective"), **numbers, **options)
@@ -107,8 +118,7 @@ def print_tuning(found: Tuning) -> None:
     console.print(trace_table(found))
     if found.verification is not None:
         print_verification(console, found)
-    for flag in found.flags:
-        console.print(Text.assemble((f" FLAG {flag} ", "bold white on red"), (f" {MEANING[flag]}", "red")))
+    print_flags(console, found.flags)
 
 
 def trace_table(found: Tuning) -> Any:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from jaxq.checks import FieldError
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.given_systems import build_systems
 from jaxq.cli.options import number
-from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text, run_line
+from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text, print_flags, run_line
 from jaxq.engine.model import Model
-from jaxq.tuning.outcome import MEANING, Outcome
+from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.search import Question, prepare
 
 NUMBERS = ("starts", "steps", "rate")
@@ -26,10 +27,10 @@ def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, A
         known = instance.searches()
     if not known or (name is not None and name not in known):
         if "starts" in chosen:
-            raise ValueError(f"starts = {chosen['starts']}: only a search has random starts, not this objective")
+            raise FieldError("starts", number(chosen["starts"]), "only a search has random starts, not this objective")
         return None
     if descent:
-        raise ValueError(f"{descent[0]}: the objective {name} takes none, as its starts are random")
+        raise FieldError(descent[0], ..., f"the objective {name} takes none, as its starts are random")
     numbers = {n: number(chosen[n]) for n in NUMBERS if n in chosen}
     return prepare(instance, name, **numbers, **options)
 
@@ -58,6 +59,5 @@ def print_outcome(found: Outcome) -> None:
     console.print(f"against  {parameters_text({n: found.baseline[n] for n in found.baseline if n not in found.fixed})}")
     console.print(Text(found.verdict(), style="bold"))
     console.print(f"intervals of all gains together at {100 * found.level:g} %, on fresh random numbers")
-    for flag in found.flags:
-        console.print(Text.assemble((f" FLAG {flag} ", "bold white on red"), (f" {MEANING[flag]}", "red")))
+    print_flags(console, found.flags)
     console.print("each " + run_line(found.against), style="dim")

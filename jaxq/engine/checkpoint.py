@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.files import read_npz, reason, write_npz
 from jaxq.engine.fingerprint import digest
 from jaxq.engine.model import Model
@@ -66,22 +67,22 @@ class Checkpoint:
 
     def _read(self, path: str, groups: int) -> None:
         if not Path(path).is_file():
-            raise ValueError(f"checkpoint = {path}: is no file")
+            raise FieldError("checkpoint", path, "is no file")
         try:
             self._found = read_npz(path)
             header = json.loads(str(self._found["checkpoint"]))
             theirs, self.progress = header["question"], dict(header["progress"])
             self._layouts = [{name: int(layout[name]) for name in LENGTHS} for layout in header["layouts"]]
         except OSError as error:
-            raise ValueError(f"checkpoint = {path}: cannot be read ({reason(error)})") from None
+            raise FieldError("checkpoint", path, f"cannot be read ({reason(error)})") from None
         except (ValueError, TypeError, KeyError, RecursionError):
             raise _damaged(path) from None
         # as they come out of the file: a tuple is a list, a float its shortest text
         mine = json.loads(json.dumps(self._question))
         other = [name for name in mine if theirs.get(name) != mine[name]]
         if other:
-            raise ValueError(
-                f"checkpoint = {path}: belongs to a run with other {', '.join(other)}; give another file or remove it"
+            raise FieldError(
+                "checkpoint", path, f"belongs to a run with other {', '.join(other)}; give another file or remove it"
             )
         if len(self._layouts) != groups:
             raise _damaged(path)
@@ -102,7 +103,7 @@ class Checkpoint:
                 if name not in arrays or arrays[name].dtype.kind != np.asarray(mine).dtype.kind:
                     raise _damaged(path)
                 if arrays[name].shape != np.shape(mine):
-                    raise ValueError(f"checkpoint = {path}: belongs to a run with another batch or number of devices")
+                    raise FieldError("checkpoint", path, "belongs to a run with another batch or number of devices")
             try:
                 stack.restore(arrays)
                 good = stack.fits()
@@ -139,4 +140,4 @@ class Checkpoint:
 
 
 def _damaged(path: str) -> ValueError:
-    return ValueError(f"checkpoint = {path}: is damaged, or no checkpoint; give another file or remove it")
+    return FieldError("checkpoint", path, "is damaged, or no checkpoint; give another file or remove it")

@@ -11,6 +11,8 @@ from importlib.metadata import version
 
 import jax
 
+from jaxq.checks import FieldError
+
 _warned = False
 
 
@@ -80,5 +82,5 @@ def choose_devices(count: int | None) -> tuple:
             )
         return tuple(devices)
     if not 1 <= count <= len(devices):
-        raise ValueError(f"devices = {count}: must be between 1 and {len(devices)}, the devices JAX sees")
+        raise FieldError("devices", count, f"must be between 1 and {len(devices)}, the devices JAX sees")
     return tuple(devices[:count])

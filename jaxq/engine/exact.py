@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxq.checks import FieldError, integer
 from jaxq.engine.check import check_contract, check_kind, check_process
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
@@ -118,19 +119,17 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
     check_kind(system)
     prepared = system.jump_process()
     if not isinstance(prepared, MarkovProcess):
-        raise ValueError(f"system = {type(system).__name__}: exact needs a JumpProcess (rates and jump)")
+        raise FieldError("system", type(system).__name__, "exact needs a JumpProcess (rates and jump)")
     if prepared.drifts:
-        raise ValueError(
-            f"system = {type(system).__name__}: its state drifts between jumps, so there is no finite chain"
-        )
-    whole = isinstance(max_states, (int, float, np.number)) and max_states == np.floor(max_states)
-    if isinstance(max_states, bool) or not whole or max_states < 1:
-        raise ValueError(f"max_states = {max_states}: must be a whole number >= 1")
+        raise FieldError("system", type(system).__name__, "its state drifts between jumps, so there is no finite chain")
+    max_states = integer("max_states", max_states)
     known = prepared.count_states()
     if known is not None and known > max_states:
-        raise ValueError(
-            f"max_states = {max_states}: {system.title()} has {float(min(known, 10**300)):.6g} states or more with these "
-            "fields, too many to solve for"
+        raise FieldError(
+            "max_states",
+            max_states,
+            f"{system.title()} has {float(min(known, 10**300)):.6g} states or more with these "
+            "fields, too many to solve for",
         )
     check_contract(system)
     if type(system).jump_process is not Model.jump_process:

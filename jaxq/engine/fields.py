@@ -15,13 +15,12 @@ import jax
 import jax.core
 import numpy as np
 
-from jaxq.engine.host_numbers import host_numbers, is_number, shown
+from jaxq.checks import MOST_WHOLE, FieldError, bounds, is_number, within
+from jaxq.engine.host_numbers import host_numbers
 
 RULE = "rule"
 MOST_LISTED = 10**6
 """Numbers of a list that is written as value*count."""
-MOST_WHOLE = 2**63
-"""Whole numbers are under this in absolute value."""
 SIMPLEX_SLACK = 1e-6
 """How far the sum of a list on the simplex may be from 1."""
 
@@ -75,12 +74,7 @@ class Rule:
         if self.choices:
             return "one of " + ", ".join(self.choices)
         words = "a whole number" if self.whole else "a number"
-        bounds = []
-        if self.low > -math.inf:
-            bounds.append(f"{'>' if self.open_low else '>='} {self.low:g}")
-        if self.high < math.inf:
-            bounds.append(f"{'<' if self.open_high else '<='} {self.high:g}")
-        words += " " + " and ".join(bounds) if bounds else ""
+        words += bounds(self.low, self.high, open_low=self.open_low, open_high=self.open_high)
         if self.simplex:
             kind = "rows, each a list of numbers" if self.rows else "a list of numbers"
             words = words.replace("a number", kind, 1) + " that sum to 1"
@@ -115,7 +109,7 @@ class Rule:
         return float(value) if self.static else np.float64(value)
 
     def check(self, name: str, value) -> None:
-        """Raise ValueError, naming field, value and rule, unless the concrete ``value`` is allowed."""
+        """Raise FieldError, naming field, value and rule, unless the concrete ``value`` is allowed."""
         if isinstance(value, jax.core.Tracer) or (value is None and self.optional):
             return
         if self.parse_compound is not None:
@@ -133,13 +127,11 @@ class Rule:
         if not good:
             too_large = self.whole and isinstance(value, float) and value >= MOST_WHOLE
             large = " and < 2**63" if too_large else ""
-            raise ValueError(f"{name} = {shown(value)}: must be {self.allowed()}{large} ({self.doc})")
+            raise FieldError(name, value, f"must be {self.allowed()}{large} ({self.doc})")
 
     def _good(self, x: float) -> bool:
-        above = x > self.low if self.open_low else x >= self.low
-        under = x < self.high if self.open_high else x <= self.high
-        whole = abs(x) < MOST_WHOLE and x == math.floor(x)
-        return math.isfinite(x) and above and under and (whole or not self.whole)
+        inside = within(x, self.low, self.high, open_low=self.open_low, open_high=self.open_high)
+        return inside and (not self.whole or (abs(x) < MOST_WHOLE and x == math.floor(x)))
 
     def parse(self, name: str, text: Any):
         """The value that ``text`` stands for: ``none``, a number, a choice, ``a,b,c``, ``value*count`` in a list, rows
@@ -155,9 +147,9 @@ class Rule:
                 return [_listed(row) for row in text.split(";")]
             return _listed(text) if self.listed and ("," in text or "*" in text) else float(text)
         except TooLong as error:
-            raise ValueError(f"{name} = {text}: {error} ({self.doc})") from None
+            raise FieldError(name, text, f"{error} ({self.doc})") from None
         except ValueError:
-            raise ValueError(f"{name} = {text}: must be {self.allowed()} ({self.doc})") from None
+            raise FieldError(name, text, f"must be {self.allowed()} ({self.doc})") from None
 
 
 class TooLong(ValueError):
@@ -242,3 +234,8 @@ def compound(
 def rules(system_class) -> dict[str, Rule]:
     """The fields of a class declared with a rule, in order: name -> `Rule`."""
     return {f.name: f.metadata[RULE] for f in dataclasses.fields(system_class) if RULE in f.metadata}
+
+
+def units(system_class) -> dict[str, str]:
+    """The units of the fields whose doc says one: name -> ``1/time``."""
+    return {name: "1/time" for name, rule in rules(system_class).items() if "1/time" in rule.doc}

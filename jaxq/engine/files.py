@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError
+
 ENDINGS = (".json", ".csv", ".npz")
 
 
@@ -21,7 +23,7 @@ def check_ending(name: str, path, endings: tuple[str, ...] = ENDINGS) -> None:
     """ValueError unless ``path`` is a file name with one of the endings; ``name`` is that of the option."""
     if not isinstance(path, (str, os.PathLike)) or Path(path).suffix not in endings:
         *others, last = endings
-        raise ValueError(f"{name} = {path}: must end in {' or '.join(filter(None, [', '.join(others), last]))}")
+        raise FieldError(name, path, f"must end in {' or '.join(filter(None, [', '.join(others), last]))}")
 
 
 def check_path(name: str, path, endings: tuple[str, ...] = ENDINGS) -> None:
@@ -29,7 +31,7 @@ def check_path(name: str, path, endings: tuple[str, ...] = ENDINGS) -> None:
     check_ending(name, path, endings)
     target = check_parent(name, path)
     if target.is_dir():
-        raise ValueError(f"{name} = {path}: is a folder")
+        raise FieldError(name, path, "is a folder")
     if target.is_file() or not target.exists():  # a device or a pipe is written to where it is
         check_folder(name, path, target.parent)
 
@@ -38,7 +40,7 @@ def check_parent(name: str, path) -> Path:
     """The file that ``path`` leads to; ValueError unless its folder exists."""
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
-        raise ValueError(f"{name} = {path}: must be a file in a folder: the folder {target.parent} must exist")
+        raise FieldError(name, path, f"must be a file in a folder: the folder {target.parent} must exist")
     return target
 
 
@@ -47,7 +49,7 @@ def check_folder(name: str, path, folder: Path) -> None:
     try:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise ValueError(f"{name} = {path}: the folder {folder} must be writable ({reason(error)})") from None
+        raise FieldError(name, path, f"the folder {folder} must be writable ({reason(error)})") from None
 
 
 def reason(error: BaseException) -> str:

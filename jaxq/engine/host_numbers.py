@@ -10,8 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-_SHOWN = 200
-"""Characters of a value that a sentence quotes."""
+from jaxq.checks import FieldError, is_number
 
 
 def host_numbers(value: Any) -> Any:
@@ -48,38 +47,18 @@ def off_device(value: Any) -> Any:
     return np.asarray(value)
 
 
-def is_number(x: Any) -> bool:
-    """Whether ``x`` is a number on the host: no truth value, no duration."""
-    return isinstance(x, (int, float, np.number)) and not isinstance(x, (bool, np.timedelta64))
-
-
-def host_column(name: str, value: Any, rule: str) -> np.ndarray:
+def host_column(name: str, value: Any, rule: str, place: str = "") -> np.ndarray:
     """The numbers of a list, an array of one axis or a table of one column, JAX arrays included; float64.
 
     Raises:
-        ValueError: ``name = value: must be rule``, for anything else.
+        FieldError: ``name = value: must be rule``, for anything else; ``place`` comes after the name.
     """
     array = host_numbers(np.asarray(value) if isinstance(value, jax.Array) else value)
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-        raise ValueError(f"{name} = {shown(value)}: must be {rule}")
+        raise FieldError(name, value, f"must be {rule}", place)
     if array.ndim > 1:
-        raise ValueError(f"{name} = numbers of shape {array.shape}: must be {rule}, in one column")
+        raise FieldError(name, f"numbers of shape {array.shape}", f"must be {rule}, in one column", place)
     return array
-
-
-def shown(value: Any) -> str:
-    """A value for a sentence that refuses it: text that looks like a number in quotes, a table by its shape."""
-    if isinstance(value, str):
-        try:
-            float(value)
-        except ValueError:
-            return _short(value)
-        return repr(str(value))
-    if hasattr(value, "columns") and hasattr(value, "shape"):
-        return f"a {type(value).__name__} of shape {tuple(value.shape)}"
-    if isinstance(value, (np.generic, np.ndarray)) and value.dtype.kind not in "mM":
-        value = value.tolist()
-    return _short(str(value))
 
 
 def _array(value: Any) -> np.ndarray | None:
@@ -94,8 +73,3 @@ def _float(x: Any) -> float:
         return float(x)
     except OverflowError:
         return np.inf if x > 0 else -np.inf  # no rule allows it
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -6,12 +6,15 @@ import math
 import numpy as np
 
 from jaxq.engine.controls import SAMPLED, WithControls, rounding_floor, split
-from jaxq.engine.flags import WITHHELD
+from jaxq.engine.fields import units
+from jaxq.engine.flags import Flag
+from jaxq.engine.flags import withheld as withholds
 from jaxq.engine.layout import FEW
 from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options, Target
 from jaxq.engine.plain import describe, finite, scalings
+from jaxq.engine.quantity import unit
 from jaxq.engine.rarity import hardly_due
 from jaxq.engine.result import Result
 from jaxq.engine.stack import Stack
@@ -301,21 +304,21 @@ def known_zero(reference) -> bool:
 def conclude(
     stack: Stack, point: int, options: Options, verdict: Verdict, flags: list[str], run: dict, varied
 ) -> Result:
-    """The result of one point. Flags under `WITHHELD` keep the means out of it."""
+    """The result of one point. Some flags keep the means out of it (`Flag.withholds`)."""
     system = stack.systems[point]
     flags = list(flags)
     rows = slice(point * stack.replicas, (point + 1) * stack.replicas)
     if stack.overflow[rows].any():
-        flags.append("overflow")
+        flags.append(Flag.OVERFLOW)
     if stack.invalid[rows].any():
-        flags.append("invalid_rates")
+        flags.append(Flag.INVALID_RATES)
     sums = stack.sums(point, verdict.cut or 0)
     if verdict.growth:
-        flags.append("unstable")
+        flags.append(Flag.UNSTABLE)
     elif verdict.cut is None:
-        flags.append("warmup_undetermined")
+        flags.append(Flag.WARMUP_UNDETERMINED)
     if not all(math.isfinite(e.value) for name, e in verdict.metrics.items() if name not in verdict.upper):
-        flags.append("nan")
+        flags.append(Flag.NAN)
     references = system.oracle()
     zero = {name for name in verdict.upper if known_zero(references.get(name))}
     upper = {name: bound for name, bound in verdict.upper.items() if name not in zero}
@@ -324,30 +327,30 @@ def conclude(
         for name, estimate in verdict.metrics.items()
     }
     if upper.keys() & {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}:
-        flags.append("not_seen")
+        flags.append(Flag.NOT_SEEN)
     tail = system.heavy_tail()
     if tail is not None:
-        flags.append(tail)
+        flags.append(Flag(tail))
     if hardly_due(system.prepare(), sums.time.value * stack.replicas):
-        flags.append("rare_transition")
+        flags.append(Flag.RARE_TRANSITION)
     if stack.replicas * verdict.batches == 1:
-        flags.append("no_interval")
-    withheld = any(flag in WITHHELD for flag in flags)
+        flags.append(Flag.NO_INTERVAL)
+    withheld = withholds(flags)
     start = None if verdict.cut is None else discarded(stack, verdict)
     wanted = options.quantile_probabilities()
     distributions = {name: stack.distribution(point, name, start) for name in wanted}
     if any(distribution.empty for distribution in distributions.values()):
-        flags.append("nan")
+        flags.append(Flag.NAN)
     quantiles = {name: _quantiles(distributions[name], wanted[name], options.level, withheld) for name in wanted}
     histograms = {name: _histogram(d) for name, d in distributions.items() if not (withheld or d.empty)}
-    metrics = {
-        name: Metric.of(e, options.level, references.get(name), quantiles.get(name), withheld, upper.get(name))
-        for name, e in means.items()
-    }
+    metrics = {}
+    for name, e in means.items():
+        told = references.get(name), quantiles.get(name), withheld, upper.get(name), unit(system.metric_table, name)
+        metrics[name] = Metric.of(e, options.level, *told)
     compared = [abs(metric.z) for metric in metrics.values() if metric.z is not None]
     samples = max(len(e.residuals) for e in verdict.metrics.values())
     if compared and max(compared) > family_bound(len(compared), 1 - DISAGREEMENT, samples - 1):
-        flags.append("disagrees")
+        flags.append(Flag.DISAGREES)
     run = {
         **run,
         "events": stack.events * stack.replicas,
@@ -378,6 +381,8 @@ def conclude(
         histograms,
         quantiles,
         {} if withheld else distributions,
+        system.headline,
+        units(type(system)),
     )
 
 

@@ -11,6 +11,7 @@ import time
 
 from jaxq.engine import judge
 from jaxq.engine.checkpoint import Checkpoint
+from jaxq.engine.flags import Flag
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import FEW, first_look
 from jaxq.engine.options import Options
@@ -81,9 +82,9 @@ class Loop:
         ends = [self._end(i, goal, most) for i in range(len(self.stacks))]
         while any(stack.blocks < end for stack, end in zip(self.stacks, ends, strict=True)):
             if interrupt.heard:
-                self.stopped = "unfinished"
+                self.stopped = Flag.UNFINISHED
             elif self._out_of_time():
-                self.stopped = "truncated"
+                self.stopped = Flag.TRUNCATED
             if self.stopped and self.total_events:
                 return
             for i, (stack, end) in enumerate(zip(self.stacks, ends, strict=True)):
@@ -93,9 +94,9 @@ class Loop:
             self.meter.update(Progress(self.total_events, self.seconds, waiting_for))
             self.checkpoint.save()
         if interrupt.heard:
-            self.stopped = "unfinished"
+            self.stopped = Flag.UNFINISHED
         elif any(stack.events < goal for i, stack in enumerate(self.stacks) if self._live(i)):
-            self.stopped = "truncated"
+            self.stopped = Flag.TRUNCATED
 
     def _live(self, index: int) -> bool:
         """Whether any point of a stack is still worth running."""
@@ -167,8 +168,8 @@ class Loop:
         """The flags of one point that the loop knows of."""
         found = []
         asked = self.wanted or self.options.horizon or self.options.time_limit
-        if self.stopped == "unfinished" or (self.stopped == "truncated" and asked):
+        if self.stopped == Flag.UNFINISHED or (self.stopped == Flag.TRUNCATED and asked):
             found.append(self.stopped)
         if self.options.wants_precision and self.missing[index] and self.verdicts[index].cut is not None:
-            found.append("precision_not_reached")
+            found.append(Flag.PRECISION_NOT_REACHED)
         return found

@@ -2,6 +2,7 @@
 
 import os
 
+from jaxq.checks import FieldError
 from jaxq.engine.layout import first_look
 from jaxq.engine.outline import columns, lanes_bytes
 from jaxq.engine.process import Process
@@ -17,7 +18,7 @@ SEEN_BYTES, PATH_BYTES = 54, 20
 they are put together, then 8 bytes a value and as much for what is computed from them."""
 
 
-class TooLarge(ValueError):
+class TooLarge(FieldError):
     """What is asked for does not fit into memory."""
 
 
@@ -62,7 +63,7 @@ def check_fits(name: str, value, what: str, needed: float, available: float | No
     available = machine_memory() if available is None else available
     if needed > available:
         sizes = f"about {needed / 1e9:.3g} GB of memory, and there are {available / 1e9:.3g} GB"
-        raise TooLarge(f"{name} = {value}: {what} would take {sizes}")
+        raise TooLarge(name, value, f"{what} would take {sizes}")
 
 
 def check_points(names: str, count: int, replicas: int | None = None) -> None:

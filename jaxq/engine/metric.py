@@ -11,7 +11,8 @@ from jaxq.stats.estimate import Estimate
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """One metric: mean, half-width at ``level``, oracle with its kind, z; ``mean`` is None where it is withheld.
+    """One metric: mean, half-width at ``level``, oracle with its kind, z; ``mean`` is None where it is withheld, ``unit``
+    where the system names none.
 
     ``upper``: where what the metric counts was never seen, mean 0 has no half-width; instead it is under ``upper`` with a
     probability of 95 %, if occurrences are independent (the rule of three). A ratio to it has no mean, and no bound.
@@ -26,6 +27,7 @@ class Metric:
     z: float | None = None
     quantiles: dict[str, dict[str, float | None]] | None = None
     upper: float | None = None
+    unit: str | None = None
 
     @classmethod
     def of(
@@ -36,6 +38,7 @@ class Metric:
         quantiles=None,
         withheld=False,
         upper: float | None = None,
+        unit: str | None = None,
     ) -> "Metric":
         """A metric from its estimate and reference; z only against ``exact`` and ``identity`` references."""
         reference = None if reference is None else as_reference(reference)
@@ -53,6 +56,7 @@ class Metric:
             None if z is None else finite(z),
             None if withheld else quantiles,
             upper if keep or (upper == math.inf and not withheld) else None,
+            unit,
         )
 
     def to_dict(self) -> dict[str, Any]:

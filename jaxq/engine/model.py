@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from jaxq.engine.objective import Objective, Search
 from jaxq.engine.process import Process
+from jaxq.engine.quantity import Quantity
 from jaxq.engine.record import Record
 from jaxq.engine.reference import Reference, Statement
 from jaxq.engine.sums import Sums
@@ -19,6 +20,8 @@ class Model(Record):
 
     headline: ClassVar[tuple[str, ...]] = ()
     """Metrics the precision stop applies to; empty: every metric."""
+    metric_table: ClassVar[tuple[Quantity, ...]] = ()
+    """What the metrics are and their units; one that has no row has neither."""
     wandering: ClassVar[tuple[str, ...]] = ()
     """Metrics of what may walk without end and moves nothing else: no run waits for them, and each is a mean over the span
     of the run, not a stationary one."""

@@ -4,8 +4,9 @@ import dataclasses
 import math
 from typing import Any
 
+from jaxq.checks import FieldError, integer, is_number, one_of, positive, probability, within
 from jaxq.engine.files import check_path
-from jaxq.engine.host_numbers import host_numbers, is_number, off_device, shown
+from jaxq.engine.host_numbers import host_numbers, off_device
 from jaxq.engine.unknown import refuse_unknown
 from jaxq.random import key_data
 
@@ -51,9 +52,7 @@ class Target:
         except ValueError:
             value = math.nan
         if not (math.isfinite(value) and value > 0):
-            raise ValueError(
-                f"metric = {text}: must be a name, name:0.01 (relative) or name:0.001abs, with a number > 0"
-            )
+            raise FieldError("metric", text, "must be a name, name:0.01 (relative) or name:0.001abs, with a number > 0")
         return cls(name, value, absolute)
 
 
@@ -109,37 +108,37 @@ class Options:
         for name in NUMBERS:
             object.__setattr__(self, name, host_numbers(off_device(getattr(self, name))))
         for name in ("replicas", "events", "max_events", "devices", "batch"):
-            _whole(self, name)
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, integer(name, value, 1, MOST_EVENTS))
         for name in ("horizon", "precision", "time_limit", "checkpoint_every"):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and 0 < value <= MOST):
-                raise ValueError(f"{name} = {shown(value)}: must be a number > 0" + f" and <= {MOST:g}" * _above(value))
-        if not (_is_number(self.level) and 0 < self.level < 1):
-            raise ValueError(f"level = {shown(self.level)}: must be a number > 0 and < 1")
+            if value is not None:
+                positive(name, value, MOST)
+        probability("level", self.level)
         if isinstance(self.warmup, str) and self.warmup not in ("auto", "mser5"):
             object.__setattr__(self, "warmup", _warmup_number(self.warmup))
-        if not isinstance(self.warmup, str) and not (_is_number(self.warmup) and 0 <= self.warmup <= MOST_EVENTS):
-            raise ValueError(f"warmup = {self.warmup}: must be auto, mser5 or a number of events >= 0 and < 2**63")
+        if not isinstance(self.warmup, str) and not (is_number(self.warmup) and within(self.warmup, 0, MOST_EVENTS)):
+            raise FieldError("warmup", self.warmup, "must be auto, mser5 or a number of events >= 0 and < 2**63")
         key_data(self.seed)
-        if self.control not in CONTROLS:
-            raise ValueError(f"control = {shown(self.control)}: must be one of {', '.join(CONTROLS)}")
+        one_of("control", self.control, CONTROLS)
         for name in ("metric", "quantiles"):
             value = getattr(self, name)
             value = (value,) if isinstance(value, str) else value
             if not (isinstance(value, (list, tuple)) and all(isinstance(x, str) for x in value)):
-                raise ValueError(f"{name} = {value}: must be a text or a list of texts")
+                raise FieldError(name, value, "must be a text or a list of texts")
             object.__setattr__(self, name, tuple(value))
         targets = self.targets(())
         if self.precision is None and not targets and self.events is None and self.horizon is None:
             object.__setattr__(self, "precision", DEFAULT_PRECISION)
         if self.wants_precision and self.replicas is not None and self.replicas < 30:
-            raise ValueError(f"replicas = {self.replicas}: a precision stop needs at least 30 (or give events)")
+            raise FieldError("replicas", self.replicas, "a precision stop needs at least 30 (or give events)")
         self.quantile_probabilities()
         if self.checkpoint_every is None:
-            raise ValueError("checkpoint_every = None: must be a number > 0")
+            raise FieldError("checkpoint_every", None, "must be a number > 0")
         if self.checkpoint is not None:
             if not str(self.checkpoint).endswith(".npz"):
-                raise ValueError(f"checkpoint = {self.checkpoint}: must be a file; its name must end in .npz")
+                raise FieldError("checkpoint", self.checkpoint, "must be a file; its name must end in .npz")
             check_path("checkpoint", self.checkpoint, (".npz",))
             object.__setattr__(self, "checkpoint", str(self.checkpoint))
 
@@ -166,7 +165,7 @@ class Options:
             except ValueError:
                 wanted[name] = (math.nan,)
             if not all(0 < p < 1 for p in wanted[name]):
-                raise ValueError(f"quantiles = {text}: must be name or name:p,p,... with probabilities > 0 and < 1")
+                raise FieldError("quantiles", text, "must be name or name:p,p,... with probabilities > 0 and < 1")
         return wanted
 
     def to_dict(self) -> dict[str, Any]:
@@ -178,26 +177,8 @@ OPTIONS = tuple(field.name for field in dataclasses.fields(Options))
 """The names of the options of a run."""
 
 
-def _is_number(x) -> bool:
-    return is_number(x) and (_above(x) or math.isfinite(x))
-
-
-def _above(x) -> bool:
-    """Whether a number is finite and passes `MOST`; a whole number may be too long for a float."""
-    return bool(is_number(x) and MOST < x < math.inf)
-
-
 def _warmup_number(text: str):
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"warmup = {text}: must be auto, mser5 or a number of events >= 0") from None
-
-
-def _whole(options, name: str) -> None:
-    value = getattr(options, name)
-    if value is None:
-        return
-    if not (_is_number(value) and 1 <= value <= MOST_EVENTS and value == math.floor(value)):
-        raise ValueError(f"{name} = {shown(value)}: must be a whole number >= 1 and < 2**63")
-    object.__setattr__(options, name, int(value))
+        raise FieldError("warmup", text, "must be auto, mser5 or a number of events >= 0") from None

@@ -10,9 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.check import check, check_kind
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
+from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.host_numbers import host_column
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.layout import choose_tile
@@ -31,12 +33,6 @@ from jaxq.engine.unknown import known_keywords
 from jaxq.stats.intervals import t_quantile
 
 LATEST = 1e29
-FLAGS = {
-    "truncated": "a replica needed more than max_events; means from there on are withheld",
-    "overflow": "a state had left its representation at a point of the grid",
-    "invalid_rates": "a rate was negative or not finite, or their sum above its bound; means from there on are withheld",
-    "nan": "a holding time or a value is not a number; means from there on are withheld",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +48,7 @@ class Paths:
         level: confidence level of each interval (each by itself, not of the curve).
         paths: the first replicas' values by observable, shape (keep_paths, times); empty without keep_paths.
         run: replicas, seed, events (of all replicas), seconds (compiling included), devices, versions.
-        flags: truncated | overflow | invalid_rates | nan (`FLAGS` says what they mean).
+        flags: truncated | overflow | invalid_rates | nan (`jaxq.engine.flags`); means from there on are withheld.
     """
 
     system: str
@@ -106,12 +102,6 @@ class Paths:
             arrays: dict[str, Any] = {f"{kind}/{name}": x for kind, named in kinds.items() for name, x in named.items()}
             write_npz(path, {**arrays, "times": self.times, "result": json.dumps(self.to_dict(), allow_nan=False)})
 
-    def plot(self, ax=None):
-        """Means with their intervals, and the kept paths, on an Axes (`jaxq.plotting.paths`); returns the Axes."""
-        from jaxq.plotting.paths import plot_paths
-
-        return plot_paths(self, ax)
-
     def __str__(self) -> str:
         fields = ", ".join(f"{name}={in_words(value)}" for name, value in self.parameters.items())
         shown = np.unique(np.linspace(0, len(self.times) - 1, 11).round().astype(int))
@@ -122,7 +112,7 @@ class Paths:
             }
             for i in shown
         ]
-        return "\n".join([f"{self.system}  {fields}", *aligned(rows), *[f"FLAG {f}: {FLAGS[f]}" for f in self.flags]])
+        return "\n".join([f"{self.system}  {fields}", *aligned(rows), *flag_lines(self.flags)])
 
 
 @known_keywords()
@@ -174,9 +164,9 @@ def paths(
     grid = checked_times(times)
     options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
     if isinstance(keep_paths, bool) or not isinstance(keep_paths, (int, np.integer)) or not 0 <= keep_paths <= replicas:
-        raise ValueError(f"keep_paths = {keep_paths}: must be a whole number >= 0 and <= replicas = {replicas}")
+        raise FieldError("keep_paths", keep_paths, f"must be a whole number >= 0 and <= replicas = {replicas}")
     if options.max_events >= 2**31:
-        raise ValueError(f"max_events = {max_events}: must be < 2**31, the events of one replica")
+        raise FieldError("max_events", max_events, "must be < 2**31, the events of one replica")
     replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
     check_range(system)
@@ -211,10 +201,10 @@ def paths(
         for name, values in seen.items()
     }
     found = {
-        "truncated": stopped.any(),
-        "overflow": reached.overflow.any(),
-        "invalid_rates": reached.invalid.any(),
-        "nan": (late & ~stopped).any() or not finite.all(),
+        Flag.TRUNCATED: stopped.any(),
+        Flag.OVERFLOW: reached.overflow.any(),
+        Flag.INVALID_RATES: reached.invalid.any(),
+        Flag.NAN: (late & ~stopped).any() or not finite.all(),
     }
     run = {
         "replicas": replicas,
@@ -240,12 +230,12 @@ def checked_times(times) -> np.ndarray:
     """The grid of times, float64; ValueError unless it increases from 0 on."""
     grid = host_column("times", list(times) if isinstance(times, Iterator) else times, "a list of numbers")
     if grid.size == 0:
-        raise ValueError(f"times: must be a list of at least one number, not of shape {grid.shape}")
+        raise FieldError("times", ..., f"must be a list of at least one number, not of shape {grid.shape}")
     for i, t in enumerate(grid):
         if not (np.isfinite(t) and 0 <= t <= LATEST):
-            raise ValueError(f"times[{i}] = {t}: must be a finite number >= 0 (and at most {LATEST:g})")
+            raise FieldError("times", t, f"must be a finite number >= 0 (and at most {LATEST:g})", f"[{i}]")
         if i and t <= grid[i - 1]:
-            raise ValueError(f"times[{i}] = {t}: must be greater than times[{i - 1}] = {grid[i - 1]}")
+            raise FieldError("times", t, f"must be greater than times[{i - 1}] = {grid[i - 1]}", f"[{i}]")
     return grid
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from jaxq.engine.fields import rules
 from jaxq.engine.model import Model
 
+WIDTH = 80
+"""Columns of a narrow terminal: units are left out where a table would be wider."""
 LONGEST_TEXT = 100
 """Characters of a field's text in a line."""
 

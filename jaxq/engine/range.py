@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.model import Model
 
 SMALLEST, LARGEST = 1e-28, 1e37
@@ -27,7 +28,8 @@ def check_range(system: Model) -> None:
                 wrong = array[(array >= 2**31) | (array < -(2**31))] if array.dtype.kind == "i" else array[:0]
                 rule = "under 2**31, in 32 bits"
             if wrong.size:
-                raise ValueError(f"{name} = {wrong[0]:g}: must be {rule}")
+                raise FieldError(name, wrong[0], f"must be {rule}", short=True)
     step_time = process.step_time()
     if step_time is not None and 0 < step_time < 1 / LARGEST:
-        raise ValueError(f"total rate = {1 / step_time:g}: must be at most {LARGEST:g}, in 32 bits (change the unit)")
+        rule = f"must be at most {LARGEST:g}, in 32 bits (change the unit)"
+        raise FieldError("total rate", 1 / step_time, rule, short=True)

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.core
 
+from jaxq.checks import FieldError
 from jaxq.engine.fields import rules
 from jaxq.engine.unknown import refuse_unknown
 
@@ -44,7 +45,7 @@ class Record(eqx.Module):
         known = list(self.parameters())
         for name in fields:
             if name not in known:
-                raise ValueError(f"{name}: {self.title()} has no such field; it has {', '.join(known)}")
+                raise FieldError(name, ..., f"{self.title()} has no such field; it has {', '.join(known)}")
         return type(self)(**{**{name: getattr(self, name) for name in known}, **fields})
 
     def parameters(self) -> dict[str, Any]:

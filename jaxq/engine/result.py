@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, write_csv, write_json, write_npz
-from jaxq.engine.flags import MEANING
+from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.metric import Metric
-from jaxq.engine.plain import aligned, brief, in_words, with_scaling
+from jaxq.engine.plain import WIDTH, aligned, brief, in_words, with_scaling
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
 
@@ -22,6 +23,7 @@ class Result:
     """One system simulated. ``estimates`` keeps the per-replica residuals of every metric for a user's own statistics.
 
     ``quantiles`` has, by quantity and probability, the value, the ends of its interval (low, high) and half its length.
+    ``headline``: the metrics that the system puts first. ``units``: of its fields, where known.
     """
 
     system: str
@@ -35,6 +37,8 @@ class Result:
     histograms: dict[str, dict[str, list]] = dataclasses.field(default_factory=dict, repr=False)
     quantiles: dict[str, dict[str, dict[str, float | None]]] = dataclasses.field(default_factory=dict)
     distributions: dict[str, Distribution] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    headline: tuple[str, ...] = ()
+    units: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     def __getitem__(self, metric: str) -> Metric:
         try:
@@ -53,6 +57,8 @@ class Result:
             "run": self.run,
             "growth": self.growth,
             "flags": list(self.flags),
+            "headline": list(self.headline),
+            "units": self.units,
             **({"histograms": self.histograms} if self.histograms else {}),
             **({"quantiles": self.quantiles} if self.quantiles else {}),
         }
@@ -61,7 +67,7 @@ class Result:
     def from_dict(cls, data: dict[str, Any]) -> "Result":
         """The inverse of `to_dict` (without per-replica residuals). ValueError for another schema."""
         if data.get("schema") != SCHEMA:
-            raise ValueError(f"schema = {data.get('schema')}: must be {SCHEMA}")
+            raise FieldError("schema", data.get("schema"), f"must be {SCHEMA}")
         metrics = {
             name: Metric(**{"level": data["run"].get("level", 0.95), **m}) for name, m in data["metrics"].items()
         }
@@ -72,14 +78,17 @@ class Result:
             metrics,
             data["run"],
             data["growth"],
-            tuple(data["flags"]),
+            tuple(map(Flag, data["flags"])),
             histograms=data.get("histograms", {}),
             quantiles=data.get("quantiles", {}),
+            headline=tuple(data.get("headline", ())),
+            units=data.get("units", {}),
         )
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a metric, for tables and CSV."""
         any_upper = any(m.upper is not None for m in self.metrics.values())
+        any_unit = any(m.unit is not None for m in self.metrics.values())
         return [
             {
                 "metric": name,
@@ -89,6 +98,7 @@ class Result:
                 "oracle": m.oracle,
                 "kind": m.kind,
                 "z": m.z,
+                **({"unit": m.unit} if any_unit else {}),
             }
             for name, m in self.metrics.items()
         ]
@@ -105,10 +115,11 @@ class Result:
 
     def infeasible(self, parameters: dict[str, Any], point: dict[str, Any], reason: str) -> "Result":
         """The result of a point beside this one that could not be run."""
-        metrics = {name: Metric(None, None, metric.level) for name, metric in self.metrics.items()}
+        metrics = {name: Metric(None, None, metric.level, unit=metric.unit) for name, metric in self.metrics.items()}
         nothing = {"events": 0, "events_per_replica": 0, "time": None, "warmup": None, "correlation": None}
         run = {**self.run, **nothing, "reason": reason}
-        return Result(self.system, parameters, point, metrics, run, flags=("infeasible",))
+        names = {"headline": self.headline, "units": self.units}
+        return Result(self.system, parameters, point, metrics, run, flags=(Flag.INFEASIBLE,), **names)
 
     def replica_values(self) -> dict[str, np.ndarray]:
         """Per-replica values of every metric (the linearised estimator: mean plus residual), shape (replicas,)."""
@@ -137,16 +148,13 @@ class Result:
     def __str__(self) -> str:
         shown = self.point or self.parameters
         fields = ", ".join(with_scaling(k, brief(v), self.run) for k, v in shown.items())
-        lines = [f"{self.system}  {fields}", *aligned(self.rows()), *aligned(self.quantile_rows())]
-        lines += [f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags]
+        table = aligned(self.rows())
+        if max(map(len, table), default=0) > WIDTH:
+            table = aligned([{k: v for k, v in row.items() if k != "unit"} for row in self.rows()])
+        lines = [f"{self.system}  {fields}", *table, *aligned(self.quantile_rows())]
+        lines += flag_lines(self.flags)
         lines += [self.run["reason"]] if "reason" in self.run else []
         return "\n".join(lines)
-
-    def plot(self, ax=None):
-        """Means with intervals and oracles on an Axes (`jaxq.plotting.metrics`); returns the Axes."""
-        from jaxq.plotting.metrics import plot_metrics
-
-        return plot_metrics(self, ax)
 
 
 class Results(list):
@@ -183,12 +191,6 @@ class Results(list):
         if self.differences:
             parts.append("paired differences\n" + "\n".join(aligned(self.differences)))
         return "\n\n".join(parts)
-
-    def plot(self, ax=None):
-        """Headline metric against the swept field, or bars of a comparison (`jaxq.plotting.sweep`)."""
-        from jaxq.plotting.sweep import plot_results
-
-        return plot_results(self, ax)
 
 
 def save(results, path, single: bool = False) -> None:

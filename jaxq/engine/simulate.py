@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import jax
 import numpy as np
 
+from jaxq.checks import FieldError, shown
 from jaxq.engine import judge
 from jaxq.engine.check import check, check_kind
 from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.controls import compiled
 from jaxq.engine.devices import choose_devices
-from jaxq.engine.host_numbers import shown
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import default_replicas
 from jaxq.engine.loop import Loop
@@ -77,20 +77,18 @@ def sweep(system: Model, grid: Mapping[str, Sequence], *, meter: Meter | None = 
     if grid is not None and not isinstance(grid, Mapping):
         raise TypeError(f"grid = {shown(grid)}: must be a dict of fields and their values")
     if not grid:
-        raise ValueError(
-            f"grid = {{}}: a sweep needs values of a scalar field; {system.title()} has {', '.join(known)}"
-        )
+        raise FieldError("grid", {}, f"a sweep needs values of a scalar field; {system.title()} has {', '.join(known)}")
     for name, values in grid.items():
         if name not in known or not known[name].scalar:
             scalars = ", ".join(n for n, rule in known.items() if rule.scalar)
-            raise ValueError(f"{name}: only scalar fields can be swept; {system.title()} has {scalars}")
+            raise FieldError(name, ..., f"only scalar fields can be swept; {system.title()} has {scalars}")
         if not isinstance(values, Collection) or isinstance(values, (str, Mapping)) or getattr(values, "ndim", 1) == 0:
             raise TypeError(f"{name} = {values!r}: must be a list of values")
     chosen = Options(**options)
     check_points(", ".join(grid), math.prod(map(len, grid.values())), chosen.replicas)
     for name, values in grid.items():
         if len(values) == 0:
-            raise ValueError(f"{name} = []: a sweep needs at least one value")
+            raise FieldError(name, [], "a sweep needs at least one value")
         for value in values:
             known[name].check(name, known[name].convert(value))
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
@@ -130,14 +128,14 @@ def compare(systems: Sequence[Model], *, meter: Meter | None = None, **options) 
     """
     systems = [systems] if isinstance(systems, Model) else list(systems)
     if len(systems) < 2:
-        raise ValueError(f"systems: {len(systems)} given; a comparison needs at least two")
+        raise FieldError("systems", ..., f"{len(systems)} given; a comparison needs at least two")
     for system in systems:
         check_kind(system)
     described = [describe(s) for s in systems]
     varied = [n for n in described[0] if any(n in d and d[n] != described[0][n] for d in described)]
     chosen = Options(**options)
     if chosen.replicas is not None and chosen.replicas < judge.FEW:
-        raise ValueError(f"replicas = {chosen.replicas}: a paired comparison needs at least {judge.FEW}")
+        raise FieldError("replicas", chosen.replicas, f"a paired comparison needs at least {judge.FEW}")
     results = run(systems, chosen, meter, varied=tuple(varied))
     base = results[0]
     for i, other in enumerate(results[1:], 1):
@@ -248,13 +246,13 @@ def check_names(system: Model, options: Options) -> None:
     metrics, quantities = names(system)
     for target in options.targets(()):
         if target.metric not in metrics:
-            raise ValueError(f"metric = {target.metric}: {system.title()} has {', '.join(metrics)}")
+            raise FieldError("metric", target.metric, f"{system.title()} has {', '.join(metrics)}")
     unknown = set(system.oracle()) - set(metrics)
     if unknown:
-        raise ValueError(f"oracle: {system.title()} has no metric {', '.join(sorted(unknown))}")
+        raise FieldError("oracle", ..., f"{system.title()} has no metric {', '.join(sorted(unknown))}")
     for name in options.quantile_probabilities():
         if name not in quantities:
-            raise ValueError(f"quantiles = {name}: {system.title()} has {', '.join(quantities)}")
+            raise FieldError("quantiles", name, f"{system.title()} has {', '.join(quantities)}")
     if options.control != "none":
         compiled(system, options.control, options.replicas or default_replicas(choose_devices(options.devices)))
 

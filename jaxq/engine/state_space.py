@@ -10,6 +10,7 @@ from jax.extend.core import Literal
 from scipy import sparse
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.sums import Sums
 from jaxq.engine.walk import below_zero, check_rates
@@ -177,7 +178,7 @@ class StateSpace:
         self.count = 0
         initial = np.asarray(self.layout.encode(state))[None]
         if self._number(initial)[0] < 0:
-            raise ValueError(f"keep: excludes the initial state {self.show(initial[0])}")
+            raise FieldError("keep", ..., f"excludes the initial state {self.show(initial[0])}")
 
     @property
     def rows(self) -> np.ndarray:
@@ -281,16 +282,18 @@ class StateSpace:
         try:
             kept = jnp.asarray(keep(self.layout.decode(row, self.fixed, jnp)))
         except jax.errors.TracerBoolConversionError:
-            raise ValueError("keep: must be written with & | ~ and jnp functions, without and, or, not, if") from None
+            raise FieldError(
+                "keep", ..., "must be written with & | ~ and jnp functions, without and, or, not, if"
+            ) from None
         if kept.dtype != bool or kept.shape != ():
-            raise ValueError(f"keep: must return one bool a state, not {kept.dtype} of shape {kept.shape}")
+            raise FieldError("keep", ..., f"must return one bool a state, not {kept.dtype} of shape {kept.shape}")
         return kept
 
     def _check_whole(self, state) -> None:
         for (path, leaf), mine in zip(jax.tree.leaves_with_path(state), self.layout.enumerated, strict=True):
             if mine and np.asarray(leaf).dtype.kind not in "iub":
                 name = f"component {jax.tree_util.keystr(path)} of the state" if path else "the state"
-                raise ValueError(f"{name} = {leaf}: must be a whole number to enumerate the states")
+                raise FieldError(name, leaf, "must be a whole number to enumerate the states")
 
     def _check(self, found: Expansion, rows: np.ndarray) -> None:
         """ValueError unless the rates are rates, within their bound, counts stay >= 0 (if the class is not ``signed``), and
@@ -304,7 +307,7 @@ class StateSpace:
                 raise ValueError(below_zero(who, "the state", self.show(rows[i]), self.show(found.targets[i, k])))
         for name, increase in found.counted.items():
             if not np.array_equal(increase[found.rates > 0], found.recounted[name][found.rates > 0]):
-                raise ValueError(f"counters: the increase of {name} depends on how far the counters have come")
+                raise FieldError("counters", ..., f"the increase of {name} depends on how far the counters have come")
 
 
 def _wide(leaf):

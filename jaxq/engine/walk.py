@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.interpret import Interpreted
 from jaxq.engine.jump_process import MarkovProcess, rate_slack
 from jaxq.engine.program import compute_leaf, typed
@@ -40,9 +41,13 @@ def check_rates(name: str, rates: np.ndarray, bound: float | None, slack: float,
     above = ~(total <= np.inf if bound is None else total <= bound * (1 + slack))
     if above.any():
         state, digits = int(np.argmax(above)), 7 if slack > 1e-7 else 12
-        raise ValueError(
-            f"{name}.total_rate_bound = {bound:g}: the total rate is {total[state]:.{digits}g} in state {show(state)}; must "
-            "be >= the total rate of every state (or None)"
+        raise FieldError(
+            name,
+            bound,
+            f"the total rate is {total[state]:.{digits}g} in state {show(state)}; must be >= the "
+            "total rate of every state (or None)",
+            ".total_rate_bound",
+            short=True,
         )
 
 
@@ -84,9 +89,13 @@ def walk(system: MarkovProcess) -> None:
         _check_counts(name, state, after, k, rates, counts)
         state = after
     if bound is not None and 0 < largest * LOOSE < bound:
-        raise ValueError(
-            f"{name}.total_rate_bound = {bound:g}: is more than {LOOSE:g} times the total rate of every state met "
-            f"({largest:g} at most), so that next to nothing would happen in a run; give a smaller bound, or None"
+        raise FieldError(
+            name,
+            bound,
+            f"is more than {LOOSE:g} times the total rate of every state met ({largest:g} at most), "
+            "so that next to nothing would happen in a run; give a smaller bound, or None",
+            ".total_rate_bound",
+            short=True,
         )
 
 

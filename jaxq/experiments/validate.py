@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from jaxq.checks import FieldError
 from jaxq.engine.model import Model
 from jaxq.engine.progress import Meter, Progress
 from jaxq.engine.result import Result, Results
@@ -131,7 +132,7 @@ def select(names: Iterable[str] | None, cases: Sequence[Case] | None = None) -> 
     known = [*dict.fromkeys(case.system.title() for case in cases), *(case.name for case in cases)]
     for name in names:
         if name not in known:
-            raise ValueError(f"systems = {name}: must be among {', '.join(known)}")
+            raise FieldError("systems", name, f"must be among {', '.join(known)}")
     return [case for case in cases if not names or case.name in names or case.system.title() in names]
 
 

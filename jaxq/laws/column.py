@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.laws.law import shortest
 
 _COMMENT = re.compile(r'(^|\s)#[^"]*$')
@@ -29,21 +30,21 @@ _RULE = "must be a finite number such as 1.5 (dates, times of day and decimal co
 class Column(NamedTuple):
     """The numbers of one column."""
 
-    name: str
-    """What was read, as sentences begin with it."""
+    name: tuple[str, str]
+    """What was read, field and value, as sentences begin with it."""
     values: np.ndarray  # (n,), float64, finite
     lines: list[int]  # (n,), the line in the file of each, from 1
 
     def refused(self, i: int, rule: str) -> ValueError:
         """The error that says that the i-th number is not allowed, and what is."""
-        return ValueError(f"{self.name}: line {self.lines[i]} has {shortest(self.values[i])}: {rule}")
+        return FieldError(*self.name, f"line {self.lines[i]} has {shortest(self.values[i])}: {rule}")
 
 
-def read_column(name: str, text: str) -> Column:
+def read_column(name: tuple[str, str], text: str) -> Column:
     """The column that ``text``, ``FILE`` or ``FILE#COLUMN``, stands for.
 
     Args:
-        name: what the sentences of errors begin with: option, value and all.
+        name: field and value, as the sentences of errors begin with them.
         text: the file and, where it has several, the column. A file whose own name has a ``#`` is found first.
 
     Returns:
@@ -62,26 +63,26 @@ def read_column(name: str, text: str) -> Column:
     first = list(itertools.islice(rows, 2))
     names = _header(first)
     if len(first) < 1 + bool(names):
-        raise ValueError(f"{name}: must have numbers, and the file has none")
+        raise FieldError(*name, "must have numbers, and the file has none")
     width = len(names or first[0][1])
     place = _place(name, wanted, names, width, between)
     cells, lines = [], []
     for line, row in itertools.chain(first[bool(names) :], rows):
         if len(row) != width:
             cells_here = f"{len(row)} cell{'s' * (len(row) != 1)}"
-            raise ValueError(f"{name}: line {line} has {cells_here}: must have {width}, as the first row")
+            raise FieldError(*name, f"line {line} has {cells_here}: must have {width}, as the first row")
         cells.append(row[place])
         lines.append(line)
     return Column(name, _numbers(name, cells, lines), lines)
 
 
-def _read(name: str, file: str) -> tuple[list[str], str]:
+def _read(name: tuple[str, str], file: str) -> tuple[list[str], str]:
     """(lines without comments, what stands between columns)."""
     try:
         with open(file, encoding="utf-8-sig") as opened:
             text = opened.readlines()
     except ValueError:
-        raise ValueError(f"{name}: must be a file of text in UTF-8, and {file} is none") from None
+        raise FieldError(*name, f"must be a file of text in UTF-8, and {file} is none") from None
     text = [_COMMENT.sub("", line) if "#" in line else line for line in text]
     head = [line.strip() for line in text if line.strip()][:2]
     between = next((mark for mark in ";\t," if head and mark in head[0]), " ")
@@ -92,7 +93,7 @@ def _read(name: str, file: str) -> tuple[list[str], str]:
     return text, between
 
 
-def _rows(name: str, text: list[str], between: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(name: tuple[str, str], text: list[str], between: str) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of each row that is not empty."""
     reader = csv.reader(text, delimiter=between, skipinitialspace=True, strict=True)
     try:
@@ -100,7 +101,7 @@ def _rows(name: str, text: list[str], between: str) -> Iterator[tuple[int, list[
             if len(row) > 1 or (row and row[0].strip()):
                 yield reader.line_num, row
     except csv.Error as error:
-        raise ValueError(f"{name}: line {reader.line_num} is no row of cells ({error})") from None
+        raise FieldError(*name, f"line {reader.line_num} is no row of cells ({error})") from None
 
 
 def _header(rows: list[tuple[int, list[str]]]) -> list[str] | None:
@@ -110,7 +111,7 @@ def _header(rows: list[tuple[int, list[str]]]) -> list[str] | None:
     return first if named and not any(map(_is_number, first)) else None
 
 
-def _place(name: str, wanted: str | None, names: list[str] | None, width: int, between: str) -> int:
+def _place(name: tuple[str, str], wanted: str | None, names: list[str] | None, width: int, between: str) -> int:
     """Which column is wanted, from 0."""
     if wanted is None and width == 1:
         return 0
@@ -120,13 +121,13 @@ def _place(name: str, wanted: str | None, names: list[str] | None, width: int, b
         return int(wanted) - 1
     if names:
         listed = ", ".join(names[:20]) + (", ..." if width > 20 else "")
-        raise ValueError(f"{name}: the file has the columns {listed}: must be FILE#COLUMN, one of them or its number")
+        raise FieldError(*name, f"the file has the columns {listed}: must be FILE#COLUMN, one of them or its number")
     numbered = f"FILE#COLUMN, a number from 1 to {width}" if width > 1 else "FILE#1 or FILE"
     hint = " (a comma stands between columns, not for a decimal point)" if between == "," else ""
-    raise ValueError(f"{name}: the file has {width} column{'s' * (width > 1)} without names: must be {numbered}{hint}")
+    raise FieldError(*name, f"the file has {width} column{'s' * (width > 1)} without names: must be {numbered}{hint}")
 
 
-def _numbers(name: str, cells: list[str], lines: list[int]) -> np.ndarray:
+def _numbers(name: tuple[str, str], cells: list[str], lines: list[int]) -> np.ndarray:
     """Cells as numbers."""
     try:
         values = np.array(list(map(float, cells)))
@@ -137,7 +138,7 @@ def _numbers(name: str, cells: list[str], lines: list[int]) -> np.ndarray:
     i = next(i for i, cell in enumerate(cells) if not (_is_number(cell) and np.isfinite(float(cell))))
     cell = cells[i].strip()
     shown = f"{cell[:_SHOWN]}..." if len(cell) > _SHOWN else cell or "an empty cell"
-    raise ValueError(f"{name}: line {lines[i]} has {shown}: {_RULE}")
+    raise FieldError(*name, f"line {lines[i]} has {shown}: {_RULE}")
 
 
 def _is_number(cell: str) -> bool:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.host_numbers import host_column
 from jaxq.laws.column import read_column
 from jaxq.laws.law import Law, shortest
@@ -42,13 +43,13 @@ class Empirical(Law):
 
     def __check_init__(self):
         if not 1 <= len(self.values) <= MOST_VALUES:
-            raise ValueError(f"empirical values = {len(self.values)} of them: must be 1 to {MOST_VALUES}")
+            raise FieldError("empirical values", f"{len(self.values)} of them", f"must be 1 to {MOST_VALUES}")
         wrong = _not_allowed(self.values)
         if wrong.size:
-            raise ValueError(f"empirical values = {self.values[wrong[0]]:g}: must be numbers >= 0")
+            raise FieldError("empirical values", self.values[wrong[0]], "must be numbers >= 0", short=True)
         if not 0 < self.mean < np.inf:
-            raise ValueError(
-                f"empirical values = {len(self.values)} of them, of mean {self.mean:g}: must have a finite mean > 0"
+            raise FieldError(
+                "empirical values", f"{len(self.values)} of them, of mean {self.mean:g}", "must have a finite mean > 0"
             )
 
     @property
@@ -69,18 +70,19 @@ class Empirical(Law):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Numbers with commas between, or a column of a file."""
-        written = f"law = empirical{':' if text else ''}{text}"
+        written = "law", f"empirical{':' if text else ''}{text}"
         if not text:
-            raise ValueError(f"{written}: must be {cls.usage}")
+            raise FieldError(*written, f"must be {cls.usage}")
         try:
             return cls([float(part) for part in text.replace(",", " ").split()])
-        except ValueError as error:
-            if str(error).startswith("empirical"):
-                raise
+        except FieldError:
+            raise
+        except ValueError:
+            pass  # no numbers, so a file
         try:
             column = read_column(written, text)
         except OSError as error:
-            raise ValueError(f"{written}: must be {cls.usage} ({error.strerror})") from None
+            raise FieldError(*written, f"must be {cls.usage} ({error.strerror})") from None
         wrong = _not_allowed(column.values)
         if wrong.size:
             raise column.refused(wrong[0], "must be >= 0")

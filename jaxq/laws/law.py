@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 import equinox as eqx
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.fields import rules
 
 
@@ -46,7 +47,7 @@ class Law(eqx.Module):
         """The law from what follows the colon of its text, empty where there is none. ValueError names the rule."""
         takes = list(rules(cls).items())
         if bool(takes) != bool(text):
-            raise ValueError(f"law = {cls.name}{':' if text else ''}{text}: must be {cls.usage}")
+            raise FieldError("law", f"{cls.name}{(':' if text else '')}{text}", f"must be {cls.usage}")
         return cls(*[rule.parse(f"{cls.name} {field}", text) for field, rule in takes])
 
     def __check_init__(self):

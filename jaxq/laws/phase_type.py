@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.laws.law import Law, shortest
 
 MOST_PHASES = 32
@@ -19,7 +20,7 @@ def _numbers(value: Any) -> Any:
     try:
         array = np.asarray(value, np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"phase-type = {value}: must be numbers") from None
+        raise FieldError("phase-type", value, "must be numbers") from None
     return tuple(tuple(row.tolist()) if np.ndim(row) else float(row) for row in np.atleast_1d(array))
 
 
@@ -43,24 +44,25 @@ class PhaseType(Law):
         initial, generator = np.array(self.initial), np.array(self.generator)
         n = initial.size
         if initial.ndim != 1 or not 1 <= n <= MOST_PHASES:
-            raise ValueError(f"phase-type initial = {self.initial}: must be 1 to {MOST_PHASES} probabilities")
+            raise FieldError("phase-type initial", self.initial, f"must be 1 to {MOST_PHASES} probabilities")
         if not (np.all(initial >= 0) and abs(initial.sum() - 1) <= _SLACK):
-            raise ValueError(f"phase-type initial = {self.initial}: must be probabilities that sum to 1")
+            raise FieldError("phase-type initial", self.initial, "must be probabilities that sum to 1")
         if generator.shape != (n, n):
-            raise ValueError(f"phase-type generator = {self.generator}: must have {n} rows of {n} rates")
+            raise FieldError("phase-type generator", self.generator, f"must have {n} rows of {n} rates")
         rates = -np.diag(generator)
         moves = generator + np.diag(rates)
         if not (np.all(np.isfinite(generator)) and np.all(rates > 0) and np.all(moves >= 0)):
-            raise ValueError(f"phase-type generator = {self.generator}: must be < 0 on the diagonal and >= 0 off it")
+            raise FieldError("phase-type generator", self.generator, "must be < 0 on the diagonal and >= 0 off it")
         if np.any(np.tril(moves)):
-            raise ValueError(
-                f"phase-type generator = {self.generator}: must be upper triangular (no phase comes twice; "
-                "with cycles a variate takes no fixed number of words)"
+            raise FieldError(
+                "phase-type generator",
+                self.generator,
+                "must be upper triangular (no phase comes twice; with cycles a variate takes no fixed number of words)",
             )
         if np.any(moves.sum(axis=1) > rates * (1 + _SLACK)):
-            raise ValueError(f"phase-type generator = {self.generator}: must have row sums <= 0")
-        random.check_drawn(f"phase-type initial = {self.initial}", initial)
-        random.check_drawn(f"phase-type generator = {self.generator}", moves / rates[:, None])
+            raise FieldError("phase-type generator", self.generator, "must have row sums <= 0")
+        random.check_drawn("phase-type initial", self.initial, initial)
+        random.check_drawn("phase-type generator", self.generator, moves / rates[:, None])
 
     @property
     def words(self):
@@ -73,14 +75,14 @@ class PhaseType(Law):
     @classmethod
     def parse(cls, text: str) -> Self:
         """``INITIAL;ROW;ROW``, each numbers with commas between."""
-        written = f"law = phase-type{':' if text else ''}{text}"
+        written = "law", f"phase-type{':' if text else ''}{text}"
         try:
             initial, *rows = [[float(x) for x in part.split(",")] for part in text.split(";")]
         except ValueError:
-            raise ValueError(f"{written}: must be {cls.usage}, numbers with commas between") from None
+            raise FieldError(*written, f"must be {cls.usage}, numbers with commas between") from None
         if any(len(row) != len(initial) for row in rows) or len(rows) != len(initial):
             n = len(initial)
-            raise ValueError(f"{written}: must be {cls.usage} with {n} rows of {n} rates")
+            raise FieldError(*written, f"must be {cls.usage} with {n} rows of {n} rates")
         return cls(initial, rows)
 
     def _text(self, parameter):

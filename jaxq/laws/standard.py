@@ -12,6 +12,7 @@ import numpy as np
 from jax.scipy.special import gammaln
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.fields import real, whole
 from jaxq.laws.empirical import Empirical
 from jaxq.laws.gamma import Gamma
@@ -151,5 +152,5 @@ def parse_law(text: str) -> Law:
     """A law from ``name`` or ``name:parameter``. ValueError for an unknown name or a parameter that is not allowed."""
     name, colon, parameter = text.partition(":")
     if name not in LAWS or (colon and not parameter):
-        raise ValueError(f"law = {text}: must be {USAGE}")
+        raise FieldError("law", text, f"must be {USAGE}")
     return LAWS[name].parse(parameter)

@@ -12,10 +12,8 @@ def write(figure: Any, path, **options: Any) -> None:
         figure.savefig(partial, format=Path(path).suffix[1:], dpi=150, **options)
 
 
-def draw(found: Any, path) -> None:
-    """The figure of what has ``plot(axes)``."""
+def empty() -> Any:
+    """The Axes of a new Figure."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    found.plot(figure.subplots())
-    write(figure, path)
+    return Figure(figsize=(6.4, 4.2), layout="constrained").subplots()

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.result import Result
-from jaxq.plotting.labels import COLOUR, ORACLE, given_or_new, metric_label, tidy
+from jaxq.plotting.labels import COLOUR, ORACLE, axis_label, given_or_new, tidy
 
 TAIL = 0.001
 """Probability to the right of the picture."""
@@ -41,7 +41,8 @@ def plot_histogram(result: Result, quantity: str, ax: Any = None) -> Any:
             )
     if label is None:
         ax.legend(frameon=False, fontsize="small", loc="center right")
-    ax.set_xlabel(metric_label(quantity))
+    metric = result.metrics.get(quantity)
+    ax.set_xlabel(axis_label(quantity, None if metric is None else metric.unit))
     ax.set_ylim(bottom=0)
     return ax
 

@@ -1,47 +1,17 @@
-"""Names for axes: words instead of identifiers, and units where they are known."""
+"""Names for axes: words instead of identifiers, with units."""
 
 from typing import Any
 
 from jaxq.engine.plain import in_words
 
-UNITS = {
-    "number_in_system": "customers",
-    "queue_length": "customers",
-    "waiting_time": "time",
-    "sojourn_time": "time",
-    "own_queue": "jobs per server",
-    "pool_queue": "jobs",
-    "total_jobs": "jobs",
-    "pool_wait": "time",
-    "request_rate": "1/time",
-    "offer_rate": "1/time",
-    "tokens": "per server",
-    "cost": "money/time per server",
-    "waiting_jobs": "jobs",
-    "response_time": "time",
-    "idle_servers": "servers",
-    "reward_rate": "money/time",
-    "revenue": "money/time",
-    "welfare": "money/time",
-    "throughput": "1/time",
-}
 COLOUR, ORACLE = "#1f5fa8", "#c8541b"
 """Simulation, oracle."""
 
 
-def metric_label(name: str) -> str:
-    """A metric for an axis: ``waiting time (time)``."""
-    return f"{name.replace('_', ' ')} ({UNITS[name]})" if name in UNITS else name.replace("_", " ")
-
-
-def field_label(system: str, name: str) -> str:
-    """A field for an axis, with the unit that its doc ends in: ``arrival rate (1/time)``."""
-    from jaxq.engine.fields import rules
-    from jaxq.systems import SYSTEMS
-
+def axis_label(name: str, unit: str | None) -> str:
+    """A metric or a field for an axis: ``waiting time (time)``; a share or a probability says so itself."""
     words = name.replace("_", " ")
-    rule = rules(SYSTEMS[system]).get(name) if system in SYSTEMS else None
-    return f"{words} (1/time)" if rule is not None and "1/time" in rule.doc else words
+    return words if unit in (None, "", "share", "probability") else f"{words} ({unit})"
 
 
 def value_label(value: Any) -> str:

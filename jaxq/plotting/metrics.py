@@ -4,7 +4,7 @@ from typing import Any
 
 from jaxq.engine.metric import Metric
 from jaxq.engine.result import Result
-from jaxq.plotting.labels import COLOUR, ORACLE, given_or_new, metric_label, tidy
+from jaxq.plotting.labels import COLOUR, ORACLE, axis_label, given_or_new, tidy
 
 
 def plot_metrics(result: Result, ax: Any = None) -> Any:
@@ -35,7 +35,7 @@ def plot_metrics(result: Result, ax: Any = None) -> Any:
             color="firebrick" if metric.mean is None else "0.25",
         )
     ax.axvline(0.0, color=ORACLE, linewidth=1.2, zorder=1)
-    ax.set_yticks(range(len(names)), [metric_label(name) for name in names])
+    ax.set_yticks(range(len(names)), [axis_label(name, result[name].unit) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.margins(x=0.1)
     level = f"{100 * result.run['level']:g} %"

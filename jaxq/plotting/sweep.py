@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.result import Result
-from jaxq.plotting.labels import COLOUR, ORACLE, field_label, given_or_new, metric_label, point_label, tidy, value_label
+from jaxq.plotting.labels import COLOUR, ORACLE, axis_label, given_or_new, point_label, tidy, value_label
 
 COLOURS = (COLOUR, "#3f8f4f", "#8a4fa3", "#b58900", "#2a9d9d", "#7f7f7f")
 
@@ -30,7 +30,7 @@ def plot_results(results: Sequence[Result], ax: Any = None, *, metric: str | Non
         _bars(results, ax, name)
     else:
         _lines(results, ax, name, field)
-    ax.set_ylabel(metric_label(name))
+    ax.set_ylabel(axis_label(name, results[0][name].unit))
     flags = sorted({flag for result in results for flag in result.flags})
     if flags:
         ax.set_title(f"flags: {', '.join(flags)}", loc="left", fontsize="small", color="firebrick")
@@ -38,11 +38,8 @@ def plot_results(results: Sequence[Result], ax: Any = None, *, metric: str | Non
 
 
 def headline(result: Result) -> str:
-    """The first headline metric of a system that ships; else the first metric."""
-    from jaxq.systems import SYSTEMS
-
-    named = getattr(SYSTEMS.get(result.system), "headline", ())
-    return next((name for name in named if name in result.metrics), next(iter(result.metrics)))
+    """The first headline metric of the system; else the first metric."""
+    return next((name for name in result.headline if name in result.metrics), next(iter(result.metrics)))
 
 
 def swept_field(results: Sequence[Result]) -> str | None:
@@ -77,12 +74,16 @@ def _lines(results: Sequence[Result], ax: Any, name: str, field: str) -> None:
             oracles += ax.plot(x, oracle, "--", color=ORACLE, linewidth=1.2, zorder=1)
         for missing in x[~np.isfinite(mean)]:
             ax.axvline(missing, color="firebrick", linewidth=0.8, alpha=0.4)
-    ax.set_xlabel(field_label(results[0].system, field))
+    ax.set_xlabel(_field(results[0], field))
     if oracles:
         oracles[0].set_label(_oracle(results, name))
     if whole:
         ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(frameon=False, fontsize="small")
+
+
+def _field(result: Result, name: str) -> str:
+    return axis_label(name, result.units.get(name))
 
 
 def _oracle(results: Sequence[Result], name: str) -> str:
@@ -108,7 +109,7 @@ def _bars(results: Sequence[Result], ax: Any, name: str) -> None:
     ax.set_xticks(positions, [_tick(result, i) for i, result in enumerate(results)])
     ax.grid(False, axis="x")
     if len(results[0].point) == 1 and isinstance(next(iter(results[0].point.values())), (int, float)):
-        ax.set_xlabel(field_label(results[0].system, next(iter(results[0].point))))
+        ax.set_xlabel(_field(results[0], next(iter(results[0].point))))
     ax.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2)
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from jaxq.plotting.labels import COLOUR, ORACLE, field_label, given_or_new, tidy
+from jaxq.engine.fields import units
+from jaxq.plotting.labels import COLOUR, ORACLE, axis_label, given_or_new, tidy
 from jaxq.tuning.result import Tuning, columns
 
 MOST_LINES = 20
@@ -39,10 +40,8 @@ def plot_tuning(tuning: Tuning, ax: Any = None) -> Any:
             steps, [row[name] for row in rows], style, color=ORACLE, label=f"{words}, best {best[name]:.4g}"
         )
         right.plot(tuning.best.step, best[name], "o", color=ORACLE, markersize=5, clip_on=False)
-    several = len(tuning.best.values) > 1
-    right.set_ylabel(
-        "parameters" if several else field_label(tuning.system, next(iter(tuning.best.values))), color=ORACLE
-    )
+    several, first = len(tuning.best.values) > 1, next(iter(tuning.best.values))
+    right.set_ylabel("parameters" if several else axis_label(first, units(type(tuning.tuned)).get(first)), color=ORACLE)
     right.tick_params(axis="y", colors=ORACLE)
     above = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": min(4, len(lines))}
     ax.legend(handles=lines, frameon=False, fontsize="small", **above)

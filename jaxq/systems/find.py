@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+from jaxq.checks import FieldError
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.model import Model
 from jaxq.engine.unknown import suggestion
@@ -59,7 +60,9 @@ def _of_file(path: str, colon: str, wanted: str) -> type[Model]:
 def _checked(found, name: str) -> type[Model]:
     if isinstance(found, type) and issubclass(found, Model) and found not in (Model, JumpProcess):
         return found
-    raise ValueError(f"{name}: must be a class that is a Model or JumpProcess, not {getattr(found, '__name__', found)}")
+    raise FieldError(
+        name, ..., f"must be a class that is a Model or JumpProcess, not {getattr(found, '__name__', found)}"
+    )
 
 
 def _load(path: str) -> ModuleType:

@@ -8,6 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.checks import FieldError
+from jaxq.engine.flags import Flag
+
 MEMORY = 0.7
 """Decay of Adam's two means. Gradients are exact, so that a short memory loses nothing; at a kink whose sides differ in
 slope by a factor of 1000 the usual 0.999 would remember the steep side for thousands of steps."""
@@ -19,12 +22,6 @@ STRAIGHT = 0.9
 """Ratio of net displacement to path length over the second half of the iterates above which a descent has not converged."""
 SETTLED = 1e-9
 """Relative gain in the second half below which it does not matter: at a corner of a simplex coordinates go to infinity."""
-
-MEANING = {
-    "objective_not_finite": "the objective or its gradient was not finite; the best values before are given",
-    "objective_undefined": "a step left the region where the objective can be evaluated; the best values before are given",
-    "not_converged": "the parameters were still moving one way at the end; give more steps or a larger rate",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,12 +104,12 @@ def descend(
             except ValueError:
                 if i == 0:
                     raise
-                flags.append("objective_undefined")
+                flags.append(Flag.OBJECTIVE_UNDEFINED)
                 break
             if not (np.isfinite(step.objective) and np.isfinite(step.gradient_norm)):
                 if i == 0:
-                    raise ValueError(f"start = {shown(step.values)}: the objective is not finite there")
-                flags.append("objective_not_finite")
+                    raise FieldError("start", shown(step.values), "the objective is not finite there")
+                flags.append(Flag.OBJECTIVE_NOT_FINITE)
                 break
             trace.append(step)
             path.append(at)
@@ -126,7 +123,7 @@ def descend(
             best = min(best, average, key=lambda step: step.objective)
             gained = trace[min(settling, steps)].objective - best.objective
             if _straight(path[settling:]) and gained > SETTLED * abs(best.objective):
-                flags.append("not_converged")
+                flags.append(Flag.NOT_CONVERGED)
     return Descent(trace[0], best, average, tuple(trace), tuple(flags))
 
 

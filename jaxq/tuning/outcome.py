@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from jaxq.engine.flags import MEANING
+from jaxq.engine.flags import flag_lines
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
 from jaxq.engine.plain import aligned, finite
@@ -136,11 +136,6 @@ class Outcome:
         save(self, path)
 
     def __str__(self) -> str:
-        flags = [f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags]
-        return "\n".join([f"{self.system}  {self.objective}", *aligned(self.rows()), self.verdict(), *flags])
-
-    def plot(self, ax=None):
-        """The gain from each start with its interval (`jaxq.plotting.search`); returns the Axes."""
-        from jaxq.plotting.search import plot_outcome
-
-        return plot_outcome(self, ax)
+        return "\n".join(
+            [f"{self.system}  {self.objective}", *aligned(self.rows()), self.verdict(), *flag_lines(self.flags)]
+        )

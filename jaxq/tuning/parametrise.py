@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.fields import Rule
 
 _FAR = 30.0
@@ -63,7 +64,7 @@ def start_coordinates(name: str, rule: Rule, value, share: bool = False) -> np.n
         found = bijection(rule, value, share).coordinates(np.asarray(value, np.float64))
     if not np.all(np.isfinite(found)):
         shown = np.asarray(value).tolist()
-        raise ValueError(f"{name} = {shown}: a start must be inside its bounds, not on one ({rule.doc})")
+        raise FieldError(name, shown, f"a start must be inside its bounds, not on one ({rule.doc})")
     return found
 
 

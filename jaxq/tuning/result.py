@@ -7,23 +7,16 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.files import check_ending, write_csv, write_json
-from jaxq.engine.flags import MEANING as RUN_MEANING
+from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
 from jaxq.engine.objective import Optimum
 from jaxq.engine.plain import aligned, finite, plain
 from jaxq.engine.result import SCHEMA, Result
-from jaxq.tuning import descent
 from jaxq.tuning.descent import Step
 
-WORSE, SHORT_OF_KNOWN = "worse_in_simulation", "short_of_known"
-MEANING = {
-    **RUN_MEANING,
-    **descent.MEANING,
-    WORSE: "the simulation says that the best parameters are worse than the start: the objective misleads here",
-    SHORT_OF_KNOWN: "the best parameters are worse than the known optimum; try other starts",
-}
-"""What each flag of a `Tuning` means."""
+DESCENT = {Flag.OBJECTIVE_NOT_FINITE, Flag.OBJECTIVE_UNDEFINED, Flag.NOT_CONVERGED}
+"""Flags of a descent that did not come to rest."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +61,7 @@ class Tuning:
         average: the mean of the last quarter of the iterates; None where the descent ended early.
         trace: every iterate, with the smooth objective at its temperature.
         verification: the simulation of start and best; None if it was not asked for or there is no metric.
-        flags: what went wrong, in the descent or the runs; see `MEANING`.
+        flags: what went wrong, in the descent or the runs (`jaxq.engine.flags`).
         tuned: the system with the best parameters.
         meaning: what the objective is, one line; it need not be the simulated metric that it stands for.
         known: the optimum that is known without tuning, where there is one.
@@ -90,7 +83,7 @@ class Tuning:
     @property
     def converged(self) -> bool:
         """Whether the descent ran to its end and its iterates had come to rest."""
-        return not set(self.flags) & set(descent.MEANING)
+        return not DESCENT & set(self.flags)
 
     def to_dict(self) -> dict[str, Any]:
         """The machine-readable result (schema 1); no NaN or Infinity in it."""
@@ -156,13 +149,7 @@ class Tuning:
             gain = self.verification.gain
             shown = "withheld" if gain.mean is None else f"{gain.mean:.6g} +- {gain.half_width or 0:.2g}"
             lines.append(f"gain in simulated {self.verification.metric}: {shown}")
-        return "\n".join([*lines, *(f"FLAG {flag}: {MEANING[flag]}" for flag in self.flags)])
-
-    def plot(self, ax=None):
-        """Objective and parameters against the step on an Axes (`jaxq.plotting.trace`); returns the Axes."""
-        from jaxq.plotting.trace import plot_tuning
-
-        return plot_tuning(self, ax)
+        return "\n".join([*lines, *flag_lines(self.flags)])
 
 
 def save(outcome: Any, path) -> None:

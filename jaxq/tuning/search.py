@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.checks import FieldError, integer, positive
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
 from jaxq.engine.objective import Landscape, Search
@@ -19,7 +20,7 @@ from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.outcome import Climb, Outcome
 from jaxq.tuning.polish import by_simplex
 from jaxq.tuning.printed import printable
-from jaxq.tuning.tune import check_positive, check_replicas, check_whole
+from jaxq.tuning.tune import check_replicas
 
 STARTS, STEPS, RATE, LEVEL, EVENTS = 20, 300, 0.05, 0.99, 20_000
 _DECAYS = 0.7, 0.9
@@ -89,13 +90,13 @@ def prepare(
     """Check everything that can be wrong with the input of `search`; nothing is simulated. Raises ValueError."""
     known = system.searches()
     if not known:
-        raise ValueError(f"objective: {system.title()} has nothing to search for with these fields")
+        raise FieldError("objective", ..., f"{system.title()} has nothing to search for with these fields")
     name = next(iter(known)) if objective is None else objective
     if name not in known:
-        raise ValueError(f"objective = {name}: {system.title()} has {', '.join(known)}")
-    check_whole("starts", starts)
-    check_whole("steps", steps)
-    check_positive("rate", rate)
+        raise FieldError("objective", name, f"{system.title()} has {', '.join(known)}")
+    integer("starts", starts)
+    integer("steps", steps)
+    positive("rate", rate)
     if not any(options.get(name) for name in ("events", "horizon", "precision", "metric")):
         options["events"] = EVENTS
     run = Options(level=level, **options)

@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxq.checks import FieldError, integer, positive
 from jaxq.engine import judge
 from jaxq.engine.fields import Rule, rules
+from jaxq.engine.flags import Flag
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
 from jaxq.engine.objective import Objective
@@ -22,7 +24,7 @@ from jaxq.tuning.descent import Step, descend, shown
 from jaxq.tuning.parametrise import bijection, start_coordinates
 from jaxq.tuning.polish import by_simplex, carried, over_jumps
 from jaxq.tuning.printed import printable, without_traces
-from jaxq.tuning.result import SHORT_OF_KNOWN, WORSE, Tuning, Verification
+from jaxq.tuning.result import Tuning, Verification
 
 STEPS, RATE = 600, 0.1
 DIGITS = 6
@@ -103,9 +105,9 @@ def prepare(
     for parameter in names:
         _check_parameter(system, parameter, name, chosen)
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"parameter = {', '.join(names)}: must be one or more fields, each once")
-    check_whole("steps", steps)
-    check_positive("rate", rate)
+        raise FieldError("parameter", ", ".join(names), "must be one or more fields, each once")
+    integer("steps", steps)
+    positive("rate", rate)
     given = _by_name(names, start)
     fields = {n: chosen.unset.get(n) if getattr(system, n) is None else getattr(system, n) for n in names}
     values = {n: _start_value(n, declared[n], given.get(n, fields[n]), n in chosen.shares) for n in names}
@@ -115,7 +117,7 @@ def prepare(
     with jax.enable_x64(True):
         there = float(chosen.function(dict(values)))
     if not math.isfinite(there):
-        raise ValueError(f"start = {shown(values)}: the objective {name} is {there} there")
+        raise FieldError("start", shown(values), f"the objective {name} is {there} there")
     run = _options(chosen.metric, options)
     if verify and chosen.metric is not None:
         first.check_stationary()
@@ -151,17 +153,17 @@ def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
         if objective.hard is not None:
             first = dataclasses.replace(first, objective=objective.hard(first.values))
             # the last steps have come to rest
-            flags = [flag for flag in flags if flag != "not_converged"]
+            flags = [flag for flag in flags if flag != Flag.NOT_CONVERGED]
     known = None if objective.optimum is None else objective.optimum()
     if known is not None and -sign * (known.objective - best.objective) > SHORT * abs(known.objective):
-        flags.append(SHORT_OF_KNOWN)
+        flags.append(Flag.SHORT_OF_KNOWN)
     tuned = problem.system.replace(**best.values)
     verification = None
     if problem.options is not None and objective.metric is not None:
         verification = _verify(problem, tuned, objective.metric, problem.options, meter)
         flags += [*verification.start.flags, *verification.best.flags]
         if verification.sure and (verification.gain.mean or 0.0) < 0:
-            flags.append(WORSE)
+            flags.append(Flag.WORSE_IN_SIMULATION)
     return Tuning(
         problem.system.title(),
         {name: value for name, value in describe(problem.system).items() if name not in problem.start},
@@ -230,9 +232,9 @@ def choose_objective(system: Model, name: str | None) -> tuple[str, Objective]:
     """The objective of a name, or the default. Raises ValueError."""
     known = system.objectives()
     if not known:
-        raise ValueError(f"objective: {system.title()} has no objective for this configuration")
+        raise FieldError("objective", ..., f"{system.title()} has no objective for this configuration")
     if name is not None and name not in known:
-        raise ValueError(f"objective = {name}: {system.title()} has {', '.join(known)}")
+        raise FieldError("objective", name, f"{system.title()} has {', '.join(known)}")
     name = next(iter(known)) if name is None else name
     return name, known[name]
 
@@ -241,15 +243,15 @@ def _check_parameter(system: Model, parameter: str, name: str, objective: Object
     declared = rules(type(system))
     tunable = [n for n, rule in declared.items() if rule.tunable]
     if parameter not in declared:
-        raise ValueError(f"parameter = {parameter}: {system.title()} has no such field; it has {', '.join(tunable)}")
+        raise FieldError("parameter", parameter, f"{system.title()} has no such field; it has {', '.join(tunable)}")
     if parameter in system.untuned:
-        raise ValueError(f"parameter = {parameter}: {system.untuned[parameter]}")
+        raise FieldError("parameter", parameter, system.untuned[parameter])
     if parameter not in tunable:
-        raise ValueError(
-            f"parameter = {parameter}: must be a field of real numbers; {system.title()} has {', '.join(tunable)}"
+        raise FieldError(
+            "parameter", parameter, f"must be a field of real numbers; {system.title()} has {', '.join(tunable)}"
         )
     if objective.parameters and parameter not in objective.parameters:
-        raise ValueError(f"parameter = {parameter}: the objective {name} depends on {', '.join(objective.parameters)}")
+        raise FieldError("parameter", parameter, f"the objective {name} depends on {', '.join(objective.parameters)}")
 
 
 def _by_name(names: list[str], start: Any) -> dict[str, Any]:
@@ -258,18 +260,18 @@ def _by_name(names: list[str], start: Any) -> dict[str, Any]:
         return {}
     if not isinstance(start, Mapping):
         if len(names) > 1:
-            raise ValueError(f"start = {start}: must give values by name, for {', '.join(names)}")
+            raise FieldError("start", start, f"must give values by name, for {', '.join(names)}")
         return {names[0]: start}
     for name in start:
         if name not in names:
-            raise ValueError(f"start = {name}: must be one of the tuned fields, {', '.join(names)}")
+            raise FieldError("start", name, f"must be one of the tuned fields, {', '.join(names)}")
     return dict(start)
 
 
 def _start_value(name: str, rule: Rule, value: Any, share: bool) -> Any:
     if value is None:
-        raise ValueError(
-            f"start: {name} is none and needs a start; it must be {_required(rule).allowed()} ({rule.doc})"
+        raise FieldError(
+            "start", ..., f"{name} is none and needs a start; it must be {_required(rule).allowed()} ({rule.doc})"
         )
     value = rule.convert(value)
     _required(rule).check(name, value)
@@ -304,23 +306,7 @@ def _verify(problem: Problem, tuned: Model, metric: str, options: Options, meter
     return Verification(metric, gain, results[0], results[1])
 
 
-def check_whole(name: str, value: Any) -> None:
-    """ValueError unless it is a whole number >= 1."""
-    if not (_is_number(value) and value >= 1 and value == math.floor(value)):
-        raise ValueError(f"{name} = {value}: must be a whole number >= 1")
-
-
-def check_positive(name: str, value: Any) -> None:
-    """ValueError unless it is a number > 0."""
-    if not (_is_number(value) and value > 0):
-        raise ValueError(f"{name} = {value}: must be a number > 0")
-
-
 def check_replicas(options: Options) -> None:
     """ValueError if replicas are too few to be paired."""
     if options.replicas is not None and options.replicas < judge.FEW:
-        raise ValueError(f"replicas = {options.replicas}: a paired comparison needs at least {judge.FEW}")
-
-
-def _is_number(x) -> bool:
-    return isinstance(x, (int, float, np.number)) and not isinstance(x, bool) and math.isfinite(x)
+        raise FieldError("replicas", options.replicas, f"a paired comparison needs at least {judge.FEW}")

@@ -73,7 +73,7 @@ def test_flags_have_their_exit_codes(jaxq, tmp_path, monkeypatch, flag, wanted):
 
     monkeypatch.setattr(Run, "results", flagged)
     code, out, err = jaxq("reproduce", FIGURE, "--out", str(tmp_path), "--quick", "--quiet")
-    assert code == wanted and err == "" and f"FLAG  {flag}" in out
+    assert code == wanted and err == "" and f"FLAG {flag}" in out
     assert (tmp_path / "figure-1b.png").exists() and flag in (tmp_path / "figure-1b.csv").read_text()
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import expm
 
 import jaxq
-from jaxq.engine.flags import WITHHELD
+from jaxq.engine.flags import Flag
 from jaxq.engine.interpret import Interpreted
 from tests.agreement import check_agreement
 from tests.own_systems import Customers, Station
@@ -111,7 +111,7 @@ def test_rates_that_go_wrong_on_the_way_are_flagged(kind):
     system = Late(kind=kind)
     jaxq.check(system)
     result = jaxq.simulate(system, replicas=64, events=4000, max_events=10**8)
-    assert result.flags == ("invalid_rates",) and "invalid_rates" in WITHHELD
+    assert result.flags == ("invalid_rates",) and Flag.INVALID_RATES.withholds
     assert result["number"].mean is None and not result.estimates
     assert "FLAG invalid_rates: a rate was negative or not finite" in str(result)
     assert result.run["events"] < 10**7, "the run ends at the next look"

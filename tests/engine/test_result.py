@@ -11,8 +11,8 @@ from jaxq.engine.metric import Metric
 from jaxq.engine.plain import describe, number
 from jaxq.stats.estimate import Estimate
 
-KEYS = {"schema", "system", "parameters", "point", "metrics", "run", "growth", "flags"}
-METRIC_KEYS = {"mean", "half_width", "level", "standard_error", "oracle", "kind", "z", "quantiles"}
+KEYS = {"schema", "system", "parameters", "point", "metrics", "run", "growth", "flags", "headline", "units"}
+METRIC_KEYS = {"mean", "half_width", "level", "standard_error", "oracle", "kind", "z", "quantiles", "unit"}
 RUN_KEYS = {"replicas", "events", "time", "warmup", "method", "seed", "seconds"}
 RUN_KEYS |= {"compile_seconds", "ns_per_event", "devices", "versions"}
 

@@ -1,7 +1,9 @@
 """The host loop: what ends a run, what is flagged, interrupts, determinism, sweeps and paired comparisons."""
 
+import json
 import math
 import os
+import pickle
 import signal
 
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ import pytest
 
 import jaxq
 from jaxq.engine import interrupt
+from jaxq.engine.flags import Flag
 from jaxq.engine.program import program
 from jaxq.engine.progress import Silent
 
@@ -301,10 +304,16 @@ def test_a_ratio_to_what_was_never_seen_is_not_seen():
 
 
 def test_every_flag_has_a_meaning():
-    from jaxq.engine.flags import MEANING, WITHHELD
+    assert len(set(Flag)) == len({flag.meaning for flag in Flag}) and all(flag.meaning for flag in Flag)
+    assert {flag for flag in Flag if flag.withholds} == {
+        flag for flag in Flag if "; means are withheld" in flag.meaning
+    } | {"unstable"}
 
-    assert set(WITHHELD) < set(MEANING)
-    assert {"truncated", "unfinished", "precision_not_reached"} <= set(MEANING)
+
+def test_a_flag_is_its_name():
+    for flag in Flag:
+        assert repr(flag) == repr(str(flag)) and json.loads(json.dumps(flag)) == flag == Flag(str(flag))
+        assert pickle.loads(pickle.dumps(flag)) is flag
 
 
 # --- interrupts -------------------------------------------------------------------------------------------------------
@@ -513,7 +522,7 @@ def test_a_point_that_is_infeasible_does_not_refuse_the_others():
     assert results[0].run["reason"].startswith("arrival_rate = 95: must be < servers x service_rate = 94")
     assert results[3].flags == () and results[3]["number_in_system"].mean > 95
     assert "infeasible" in str(results) and results.to_dict()["results"][0]["flags"] == ["infeasible"]
-    assert results.plot().get_title(loc="left") == "flags: infeasible"
+    assert jaxq.plot(results).get_title(loc="left") == "flags: infeasible"
     with pytest.raises(ValueError, match="arrival_rate = 95: must be <"):
         jaxq.sweep(jaxq.MMc(95.0, 1.0, 100), {"servers": [94, 95]})
     with pytest.raises(ValueError, match="servers = 0: must be a whole number >= 1"):

@@ -15,7 +15,7 @@ def read(tmp_path, monkeypatch):
 
     def read(text, column="", encoding="utf-8"):
         (tmp_path / "x.csv").write_bytes(text.encode(encoding))
-        return read_column("law = x", f"x.csv{column}")
+        return read_column(("law", "x"), f"x.csv{column}")
 
     return read
 
@@ -120,7 +120,7 @@ def test_what_is_refused(read, kind):
 def test_what_is_no_text(tmp_path, data):
     (tmp_path / "x.xlsx").write_bytes(data)
     with pytest.raises(ValueError, match=r"must be a file of text in UTF-8, and .*x.xlsx is none"):
-        read_column("law = x", f"{tmp_path}/x.xlsx")
+        read_column(("law", "x"), f"{tmp_path}/x.xlsx")
 
 
 def test_a_refused_number_is_named_with_its_line(read):

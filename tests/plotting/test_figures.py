@@ -10,7 +10,7 @@ import jaxq
 from jaxq.engine.metric import Metric
 from jaxq.engine.result import Result, Results
 from jaxq.plotting.histogram import plot_histogram
-from jaxq.plotting.labels import field_label, metric_label, point_label
+from jaxq.plotting.labels import axis_label, point_label
 from jaxq.plotting.metrics import plot_metrics
 from jaxq.plotting.sweep import plot_results, swept_field
 
@@ -18,8 +18,9 @@ from jaxq.plotting.sweep import plot_results, swept_field
 def result(point=None, mean: float | None = 1.0, kind="exact", flags=(), name="waiting_time") -> Result:
     """A result made up, with one metric that has an oracle and one that has none."""
     width = None if mean is None else 0.1
-    metrics = {name: Metric(mean, width, 0.95, 0.05, 1.1, kind, -2.0), "extra": Metric(mean, width, 0.95)}
-    return Result("mmc", {}, point or {}, metrics, {"level": 0.95, "replicas": 64}, flags=flags)
+    metrics = {name: Metric(mean, width, 0.95, 0.05, 1.1, kind, -2.0, unit="time"), "extra": Metric(mean, width, 0.95)}
+    run, units = {"level": 0.95, "replicas": 64}, {"arrival_rate": "1/time"}
+    return Result("mmc", {}, point or {}, metrics, run, flags=flags, headline=(name,), units=units)
 
 
 @pytest.fixture
@@ -84,8 +85,8 @@ def test_histogram_of_a_time(ax):
 
 
 def test_labels():
-    assert metric_label("pool_wait") == "pool wait (time)" and metric_label("mystery_x") == "mystery x"
-    assert field_label("mmc", "servers") == "servers" and field_label("unknown", "a_b") == "a b"
+    assert axis_label("pool_wait", "time") == "pool wait (time)" and axis_label("mystery_x", None) == "mystery x"
+    assert axis_label("probability_wait", "probability") == "probability wait"
     assert point_label({"a": 1.0, "b": None, "c": [1.0] * 9}) == "a 1, b none, c 1,1,1,1,..."
 
 
@@ -95,3 +96,17 @@ def test_no_backend_is_forced_on_the_user():
         "assert not any(name.startswith('matplotlib') for name in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_what_cannot_be_drawn_is_named():
+    with pytest.raises(TypeError, match=r"found = str: must be one of Result, Results, Paths, Tuning, Outcome, to be"):
+        jaxq.plot("x")
+    with pytest.raises(TypeError, match="metric = waiting_time: must be none for Result"):
+        jaxq.plot(result({"servers": 1}, 1.0), metric="waiting_time")
+
+
+def test_a_figure_is_written(tmp_path):
+    axes = jaxq.plot(
+        Results([result({"servers": k}, 1.0) for k in (1, 2)]), metric="waiting_time", path=tmp_path / "x.svg"
+    )
+    assert axes.get_ylabel().startswith("waiting time") and "<svg" in (tmp_path / "x.svg").read_text()

@@ -92,7 +92,7 @@ def test_files_and_figure(tmp_path):
     assert data["best"] == found.best + 1 and len(data["climbs"]) == 2 and data["baseline"]["fields"]["place"] == [0.2]
     found.save(tmp_path / "s.csv")
     assert (tmp_path / "s.csv").read_text().startswith("start,place_1,smooth,searched,reward,gain,half_width")
-    assert "2 starts" in found.plot().get_title(loc="left")
+    assert "2 starts" in jaxq.plot(found).get_title(loc="left")
 
 
 @pytest.mark.parametrize(

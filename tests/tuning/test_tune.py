@@ -219,7 +219,7 @@ def test_the_figure(tmp_path):
 
     found = jaxq.tune(Shop(), start=[0.9, 0.1], objective="even", steps=10)
     ax = Figure().subplots()
-    assert found.plot(ax) is ax
+    assert jaxq.plot(found, ax) is ax
     ax.figure.canvas.draw()
     right = next(other for other in ax.figure.axes if other is not ax)
     drawn = [line.get_ydata() for line in right.lines if len(line.get_xdata()) == 11]

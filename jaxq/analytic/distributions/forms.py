@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.arguments import count, number, positive
+from jaxq.checks import FieldError, integer, number, positive
 
 Function = Callable[[float], float]
 
@@ -36,7 +36,7 @@ def deterministic(parameter: Any) -> Form:
 
 def erlang(parameter: Any) -> Form:
     """Gamma with a whole shape k."""
-    shape = count("erlang parameter (shape)", parameter, 1)
+    shape = integer("erlang parameter (shape)", parameter, 1)
     return _gamma(1 / shape, shape)
 
 
@@ -59,7 +59,7 @@ def _gamma(variation: float, shape: float) -> Form:
 
 def hyperexponential(parameter: Any) -> Form:
     """Two phases with balanced means: probabilities p1, p2, rates 2 p1, 2 p2."""
-    variation = number("hyperexponential parameter (scv)", parameter, "a finite number above 1", above=1.0)
+    variation = number("hyperexponential parameter (scv)", parameter, 1, open_low=True)
     first = (1 + math.sqrt((variation - 1) / (variation + 1))) / 2
     phases = first, 1 / (2 * (variation + 1) * first)
     return Form(
@@ -104,7 +104,7 @@ def weibull(parameter: Any) -> Form:
 
 def pareto(parameter: Any) -> Form:
     """m e^(E/a), E exponential, a the index and m = (a-1)/a; transform by the trapezoid rule over t, E = e^(t - e^-t)."""
-    index = number("pareto parameter (index)", parameter, "a finite number above 1", above=1.0)
+    index = number("pareto parameter (index)", parameter, 1, open_low=True)
     least = (index - 1) / index
     second, third = (index * least**n / (index - n) if index > n else math.inf for n in (2, 3))
 
@@ -125,12 +125,12 @@ def phase_type(parameter: Any) -> Form:
     except (TypeError, ValueError):
         initial = generator = np.empty(0)
     if initial.size == 0 or initial.ndim != 1 or generator.shape != (initial.size, initial.size):
-        raise ValueError(f"phase-type parameter = {parameter!r} is not allowed: it must be (initial, generator)")
+        raise FieldError("phase-type parameter", parameter, "must be (initial, generator)")
     off = generator - np.diag(np.diag(generator))
     if not (np.all(initial >= 0) and abs(initial.sum() - 1) < 1e-9 and np.all(off >= 0)):
-        raise ValueError(f"phase-type parameter = {parameter!r} is not allowed: it must be probabilities and rates")
+        raise FieldError("phase-type parameter", parameter, "must be probabilities and rates")
     if np.any(generator.sum(axis=1) > 1e-9) or np.linalg.matrix_rank(generator) < initial.size:
-        raise ValueError(f"phase-type parameter = {parameter!r} is not allowed: it must be a sub-generator")
+        raise FieldError("phase-type parameter", parameter, "must be a sub-generator")
     one, identity = np.ones(initial.size), np.eye(initial.size)
     first = np.linalg.solve(-generator, one)
     generator = generator * (initial @ first)
@@ -156,9 +156,7 @@ def empirical(parameter: Any) -> Form:
     except (TypeError, ValueError):
         values = np.empty(0)
     if values.size == 0 or values.ndim != 1 or not np.all((values >= 0) & np.isfinite(values)) or not values.any():
-        raise ValueError(
-            f"empirical parameter = {parameter!r} is not allowed: it must be finite numbers, zero or positive, not all 0"
-        )
+        raise FieldError("empirical parameter", parameter, "must be finite numbers, zero or positive, not all 0")
     values = values / values.mean()
     moments = float(np.mean(values**2)), float(np.mean(values**3))
     return Form(float(np.var(values)), moments, lambda: _discrete(values, np.full(values.size, 1 / values.size)))
@@ -166,7 +164,7 @@ def empirical(parameter: Any) -> Form:
 
 def _nothing(name: str, parameter: Any) -> None:
     if parameter is not None:
-        raise ValueError(f"{name} parameter = {parameter!r} is not allowed: it must be None")
+        raise FieldError(name, parameter, "must be None", " parameter")
 
 
 def _discrete(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[Function, Function]:

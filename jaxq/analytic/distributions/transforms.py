@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jaxq.analytic.distributions.forms as forms
-from jaxq.analytic.arguments import non_negative
+from jaxq.checks import FieldError, nonnegative
 
 Law = tuple[str, Any]
 
@@ -41,7 +41,7 @@ NAMES = tuple(_FORMS)
 def _form(name: str, parameter: Any) -> forms.Form:
     """The law of a name, its parameter checked."""
     if name not in _FORMS:
-        raise ValueError(f"law name = {name!r} is not allowed: it must be one of {', '.join(NAMES)}")
+        raise FieldError("law name", name, f"must be one of {', '.join(NAMES)}")
     return _FORMS[name](parameter)
 
 
@@ -87,7 +87,7 @@ def moment(name: str, parameter: Any, order: int) -> float:
     """
     form = _form(name, parameter)
     if isinstance(order, bool) or order not in (1, 2, 3):
-        raise ValueError(f"order = {order!r} is not allowed: it must be 1, 2 or 3")
+        raise FieldError("order", order, "must be 1, 2 or 3")
     return (1.0, *form.moments)[order - 1]
 
 
@@ -111,7 +111,7 @@ def laplace(name: str, parameter: Any) -> Callable[[float], float]:
     Source: Trefethen and Weideman (2014), SIAM Review 56(3), for the trapezoid rule's exponential convergence.
     """
     transform, _ = _form(name, parameter).transforms()
-    return lambda s: transform(non_negative("s", s))
+    return lambda s: transform(nonnegative("s", s))
 
 
 def laplace_complement(name: str, parameter: Any) -> Callable[[float], float]:
@@ -132,4 +132,4 @@ def laplace_complement(name: str, parameter: Any) -> Callable[[float], float]:
     Source: as `laplace`.
     """
     _, complement = _form(name, parameter).transforms()
-    return lambda s: complement(non_negative("s", s))
+    return lambda s: complement(nonnegative("s", s))

@@ -1,6 +1,6 @@
 """Arguments of the limits in the Halfin-Whitt regime, checked."""
 
-from jaxq.analytic.arguments import positive
+from jaxq.checks import FieldError, positive
 
 
 def limit_rates(beta: float, fastest_rate: float, slowest_rate: float) -> tuple[float, float, float]:
@@ -8,5 +8,5 @@ def limit_rates(beta: float, fastest_rate: float, slowest_rate: float) -> tuple[
     found = positive("beta", beta), positive("fastest_rate", fastest_rate), positive("slowest_rate", slowest_rate)
     _, fast, slow = found
     if slow > fast:
-        raise ValueError(f"slowest_rate = {slow} is not allowed: it must be at most fastest_rate = {fast}")
+        raise FieldError("slowest_rate", slow, f"must be at most fastest_rate = {fast}")
     return found

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxq.analytic.arguments import positive
 from jaxq.analytic.load_balancing.pools import pools
 from jaxq.analytic.markov.sparse import stationary
+from jaxq.checks import FieldError, positive
 
 _MOST_STATES = 60_000
 _NEGLIGIBLE = 1e-13
@@ -48,7 +48,7 @@ def dedicated_queues(arrival_rate: float, service_rates: Sequence[float], server
     most = [n + room for n, room in zip(counts.tolist(), waiting_room(load, rates, counts), strict=True)]
     size = math.prod(x + 1 for x in most)
     if size > _MOST_STATES:
-        raise ValueError(f"servers = {list(servers)} at load {load:g} need {size} states: at most {_MOST_STATES}")
+        raise FieldError("servers", f"{list(servers)} at load {load:g} need {size} states", f"at most {_MOST_STATES}")
     steps = np.cumprod([1, *(x + 1 for x in most[:0:-1])])[::-1].tolist()
     origins, targets, flows = [], [], []
     states = list(itertools.product(*(range(x + 1) for x in most)))

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.analytic.arguments import count, positive
 from jaxq.analytic.load_balancing.policies import Policy, routing
 from jaxq.analytic.load_balancing.pools import pools
 from jaxq.analytic.markov.sparse import stationary
+from jaxq.checks import FieldError, integer, positive
 
 _MOST_STATES = 60_000
 
@@ -111,7 +111,7 @@ def small_states(servers: Sequence[int], buffer: int | Sequence[int]) -> list[St
     buffers = _buffers(buffer, len(servers))
     size = math.prod(math.comb(number + most, most) for number, most in zip(servers, buffers, strict=True))
     if size > _MOST_STATES:
-        raise ValueError(f"servers = {list(servers)}, buffer = {buffer} need {size} states: at most {_MOST_STATES}")
+        raise FieldError("servers", f"{list(servers)}, buffer = {buffer} need {size} states", f"at most {_MOST_STATES}")
     states: list[State] = [()]
     for number, most in zip(servers, buffers, strict=True):
         pool: list[tuple[int, ...]] = [()]
@@ -124,8 +124,8 @@ def small_states(servers: Sequence[int], buffer: int | Sequence[int]) -> list[St
 def _buffers(buffer: int | Sequence[int], types: int) -> list[int]:
     given = [buffer] * types if isinstance(buffer, (int, np.integer)) else list(buffer)
     if len(given) != types:
-        raise ValueError(f"buffer = {given} is not allowed: it must be one number, or one for each of {types} types")
-    return [count("buffer", most, 1) for most in given]
+        raise FieldError("buffer", given, f"must be one number, or one for each of {types} types")
+    return [integer("buffer", most, 1) for most in given]
 
 
 def moved(state: State, j: int, jobs: int, step: int) -> State:

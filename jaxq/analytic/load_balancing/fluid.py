@@ -15,8 +15,8 @@ from typing import Any
 
 from scipy.optimize import brentq
 
-from jaxq.analytic.arguments import count, non_negative, number, positive
 from jaxq.analytic.load_balancing.arguments import limit_rates
+from jaxq.checks import FieldError, integer, nonnegative, number, positive
 
 
 def hitting_time(
@@ -86,7 +86,7 @@ def fluid_path(
     Source: Eqs. 6.49-6.51 and 6.59.
     """
     x1, x2 = _state(x1, x2)
-    time = non_negative("time", time)
+    time = nonnegative("time", time)
     b, fast, slow = _drift(beta, fastest_rate, slowest_rate, servers)
     tau = hitting_time(x1, x2, beta, fastest_rate, slowest_rate, servers)
     if time <= tau:
@@ -186,18 +186,18 @@ def lyapunov(
 
 
 def _state(x1: float, x2: float) -> tuple[float, float]:
-    return -non_negative("-x1", -number("x1", x1, "a number")), non_negative("x2", x2)
+    return -nonnegative("-x1", -number("x1", x1)), nonnegative("x2", x2)
 
 
 def _drift(beta: float, fastest_rate: float, slowest_rate: float, servers: int) -> tuple[float, float, float]:
     beta, fast, slow = limit_rates(beta, fastest_rate, slowest_rate)
-    return beta / math.sqrt(count("servers", servers, 1)), fast, slow
+    return beta / math.sqrt(integer("servers", servers, 1)), fast, slow
 
 
 def _kappa(kappa: float, beta: float, fast: float) -> float:
     kappa = positive("kappa", kappa)
     if kappa < beta / fast:
-        raise ValueError(f"kappa = {kappa} is not allowed: it must be at least beta / mu_1 = {beta / fast}")
+        raise FieldError("kappa", kappa, f"must be at least beta / mu_1 = {beta / fast}")
     return kappa
 
 

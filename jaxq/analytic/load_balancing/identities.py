@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.analytic.arguments import count, non_negative, positive
 from jaxq.analytic.load_balancing.pools import pools
+from jaxq.checks import integer, nonnegative, positive
 
 
 def mean_slowest_idle(
@@ -35,7 +35,7 @@ def mean_slowest_idle(
     """
     arrival_rate = positive("arrival_rate", arrival_rate)
     rates, counts = pools(service_rates, servers)
-    faster = np.array([non_negative(f"faster_idle[{j}]", idle) for j, idle in enumerate(faster_idle)])
+    faster = np.array([nonnegative(f"faster_idle[{j}]", idle) for j, idle in enumerate(faster_idle)])
     if faster.size != rates.size - 1:
         raise ValueError(f"faster_idle has length {faster.size}: it must be {rates.size - 1}, one type less")
     idle = float((rates @ counts - arrival_rate - rates[:-1] @ faster) / rates[-1])
@@ -73,7 +73,7 @@ def mean_jobs(
 
     Source: Bhambay, Bueke and Mukhopadhyay, Lemma 6.1(1) and Eq. 3.15.
     """
-    waiting = non_negative("waiting", waiting)
+    waiting = nonnegative("waiting", waiting)
     slowest = mean_slowest_idle(arrival_rate, service_rates, servers, faster_idle)
     return float(sum(servers)) - float(sum(faster_idle)) - slowest + waiting
 
@@ -158,6 +158,6 @@ def idle_moment_bound(slowest_share: float, slowest_rate: float, power: int = 1)
 
     Source: Bhambay, Bueke and Mukhopadhyay, Eq. 6.17.
     """
-    power = count("power", power, 1)
+    power = integer("power", power, 1)
     slack = positive("slowest_share", slowest_share) * positive("slowest_rate", slowest_rate)
     return 2.0**power + (16 / slack) ** power * math.factorial(power)

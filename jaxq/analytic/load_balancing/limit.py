@@ -20,7 +20,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.arguments import count, positive
+from jaxq.checks import FieldError, integer, positive
 
 _GRIDS = ((40, 28), (52, 34), (66, 40), (84, 46))
 
@@ -54,8 +54,8 @@ def reflected_law(
     fastest_rate = positive("fastest_rate", fastest_rate)
     slowest_rate = positive("slowest_rate", slowest_rate)
     if slowest_rate > fastest_rate:
-        raise ValueError(f"slowest_rate = {slowest_rate} is not allowed: it must be at most {fastest_rate}")
-    degree_x, degree_z = (count("nodes", degree, 4) for degree in nodes)
+        raise FieldError("slowest_rate", slowest_rate, f"must be at most {fastest_rate}")
+    degree_x, degree_z = (integer("nodes", degree, 4) for degree in nodes)
 
     points, slopes = _chebyshev(degree_x)
     depth = beta / slowest_rate + 6 / math.sqrt(slowest_rate)
@@ -144,9 +144,10 @@ def halfin_whitt_limit(
                 "error": error,
             }
         previous = moments
-    raise ValueError(
-        f"tolerance = {tolerance} is out of reach for beta = {beta}, fastest_rate = {fastest_rate}, slowest_rate = "
-        f"{slowest_rate}: the finest grid has error {error:.1e}"
+    raise FieldError(
+        "tolerance",
+        f"{tolerance} is out of reach for beta = {beta}, fastest_rate = {fastest_rate}, slowest_rate = {slowest_rate}",
+        f"the finest grid has error {error:.1e}",
     )
 
 
@@ -222,10 +223,10 @@ def scaled_response_time(scaled_jobs: float, beta: float, servers: int) -> float
     Source: Bhambay, Bueke and Mukhopadhyay, Eq. 3.15 and assumption A1.
     """
     beta = positive("beta", beta)
-    servers = count("servers", servers, 1)
+    servers = integer("servers", servers, 1)
     arrival_rate = servers - beta * math.sqrt(servers)
     if arrival_rate <= 0:
-        raise ValueError(f"servers = {servers} is not allowed: it must be above beta^2 = {beta**2}")
+        raise FieldError("servers", servers, f"must be above beta^2 = {beta**2}")
     return (servers + math.sqrt(servers) * scaled_jobs) / arrival_rate
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.arguments import fraction
 from jaxq.analytic.load_balancing.arguments import limit_rates
 from jaxq.analytic.markov.sparse import stationary
+from jaxq.checks import probability
 
 _STATES = 14_000
 """Of the coarse lattice; the fine one has four times as many, and takes some two seconds."""
@@ -42,7 +42,7 @@ def limit_quantiles(
 
     Source: Bhambay, Bueke and Mukhopadhyay, Eqs. 3.9-3.10.
     """
-    levels = tuple(fraction("levels", p) for p in levels)
+    levels = tuple(probability("levels", p) for p in levels)
     found = {}
     for name, (values, tail) in limit_tails(beta, fastest_rate, slowest_rate).items():
         below = 1 - np.minimum.accumulate(np.clip(tail, 0.0, 1.0))

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
-from jaxq.analytic.arguments import count, fraction, positive
 from jaxq.analytic.load_balancing.policies import Policy, weights_of
 from jaxq.analytic.load_balancing.pools import decreasing
+from jaxq.checks import FieldError, integer, positive, probability
 
 _MOST_LEVELS = 400
 _NEGLIGIBLE = 1e-13
@@ -36,9 +36,9 @@ def power_of_d_levels(load: float, draws: int, levels: int) -> NDArray[np.float6
 
     Source: Mitzenmacher (2001), IEEE TPDS 12(10), 1094-1104; Vvedenskaya, Dobrushin and Karpelevich (1996).
     """
-    load = fraction("load", load)
-    draws = count("draws", draws, 1)
-    levels = count("levels", levels, 0)
+    load = probability("load", load)
+    draws = integer("draws", draws, 1)
+    levels = integer("levels", levels, 0)
     result, exponent = np.zeros(levels + 1), 0.0
     for k in range(levels + 1):
         result[k] = math.exp(exponent * math.log(load))
@@ -64,9 +64,9 @@ def power_of_d_response_time(load: float, draws: int, service_rate: float = 1.0)
 
     Source: as `power_of_d_levels`, with Little's law.
     """
-    load = fraction("load", load)
+    load = probability("load", load)
     service_rate = positive("service_rate", service_rate)
-    if count("draws", draws, 1) == 1:
+    if integer("draws", draws, 1) == 1:
         return 1 / (service_rate * (1 - load))
     # s_k <= rho^(2^k - 1), below 1e-16 long before k = 64 for any rho < 1 in double precision.
     return float(power_of_d_levels(load, draws, 64)[1:].sum()) / (load * service_rate)
@@ -107,12 +107,12 @@ class MeanField:
             raise ValueError(f"shares has length {self.shares.size}: it must be {self.rates.size} and at least 1")
         decreasing(self.rates.tolist())
         if not math.isclose(self.shares.sum(), 1, rel_tol=1e-9):
-            raise ValueError(f"shares = {list(shares)} is not allowed: the sum must be 1")
+            raise FieldError("shares", list(shares), "the sum must be 1")
         if policy.draws is None:
-            raise ValueError("draws = None is not allowed: it must be a number, see Policy")
+            raise FieldError("draws", None, "must be a number, see Policy")
         self.policy = policy
         self.draws = policy.draws
-        self.levels = count("levels", levels, 2)
+        self.levels = integer("levels", levels, 2)
         weights = np.array(weights_of(policy, self.rates.size)) * self.shares
         self.chances = weights / weights.sum()
         ranks = [policy.rank(i, rate) for rate in self.rates.tolist() for i in range(self.levels + 1)]

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.arguments import positive
 from jaxq.analytic.load_balancing.pools import pools
 from jaxq.analytic.markov.birth_death import stationary as birth_death_law
 from jaxq.analytic.markov.sparse import stationary
+from jaxq.checks import FieldError, positive
 
 _MOST_SERVERS = 600
 
@@ -91,7 +91,7 @@ def modified_law(
     service = fastest_first_rate(service_rates, servers)
     n = service.size - 1
     if n > _MOST_SERVERS:
-        raise ValueError(f"servers = {list(servers)} is not allowed: their sum must be at most {_MOST_SERVERS}")
+        raise FieldError("servers", list(servers), f"their sum must be at most {_MOST_SERVERS}")
     one, two = (grid.ravel() for grid in np.indices((n + 1, n + 1)))
     one, two = one[two <= one], two[two <= one]
     # Number of the state (q1, q2) with q2 <= q1.

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, hstack
 from scipy.sparse.linalg import spsolve
 
-from jaxq.analytic.arguments import count, positive
 from jaxq.analytic.load_balancing.exact import moved, small_states
 from jaxq.analytic.load_balancing.pools import pools
+from jaxq.checks import integer, positive
 
 _MOST_ROUNDS = 100
 
@@ -38,7 +38,7 @@ def optimal_jobs(arrival_rate: float, service_rates: Sequence[float], servers: S
     """
     arrival_rate = positive("arrival_rate", arrival_rate)
     rates, counts = pools(service_rates, servers)
-    states = small_states(counts.tolist(), count("buffer", buffer, 1))
+    states = small_states(counts.tolist(), integer("buffer", buffer, 1))
     index = {state: i for i, state in enumerate(states)}
     size = len(states)
     jobs = np.array([sum(map(sum, state)) for state in states], dtype=np.float64)

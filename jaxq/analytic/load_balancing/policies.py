@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jaxq.analytic.arguments import count, positive
+from jaxq.checks import FieldError, integer, positive
 
 Rank = tuple[float, ...]
 
@@ -94,13 +94,13 @@ def weights_of(policy: Policy, types: int) -> tuple[float, ...]:
             draws have weights.
     """
     if policy.draws is not None:
-        count("draws", policy.draws, 1)
+        integer("draws", policy.draws, 1)
     if policy.weights is None:
         return (1.0,) * types
     if policy.distinct and policy.draws not in (None, 1):
-        raise ValueError(f"distinct = True is not allowed: weights {policy.weights} need draws with replacement")
+        raise FieldError("distinct", True, f"weights {policy.weights} need draws with replacement")
     if len(policy.weights) != types:
-        raise ValueError(f"weights = {policy.weights} is not allowed: it must have one entry for each of {types} types")
+        raise FieldError("weights", policy.weights, f"must have one entry for each of {types} types")
     return tuple(positive(f"weights[{j}]", weight) for j, weight in enumerate(policy.weights))
 
 
@@ -130,7 +130,7 @@ def routing(
     weights = weights_of(policy, len(service_rates))
     total = sum(number for _, _, number in classes)
     if policy.distinct and policy.draws is not None and policy.draws > total:
-        raise ValueError(f"draws = {policy.draws} is not allowed: it must be at most the {total} servers")
+        raise FieldError("draws", policy.draws, f"must be at most the {total} servers")
 
     def rank(entry: tuple[int, int, int]) -> Rank:
         return policy.rank(entry[1], service_rates[entry[0]])

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.arguments import count, positive
+from jaxq.checks import FieldError, integer, positive
 
 
 def pools(service_rates: Iterable[float], servers: Iterable[int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -30,7 +30,7 @@ def pools(service_rates: Iterable[float], servers: Iterable[int]) -> tuple[NDArr
     Source: Section 2, mu_1 > ... > mu_M; types of equal speed are one type whose servers are told apart.
     """
     rates = [positive(f"service_rates[{j}]", rate) for j, rate in enumerate(service_rates)]
-    counts = [count(f"servers[{j}]", number, 1) for j, number in enumerate(servers)]
+    counts = [integer(f"servers[{j}]", number, 1) for j, number in enumerate(servers)]
     if not rates or len(rates) != len(counts):
         raise ValueError(
             f"service_rates and servers have lengths {len(rates)} and {len(counts)}: both need one entry a type"
@@ -47,7 +47,9 @@ def decreasing(rates: Sequence[float]) -> None:
     """
     for j in range(1, len(rates)):
         if rates[j] > rates[j - 1]:
-            raise ValueError(
-                f"service_rates[{j}] = {rates[j]!r} is not allowed: it must be at most service_rates[{j - 1}] = "
-                f"{rates[j - 1]!r} (fastest type first)"
+            raise FieldError(
+                "service_rates",
+                rates[j],
+                f"must be at most service_rates[{j - 1}] = {rates[j - 1]!r} (fastest type first)",
+                f"[{j}]",
             )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.arguments import non_negative, positive
 from jaxq.analytic.load_balancing.pools import pools
+from jaxq.checks import FieldError, nonnegative, positive
 
 
 def split_response_time(
@@ -34,9 +34,9 @@ def split_response_time(
     """
     arrival_rate = positive("arrival_rate", arrival_rate)
     rates, counts = pools(service_rates, servers)
-    shares = np.array([non_negative(f"probabilities[{j}]", p) for j, p in enumerate(probabilities)])
+    shares = np.array([nonnegative(f"probabilities[{j}]", p) for j, p in enumerate(probabilities)])
     if shares.size != rates.size or not math.isclose(shares.sum(), 1, rel_tol=1e-9):
-        raise ValueError(f"probabilities = {list(probabilities)} is not allowed: it must be {rates.size} summing to 1")
+        raise FieldError("probabilities", list(probabilities), f"must be {rates.size} summing to 1")
     spare = rates - arrival_rate * shares / counts
     if (spare <= 0).any():
         worst = int(np.argmin(spare / rates))

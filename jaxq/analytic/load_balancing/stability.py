@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxq.analytic.arguments import positive
 from jaxq.analytic.load_balancing.policies import Policy, weights_of
 from jaxq.analytic.load_balancing.pools import pools
+from jaxq.checks import FieldError, positive
 
 _MOST_TYPES = 12
 
@@ -55,10 +55,10 @@ def worst_drift(arrival_rate: float, service_rates: Sequence[float], servers: Se
         raise ValueError(f"service_rates has {rates.size} types: at most {_MOST_TYPES}")
     weights = np.array(weights_of(policy, rates.size)) * counts
     if policy.draws != 1 and any(policy.rank(2, rate) <= policy.rank(1, rate) for rate in rates.tolist()):
-        raise ValueError(f"policy = {policy} is not allowed: its rank must grow with the jobs at a busy server")
+        raise FieldError("policy", policy, "its rank must grow with the jobs at a busy server")
     n = int(counts.sum())
     if policy.distinct and policy.draws is not None and policy.draws > n:
-        raise ValueError(f"draws = {policy.draws} is not allowed: it must be at most the {n} servers")
+        raise FieldError("draws", policy.draws, f"must be at most the {n} servers")
 
     worst, found = (), -math.inf
     for subset in range(1, 2**rates.size):

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jaxq.checks import FieldError
+
 
 def stationary(flows: Sequence[tuple[int, ArrayLike]]) -> NDArray[np.float64]:
     """Stationary probabilities of a continuous-time chain on 0, ..., n-1, each accurate to rounding.
@@ -33,10 +35,10 @@ def stationary(flows: Sequence[tuple[int, ArrayLike]]) -> NDArray[np.float64]:
     band = np.zeros(states * (stride + 1) + stride)
     for step, rate in rates:
         if step == 0 or rate.shape != (states,) or not np.isfinite(rate).all() or (rate < 0).any():
-            raise ValueError(f"flows: step {step} needs a nonzero step and {states} finite rates of at least 0")
+            raise FieldError("flows", ..., f"step {step} needs a nonzero step and {states} finite rates of at least 0")
         origins = np.flatnonzero(rate)
         if ((origins + step < 0) | (origins + step >= states)).any():
-            raise ValueError(f"flows: a jump of step {step} leads out of the states 0 to {states - 1}")
+            raise FieldError("flows", ..., f"a jump of step {step} leads out of the states 0 to {states - 1}")
         band[(stride + 1) * origins + step + width] += rate[origins]
 
     def window(state: int) -> tuple[int, slice]:
@@ -49,7 +51,7 @@ def stationary(flows: Sequence[tuple[int, ArrayLike]]) -> NDArray[np.float64]:
         out = band[stride * state + first + width :][:below]
         total = out.sum()
         if total == 0:
-            raise ValueError(f"flows: from state {state} no state below it can be reached")
+            raise FieldError("flows", ..., f"from state {state} no state below it can be reached")
         band[into] /= total
         square = band[(stride + 1) * first + width :][: stride * below].reshape(below, stride)[:, :below]
         square += np.outer(band[into], out)

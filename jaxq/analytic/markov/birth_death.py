@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jaxq.checks import FieldError
+
 
 def stationary(birth: ArrayLike, death: ArrayLike) -> NDArray[np.float64]:
     """Stationary probabilities of a birth-death chain on the states 0, ..., n.
@@ -34,7 +36,7 @@ def stationary(birth: ArrayLike, death: ArrayLike) -> NDArray[np.float64]:
     ):
         if bad.any():
             index = int(np.argmax(bad))
-            raise ValueError(f"{field}[{index}] = {rates[index]} is not allowed: it must be {allowed}")
+            raise FieldError(field, rates[index], f"must be {allowed}", f"[{index}]")
     with np.errstate(divide="ignore"):
         steps = np.log(births) - np.log(deaths)
     log_weights = np.concatenate(([0.0], np.cumsum(steps)))

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import splu
 
+from jaxq.checks import FieldError
+
 
 def stationary(
     states: int, origins: ArrayLike, targets: ArrayLike, rates: ArrayLike, reference: int = 0
@@ -37,9 +39,9 @@ def stationary(
         raise ValueError(f"origins, targets and rates have shapes {tails.shape}, {heads.shape} and {flows.shape}")
     for field, ends in (("origins", tails), ("targets", heads), ("reference", np.array([reference]))):
         if ((ends < 0) | (ends >= states)).any():
-            raise ValueError(f"{field}: a state lies outside 0 to {states - 1}")
+            raise FieldError(field, ..., f"a state lies outside 0 to {states - 1}")
     if not (np.isfinite(flows).all() and (flows >= 0).all()):
-        raise ValueError("rates: each must be zero or positive, and finite")
+        raise FieldError("rates", ..., "each must be zero or positive, and finite")
     out = np.bincount(tails, weights=flows, minlength=states)
     diagonal = np.arange(states)
     balance: Any = coo_matrix(
@@ -54,5 +56,5 @@ def stationary(
     except RuntimeError:
         law[:] = np.nan
     if not np.isfinite(law).all():
-        raise ValueError(f"reference = {reference} is not allowed: it must be reached from every state and not rare")
+        raise FieldError("reference", reference, "must be reached from every state and not rare")
     return law / law.sum()

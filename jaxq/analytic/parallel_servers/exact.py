@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxq.analytic.arguments import count
 from jaxq.analytic.markov.sparse import stationary
 from jaxq.analytic.parallel_servers.network import Array, Network, network
+from jaxq.checks import FieldError, integer
 
 MOST_STATES = 150_000
 POISSON = [([1.0], [[-1.0]])]
@@ -119,7 +119,7 @@ def nonpreemptive(
         for target, rate in chain.jumps(state):
             if target not in index:
                 if len(index) == MOST_STATES:
-                    raise ValueError(f"most_waiting = {most}: there are more than {MOST_STATES} states")
+                    raise FieldError("most_waiting", most, f"there are more than {MOST_STATES} states")
                 index[target] = len(index)
                 todo.append(target)
             origins.append(index[state])
@@ -196,7 +196,7 @@ def greedy(order: Sequence[tuple[int, int]]) -> Allocation:
 
     def allocate(given: Network, customers: NDArray[np.int64]) -> NDArray[np.int64]:
         if sorted(order) != [tuple(edge) for edge in np.argwhere(given.served).tolist()]:
-            raise ValueError(f"order = {list(order)}: it must have every edge, as (class, pool), once")
+            raise FieldError("order", list(order), "must have every edge, as (class, pool), once")
         return _filled(given, customers, np.broadcast_to(np.asarray(order), (len(customers), len(order), 2)))
 
     return allocate
@@ -252,7 +252,7 @@ def preemptive(
     most = _limits("most_customers", most_customers, given)
     shape = tuple(k + 1 for k in most)
     if math.prod(shape) > MOST_STATES:
-        raise ValueError(f"most_customers = {most}: there are more than {MOST_STATES} states")
+        raise FieldError("most_customers", most, f"there are more than {MOST_STATES} states")
     _crew(given)
     customers = np.stack([axis.ravel() for axis in np.indices(shape)], axis=1)
     busy = allocate(given, customers)
@@ -285,12 +285,12 @@ def _filled(given: Network, customers: NDArray[np.int64], edges: NDArray[np.int6
 
 def _limits(field: str, limits: Sequence[int], given: Network) -> list[int]:
     if len(limits) != given.arrival_rates.size:
-        raise ValueError(f"{field} = {list(limits)}: it must have one number a class, {given.arrival_rates.size}")
-    return [count(f"{field}[{i}]", k, 0) for i, k in enumerate(limits)]
+        raise FieldError(field, list(limits), f"must have one number a class, {given.arrival_rates.size}")
+    return [integer(f"{field}[{i}]", k, 0) for i, k in enumerate(limits)]
 
 
 def _crew(given: Network) -> list[int]:
-    return [count(f"servers[{j}]", int(n) if n == int(n) else n, 0) for j, n in enumerate(given.servers.tolist())]
+    return [integer(f"servers[{j}]", int(n) if n == int(n) else n, 0) for j, n in enumerate(given.servers.tolist())]
 
 
 def _stillest(given: Network, queues: NDArray, busy: NDArray) -> int:

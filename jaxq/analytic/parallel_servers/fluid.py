@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 
 from jaxq.analytic.parallel_servers.network import network, priority_order
 from jaxq.analytic.parallel_servers.rest_point import RestPoint, rest_point
+from jaxq.checks import FieldError
 
 
 def routed_rest_point(
@@ -40,9 +41,9 @@ def routed_rest_point(
         raise ValueError(f"routed_rates has shape {routed.shape}: it must be that of service_rates")
     given = network(routed.sum(axis=1), service_rates, servers, abandonment_rates, rewards)
     if not (routed >= 0).all():
-        raise ValueError(f"routed_rates = {routed.tolist()} is not allowed: it must be zero or positive")
+        raise FieldError("routed_rates", routed, "must be zero or positive")
     if (routed[~given.served] > 0).any():
-        raise ValueError(f"routed_rates = {routed.tolist()}: it must be 0 where service_rates is 0")
+        raise FieldError("routed_rates", routed, "must be 0 where service_rates is 0")
     classes, pools = routed.shape
     orders = np.broadcast_to(np.asarray(priority), (pools, classes)).tolist()
     busy = np.zeros(routed.shape)

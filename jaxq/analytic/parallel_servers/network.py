@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jaxq.checks import FieldError, matrix, vector
+
 Array = NDArray[np.float64]
 
 
@@ -46,21 +48,15 @@ def network(
     Raises:
         ValueError: the shapes do not fit, or a number is negative or not finite.
     """
-    rates = np.asarray(service_rates, dtype=np.float64)
-    if rates.ndim != 2 or rates.size == 0:
-        raise ValueError(f"service_rates has shape {rates.shape}: it must be (classes, pools)")
+    rates = matrix("service_rates", service_rates, "(classes, pools)")
     classes, pools = rates.shape
-    found = Network(
+    return Network(
         _row("arrival_rates", arrival_rates, classes),
         rates,
         _row("servers", servers, pools),
         _row("abandonment_rates", abandonment_rates, classes),
         _row("rewards", rewards, classes),
     )
-    for field, array in found._asdict().items():
-        if not (np.isfinite(array).all() and (array >= 0).all()):
-            raise ValueError(f"{field} = {array.tolist()} is not allowed: it must be zero or positive, and finite")
-    return found
 
 
 def priority_order(field: str, order: ArrayLike, choices: int) -> list[int]:
@@ -71,13 +67,9 @@ def priority_order(field: str, order: ArrayLike, choices: int) -> list[int]:
     """
     found = np.asarray(order)
     if found.ndim != 1 or sorted(found.tolist()) != list(range(choices)):
-        raise ValueError(f"{field} = {found.tolist()} is not allowed: it must be 0 to {choices - 1} in some order")
+        raise FieldError(field, found, f"must be 0 to {choices - 1} in some order")
     return found.astype(np.int64).tolist()
 
 
 def _row(field: str, values: ArrayLike, size: int) -> Array:
-    row = np.asarray(values, dtype=np.float64)
-    row = np.full(size, row) if row.ndim == 0 else row
-    if row.shape != (size,):
-        raise ValueError(f"{field} has shape {row.shape}: it must be ({size},), as service_rates is (classes, pools)")
-    return row
+    return vector(field, np.full(size, values) if np.ndim(values) == 0 else values, size, low=0)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
 from jaxq.analytic.parallel_servers.network import Array, Network, network
+from jaxq.checks import FieldError
 
 _FACE = 1e-9
 """Relative loss of the dual objective that `price_ranges` takes for optimal."""
@@ -130,9 +131,9 @@ def load_balancing(arrival_rates: ArrayLike, service_rates: ArrayLike, servers: 
     """
     given = network(arrival_rates, service_rates, servers)
     if (given.servers == 0).any():
-        raise ValueError(f"servers = {given.servers.tolist()} is not allowed: each pool must have one or more")
+        raise FieldError("servers", given.servers, "each pool must have one or more")
     for i in np.flatnonzero((given.arrival_rates > 0) & ~given.served.any(axis=1)):
-        raise ValueError(f"service_rates: class {i} has arrivals, but no pool serves it")
+        raise FieldError("service_rates", ..., f"class {i} has arrivals, but no pool serves it")
     edges, (of_class, of_pool) = int(given.served.sum()), np.nonzero(given.served)
     classes, pools = given.served.shape
     work = np.zeros((pools, edges + 1))

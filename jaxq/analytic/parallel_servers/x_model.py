@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 
 from jaxq.analytic.parallel_servers.network import network, priority_order
 from jaxq.analytic.parallel_servers.rest_point import RestPoint, rest_point
+from jaxq.checks import FieldError
 
 
 def x_model(
@@ -49,7 +50,7 @@ def x_model(
     """
     given = network(arrival_rates, service_rates, servers, abandonment_rates, rewards)
     if not given.served.all():
-        raise ValueError(f"service_rates = {given.service_rates.tolist()}: every pool must serve every class here")
+        raise FieldError("service_rates", given.service_rates, "every pool must serve every class here")
     order = priority_order("priority", priority, given.arrival_rates.size)
     above, work = 0.0, np.zeros(given.servers.size)
     for m in order:
@@ -58,7 +59,7 @@ def x_model(
             break
         above, work = above + rate, work + rate / speeds
     else:
-        raise ValueError(f"arrival_rates = {given.arrival_rates.tolist()}: the network is not overloaded")
+        raise FieldError("arrival_rates", given.arrival_rates, "the network is not overloaded")
 
     def excess(throughput: float) -> float:
         return float(np.sum(given.servers / (work + throughput / speeds))) - 1

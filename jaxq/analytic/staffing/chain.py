@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jaxq.analytic.markov.sparse import stationary
+from jaxq.checks import FieldError
 
 Allocate = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 """x, shape (states, I) -> z, shape (states, I, J)."""
@@ -65,7 +66,7 @@ def truncated_network(
     while True:
         size = high - low + 1
         if np.prod(size.astype(float)) > most_states:
-            raise ValueError(f"most_states = {most_states}: more are needed; is the policy unstable?")
+            raise FieldError("most_states", most_states, "more are needed; is the policy unstable?")
         x = low + np.stack(np.unravel_index(np.arange(np.prod(size)), size), axis=1)
         z = allocate(x)
         law = _law(x, low, high, lam, (mu * z).sum(axis=2))

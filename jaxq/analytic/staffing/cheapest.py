@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog
 
-from jaxq.analytic.arguments import number
-from jaxq.analytic.staffing.tree import tree, vector
+from jaxq.analytic.staffing.tree import tree
+from jaxq.checks import FieldError, number, vector
 
 
 class Staffing(NamedTuple):
@@ -51,10 +51,10 @@ def cheapest_staffing(
     """
     mu = tree(service_rates)
     classes, pools = mu.shape
-    a, p = vector("demand", demand, classes), vector("weights", weights, classes, 0.0)
-    cost = vector("costs", costs, pools, 0.0)
+    a, p = vector("demand", demand, classes), vector("weights", weights, classes, low=0, open_low=True)
+    cost = vector("costs", costs, pools, low=0, open_low=True)
     bounds = np.stack((vector("low", low, pools), vector("high", high, pools)), axis=1)
-    target = number("target", target, "a finite number")
+    target = number("target", target)
     edges = np.argwhere(mu > 0)
     rows = np.zeros((classes + pools, pools + len(edges)))
     for k, (i, j) in enumerate(edges, pools):
@@ -68,7 +68,7 @@ def cheapest_staffing(
         method="highs",
     )
     if found.x is None:
-        raise ValueError(
-            f"target = {target:g}: no staffing from {bounds[:, 0].tolist()} to {bounds[:, 1].tolist()} has it"
+        raise FieldError(
+            "target", target, f"no staffing from {bounds[:, 0].tolist()} to {bounds[:, 1].tolist()} has it", short=True
         )
     return Staffing(found.x[:pools], float(found.fun), float(-found.ineqlin.marginals[:classes] @ p))

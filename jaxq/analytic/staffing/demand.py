@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxq.analytic.arguments import positive
+from jaxq.checks import positive
 
 
 def second_order_demand(

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxq.analytic.staffing.tree import tree, vector
+from jaxq.analytic.staffing.tree import tree
+from jaxq.checks import FieldError, vector
 
 
 class Drift(NamedTuple):
@@ -43,7 +44,7 @@ def drift_matrices(service_rates: ArrayLike, root: int = -1) -> Drift:
     mu = tree(service_rates)
     classes, pools = mu.shape
     if not -pools <= root < pools:
-        raise ValueError(f"root = {root}: must be one of {pools} pools, from 0")
+        raise FieldError("root", root, f"must be one of {pools} pools, from 0")
     b1, b2, order = np.zeros((classes, classes)), np.zeros((classes, pools)), []
 
     def hang(pool: int, above: int) -> tuple[list[int], list[int]]:
@@ -93,7 +94,7 @@ def constant_drift(
     mu = tree(service_rates)
     xi = np.asarray(shares, np.float64)
     if xi.shape != mu.shape or (xi[mu == 0] != 0).any() or np.abs(xi.sum(axis=0) - 1).max() > 1e-9:
-        raise ValueError(f"shares = {xi.tolist()}: each pool's must sum to 1 over the classes it serves")
+        raise FieldError("shares", xi, "each pool's must sum to 1 over the classes it serves")
     return vector("demand", demand, len(mu)) - (mu * xi) @ vector("staffing", staffing, mu.shape[1])
 
 
@@ -118,7 +119,7 @@ def safety_staffing(service_rates: ArrayLike, ell: ArrayLike, weights: ArrayLike
     """
     value = class_values(service_rates, root)
     spare = -(value @ vector("ell", ell, value.size))
-    return float(spare / (value @ vector("weights", weights, value.size, 0.0)))
+    return float(spare / (value @ vector("weights", weights, value.size, low=0, open_low=True)))
 
 
 def spare_capacity(service_rates: ArrayLike, ell: ArrayLike, root: int = -1) -> float:

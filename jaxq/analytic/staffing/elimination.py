@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxq.analytic.staffing.tree import tree, vector
+from jaxq.analytic.staffing.tree import tree
+from jaxq.checks import vector
 
 
 class Step(NamedTuple):
@@ -55,7 +56,9 @@ def safety_staffing(
     """
     mu = tree(service_rates)
     classes, pools = mu.shape
-    wanted = np.stack((vector("demand", demand, classes), vector("weights", weights, classes, 0.0)), axis=1)
+    wanted = np.stack(
+        (vector("demand", demand, classes), vector("weights", weights, classes, low=0, open_low=True)), axis=1
+    )
     free = np.stack((vector("staffing", staffing, pools), np.zeros(pools)), axis=1)
     flow = np.zeros((classes, pools, 2))
     alive, last, steps = mu > 0, wanted[0], []

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxq.analytic.staffing.tree import node, tree, vector
+from jaxq.analytic.staffing.tree import node, tree
+from jaxq.checks import FieldError, vector
 
 SLACK = 1e-9
 """Residual, as a share of the largest rate or staffing, that counts as rounding."""
@@ -49,7 +50,10 @@ def fluid_allocation(arrival_rates: ArrayLike, service_rates: ArrayLike, servers
     mu = tree(service_rates)
     classes, pools = mu.shape
     left = np.concatenate(
-        (vector("arrival_rates", arrival_rates, classes, 0.0), vector("servers", servers, pools, 0.0))
+        (
+            vector("arrival_rates", arrival_rates, classes, low=0, open_low=True),
+            vector("servers", servers, pools, low=0, open_low=True),
+        )
     )
     total = left.copy()
     busy, edges = np.zeros_like(mu), {(i, j) for i, j in np.argwhere(mu > 0).tolist()}
@@ -65,15 +69,19 @@ def fluid_allocation(arrival_rates: ArrayLike, service_rates: ArrayLike, servers
             left[last] -= mu[i, j] * busy[i, j]
         edges.remove((i, j))
     if abs(left[last]) > SLACK * total[last]:
-        raise ValueError(
-            f"arrival_rates: {node(last, classes)} has {left[last]:.6g} of {total[last]:.6g} left over once all others "
-            "are even; the load must be critical (sum of w_j nu_j = sum of v_i lambda_i)"
+        raise FieldError(
+            "arrival_rates",
+            ...,
+            f"{node(last, classes)} has {left[last]:.6g} of {total[last]:.6g} left over once all "
+            "others are even; the load must be critical (sum of w_j nu_j = sum of v_i lambda_i)",
         )
     shares = busy / total[classes:]
     for i, j in np.argwhere(mu > 0).tolist():
         if shares[i, j] <= SLACK:
-            raise ValueError(
-                f"service_rates: complete resource pooling fails at class {i + 1} - pool {j + 1}, whose share of the "
-                f"pool is {shares[i, j]:g} and must be > 0"
+            raise FieldError(
+                "service_rates",
+                ...,
+                f"complete resource pooling fails at class {i + 1} - pool {j + 1}, whose share of the "
+                f"pool is {shares[i, j]:g} and must be > 0",
             )
     return Allocation(busy, shares, busy.sum(axis=1))

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxq.analytic.staffing.tree import tree, vector
+from jaxq.analytic.staffing.tree import tree
+from jaxq.checks import vector
 
 
 class Gains(NamedTuple):
@@ -69,7 +70,7 @@ def safety_staffing(
     classes, pools = mu.shape
     walk = _walk(mu, root)
     spare = walk[classes:] @ vector("staffing", staffing, pools) - walk[:classes] @ vector("demand", demand, classes)
-    return float(spare / (walk[:classes] @ vector("weights", weights, classes, 0.0)))
+    return float(spare / (walk[:classes] @ vector("weights", weights, classes, low=0, open_low=True)))
 
 
 def class_safety(service_rates: ArrayLike, demand: ArrayLike, staffing: ArrayLike) -> NDArray[np.float64]:
@@ -110,7 +111,7 @@ def staffing_gradient(service_rates: ArrayLike, weights: ArrayLike) -> NDArray[n
     Source: Hmedi, Arapostathis and Pang, Eq. 14.
     """
     classes, class_pool, _ = gains(service_rates)
-    return class_pool[0] / (classes[0] @ vector("weights", weights, len(classes), 0.0))
+    return class_pool[0] / (classes[0] @ vector("weights", weights, len(classes), low=0, open_low=True))
 
 
 def _walk(mu: NDArray[np.float64], root: int) -> NDArray[np.float64]:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog
 
-from jaxq.analytic.staffing.tree import tree, vector
+from jaxq.analytic.staffing.tree import tree
+from jaxq.checks import FieldError, vector
 
 
 class Plan(NamedTuple):
@@ -39,7 +40,7 @@ def safety_staffing(service_rates: ArrayLike, demand: ArrayLike, staffing: Array
     mu = tree(service_rates)
     classes, pools = mu.shape
     a, nh = vector("demand", demand, classes), vector("staffing", staffing, pools)
-    p = vector("weights", weights, classes, 0.0)
+    p = vector("weights", weights, classes, low=0, open_low=True)
     edges = np.argwhere(mu > 0)
     rows = np.zeros((classes + pools, 1 + len(edges)))
     rows[:classes, 0] = p
@@ -49,7 +50,7 @@ def safety_staffing(service_rates: ArrayLike, demand: ArrayLike, staffing: Array
     cost[0] = -1.0
     found = linprog(cost, rows, np.concatenate((-a, nh)), bounds=(None, None), method="highs")
     if found.x is None:
-        raise ValueError(f"service_rates: the linear program has no optimum ({found.message})")
+        raise FieldError("service_rates", ..., f"the linear program has no optimum ({found.message})")
     kappa = np.zeros_like(mu)
     kappa[tuple(edges.T)] = found.x[1:]
     return Plan(float(found.x[0]), kappa)

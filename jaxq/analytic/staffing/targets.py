@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from jaxq.analytic.staffing.elimination import safety_staffing
 from jaxq.analytic.staffing.tree import tree
+from jaxq.checks import FieldError
 
 
 def saturation_targets(
@@ -32,7 +33,9 @@ def saturation_targets(
     mu = tree(service_rates)
     exact = safety_staffing(mu, arrival_rates, servers, weights).kappa
     for i, j in np.argwhere(exact < 0).tolist():
-        raise ValueError(f"servers: class {i + 1} would need {exact[i, j]:g} servers of pool {j + 1}; must be >= 0")
+        raise FieldError(
+            "servers", ..., f"class {i + 1} would need {exact[i, j]:g} servers of pool {j + 1}; must be >= 0"
+        )
     down = np.floor(exact + 1e-9)
     left = np.round(np.asarray(servers) - down.sum(axis=0)).astype(np.int64)
     rank = np.argsort(np.argsort(-np.where(mu > 0, exact - down, -1.0), axis=0, kind="stable"), axis=0)

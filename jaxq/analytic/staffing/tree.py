@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jaxq.checks import FieldError, matrix
+
 
 def node(k: int, classes: int) -> str:
     """A node in words, counted from 1: classes come before pools."""
@@ -24,44 +26,22 @@ def tree(service_rates: ArrayLike) -> NDArray[np.float64]:
 
     Source: a graph is a tree if it is connected and has no cycle.
     """
-    mu = np.asarray(service_rates, np.float64)
-    if mu.ndim != 2 or 0 in mu.shape:
-        raise ValueError(f"service_rates has shape {mu.shape}: it must be (classes, pools)")
-    if not (np.isfinite(mu).all() and (mu >= 0).all()):
-        raise ValueError(f"service_rates = {mu.tolist()}: each must be zero or positive, and finite")
+    mu = matrix("service_rates", service_rates, "(classes, pools)")
     classes = mu.shape[0]
     near: dict[int, list[int]] = {k: [] for k in range(sum(mu.shape))}
     for i, j in np.argwhere(mu > 0).tolist():
         path = _path(near, i, classes + j)
         if path:
             way = " - ".join(node(k, classes) for k in path)
-            raise ValueError(f"service_rates: class {i + 1} - pool {j + 1} closes a cycle with {way}; must be a tree")
+            raise FieldError(
+                "service_rates", ..., f"class {i + 1} - pool {j + 1} closes a cycle with {way}; must be a tree"
+            )
         near[i].append(classes + j)
         near[classes + j].append(i)
     for k in range(1, sum(mu.shape)):
         if not _path(near, 0, k):
-            raise ValueError(f"service_rates: {node(k, classes)} is not connected to class 1; must be a tree")
+            raise FieldError("service_rates", ..., f"{node(k, classes)} is not connected to class 1; must be a tree")
     return mu
-
-
-def vector(field: str, values: ArrayLike, size: int, above: float = -np.inf) -> NDArray[np.float64]:
-    """Values as float64 of shape (size,).
-
-    Args:
-        field: name of the argument, for the message.
-        values: one for each class or pool.
-        size: how many.
-        above: open lower bound.
-
-    Raises:
-        ValueError: another number of values, or one that is not finite or not above the bound.
-    """
-    found = np.asarray(values, np.float64)
-    if found.shape != (size,):
-        raise ValueError(f"{field} = {found.tolist()}: must be {size} numbers")
-    if not (np.isfinite(found).all() and (found > above).all()):
-        raise ValueError(f"{field} = {found.tolist()}: each must be finite" + f" and > {above:g}" * (above > -np.inf))
-    return found
 
 
 def _path(near: dict[int, list[int]], start: int, end: int) -> list[int]:

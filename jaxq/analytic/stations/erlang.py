@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from jaxq.analytic.arguments import count, number, positive, stable_load
+from jaxq.checks import integer, number, positive, stable_load
 
 _TERMS = 4096
 """Terms of a sum that are computed at a time."""
@@ -31,7 +31,7 @@ def erlang_b(servers: int, load: float) -> float:
 
     Source: Cooper (1981), Introduction to Queueing Theory, Section 3.3.
     """
-    servers = count("servers", servers, 1)
+    servers = integer("servers", servers, 1)
     load = positive("load", load)
     total, term, first = 1.0, 1.0, 0
     while first < servers:
@@ -64,7 +64,7 @@ def erlang_c(servers: int, load: float) -> float:
 
     Source: Cooper (1981), Introduction to Queueing Theory, Section 3.4.
     """
-    servers = count("servers", servers, 1)
+    servers = integer("servers", servers, 1)
     load = positive("load", load)
     stable_load(load, servers)
     blocking = erlang_b(servers, load)
@@ -113,7 +113,7 @@ def garnett(beta: float, abandonment_ratio: float) -> float:
     """
     from scipy.special import expit, log_ndtr
 
-    beta = number("beta", beta, "a finite number")
+    beta = number("beta", beta)
     root = math.sqrt(positive("abandonment_ratio", abandonment_ratio))
 
     def log_hazard(x: float) -> float:

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from jaxq.analytic.arguments import number, positive, stable_load
 from jaxq.analytic.distributions.transforms import Law, laplace, laplace_complement, moment, scv
+from jaxq.checks import number, positive, stable_load
 
 
 def _utilisation(arrival_rate: float, service_rate: float) -> float:
@@ -168,5 +168,5 @@ def mm1_waiting_quantile(arrival_rate: float, service_rate: float, p: float) -> 
     Source: Kleinrock (1975), Queueing Systems I, Section 5.7.
     """
     rho = _utilisation(arrival_rate, service_rate)
-    p = number("p", p, "at least 0 and below 1", above=-math.ulp(0.0), below=1.0)
+    p = number("p", p, 0, 1, open_high=True)
     return max(0.0, math.log(rho / (1 - p)) / (service_rate - arrival_rate))

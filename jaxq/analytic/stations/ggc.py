@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.arguments import count, positive, stable_load
 from jaxq.analytic.distributions.transforms import Law, laplace, laplace_complement, scv
 from jaxq.analytic.stations.gg1 import root
+from jaxq.checks import integer, positive, stable_load
 
 _TERMS = 1000
 _LOG_TAIL = 46.0
@@ -18,7 +18,7 @@ _NEAR = 1e-5
 
 def _utilisation(arrival_rate: float, service_rate: float, servers: int) -> float:
     load = positive("arrival_rate", arrival_rate) / positive("service_rate", service_rate)
-    stable_load(load, count("servers", servers, 1))
+    stable_load(load, integer("servers", servers, 1))
     return load / servers
 
 

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from jaxq.analytic.arguments import count, positive
 from jaxq.analytic.markov.birth_death import stationary
+from jaxq.checks import integer, positive
 
 
 def mginf(arrival_rate: float, service_rate: float) -> dict[str, float]:
@@ -54,7 +54,7 @@ def mgcc(arrival_rate: float, service_rate: float, servers: int) -> dict[str, fl
     Source: Sevastyanov (1957), Theory of Probability and its Applications 2(1), for the insensitivity.
     """
     arrival_rate, service_rate = positive("arrival_rate", arrival_rate), positive("service_rate", service_rate)
-    servers = count("servers", servers, 1)
+    servers = integer("servers", servers, 1)
     customers = np.arange(servers + 1)
     law = stationary(np.full(servers, arrival_rate), service_rate * customers[1:])
     number = float(law @ customers)

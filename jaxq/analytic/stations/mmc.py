@@ -5,9 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.arguments import count, non_negative, positive, stable_load
 from jaxq.analytic.markov.birth_death import stationary
 from jaxq.analytic.stations.erlang import erlang_c
+from jaxq.checks import integer, nonnegative, positive, stable_load
 
 _LOG_TAIL = math.log(1e-16)
 _MOST_STATES = 5_000_000
@@ -55,10 +55,10 @@ def mmc(
     """
     arrival_rate = positive("arrival_rate", arrival_rate)
     service_rate = positive("service_rate", service_rate)
-    servers = count("servers", servers, 1)
-    abandonment_rate = 0.0 if abandonment_rate is None else non_negative("abandonment_rate", abandonment_rate)
+    servers = integer("servers", servers, 1)
+    abandonment_rate = 0.0 if abandonment_rate is None else nonnegative("abandonment_rate", abandonment_rate)
     if capacity is not None:
-        capacity = count("capacity", capacity, servers)
+        capacity = integer("capacity", capacity, servers)
     elif abandonment_rate == 0:
         return _mmc_unlimited(arrival_rate, service_rate, servers)
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxq.analytic.arguments import count, fraction, non_negative
 from jaxq.analytic.token_pool.server_chain import best_response, token_server
+from jaxq.checks import integer, nonnegative, probability
 
 _NEVER = 1e-9
 _MOST_STATES = 6000
@@ -91,9 +91,9 @@ def best_deviation(
 
     Source: Chen, Chen and Qian, Section 6.3 and Appendix D.
     """
-    servers = count("servers", servers, 2)
-    rho = fraction("rho", rho)
-    cost = non_negative("processing_cost", processing_cost)
+    servers = integer("servers", servers, 2)
+    rho = probability("rho", rho)
+    cost = nonnegative("processing_cost", processing_cost)
     others = (servers - 1) * rho
     optimal, policy = best_response_to_streams(rho, 1.0, rho, others, float(servers), cost, charge_after_service)
     return _against(rho * (cost + 1 / (servers * (1 - rho))), optimal, policy)
@@ -132,7 +132,7 @@ def best_unlike_deviation(
     Source: Chen, Chen and Qian, Section 7, Theorem 7.2, and Appendix D.
     """
     arrivals, services = np.broadcast_arrays(np.asarray(arrival_rate, np.float64), np.asarray(service_rate, np.float64))
-    phi = fraction("phi", phi)
+    phi = probability("phi", phi)
     kinds, members = np.unique(np.stack([arrivals, services]), axis=1, return_inverse=True)
     ones = [token_server(a / s, phi, token_cap, wait, s) for a, s in kinds.T]
     requests = np.array([ones[kind]["request_rate"] for kind in np.ravel(members)])
@@ -188,9 +188,9 @@ def best_response_to_streams(
 
     Source: Chen, Chen and Qian, Section 6.3 and Appendix D.
     """
-    fraction("rho", arrival_rate / service_rate)
-    phi = fraction("phi", phi)
-    non_negative("processing_cost", processing_cost)
+    probability("rho", arrival_rate / service_rate)
+    phi = probability("phi", phi)
+    nonnegative("processing_cost", processing_cost)
 
     def solve(own: int, pool: int) -> tuple[float, Policy]:
         if own * pool > _MOST_STATES:
@@ -238,10 +238,10 @@ def fluid_best_response_lp(rho: float, phi: float, wait: float, processing_cost:
 
     Source: Chen, Chen and Qian, Eq. (3).
     """
-    rho = fraction("rho", rho)
-    phi = fraction("phi", phi)
-    wait = non_negative("wait", wait)
-    processing_cost = non_negative("processing_cost", processing_cost)
+    rho = probability("rho", rho)
+    phi = probability("phi", phi)
+    wait = nonnegative("wait", wait)
+    processing_cost = nonnegative("processing_cost", processing_cost)
     states = best_response(rho, phi, wait)[0] + 21
     jobs, zero = np.arange(states), np.zeros(states, dtype=np.int64)
     law, join, request, serve, offer = np.arange(5 * states).reshape(5, states)

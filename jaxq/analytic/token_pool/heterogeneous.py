@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxq.analytic.arguments import non_negative, positive
+from jaxq.checks import FieldError, nonnegative, positive
 
 
 class ProcessingCosts(NamedTuple):
@@ -90,7 +90,7 @@ def processing_costs(arrival_rate: ArrayLike, service_rate: ArrayLike, processin
     Source: Chen, Chen and Qian, Section 7, comparison of allocation of job processing costs.
     """
     arrivals, services = _rates(arrival_rate, service_rate)
-    cost = non_negative("processing_cost", processing_cost)
+    cost = nonnegative("processing_cost", processing_cost)
     return ProcessingCosts(cost * arrivals, cost * services * (arrivals.sum() / services.sum()))
 
 
@@ -102,5 +102,5 @@ def _rates(arrival_rate: ArrayLike, service_rate: ArrayLike) -> tuple[NDArray[np
         positive("arrival_rate", arrival)
         positive("service_rate", service)
         if arrival >= service:
-            raise ValueError(f"arrival_rate = {arrival} is not allowed: it must be below service_rate = {service}")
+            raise FieldError("arrival_rate", arrival, f"must be below service_rate = {service}")
     return arrivals, services

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxq.analytic.arguments import count, fraction, non_negative, positive
 from jaxq.analytic.token_pool.modes import pool_queue_estimate
 from jaxq.analytic.token_pool.pool_queue import policy_pool_queue
 from jaxq.analytic.token_pool.server_chain import best_response, switching_wait
+from jaxq.checks import FieldError, integer, nonnegative, positive, probability
 
 _EPS = float(np.finfo(np.float64).eps)
 _GRID = 6
@@ -82,8 +82,8 @@ def fluid_rates(rho: float, phi: float) -> tuple[float, float]:
 
     Source: Chen, Chen and Qian, Section 5 and Figure 1a.
     """
-    rho = fraction("rho", rho)
-    phi = fraction("phi", phi)
+    rho = probability("rho", rho)
+    phi = probability("phi", phi)
     if phi >= rho:
         return rho, rho / phi
     offers = (1 - rho) / (1 - phi)
@@ -112,7 +112,7 @@ def fluid_cost(rho: float, phi: float, wait: float = 0.0, processing_cost: float
     """
     threshold, mix, _ = best_response(rho, phi, wait)
     queue, requests = _own_queue(rho, threshold, mix)
-    return queue + requests * float(wait) + non_negative("processing_cost", processing_cost) * rho
+    return queue + requests * float(wait) + nonnegative("processing_cost", processing_cost) * rho
 
 
 def centralised_cost(servers: int, rho: float, processing_cost: float = 1.0) -> float:
@@ -133,9 +133,9 @@ def centralised_cost(servers: int, rho: float, processing_cost: float = 1.0) -> 
 
     Source: Chen, Chen and Qian, Section 2.1.
     """
-    servers = count("servers", servers, 1)
-    rho = fraction("rho", rho)
-    return rho / ((1 - rho) * servers) + non_negative("processing_cost", processing_cost) * rho
+    servers = integer("servers", servers, 1)
+    rho = probability("rho", rho)
+    return rho / ((1 - rho) * servers) + nonnegative("processing_cost", processing_cost) * rho
 
 
 def induced_wait(servers: int, rho: float, phi: float, wait: float = 0.0) -> tuple[float, float]:
@@ -158,8 +158,8 @@ def induced_wait(servers: int, rho: float, phi: float, wait: float = 0.0) -> tup
 
     Source: Chen, Chen and Qian, Section 3.2 (the mapping H), Lemma 4.2 and Appendix B.4.
     """
-    servers = count("servers", servers, 1)
-    wait = non_negative("wait", wait)
+    servers = integer("servers", servers, 1)
+    wait = nonnegative("wait", wait)
     k, p, _ = best_response(rho, phi)
     z, _, _ = best_response(rho, phi, wait)
     for jump in range(max(z, 1), z + 2):
@@ -203,8 +203,8 @@ def equilibria(
     """
     from scipy.optimize import brentq
 
-    servers = count("servers", servers, 1)
-    phases, products = min(count("phases", phases, 1), 2000), count("products", products, 0)
+    servers = integer("servers", servers, 1)
+    phases, products = min(integer("phases", phases, 1), 2000), integer("products", products, 0)
     k, p, _ = best_response(rho, phi)
     found: list[Equilibrium] = []
 
@@ -294,11 +294,13 @@ def minimum_servers(rho: float, phi: float, wait: float = 1.0) -> int:
             least -= 1
         if all(abs(over) >= error for over, error in (excess(n, order) for n in (least - 1, least) if n > low)):
             return least
-    raise ValueError(
-        f"phi = {phi} with rho = {rho} is not allowed: servers keep up to k = {k} jobs before they ask for help (phi is in "
-        f"[rho^{k + 1}, rho^{k})), and the joint law of such queues cannot be followed finely enough to tell at which "
-        f"number of servers the wait in the pool passes {wait:g}; at least {low + 1} are needed, as it is at least "
-        "1 / ((1 - rho) N)"
+    raise FieldError(
+        "phi",
+        f"{phi} with rho = {rho}",
+        f"servers keep up to k = {k} jobs before they ask for help (phi is in [rho^{k + 1}, rho^{k})), "
+        "and the joint law of such queues cannot be followed finely enough to tell at which "
+        f"number of servers the wait in the pool passes {wait:g}; at least {low + 1} are needed, "
+        "as it is at least 1 / ((1 - rho) N)",
     )
 
 

@@ -10,8 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.arguments import count, fraction, number
 from jaxq.analytic.token_pool.server_chain import best_response
+from jaxq.checks import FieldError, integer, number, probability
 
 _MOST_PHASES = 2000
 _MOST_STATES = 100_000
@@ -38,7 +38,7 @@ def pool_queue(servers: int, rho: float, phi: float, wait: float = 0.0) -> float
 
     Source: Chen, Chen and Qian, Lemma 4.2 and Section 4.2; Theorem 5.1(2) for threshold 0.
     """
-    servers = count("servers", servers, 1)
+    servers = integer("servers", servers, 1)
     threshold, mix, offer = best_response(rho, phi, wait)
     if threshold == 0:
         return float(phi) / (1 - float(phi))
@@ -69,16 +69,17 @@ def policy_pool_queue(servers: int, rho: float, threshold: int, mix: float, offe
 
     Source: Latouche and Ramaswami (1993), Journal of Applied Probability 30(3), 650-674, for the reduction.
     """
-    servers = count("servers", servers, 1)
-    rho = fraction("rho", rho)
-    threshold = count("threshold", threshold, 0)
-    mix = number("mix", mix, "in [0, 1]", above=-math.ulp(0.0), below=math.nextafter(1.0, 2.0))
-    offer = number("offer", offer, "in [0, 1]", above=-math.ulp(0.0), below=math.nextafter(1.0, 2.0))
+    servers = integer("servers", servers, 1)
+    rho = probability("rho", rho)
+    threshold = integer("threshold", threshold, 0)
+    mix = number("mix", mix, 0, 1)
+    offer = number("offer", offer, 0, 1)
     phases = math.comb(servers + threshold, threshold)
     if phases > _MOST_PHASES:
-        raise ValueError(
-            f"servers = {servers} with threshold = {threshold} is not allowed: these are {phases} phases of the "
-            f"servers' queues, it must be at most {_MOST_PHASES}"
+        raise FieldError(
+            "servers",
+            f"{servers} with threshold = {threshold}",
+            f"these are {phases} phases of the servers' queues, it must be at most {_MOST_PHASES}",
         )
 
     routed = routed_share(threshold, mix)
@@ -127,16 +128,17 @@ def capped_pool_queue(
     from scipy.sparse import coo_matrix
     from scipy.sparse.linalg import spsolve
 
-    servers = count("servers", servers, 1)
-    token_cap = count("token_cap", token_cap, 1)
+    servers = integer("servers", servers, 1)
+    token_cap = integer("token_cap", token_cap, 1)
     threshold, mix, offer = best_response(rho, phi, wait)
     own = [(q, s) for s in range(1, token_cap + 1) for q in range(threshold + 1)]
     own += [(q, 0) for q in range(threshold + math.ceil(math.log(_TAIL) / math.log(rho)) + 1)]
     states = math.comb(servers + len(own) - 1, servers) * (servers * token_cap + 1)
     if states > most_states:
-        raise ValueError(
-            f"servers = {servers} with token_cap = {token_cap} is not allowed: the chain could have {states} states, "
-            f"it must be at most {most_states}"
+        raise FieldError(
+            "servers",
+            f"{servers} with token_cap = {token_cap}",
+            f"the chain could have {states} states, it must be at most {most_states}",
         )
 
     counts = count_vectors(servers, len(own))

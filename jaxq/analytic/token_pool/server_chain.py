@@ -10,8 +10,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jaxq.analytic.arguments import count, fraction, non_negative, positive
 from jaxq.analytic.markov.banded import stationary
+from jaxq.checks import FieldError, integer, nonnegative, positive, probability
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -33,8 +33,8 @@ def switching_wait(rho: float, threshold: int) -> float:
 
     Source: Chen, Chen and Qian, Section 4.1, above Proposition 4.1.
     """
-    rho = fraction("rho", rho)
-    threshold = count("threshold", threshold, 0)
+    rho = probability("rho", rho)
+    threshold = integer("threshold", threshold, 0)
     return (threshold - rho * ((1 - rho**threshold) / (1 - rho))) / (1 - rho)
 
 
@@ -61,9 +61,9 @@ def best_response(rho: float, phi: float, wait: float = 0.0) -> tuple[int, float
 
     Source: Chen, Chen and Qian, Lemma 4.2 and Corollary 4.3; the closed end of phi's interval as in Appendix C.1.2.
     """
-    rho = fraction("rho", rho)
-    phi = fraction("phi", phi)
-    wait = non_negative("wait", wait)
+    rho = probability("rho", rho)
+    phi = probability("phi", phi)
+    wait = nonnegative("wait", wait)
 
     # A power written as a product is off by up to one rounding a factor.
     def reaches(power: int) -> bool:
@@ -124,10 +124,10 @@ def token_server(
     Source: Chen, Chen and Qian, Section 6.1 and Appendix C.1 with a cap; Appendices B.2.1 and B.3.1 without.
     """
     service_rate = positive("service_rate", service_rate)
-    threshold, mix, offer = best_response(rho, phi, non_negative("wait", wait) * service_rate)
+    threshold, mix, offer = best_response(rho, phi, nonnegative("wait", wait) * service_rate)
     if token_cap is None:
         return _without_cap(rho, threshold, mix, offer, service_rate)
-    token_cap = count("token_cap", token_cap, 1)
+    token_cap = integer("token_cap", token_cap, 1)
 
     law = _token_chain(rho, phi, token_cap, threshold, mix, offer)
     jobs = np.arange(threshold + 1)
@@ -227,8 +227,8 @@ def pool_queue_unconstrained(phi: float, rho: ArrayLike) -> float:
 
     Source: Chen, Chen and Qian, Theorem 5.1(2) and Section 7.
     """
-    phi = fraction("phi", phi)
+    phi = probability("phi", phi)
     for utilisation in np.asarray(rho, dtype=np.float64).flat:
-        if fraction("rho", utilisation) > phi:
-            raise ValueError(f"rho = {utilisation} is not allowed: it must be at most phi = {phi}")
+        if probability("rho", utilisation) > phi:
+            raise FieldError("rho", utilisation, f"must be at most phi = {phi}")
     return phi / (1 - phi)

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
-from jaxq.analytic.arguments import positive
 from jaxq.analytic.markov.birth_death import stationary
 from jaxq.analytic.tolled_queues.chain import visible
 from jaxq.analytic.tolled_queues.customers import accepted, classes
 from jaxq.analytic.tolled_queues.exponential import exponential
 from jaxq.analytic.tolled_queues.level_crossing import deterministic
+from jaxq.checks import positive
 
 _GRID = 64
 _REFINED = 4

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxq.analytic.arguments import count
 from jaxq.analytic.markov.sparse import stationary
 from jaxq.analytic.tolled_queues.customers import classes
+from jaxq.checks import integer
 
 _SAME = 1e-9
 _MOST_STATES = 60_000
@@ -79,7 +79,7 @@ def visible(
     sizes = np.broadcast_to(np.asarray(mean_sizes, float), arriving.shape)
     if not (np.isfinite(sizes).all() and (sizes > 0).all() and np.isfinite(rates).all() and (rates > 0).all()):
         raise ValueError("service_rates and mean_sizes must be positive and finite")
-    count("most", most, 1)
+    integer("most", most, 1)
     kinds, kind = np.unique(sizes, return_inverse=True)
     servers = rates.size
 

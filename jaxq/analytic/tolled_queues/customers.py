@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jaxq.checks import vector
+
 _SAME = 1e-11
 """Relative difference from a whole number that is rounding: tolls are set exactly where a class is about to leave."""
 
@@ -18,16 +20,10 @@ def classes(arrival_rates: ArrayLike, rewards: ArrayLike, waiting_costs: ArrayLi
     Raises:
         ValueError: they are not as many, or a rate or cost is not positive and finite, or a reward is not finite.
     """
-    found = [np.atleast_1d(np.asarray(x, np.float64)) for x in (arrival_rates, rewards, waiting_costs)]
-    if any(x.shape != (found[0].size,) or x.size == 0 for x in found):
-        shapes = ", ".join(str(x.shape) for x in found)
-        raise ValueError(f"arrival_rates, rewards and waiting_costs must be as many: their shapes are {shapes}")
-    names = ("arrival_rates", "rewards", "waiting_costs")
-    for name, values, low in zip(names, found, (0.0, -np.inf, 0.0), strict=True):
-        if not (np.isfinite(values).all() and (values > low).all()):
-            allowed = "finite" if low < 0 else "positive and finite"
-            raise ValueError(f"{name} = {values.tolist()} is not allowed: each must be {allowed}")
-    return tuple(found)
+    rates = vector("arrival_rates", np.atleast_1d(arrival_rates), low=0, open_low=True)
+    gains = vector("rewards", np.atleast_1d(rewards), rates.size, meaning="one an arrival rate")
+    costs = np.atleast_1d(waiting_costs)
+    return rates, gains, vector("waiting_costs", costs, rates.size, 0, open_low=True, meaning="one an arrival rate")
 
 
 def accepted(rewards: NDArray, waiting_costs: NDArray, service_rate: float, toll: float) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy.special import gammainc
 
-from jaxq.analytic.arguments import non_negative, positive
+from jaxq.checks import nonnegative, positive
 
 _FAR = 1e250
 _TAIL = 1e-18
@@ -36,7 +36,7 @@ def balking(arrival_rate: float, service_rate: float, threshold: float) -> dict[
     Source: Franx (2001), Operations Research Letters 29(5), 221-229; the law up to w is that of M/D/1 up to a factor.
     """
     arrival_rate, service_rate = positive("arrival_rate", arrival_rate), positive("service_rate", service_rate)
-    rho, threshold = arrival_rate / service_rate, non_negative("threshold", threshold)
+    rho, threshold = arrival_rate / service_rate, nonnegative("threshold", threshold)
     odds = rho * _growth(rho, threshold)
     busy = 1 / (1 + 1 / odds)
     return {"throughput": service_rate * busy, "join": busy / rho, "utilisation": busy}

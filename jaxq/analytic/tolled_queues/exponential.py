@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import expm
 
-from jaxq.analytic.arguments import number, positive
 from jaxq.analytic.tolled_queues.customers import accepted, classes
+from jaxq.checks import number, positive
 
 _LONGEST = 50.0
 """Norm of the largest exponent at a time."""
@@ -50,7 +50,7 @@ def exponential(
     Source: Brill and Posner (1977), Operations Research 25(4), 662-674 (level crossing).
     """
     arriving, gains, costs = classes(arrival_rates, rewards, waiting_costs)
-    mu, toll = positive("service_rate", service_rate), number("toll", toll, "a finite number")
+    mu, toll = positive("service_rate", service_rate), number("toll", toll)
     sizes = np.array([positive("mean_sizes", s) for s in np.broadcast_to(mean_sizes, arriving.shape)])
     thresholds = accepted(gains, costs, mu, toll) - sizes
     thresholds = np.where(np.abs(thresholds) <= 1e-12 * sizes, 0.0, thresholds)

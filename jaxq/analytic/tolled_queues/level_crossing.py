@@ -7,8 +7,8 @@ import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import ArrayLike, NDArray
 
-from jaxq.analytic.arguments import number, positive
 from jaxq.analytic.tolled_queues.customers import accepted, classes
+from jaxq.checks import number, positive
 
 _STAGES = 14
 _MOST_CELLS = 200_000
@@ -59,7 +59,7 @@ def deterministic(
     Source: Brill and Posner (1977), Operations Research 25(4), 662-674 (level crossing).
     """
     arriving, gains, costs = classes(arrival_rates, rewards, waiting_costs)
-    mu, toll = positive("service_rate", service_rate), number("toll", toll, "a finite number")
+    mu, toll = positive("service_rate", service_rate), number("toll", toll)
     thresholds = accepted(gains, costs, mu, toll) - 1
     joining = thresholds > 0 if strict else thresholds >= 0
     if lengths:
@@ -103,7 +103,7 @@ def _workload(arriving: NDArray, thresholds: NDArray, mu: float) -> _Law:
     lengths = np.diff(offsets, append=width)
     periods = math.ceil(last * parts - _NEAR)
     if periods * offsets.size > _MOST_CELLS:
-        raise TooManyCells(f"the largest threshold = {last:g} is not allowed: it needs more than {_MOST_CELLS} cells")
+        raise TooManyCells(f"the largest threshold = {last:g}: needs more than {_MOST_CELLS} cells")
 
     points, integrals, weights = _collocation()
     steps: dict[tuple[int, float], tuple[NDArray, NDArray]] = {}

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.arguments import number, positive
 from jaxq.analytic.tolled_queues.customers import accepted
+from jaxq.checks import number, positive
 
 _MOST_CUSTOMERS = 10_000_000
 
@@ -39,7 +39,7 @@ def naor(arrival_rate: float, service_rate: float, reward: float, waiting_cost: 
     arrival_rate, service_rate = positive("arrival_rate", arrival_rate), positive("service_rate", service_rate)
     cost = positive("waiting_cost", waiting_cost)
     most = float(accepted(np.array(float(reward)), np.array(cost), service_rate, 0.0))
-    number("reward x service_rate / waiting_cost", most, "between 1 and 1e7", above=1 - 1e-16, below=_MOST_CUSTOMERS)
+    number("reward x service_rate / waiting_cost", most, 1, _MOST_CUSTOMERS, open_high=True)
     lengths = np.arange(1, int(most) + 1)
     throughput, jobs = thresholds(arrival_rate, service_rate, lengths.size)
     tolls = reward - cost * lengths / service_rate

@@ -9,6 +9,7 @@ from jaxq.analytic.staffing import drift, elimination, fluid, gains, lp
 from jaxq.analytic.staffing import growth as predicted
 from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.analytic.staffing.targets import saturation_targets
+from jaxq.checks import FieldError
 from jaxq.engine.plain import plain
 from jaxq.systems.parallel_servers.network.network import Network, Rates
 from jaxq.systems.parallel_servers.theory import inapplicable
@@ -104,7 +105,7 @@ def assess(
     """
     why = inapplicable(network.arrival_rates, network.service_rates, network.servers, network.abandonment_rates)
     if why is not None:
-        raise ValueError(f"network = {network}: {why}")
+        raise FieldError("network", network, why)
     n, nh, p = arguments(network, scale, staffing, weights)
     mu = network.service_rates
     hung = len(network.pools) - 1 if root is None else root
@@ -160,10 +161,10 @@ def arguments(network: Network, scale: Any, staffing: Any, weights: Any) -> tupl
     classes, pools = network.service_rates.shape
     nh = network.staffing if staffing is None else np.atleast_1d(np.asarray(staffing, np.float64))
     if nh.shape != (pools,):
-        raise ValueError(f"staffing = {nh.tolist()}: must be {pools} numbers, one a pool ({', '.join(network.pools)})")
+        raise FieldError("staffing", nh, f"must be {pools} numbers, one a pool ({', '.join(network.pools)})")
     p = np.full(classes, 1 / classes) if weights is None else np.asarray(weights, np.float64)
     if p.shape != (classes,) or (p <= 0).any():
-        raise ValueError(f"safety = {p.tolist()}: must be {classes} numbers > 0 that sum to 1, one a class")
+        raise FieldError("safety", p, f"must be {classes} numbers > 0 that sum to 1, one a class")
     return network.scale if scale is None else float(scale), nh, p
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import integer, positive
 from jaxq.engine.paths import paths
 from jaxq.stats.estimate import Estimate
 from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
@@ -56,10 +57,7 @@ def growth(system: ParallelServers | StaffingDiffusion, horizon: float, replicas
     Raises:
         ValueError: an argument is not allowed.
     """
-    if not (np.isfinite(horizon) and horizon > 0):
-        raise ValueError(f"horizon = {horizon}: must be a number > 0")
-    if replicas < 2:
-        raise ValueError(f"replicas = {replicas}: must be at least 2 for an interval")
+    horizon, replicas = positive("horizon", horizon), integer("replicas", replicas, 2)
     found = paths(
         system,
         [horizon / 2, horizon],

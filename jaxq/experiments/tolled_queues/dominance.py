@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxq.checks import integer, one_of
 from jaxq.experiments.tolled_queues.counterexample import Customer, Instance, shortest_path
 
 JOB = 240
@@ -235,14 +236,8 @@ def check_dominance(claim: str = "theorem", instances: int = 20_000, customers: 
     Raises:
         ValueError: an unknown claim, a number that is not allowed.
     """
-    if claim not in CLAIMS:
-        raise ValueError(f"claim = {claim}: must be one of {', '.join(CLAIMS)}")
-    for name, value, high in (("instances", instances, 2**24), ("customers", customers, 10**5)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 1 <= value <= high:
-            raise ValueError(f"{name} = {value}: must be a whole number >= 1 and <= {high}")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed = {seed}: must be a whole number >= 0 and < 2**32")
-    chosen, key = CLAIMS[claim], jax.random.key(seed)
+    instances, customers = integer("instances", instances, 1, 2**24), integer("customers", customers, 1, 10**5)
+    chosen, key = CLAIMS[one_of("claim", claim, CLAIMS)], jax.random.key(integer("seed", seed, 0, 2**32 - 1))
     first, servers = (np.asarray(x) for x in _search(key, chosen.changes, customers, instances))
     violations = int((first < customers).sum())
     if not violations:

@@ -12,7 +12,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.fields import positive
+from jaxq.engine.quantity import Quantity
 from jaxq.engine.system import System
 
 
@@ -31,6 +33,17 @@ class Event(NamedTuple):
     reflected: jax.Array  # growth of U
 
 
+METRICS = (
+    Quantity("y_m_1", "X = Y_{M,1}, less the scaled idle servers of the slowest type", "servers/sqrt n"),
+    Quantity("y_1_2", "Z = Y_{1,2}, scaled servers of the fastest type with two jobs", "servers/sqrt n"),
+    Quantity("y_plus_1", "X + Z", "jobs/sqrt n"),
+    Quantity("y_m_1_variance", "variance of X", "servers^2/n"),
+    Quantity("y_1_2_variance", "variance of Z", "servers^2/n"),
+    Quantity("covariance", "covariance of X and Z", "servers^2/n"),
+    Quantity("reflection_rate", "growth of U per time, the limit of sqrt n P(all busy)", "1/time"),
+)
+
+
 class SpeedAwareLimit(System):
     """The reflected Ornstein-Uhlenbeck process that speed-aware JSQ tends to, in steps of length h = ``step``.
 
@@ -42,9 +55,6 @@ class SpeedAwareLimit(System):
     Measured relative bias with the default rates, beta = .5 / 1 / 2: y_1_2 and reflection_rate +.04 h / +.17 h / +.8 h,
     y_m_1_variance +.21 h / +.27 h / +.32 h, y_1_2_variance +.13 h / +.34 h / +1.1 h. So at beta = 1 a step of .01 is good
     for intervals of .3 % and more; below, extrapolate: twice the mean at h/2 less that at h has a bias of order h^2.
-
-    Metrics: y_m_1, y_1_2, y_plus_1 = their sum, their variances y_m_1_variance and y_1_2_variance, covariance,
-    reflection_rate (growth of U per time, the limit of sqrt(n) P(all busy)).
 
     Source: Asmussen, Glynn and Pitman (1995), Annals of Applied Probability 5(4), 875-896, for the maximum; Lepingle
     (1995), Mathematics and Computers in Simulation 38, 119-126, for the scheme.
@@ -58,12 +68,15 @@ class SpeedAwareLimit(System):
     name = "sa-jsq-limit"
     words = 2
     headline = ("y_1_2",)
+    metric_table = METRICS
 
     def check_fields(self):
         if self.slowest_rate > self.fastest_rate:
-            raise ValueError(f"slowest_rate = {self.slowest_rate:g}: must be <= fastest_rate = {self.fastest_rate:g}")
+            raise FieldError(
+                "slowest_rate", self.slowest_rate, f"must be <= fastest_rate = {self.fastest_rate:g}", short=True
+            )
         if self.step * self.fastest_rate >= 1:
-            raise ValueError(f"step = {self.step:g}: must be < 1/fastest_rate = {1 / self.fastest_rate:g}")
+            raise FieldError("step", self.step, f"must be < 1/fastest_rate = {1 / self.fastest_rate:g}", short=True)
 
     def step_time(self):
         return float(self.step)

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, positive, real, whole
 from jaxq.engine.model import Model
+from jaxq.engine.quantity import Quantity
 from jaxq.systems.load_balancing import response
 from jaxq.systems.load_balancing.policy import Policy, parse_policy, ranking, speed_ranks
 from jaxq.systems.load_balancing.processes import small_system
@@ -29,6 +31,26 @@ QUEUED = 2**20
 DEEP = 12
 """Levels kept where busy servers are chosen at random."""
 
+METRICS = (
+    Quantity("number_in_system", "jobs in the system", "jobs"),
+    Quantity("number_observed", "the same without the rate identity as a control variate", "jobs"),
+    Quantity("waiting_jobs", "jobs that wait", "jobs"),
+    Quantity("response_time", "time of an admitted job in the system (Little)", "time"),
+    Quantity("response_<p>", "quantile of the time of an admitted job in the system", "time"),
+    Quantity("waiting_time", "wait of an admitted job (Little)", "time"),
+    Quantity("all_busy", "no server is idle, as an arriving job sees it", "probability"),
+    Quantity("idle_servers", "idle servers", "servers"),
+    Quantity("idle_servers_<type>", "idle servers of a type", "servers"),
+    Quantity("busy_capacity", "sum mu_j Q_j1, which is the rate of admitted jobs", "1/time"),
+    Quantity("probability_lost", "an arriving job is lost", "probability"),
+    Quantity("y_plus_1", "(number_in_system - n) / sqrt n", "jobs/sqrt n"),
+    Quantity("y_plus_2", "waiting_jobs / sqrt n", "jobs/sqrt n"),
+    Quantity("y_<type>_1", "(Q_j1 - N_j) / sqrt n", "servers/sqrt n"),
+    Quantity("y_1_2", "Q_12 / sqrt n", "servers/sqrt n"),
+    Quantity("level_<type>_<jobs>", "Q_ji, servers of type j with at least i jobs", "servers"),
+    Quantity("joins_<type>_<jobs>", "an arriving job joins a server of type j with i jobs", "probability"),
+)
+
 
 class LoadBalancing(Model):
     """Parallel queues under a dispatching policy (``sa-jsq``: the shortest queue, ties to the fastest server).
@@ -38,14 +60,9 @@ class LoadBalancing(Model):
     jobs that are routed to a full server are lost; one for each type, 2 for the fastest and 1 elsewhere, makes the
     truncated system of Section 5.
 
-    Metrics: number_in_system, waiting_jobs, response_time and waiting_time (Little, of admitted jobs), all_busy (the
-    probability that no server is idle, which is what an arrival sees), idle_servers and idle_servers_<j>; the scaled
-    y_<j>_1 = (Q_j1 - N_j)/sqrt n, y_1_2 = Q_12/sqrt n, y_plus_2 = waiting_jobs/sqrt n, y_plus_1 = (number_in_system -
-    n)/sqrt n; busy_capacity = sum mu_j Q_j1, which is the rate of admitted jobs; with a buffer probability_lost.
-    number_in_system, response_time, idle_servers and the y of the slowest type use that identity as a control variate
-    (number_observed and busy_capacity do not).
-    With ``laws`` on counts also level_<j>_<i> = Q_ji, joins_<j>_<i>, the probability that an arrival joins a type-j
-    server with i jobs, and quantiles of the response time, which is Erlang(i + 1, mu_j) for such a job.
+    busy_capacity is the rate of admitted jobs; number_in_system, response_time, idle_servers and the y of the slowest type
+    use that identity as a control variate (number_observed and busy_capacity do not). With ``laws`` on counts there are the
+    levels Q_ji, where jobs join, and quantiles of the response time, which is Erlang(i + 1, mu_j) where i jobs are found.
     """
 
     servers: int = whole("servers n", default=100, high=MOST_SERVERS)
@@ -88,58 +105,68 @@ class LoadBalancing(Model):
 
     name = "load-balancing"
     headline = ("number_in_system",)
+    metric_table = METRICS
 
     def check_fields(self):
         n = int(self.servers)
         self.speeds.servers(n)
         if self.load is not None and self.beta is not None:
-            raise ValueError(f"load = {self.load:g}: must be none where beta = {self.beta:g} gives the arrival rate")
+            raise FieldError(
+                "load", self.load, f"must be none where beta = {self.beta:g} gives the arrival rate", short=True
+            )
         if self.beta is not None and self.beta >= math.sqrt(n):
-            raise ValueError(f"beta = {self.beta:g}: must be < sqrt(servers) = {math.sqrt(n):g} (arrival rate > 0)")
+            raise FieldError(
+                "beta", self.beta, f"must be < sqrt(servers) = {math.sqrt(n):g} (arrival rate > 0)", short=True
+            )
         if self.policy.draws > n:
-            raise ValueError(f"policy = {self.policy}: must draw at most servers = {n} servers")
+            raise FieldError("policy", self.policy, f"must draw at most servers = {n} servers")
         if self.routing is not None:
             if np.size(self.routing) != self.speeds.types:
-                raise ValueError(
-                    f"routing = {np.asarray(self.routing).tolist()}: must be {self.speeds.types} probabilities, "
-                    "one a type"
+                raise FieldError(
+                    "routing", np.asarray(self.routing), f"must be {self.speeds.types} probabilities, one a type"
                 )
             if self.policy.name not in ("random", "sa-jiq", "pod", "podr"):
-                raise ValueError(f"routing: must go with policy random, sa-jiq, pod<d> or pod<d>r, not {self.policy}")
+                raise FieldError(
+                    "routing", ..., f"must go with policy random, sa-jiq, pod<d> or pod<d>r, not {self.policy}"
+                )
             if self.policy.name == "pod":
                 if self.buffer is not None or self.levels is not None:
-                    raise ValueError(f"routing: must be none with policy {self.policy} and a buffer or levels")
+                    raise FieldError("routing", ..., f"must be none with policy {self.policy} and a buffer or levels")
                 fewest = int(self.speeds.servers(n).min())
                 if fewest < self.policy.draws:
-                    raise ValueError(
-                        f"routing: must be none with policy {self.policy} where a type has {fewest} servers only: all "
-                        "draws may be of that type"
+                    raise FieldError(
+                        "routing",
+                        ...,
+                        f"must be none with policy {self.policy} where a type has {fewest} servers only: all "
+                        "draws may be of that type",
                     )
         if self.buffer is not None and np.size(self.buffer) not in (1, self.speeds.types):
             given = ",".join(map(str, self.buffer))
-            raise ValueError(f"buffer = {given}: must be one number, or {self.speeds.types}, one a type")
+            raise FieldError("buffer", given, f"must be one number, or {self.speeds.types}, one a type")
         if self.buffer is not None and self.levels is not None:
             limits = ",".join(map(str, np.atleast_1d(self.buffer)))
-            raise ValueError(f"levels = {self.levels}: must be none where buffer = {limits} limits the queues")
+            raise FieldError("levels", self.levels, f"must be none where buffer = {limits} limits the queues")
         if self.laws == "yes" and self._layout() not in ("counts", "few"):
-            raise ValueError(
-                f"laws = yes: must be no with policy {self.policy}, whose queues are not counted by their lengths"
+            raise FieldError(
+                "laws", "yes", f"must be no with policy {self.policy}, whose queues are not counted by their lengths"
             )
         if self._layout() == "queues" and n > QUEUED:
-            raise ValueError(f"servers = {n}: must be <= {QUEUED} with policy {self.policy}, whose queues are all kept")
+            raise FieldError("servers", n, f"must be <= {QUEUED} with policy {self.policy}, whose queues are all kept")
         if self._layout() == "queues":
             servers, weights = self.speeds.servers(n), self._weights()
             services = self.speeds.rates * servers
-            random.check_drawn(f"speeds = {self.speeds}", services / (self.arrival_rate + self.capacity))
+            random.check_drawn("speeds", self.speeds, services / (self.arrival_rate + self.capacity))
             if weights is not None:
-                random.check_drawn(f"policy = {self.policy}", weights * servers / (weights @ servers))
+                random.check_drawn("policy", self.policy, weights * servers / (weights @ servers))
         if not (self.buffer is None and self.levels is None):
             if self.policy.name == "modified":
-                raise ValueError(
-                    "buffer: must be none, and levels too, with policy modified, whose queues hold two jobs"
+                raise FieldError(
+                    "buffer", ..., "must be none, and levels too, with policy modified, whose queues hold two jobs"
                 )
             if self.policy.name == "med-fsf":
-                raise ValueError("buffer: must be none, and levels too, with policy med-fsf, which has a queue a type")
+                raise FieldError(
+                    "buffer", ..., "must be none, and levels too, with policy med-fsf, which has a queue a type"
+                )
 
     def _layout(self) -> str:
         if self.policy.name in ("modified", "med-fsf"):
@@ -164,8 +191,11 @@ class LoadBalancing(Model):
         if self.buffer is not None or self.policy.name == "modified":
             return
         if self.arrival_rate >= self.capacity:
-            raise ValueError(
-                f"load = {self.arrival_rate / self.capacity:g}: must be < 1 (no stationary regime without a buffer)"
+            raise FieldError(
+                "load",
+                self.arrival_rate / self.capacity,
+                "must be < 1 (no stationary regime without a buffer)",
+                short=True,
             )
         growth = self.predicted_growth()
         if growth is not None and growth >= 0:

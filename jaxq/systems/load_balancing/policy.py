@@ -13,6 +13,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.checks import FieldError
+
 NAMES = (
     "sa-jsq",
     "jsq",
@@ -77,7 +79,7 @@ def parse_policy(text: str) -> Policy:
     if found and not (found[1] == "sa-pod" and found[3]):
         return Policy(found[1] + found[3], int(found[2]))
     if text not in NAMES or "<" in text:
-        raise ValueError(f"policy = {text}: must be one of {', '.join(NAMES)}, with a number from 1 to 99 for <d>")
+        raise FieldError("policy", text, f"must be one of {', '.join(NAMES)}, with a number from 1 to 99 for <d>")
     return Policy(text, int(text in ("uniform", "random")))
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from jaxq.checks import FieldError
+
 
 class Speeds(eqx.Module):
     """Service rate of a server of each type, fastest first, and the fraction of servers of that type, shape (M,).
@@ -18,13 +20,13 @@ class Speeds(eqx.Module):
     def __check_init__(self):
         rates, fractions = self.rates, self.fractions
         if rates.ndim != 1 or rates.shape != fractions.shape or rates.size == 0:
-            raise ValueError(f"speeds = {self}: must be speed:fraction,... for one or more types")
+            raise FieldError("speeds", self, "must be speed:fraction,... for one or more types")
         if not (np.all(np.isfinite(rates)) and np.all(rates > 0)):
-            raise ValueError(f"speeds = {self}: every speed must be > 0")
+            raise FieldError("speeds", self, "every speed must be > 0")
         if np.any(np.diff(rates) > 0):
-            raise ValueError(f"speeds = {self}: must be sorted, the fastest type first")
+            raise FieldError("speeds", self, "must be sorted, the fastest type first")
         if not np.all(fractions > 0) or abs(fractions.sum() - 1) > 1e-9:
-            raise ValueError(f"speeds = {self}: fractions must be > 0 and sum to 1, not {fractions.sum():g}")
+            raise FieldError("speeds", self, f"fractions must be > 0 and sum to 1, not {fractions.sum():g}")
 
     @property
     def types(self) -> int:
@@ -37,7 +39,7 @@ class Speeds(eqx.Module):
         whole = np.round(exact)
         if np.any(np.abs(exact - whole) > 1e-6 * total**0.5 + 1e-9) or np.any(whole < 1) or whole.sum() != total:
             shares = ", ".join(f"{x:g}" for x in exact)
-            raise ValueError(f"servers = {total}: must be shared into whole numbers of each type, not {shares}")
+            raise FieldError("servers", total, f"must be shared into whole numbers of each type, not {shares}")
         return whole.astype(np.int64)
 
     def __str__(self) -> str:
@@ -51,5 +53,5 @@ def parse_speeds(text: str) -> Speeds:
         pairs = [(pairs[0][0], 1.0)] if len(pairs) == 1 and len(pairs[0]) == 1 else pairs
         rates, fractions = zip(*pairs, strict=True)
     except ValueError:
-        raise ValueError(f"speeds = {text}: must be speed:fraction,... such as 2.5:0.2,0.625:0.8") from None
+        raise FieldError("speeds", text, "must be speed:fraction,... such as 2.5:0.2,0.625:0.8") from None
     return Speeds(rates, fractions)

@@ -18,9 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.fields import compound, positive, real, whole
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
+from jaxq.engine.quantity import Quantity
 from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.policies.control import CONTROLS as CONTROLS
@@ -39,6 +41,19 @@ class Limit(NamedTuple):
     worth: np.ndarray  # w_j, shape (J,)
 
 
+METRICS = (
+    Quantity("total_queue", "E s^+, scaled customers who wait", "customers/sqrt n"),
+    Quantity("total_idle", "E s^-, scaled idle servers", "servers/sqrt n"),
+    Quantity("queue_<class>", "scaled customers of a class who wait", "customers/sqrt n"),
+    Quantity("idle_<pool>", "scaled idle servers of a pool", "servers/sqrt n"),
+    Quantity(
+        "weighted_idle",
+        "scaled idle servers, each worth what it is in servers of idle_pool",
+        "servers/sqrt n",
+    ),
+)
+
+
 class StaffingDiffusion(Model):
     """The limiting diffusion of a critically loaded tree under a Markov control, in Euler steps of length h = ``step``.
 
@@ -53,8 +68,7 @@ class StaffingDiffusion(Model):
     A function is tried at 193 states before the run (ValueError, with the state, where its shares are not on the simplex)
     and looked at once a block while it runs (flag invalid_rates).
 
-    Metrics: total_queue = E s^+, total_idle = E s^-, queue_<class>, idle_<pool>, and weighted_idle = E s^- sum_j G_j u^s_j,
-    G_j the worth of a server of pool j in servers of ``idle_pool``. Remark 6.5: weighted_idle = rho, and it is so for every
+    Remark 6.5: weighted_idle = rho, and it is so for every
     h for which the steps have a stationary law, as the mean drift vanishes there. total_queue has a bias of order h: with
     one pool, equal rates and theta = .6 it was measured as +.19 h of its value, so that h = .01 is good for .2 %.
     """
@@ -89,6 +103,7 @@ class StaffingDiffusion(Model):
 
     name = "staffing-diffusion"
     headline = ("total_queue",)
+    metric_table = METRICS
 
     def check_fields(self):
         from jaxq.systems.parallel_servers import planning
@@ -98,18 +113,18 @@ class StaffingDiffusion(Model):
         for name, names in (("staffing", network.pools), ("safety", network.classes)):
             value = getattr(self, name)
             if value is not None and np.shape(value) != (len(names),):
-                raise ValueError(f"{name} = {np.asarray(value).tolist()}: must be {len(names)} numbers")
+                raise FieldError(name, np.asarray(value), f"must be {len(names)} numbers")
         if self.safety is not None and np.min(self.safety) <= 0:
-            raise ValueError(f"safety = {np.asarray(self.safety).tolist()}: each must be > 0")
+            raise FieldError("safety", np.asarray(self.safety), "each must be > 0")
         self.control.check(network)
         self.variances()
         if self.step * fastest >= 1:
-            raise ValueError(f"step = {self.step:g}: must be < 1/{fastest:g}, the fastest service rate")
+            raise FieldError("step", self.step, f"must be < 1/{fastest:g}, the fastest service rate", short=True)
         queued, idle = self.places()
         if idle >= len(network.pools):
-            raise ValueError(f"idle_pool = {self.idle_pool}: must be at most {len(network.pools)}, the number of pools")
+            raise FieldError("idle_pool", self.idle_pool, f"must be at most {len(network.pools)}, the number of pools")
         if (queued, idle) not in network.edges:
-            raise ValueError(f"queued_class = {self.queued_class}: must be a class that pool {idle + 1} serves, from 1")
+            raise FieldError("queued_class", self.queued_class, f"must be a class that pool {idle + 1} serves, from 1")
 
     def places(self) -> tuple[int, int]:
         """(class that waits, pool that idles) under constant control, from 0."""
@@ -147,8 +162,8 @@ class StaffingDiffusion(Model):
     def check_stationary(self):
         theta = self.limit().theta
         if theta <= 0:
-            raise ValueError(
-                f"staffing: the safety staffing theta is {theta:.6g}: must be > 0 (transient under any control)"
+            raise FieldError(
+                "staffing", ..., f"the safety staffing theta is {theta:.6g}: must be > 0 (transient under any control)"
             )
 
     def step_time(self):

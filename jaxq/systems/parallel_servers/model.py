@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, positive, real
 from jaxq.engine.model import Model
+from jaxq.engine.quantity import Quantity
 from jaxq.engine.reference import Reference
 from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network.network import Network, Rates
@@ -35,6 +37,22 @@ from jaxq.systems.parallel_servers.safety_staffing import is_tree, prices
 REFUSING = ("shadow-rm", "shadow-tandem")
 """Policies that drop customers."""
 
+METRICS = (
+    Quantity("number_in_system", "customers in the system", "customers"),
+    Quantity("total_queue", "customers who wait", "customers"),
+    Quantity("reward_rate", "sum g_i mu_ij psi_ij, the rewards of those served", "money/time"),
+    Quantity("holding_cost", "sum h_i x customers of class i in the system", "money/time"),
+    Quantity("queue_<class>", "customers of a class who wait", "customers"),
+    Quantity("busy_<class>_<pool>", "servers of a pool that serve a class", "servers"),
+    Quantity("idle_<pool>", "idle servers of a pool", "servers"),
+    Quantity("abandonment_<class>", "a customer of a class abandons", "probability"),
+    Quantity("tagged_<class>", "a customer of a class is tagged: dropped, or served last", "probability"),
+    Quantity("departures_<class>", "departures of a class, which balance its arrivals", "1/time"),
+    Quantity("weighted_idle", "idle servers, each worth what it is in servers of the last pool", "servers"),
+    Quantity("price_<pool>", "shadow routing: eta x the virtual queue of a pool", "money"),
+    Quantity("load_price_<pool>", "shadow routing: eta x the virtual load of a pool", "money"),
+)
+
 
 class ParallelServers(Model):
     """A network of classes and pools under a control policy, with or without abandonment, in or out of overload.
@@ -44,11 +62,8 @@ class ParallelServers(Model):
     ``initial_prices``. A network is a name, a .toml file, or the table of one; ``scale`` is its n. Arrivals are Poisson, or
     renewal processes of phase type (``arrival_laws``), whose phases join the state.
 
-    Metrics: queue_<class>, busy_<class>_<pool>, idle_<pool>; abandonment_<class> and tagged_<class>, shares of the arrivals;
-    departures_<class>, which balance lambda_i; reward_rate = sum g_i mu_ij psi_ij, holding_cost = sum h_i x customers of
-    class i in system, number_in_system, total_queue; of trees without abandonment weighted_idle, in servers of the last
-    pool; of shadow routing price_<pool> and load_price_<pool>, eta x the virtual queues. After ``changes`` of the arrival
-    rates they are of the last ones. ``safety``, ``staffing_costs``, ``safety_target``: of balanced saturation and tuning.
+    After ``changes`` of the arrival rates the metrics are of the last ones. ``safety``, ``staffing_costs``,
+    ``safety_target``: of balanced saturation and tuning.
     """
 
     network: Network = compound(
@@ -121,6 +136,7 @@ class ParallelServers(Model):
     safety_target: float = real("theta^n that a tuned staffing must have", default=1.0)
 
     name = "parallel-servers"
+    metric_table = METRICS
 
     @property
     def headline(self):
@@ -141,8 +157,8 @@ class ParallelServers(Model):
         ):
             value = getattr(self, name)
             if value is not None and np.size(value) != len(names):
-                raise ValueError(
-                    f"{name} = {np.asarray(value).tolist()}: must be {len(names)} numbers, one a {one} ({', '.join(names)})"
+                raise FieldError(
+                    name, np.asarray(value), f"must be {len(names)} numbers, one a {one} ({', '.join(names)})"
                 )
         if self.routing is not None:
             self._check_routing(np.asarray(self.routing))
@@ -161,14 +177,19 @@ class ParallelServers(Model):
     def _check_routing(self, routing: np.ndarray) -> None:
         classes, pools, served = self.network.classes, self.network.pools, self.network.service_rates > 0
         if routing.shape != served.shape:
-            raise ValueError(
-                f"routing = {routing.tolist()}: must be {len(classes)} rows, one a class ({', '.join(classes)}), of "
-                f"{len(pools)} numbers, one a pool ({', '.join(pools)})"
+            raise FieldError(
+                "routing",
+                routing,
+                f"must be {len(classes)} rows, one a class ({', '.join(classes)}), of {len(pools)} "
+                f"numbers, one a pool ({', '.join(pools)})",
             )
         for i, j in np.argwhere((routing > 0) & ~served):
-            raise ValueError(
-                f"routing row {i + 1} (class {classes[i]}), pool {pools[j]} = {routing[i, j]:g}: must be 0, as the pool "
-                "does not serve the class"
+            raise FieldError(
+                "routing",
+                routing[i, j],
+                "must be 0, as the pool does not serve the class",
+                f" row {i + 1} (class {classes[i]}), pool {pools[j]}",
+                short=True,
             )
 
     def rates(self) -> Rates:
@@ -231,7 +252,7 @@ class ParallelServers(Model):
         from jaxq.systems.parallel_servers import planning
 
         if not self.last_arrival_rates().any():
-            raise ValueError(f"network = {self.network}: must have an arrival rate > 0 (in the end nobody arrives)")
+            raise FieldError("network", self.network, "must have an arrival rate > 0 (in the end nobody arrives)")
         patient = self.network.abandonment_rates == 0
         if not patient.any() or self.policy in REFUSING:
             return
@@ -239,9 +260,11 @@ class ParallelServers(Model):
         load = planning.load(arrivals[patient], services[patient], servers)
         if load >= 1:
             names = ", ".join(c for c, never in zip(self.network.classes, patient, strict=True) if never)
-            raise ValueError(
-                f"network = {self.network}: has load {load:.6g} of classes that never abandon ({names}): must be < 1 "
-                "(no stationary regime under any policy)"
+            raise FieldError(
+                "network",
+                self.network,
+                f"has load {load:.6g} of classes that never abandon ({names}): must be < 1 (no stationary "
+                "regime under any policy)",
             )
 
     def prepare(self):

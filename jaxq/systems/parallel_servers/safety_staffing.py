@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxq.checks import FieldError
+
 Edges = Sequence[tuple[int, int]]
 
 
@@ -38,8 +40,8 @@ def program(edges: Edges, rates: np.ndarray, pools: int, weights: np.ndarray) ->
     """
     classes = len(weights)
     if not is_tree(edges, classes, pools):
-        raise ValueError(
-            f"network: must be a tree to be staffed: {classes} classes and {pools} pools, {len(edges)} edges"
+        raise FieldError(
+            "network", ..., f"must be a tree to be staffed: {classes} classes and {pools} pools, {len(edges)} edges"
         )
     last = np.concatenate((-np.asarray(weights), np.zeros(pools)))
     return np.column_stack((incidence(edges, classes, pools, rates), last))

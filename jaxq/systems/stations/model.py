@@ -9,8 +9,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jaxq.checks import FieldError
 from jaxq.engine.fields import compound, nonnegative, positive, whole
 from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.quantity import Quantity
 from jaxq.laws.law import Law
 from jaxq.laws.standard import USAGE, Exponential, parse_law
 from jaxq.systems.stations.processes import workloads
@@ -30,15 +32,37 @@ def _rate(doc: str, default: float, law: str) -> Any:
     return positive(f"{doc}, 1/time", default=default, observed=f"{law}.rate")
 
 
+MARKOVIAN = (
+    Quantity("number_in_system", "customers in the system", "customers"),
+    Quantity("queue_length", "customers who wait", "customers"),
+    Quantity("waiting_time", "wait of an admitted customer, those who abandon included (Little)", "time"),
+    Quantity("probability_wait", "an admitted customer waits (Poisson arrivals see time averages)", "probability"),
+    Quantity("probability_abandon", "an admitted customer abandons", "probability"),
+    Quantity("utilisation", "share of the servers that are busy", "share"),
+    Quantity("probability_block", "an arriving customer finds the system full", "probability"),
+)
+CUSTOMERS = (
+    Quantity("waiting_time", "wait of a customer before its service", "time"),
+    Quantity("sojourn_time", "time of a customer in the system", "time"),
+    Quantity("queue_length", "customers who wait (Little)", "customers"),
+    Quantity("probability_wait", "a customer waits", "probability"),
+    Quantity("utilisation", "share of the servers that are busy", "share"),
+)
+OCCUPANCY = (
+    Quantity("number_in_system", "customers in the system", "customers"),
+    Quantity("number_variance", "variance of the number in the system", "customers^2"),
+    Quantity("probability_empty", "the system is empty", "probability"),
+    Quantity("probability_block", "an arriving customer finds all servers busy and is lost", "probability"),
+    Quantity("utilisation", "share of the servers that are busy", "share"),
+)
+"""The metrics of `MMc`; of queues by customer; of stations without a queue."""
+
+
 class MMc(JumpProcess):
     """M/M/c/K+M: Poisson arrivals, c exponential servers, exponential patience, room for K customers.
 
     State: the number in system n, int32. Transitions: arrival lambda, service mu min(n, c), abandonment
     theta (n - c)+. Uniformised at lambda + c mu without abandonment, embedded with it.
-
-    Metrics: number_in_system; queue_length (waiting); waiting_time of an admitted customer, those who abandon
-    included (Little); probability_wait and probability_abandon of an admitted customer; utilisation; with a capacity
-    probability_block of an arrival. Arrivals see time averages (PASTA).
     """
 
     arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
@@ -50,6 +74,7 @@ class MMc(JumpProcess):
     capacity: int | None = whole("customers in the system at most", default=None, optional=True)
 
     name = "mmc"
+    metric_table = MARKOVIAN
     headline = ("number_in_system",)
     stride = 3
     unroll = 3
@@ -57,7 +82,7 @@ class MMc(JumpProcess):
 
     def check_fields(self):
         if self.capacity is not None and self.capacity < self.servers:
-            raise ValueError(f"capacity = {self.capacity}: must be >= servers = {self.servers}")
+            raise FieldError("capacity", self.capacity, f"must be >= servers = {self.servers}")
 
     def init(self, words):
         return 0
@@ -105,9 +130,12 @@ class MMc(JumpProcess):
     def check_stationary(self):
         load = float(self.arrival_rate / self.service_rate)
         if self.capacity is None and not self.abandonment_rate and load >= self.servers:
-            raise ValueError(
-                f"arrival_rate = {self.arrival_rate:g}: must be < servers x service_rate = "
-                f"{self.servers * self.service_rate:g} (no stationary regime without abandonment or capacity)"
+            raise FieldError(
+                "arrival_rate",
+                self.arrival_rate,
+                f"must be < servers x service_rate = {self.servers * self.service_rate:g} (no stationary "
+                "regime without abandonment or capacity)",
+                short=True,
             )
 
     def oracle(self):
@@ -124,6 +152,7 @@ class MG1(Lindley):
     service_law: Law = _law("service", "service_rate")
 
     name = "mg1"
+    metric_table = CUSTOMERS
 
     def oracle(self):
         from jaxq.systems.stations.oracle import mg1
@@ -140,6 +169,7 @@ class GG1(Lindley):
     service_law: Law = _law("service", "service_rate")
 
     name = "gg1"
+    metric_table = CUSTOMERS
 
     def _arrival_law(self):
         return self.arrival_law
@@ -155,8 +185,6 @@ class GGc(Queue):
 
     State: the work before each server as a customer finds it, ascending, float32, time. The customer waits the least of
     them, adds its service there, and all run down by the gap to the next customer: ``O(c)`` a customer.
-
-    Metrics: those of `Queue` and utilisation, the mean share of busy servers.
     """
 
     arrival_rate: float = _rate("arrival rate", 0.8, "arrival_law")
@@ -166,6 +194,7 @@ class GGc(Queue):
     service_law: Law = _law("service", "service_rate")
 
     name = "ggc"
+    metric_table = CUSTOMERS
 
     def _arrival_law(self):
         return self.arrival_law
@@ -197,8 +226,7 @@ class GGc(Queue):
 class MGcc(Occupancy):
     """M/G/c/c, Erlang's loss system: Poisson arrivals, c servers and no queue; who finds all busy is lost.
 
-    The stationary law depends on the service law through its mean only. Metrics: number_in_system, number_variance,
-    probability_empty, probability_block, utilisation.
+    The stationary law depends on the service law through its mean only.
     """
 
     arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
@@ -207,6 +235,7 @@ class MGcc(Occupancy):
     service_law: Law = _law("service", "service_rate")
 
     name = "mgcc"
+    metric_table = OCCUPANCY
     headline = ("number_in_system", "probability_block")
 
     @property
@@ -232,7 +261,7 @@ class MGinf(Occupancy):
 
     The number in system is Poisson with mean lambda/mu for every service law. ``most_customers`` bounds those that the
     simulation holds at once; the default leaves out less than 1e-15 of the law, and a run that needs more is
-    flagged ``overflow``. Metrics: number_in_system, number_variance, probability_empty.
+    flagged ``overflow``.
     """
 
     arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
@@ -243,6 +272,7 @@ class MGinf(Occupancy):
     )
 
     name = "mginf"
+    metric_table = OCCUPANCY
 
     @property
     def places(self):
@@ -261,8 +291,11 @@ class MGinf(Occupancy):
     def check_fields(self):
         load = float(self.arrival_rate / self.service_rate)
         if self.most_customers is None and (load > MOST_PLACES or self._enough() > MOST_PLACES):
-            raise ValueError(
-                f"arrival_rate = {self.arrival_rate:g}: must be such that a load of {load:g} fits {MOST_PLACES} customers"
+            raise FieldError(
+                "arrival_rate",
+                self.arrival_rate,
+                f"must be such that a load of {load:g} fits {MOST_PLACES} customers",
+                short=True,
             )
 
     def prepare(self):

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.fluid.first_passage import first_passage
 
 LEAST_PHI = 1e-6
@@ -161,9 +162,12 @@ def finite(rho, phi, servers, service_rate=1.0):
         return phi / (1 - phi) + own
     count = math.prod(math.comb(int(n) + k, k) for n, k in zip(counts, thresholds, strict=True))
     if count > MOST_PHASES:
-        raise ValueError(
-            f"phi = {known:g}: with servers = {counts.sum()} there are {count} phases of the servers' queues; the exact "
-            f"objective takes {MOST_PHASES} at most"
+        raise FieldError(
+            "phi",
+            known,
+            f"with servers = {counts.sum()} there are {count} phases of the servers' queues; the "
+            f"exact objective takes {MOST_PHASES} at most",
+            short=True,
         )
     phases = tuple(_phases(int(n), k) for n, k in zip(counts, thresholds, strict=True))
     return own + _pool(phases, rhos * services, services, jnp.asarray(phi))
@@ -214,9 +218,12 @@ def capped(rho, phi, servers, token_cap: int):
             total = total + n * r / (1 - r) / (1 + token_cap * (1 - r))
             continue
         if (k + 1) * (token_cap + 1) > MOST_PHASES:
-            raise ValueError(
-                f"phi = {known:g}: with token_cap = {token_cap} a server has {(k + 1) * (token_cap + 1)} states; the "
-                f"objective takes {MOST_PHASES} at most"
+            raise FieldError(
+                "phi",
+                known,
+                f"with token_cap = {token_cap} a server has {(k + 1) * (token_cap + 1)} states; the "
+                f"objective takes {MOST_PHASES} at most",
+                short=True,
             )
         constant, mixed, earning, weights, jobs = _token_rates(r, k, token_cap)
         generator = constant + _mixing(r, phi, k) * mixed + phi * earning

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, nonnegative, positive, probability, whole
 from jaxq.engine.model import Model
+from jaxq.engine.quantity import Quantity
 from jaxq.engine.tagged import tag_every
 from jaxq.systems.token_pool import costs
 from jaxq.systems.token_pool.policy import (
@@ -34,23 +36,48 @@ from jaxq.systems.token_pool.processes.mechanism import MOST_SERVERS, MOST_TOKEN
 MOST_KINDS = 8
 """Kinds of servers (unlike rates) up to which costs are reported by kind."""
 
+METRICS = (
+    Quantity("own_queue", "jobs in a server's own queue", "jobs per server"),
+    Quantity("pool_queue", "jobs in the pool", "jobs"),
+    Quantity("total_jobs", "jobs in all queues and the pool", "jobs"),
+    Quantity("pool_wait", "wait in the pool (Little)", "time"),
+    Quantity("tagged_wait", "wait in the pool of single jobs", "time"),
+    Quantity("request_rate", "requests of a server", "1/time"),
+    Quantity("offer_rate", "offers of a server", "1/time"),
+    Quantity("pool_busy_on_offer", "an offer finds a job in the pool", "probability"),
+    Quantity("cost", "holding and processing cost of a server", "money/time per server"),
+    Quantity("tokens", "tokens of a server", "tokens per server"),
+    Quantity("no_tokens", "a server has no token", "probability"),
+    Quantity("full_tokens", "a server has as many tokens as it can hold", "probability"),
+    Quantity(
+        "processing_cost_<kind>",
+        "processing cost of a server of a kind",
+        "money/time per server",
+    ),
+    Quantity(
+        "cost_<kind>",
+        "the same, with the holding of its jobs, in the pool at pool_wait",
+        "money/time per server",
+    ),
+    Quantity("deviator_own_queue", "jobs in the deviator's own queue", "jobs"),
+    Quantity("deviator_request_rate", "requests of the deviator", "1/time"),
+    Quantity("deviator_offer_rate", "offers of the deviator", "1/time"),
+    Quantity("deviator_wait", "wait in the pool of the deviator's jobs, tagged", "time"),
+    Quantity("deviator_cost", "holding, in the pool too, and processing cost of the deviator", "money/time"),
+    Quantity(
+        "deviator_charged_cost",
+        "the same where a request costs (q_0 + 1) / sum mu_i (LP (76))",
+        "money/time",
+    ),
+    Quantity("deviator_token_drift", "phi x offers - requests of the deviator: 0 if its tokens balance", "tokens/time"),
+    Quantity("others_cost", "cost of each other server", "money/time per server"),
+)
+
 
 class TokenPool(Model):
     """The token mechanism with N servers, homogeneous or (rates given one per server) heterogeneous.
 
-    Metrics, means per server except pool_queue and total_jobs: own_queue, pool_queue, total_jobs, pool_wait (Little),
-    request_rate, offer_rate, pool_busy_on_offer (share of offers that find a job), cost (holding plus processing);
-    with a cap also tokens, no_tokens = P[s = 0], full_tokens = P[s = C]. With ``waits`` tagged also tagged_wait, the
-    mean of single jobs, with quantiles if asked for.
-
-    With 2 to 8 kinds of servers, per server of kind 1, 2, ... in the order listed: processing_cost_<kind>, cost of the
-    jobs that its capacity serves, and cost_<kind>, holding in its queue and, for its requests at pool_wait, in the pool
-    added.
-
-    With a deviator, who is the first server: deviator_own_queue, deviator_request_rate, deviator_offer_rate,
-    deviator_wait (of its jobs in the pool, tagged), deviator_cost (holding, in the pool too, plus processing),
-    deviator_charged_cost (a request costs (q_0 + 1) / sum mu_i instead of its wait, as in LP (76)),
-    deviator_token_drift (phi x offers - requests, tokens/time: 0 if its tokens balance), others_cost (per other server).
+    With 2 to 8 kinds of servers there are metrics of each kind; with a deviator, who is the first server, metrics of it.
     The optimal deviator plays the policy of LP (76), in which its tokens balance in the mean only, as far as it has tokens
     (as pi-bar^F does of pi^F in Section 6.1): with a small token cap it is not the best it could do.
     """
@@ -83,6 +110,7 @@ class TokenPool(Model):
     waits: str = choice("how waits in the pool are measured", ("little", "tagged"), default="little")
 
     name = "token-pool"
+    metric_table = METRICS
     headline = ("own_queue", "pool_queue")
     untuned = MappingProxyType(
         {
@@ -99,19 +127,22 @@ class TokenPool(Model):
         for field in ("arrival_rate", "service_rate"):
             size = np.size(getattr(self, field))
             if size not in (1, self.servers):
-                raise ValueError(
-                    f"{field} = {size} values: must be one number or one for each of {self.servers} servers"
+                raise FieldError(
+                    field, f"{size} values", f"must be one number or one for each of {self.servers} servers"
                 )
         for part, value in vars(self.policy or ThresholdPolicy(0)).items():
             if np.ndim(value) > 0 and np.size(value) != self.servers:
-                raise ValueError(f"policy {part} = {np.size(value)} values: must be one number or {self.servers}")
+                raise FieldError(f"policy {part}", f"{np.size(value)} values", f"must be one number or {self.servers}")
         rho = np.atleast_1d(self.utilisation)
         if rho.max() >= 1:
             at = int(rho.argmax())
             arrival, service = (x if np.ndim(x) == 0 else x[at] for x in (self.arrival_rate, self.service_rate))
-            raise ValueError(
-                f"arrival_rate = {arrival:g}: must be < service_rate = {service:g} at every server "
-                f"(utilisation {rho[at]:g} at server {at + 1}, no stationary regime)"
+            raise FieldError(
+                "arrival_rate",
+                arrival,
+                f"must be < service_rate = {service:g} at every server (utilisation {rho[at]:g} at server "
+                f"{at + 1}, no stationary regime)",
+                short=True,
             )
         self._check_drawn()
         if self.deviator is not None:
@@ -122,23 +153,25 @@ class TokenPool(Model):
         arrivals, services = (np.broadcast_to(x, self.servers) for x in (self.arrival_rate, self.service_rate))
         total = arrivals.sum() + services.sum()
         for field, rates in (("arrival_rate", arrivals), ("service_rate", services)):
-            random.check_drawn(f"{field} = {rates.min():g}", rates / total, bits=40)
-        random.check_drawn(f"phi = {self.earning_probability:g}", self.earning_probability, bits=23)
+            random.check_drawn(field, rates.min(), rates / total, bits=40, short=True)
+        random.check_drawn("phi", self.earning_probability, self.earning_probability, bits=23, short=True)
         for part in ("mix", "offer"):
             chances = getattr(self.policy, part, 0.0)
-            random.check_drawn(f"policy {part} = {np.min(chances):g}", chances, bits=23)
+            random.check_drawn(f"policy {part}", np.min(chances), chances, bits=23, short=True)
 
     def _check_deviator(self, deviator: Policy) -> None:
         if self.servers < 2:
-            raise ValueError(f"servers = {self.servers}: must be >= 2 where one deviates (deviator = {deviator})")
+            raise FieldError("servers", self.servers, f"must be >= 2 where one deviates (deviator = {deviator})")
         if self.waits == "tagged":
-            raise ValueError("waits = tagged: must be little with a deviator, whose own jobs are tagged then")
+            raise FieldError("waits", "tagged", "must be little with a deviator, whose own jobs are tagged then")
         if isinstance(deviator, ThresholdPolicy) and any(np.ndim(x) > 0 for x in vars(deviator).values()):
-            raise ValueError(f"deviator = {deviator}: must be the policy of one server, numbers and no lists")
+            raise FieldError("deviator", deviator, "must be the policy of one server, numbers and no lists")
         if str(deviator) == "optimal" and self.policy is not None:
-            raise ValueError(
-                f"deviator = optimal: LP (76) is the best response to servers that play Lemma 4.2; policy = {self.policy} "
-                "must then be none"
+            raise FieldError(
+                "deviator",
+                "optimal",
+                f"LP (76) is the best response to servers that play Lemma 4.2; policy = {self.policy} "
+                "must then be none",
             )
 
     @property
@@ -206,16 +239,20 @@ class TokenPool(Model):
         from jaxq.systems.token_pool.processes.chain import MOST_SERVERS, token_chain
 
         if self.deviator is not None:
-            raise ValueError(
-                f"deviator = {self.deviator}: must be none for exact, whose servers all play one policy; the value of the "
-                "best response is LP (76), the oracle of jaxq run"
+            raise FieldError(
+                "deviator",
+                self.deviator,
+                "must be none for exact, whose servers all play one policy; the value of the best "
+                "response is LP (76), the oracle of jaxq run",
             )
         if self.waits == "tagged":
-            raise ValueError("waits = tagged: must be little for exact, whose states do not tell jobs apart")
+            raise FieldError("waits", "tagged", "must be little for exact, whose states do not tell jobs apart")
         if self.token_cap is None and self.policy is not None:
-            raise ValueError(
-                f"policy = {self.policy}: exact needs a token_cap with it, which bounds the pool; without one only Lemma "
-                "4.2, whose pool is cut where its tail is below 1e-12"
+            raise FieldError(
+                "policy",
+                self.policy,
+                "exact needs a token_cap with it, which bounds the pool; without one only Lemma 4.2, "
+                "whose pool is cut where its tail is below 1e-12",
             )
         arrivals, services = (
             np.broadcast_to(x, self.servers).astype(np.float64) for x in (self.arrival_rate, self.service_rate)
@@ -223,9 +260,11 @@ class TokenPool(Model):
         chain = token_chain(self.prepare(), arrivals, services)
         if self.servers > MOST_SERVERS:
             states = float(min(chain.count_states(), 10**300))
-            raise ValueError(
-                f"servers = {self.servers}: must be <= {MOST_SERVERS} for exact, which compiles the transitions of each; "
-                f"this market has {states:.3g} states or more"
+            raise FieldError(
+                "servers",
+                self.servers,
+                f"must be <= {MOST_SERVERS} for exact, which compiles the transitions of each; this "
+                f"market has {states:.3g} states or more",
             )
         return chain
 

@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.fields import real, rules, whole
 
 _ROUNDING = 1e-12
@@ -70,11 +71,11 @@ class TablePolicy(Policy):
         shape = np.shape(self.request)
         for name, x in vars(self).items():
             if np.ndim(x) != 2 or np.shape(x) != shape or 0 in shape:
-                raise ValueError(f"policy {name} = shape {np.shape(x)}: must have the shape (own, pool) of request")
+                raise FieldError(f"policy {name}", f"shape {np.shape(x)}", "must have the shape (own, pool) of request")
             if not np.all((x >= 0) & (x <= 1 + 1e-9)):
-                raise ValueError(f"policy {name}: must hold probabilities >= 0 and <= 1")
+                raise FieldError(f"policy {name}", ..., "must hold probabilities >= 0 and <= 1")
         if not np.all(self.offer + self.serve <= 1 + 1e-6):
-            raise ValueError("policy offer: must be <= 1 together with serve")
+            raise FieldError("policy offer", ..., "must be <= 1 together with serve")
 
 
 class NamedPolicy(Policy):
@@ -87,7 +88,7 @@ class NamedPolicy(Policy):
 
     def __check_init__(self):
         if self.name not in NAMED:
-            raise ValueError(f"policy = {self.name}: must be one of {', '.join(NAMED)}")
+            raise FieldError("policy", self.name, f"must be one of {', '.join(NAMED)}")
 
 
 NAMED = ("mean-field", "optimal")
@@ -98,7 +99,7 @@ def parse_threshold(text: str) -> ThresholdPolicy:
     try:
         return ThresholdPolicy(*[float(x) for x in text.split(":")])
     except (TypeError, ValueError) as error:
-        raise ValueError(f"policy = {text}: must be threshold[:mix[:offer]] ({error})") from None
+        raise FieldError("policy", text, f"must be threshold[:mix[:offer]] ({error})") from None
 
 
 def parse_deviator(text: str) -> Policy:

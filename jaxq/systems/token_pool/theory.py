@@ -23,7 +23,7 @@ def of_alike(servers, arrival_rate, service_rate, phi, cap, wait, processing_cos
             "Section 4.2.2",
         )
     except ValueError as error:
-        found["minimum_servers"] = Statement("not known", str(error).replace(" is not allowed", ""), "Section 4.2.2")
+        found["minimum_servers"] = Statement("not known", str(error), "Section 4.2.2")
     requests, offers = mean_field_equilibrium.fluid_rates(rho, phi)
     cost = mu * c
     program = best_response.fluid_best_response_lp(rho, phi, anticipated, cost).cost

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.host_numbers import host_column
 from jaxq.laws.column import read_column
 from jaxq.laws.law import Law, shortest
@@ -24,7 +25,7 @@ def _numbers(value: Any) -> Any:
     try:
         return tuple(_numbers(x) if np.ndim(x) else float(x) for x in value)
     except (TypeError, ValueError):
-        raise ValueError(f"arrivals = {value}: must be numbers") from None
+        raise FieldError("arrivals", value, "must be numbers") from None
 
 
 def _times(value: Any) -> tuple[float, ...]:
@@ -94,19 +95,19 @@ class Modulated(Arrivals):
     def __check_init__(self):
         rates, moves, n = np.array(self.rates), self.generator, len(self.rates)
         if not (2 <= n <= MOST_PHASES and rates.ndim == 1):
-            raise ValueError(f"arrivals = {self}: must have 2 to {MOST_PHASES} phases, a rate each")
+            raise FieldError("arrivals", self, f"must have 2 to {MOST_PHASES} phases, a rate each")
         if not (np.all(np.isfinite(rates)) and np.all(rates >= 0) and rates.sum() > 0):
-            raise ValueError(f"arrivals = {self}: rates must be >= 0 and not all 0")
+            raise FieldError("arrivals", self, "rates must be >= 0 and not all 0")
         if len(moves) != n or any(np.shape(row) != (n,) for row in moves):
-            raise ValueError(f"arrivals = {self}: the generator must have {n} rows of {n} rates")
+            raise FieldError("arrivals", self, f"the generator must have {n} rows of {n} rates")
         matrix = np.array(moves)
         off = matrix - np.diag(np.diag(matrix))
         if not (np.all(np.isfinite(matrix)) and np.all(off >= 0) and np.all(np.abs(matrix.sum(axis=1)) <= _SLACK)):
-            raise ValueError(f"arrivals = {self}: the generator must be >= 0 off the diagonal, with rows that sum to 0")
+            raise FieldError("arrivals", self, "the generator must be >= 0 off the diagonal, with rows that sum to 0")
         if np.any(np.linalg.matrix_power(np.eye(n) + (off > 0), n) == 0):
-            raise ValueError(f"arrivals = {self}: every phase must be reached from every other")
+            raise FieldError("arrivals", self, "every phase must be reached from every other")
         chances = np.column_stack([rates, off])
-        random.check_drawn(f"arrivals = {self}", chances / chances.sum(axis=1, keepdims=True))
+        random.check_drawn("arrivals", self, chances / chances.sum(axis=1, keepdims=True))
 
     def __str__(self) -> str:
         rows = [",".join(shortest(x) for x in row) for row in (self.rates, *self.generator)]
@@ -173,17 +174,17 @@ class Trace(Arrivals):
     def __check_init__(self):
         times = np.array(self.times)
         if not 2 <= times.size <= MOST_TIMES:
-            raise ValueError(f"arrivals = trace of {times.size} times: must have 2 to {MOST_TIMES}")
+            raise FieldError("arrivals", f"trace of {times.size} times", f"must have 2 to {MOST_TIMES}")
         wrong = np.flatnonzero(~np.isfinite(times))
         if wrong.size:
-            raise ValueError(f"arrivals = trace with {times[wrong[0]]:g}: times must be finite numbers")
+            raise FieldError("arrivals", f"trace with {times[wrong[0]]:g}", "times must be finite numbers")
         back = _decreases(times)
         if back.size:
             before, here = map(shortest, self.times[back[0] - 1 : back[0] + 1])
-            raise ValueError(f"arrivals = trace with {here} after {before}: times must not decrease")
+            raise FieldError("arrivals", f"trace with {here} after {before}", "times must not decrease")
         first, last = self.times[0], self.times[-1]
         if not 0 < last - first < np.inf:
-            raise ValueError(f"arrivals = trace from {shortest(first)} to {shortest(last)}: must last a time > 0")
+            raise FieldError("arrivals", f"trace from {shortest(first)} to {shortest(last)}", "must last a time > 0")
 
     def __str__(self) -> str:
         return "trace:" + (self.source or ",".join(map(shortest, self.times)))
@@ -208,18 +209,19 @@ def _decreases(times) -> np.ndarray:
 
 
 def _trace(text: str) -> Trace:
-    written = f"arrivals = trace:{text}"
+    written = "arrivals", f"trace:{text}"
     if not text:
-        raise ValueError(f"{written}: must be {Trace.usage}")
+        raise FieldError(*written, f"must be {Trace.usage}")
     try:
         return Trace([float(part) for part in text.replace(",", " ").split()])
-    except ValueError as error:
-        if str(error).startswith("arrivals"):
-            raise
+    except FieldError:
+        raise
+    except ValueError:
+        pass  # no numbers, so a file
     try:
         column = read_column(written, text)
     except OSError as error:
-        raise ValueError(f"{written}: must be {Trace.usage} ({error.strerror})") from None
+        raise FieldError(*written, f"must be {Trace.usage} ({error.strerror})") from None
     back = _decreases(column.values)
     if back.size:
         before = shortest(column.values[back[0] - 1].item())
@@ -234,10 +236,10 @@ def parse_arrivals(text: str) -> Arrivals:
         try:
             rates, *rows = [[float(x) for x in part.split(",")] for part in rest.split(";")]
         except ValueError:
-            raise ValueError(f"arrivals = {text}: must be {Modulated.usage}, numbers with commas between") from None
+            raise FieldError("arrivals", text, f"must be {Modulated.usage}, numbers with commas between") from None
         return Modulated(rates, rows)
     if kind == "trace":
         return _trace(rest)
     if text != "poisson" and kind not in LAWS:
-        raise ValueError(f"arrivals = {text}: must be poisson, {Modulated.usage}, {Trace.usage}, or gaps by {USAGE}")
+        raise FieldError("arrivals", text, f"must be poisson, {Modulated.usage}, {Trace.usage}, or gaps by {USAGE}")
     return Renewal(Exponential() if text == "poisson" else parse_law(text))

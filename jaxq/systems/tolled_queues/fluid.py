@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.checks import FieldError
+
 MOST_STATES = 4000
 """States of a chain that are solved densely."""
 
@@ -56,7 +58,7 @@ def logit_chain(
     servers = rates.size
     states = (most + 1) ** servers
     if states > MOST_STATES:
-        raise ValueError(f"most = {most}: must leave at most {MOST_STATES} states of {servers} servers, not {states}")
+        raise FieldError("most", most, f"must leave at most {MOST_STATES} states of {servers} servers, not {states}")
     numbers = np.array(list(itertools.product(range(most + 1), repeat=servers)))
     steps = (most + 1) ** np.arange(servers)[::-1]
     arriving, gains, costs = (jnp.asarray(x, rates.dtype) for x in (arrival_rates, rewards, waiting_costs))

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from jaxq import random
+from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, nonnegative, positive
 from jaxq.engine.model import Model
+from jaxq.engine.quantity import Quantity
 from jaxq.laws.law import Law
 from jaxq.laws.standard import USAGE, Deterministic, Exponential, parse_law
 from jaxq.systems.tolled_queues.arrivals import Arrivals, Renewal, parse_arrivals
@@ -29,6 +31,21 @@ LONG = 400
 SLACK = 1e-6
 """How far the sum of the service rates may be from the capacity, relatively."""
 
+METRICS = (
+    Quantity("revenue", "tolls paid", "money/time"),
+    Quantity("throughput", "customers who join", "1/time"),
+    Quantity("welfare", "rewards less waiting costs of those who join", "money/time"),
+    Quantity("customer_utility", "rewards less tolls and waiting costs of those who join", "money/time"),
+    Quantity("join_<class>_<server>", "a customer of a class joins a server", "probability"),
+    Quantity("join_<class>", "a customer of a class joins", "probability"),
+    Quantity("sojourn_time", "time in the system of those who join", "time"),
+    Quantity("sojourn_time_<class>", "time in the system of those of a class who join", "time"),
+    Quantity("waiting_time", "wait of those who join", "time"),
+    Quantity("utilisation_<server>", "share of time that a server is busy", "share"),
+    Quantity("number_in_system", "customers in the system", "customers"),
+    Quantity("workload", "work before all servers", "work"),
+)
+
 
 class TolledQueues(Model):
     """Parallel queues with tolls (`jaxq.systems.tolled_queues.model` has the notation).
@@ -45,11 +62,6 @@ class TolledQueues(Model):
     draw from ``size_law``. ``arrivals`` is scaled in time to the rate sum lambda: ``poisson``, the name of a law of the
     gaps, ``modulated:RATES;ROW;ROW`` (`Modulated`) or ``trace:FILE`` (`Trace`, repeated). Systems with the same classes,
     laws and tie rule see the same customers, whatever their servers: `jaxq.compare` is paired.
-
-    Metrics, per unit of time: revenue, throughput, customer_utility (rewards less tolls and waiting costs of those who
-    join), welfare (rewards less waiting costs); of a customer: join_<i>, the probability that one of class i joins, and
-    join_<i>_<j>, server j; sojourn_time, waiting_time and sojourn_time_<i> of those who join (not seen if none does);
-    over time: utilisation_<j>, number_in_system and, but for exponential sizes with lengths or classes visible, workload.
     """
 
     arrival_rates: Any = positive(
@@ -80,6 +92,7 @@ class TolledQueues(Model):
     rule: str = choice("whether a utility of 0 is enough to join", ("weak", "strict"), default="weak")
 
     name = "tolled-queues"
+    metric_table = METRICS
     headline = ("revenue", "throughput")
 
     def check_fields(self):
@@ -89,26 +102,29 @@ class TolledQueues(Model):
         ):
             count = np.size(getattr(self, of))
             if count > most:
-                raise ValueError(f"{of} = {count} of them: must be at most {most}")
+                raise FieldError(of, f"{count} of them", f"must be at most {most}")
             for name in names:
                 value = getattr(self, name)
                 if value is not None and np.size(value) != count:
-                    raise ValueError(
-                        f"{name} = {np.asarray(value).tolist()}: must have one entry for each of "
-                        f"{of} = {np.asarray(getattr(self, of)).tolist()}, which has {count}"
+                    raise FieldError(
+                        name,
+                        np.asarray(value),
+                        f"must have one entry for each of {of} = {np.asarray(getattr(self, of)).tolist()}, "
+                        f"which has {count}",
                     )
         if not self._markov:
             arriving = np.atleast_1d(self.arrival_rates)
-            random.check_drawn(f"arrival_rates = {arriving.tolist()}", arriving / arriving.sum())
+            random.check_drawn("arrival_rates", arriving, arriving / arriving.sum())
         if self.capacity is not None:
             total = float(np.sum(self.service_rates))
             if abs(total - self.capacity) > SLACK * self.capacity:
-                raise ValueError(
-                    f"service_rates = {np.asarray(self.service_rates).tolist()}: must sum to capacity = "
-                    f"{self.capacity:g}, not {total:g}"
+                raise FieldError(
+                    "service_rates",
+                    np.asarray(self.service_rates),
+                    f"must sum to capacity = {self.capacity:g}, not {total:g}",
                 )
         if self.size_ahead is not None and self.information != "lengths":
-            raise ValueError(f"size_ahead = {self.size_ahead:g}: must be none unless information = lengths")
+            raise FieldError("size_ahead", self.size_ahead, "must be none unless information = lengths", short=True)
         if self.information in ("lengths", "classes"):
             self._check_visible()
 
@@ -116,25 +132,25 @@ class TolledQueues(Model):
         seen = "only lengths are" if self.information == "lengths" else "the class of everyone ahead is"
         if not isinstance(self.size_law, Exponential):
             if self.information == "classes":
-                raise ValueError(f"size_law = {self.size_law}: must be exponential where {seen} visible")
+                raise FieldError("size_law", self.size_law, f"must be exponential where {seen} visible")
             if not isinstance(self.size_law, Deterministic):
-                raise ValueError(
-                    f"size_law = {self.size_law}: must be deterministic or exponential where {seen} visible"
+                raise FieldError(
+                    "size_law", self.size_law, f"must be deterministic or exponential where {seen} visible"
                 )
             if not self._alike:
                 name = "mean_sizes" if self.size_ahead is None else "size_ahead"
-                value = self._mean_sizes.tolist() if self.size_ahead is None else f"{self.size_ahead:g}"
-                wanted = "equal" if self.size_ahead is None else "none"
-                raise ValueError(
-                    f"{name} = {value}: must be {wanted} where {seen} visible and sizes are not exponential"
-                )
+                value, wanted = (self._mean_sizes, "equal") if self.size_ahead is None else (self.size_ahead, "none")
+                rule = f"must be {wanted} where {seen} visible and sizes are not exponential"
+                raise FieldError(name, value, rule, short=self.size_ahead is not None)
             return
         if not self._poisson:
-            raise ValueError(f"arrivals = {self.arrivals}: must be poisson where {seen} visible and sizes exponential")
+            raise FieldError("arrivals", self.arrivals, f"must be poisson where {seen} visible and sizes exponential")
         if not self._alike and self._longest() > MOST_IN_LINE:
-            raise ValueError(
-                f"rewards = {np.asarray(self.rewards).tolist()}: must leave at most {MOST_IN_LINE} customers at a server "
-                f"where mean sizes differ and {seen} visible, not {self._longest():.0f}; raise waiting_costs or tolls"
+            raise FieldError(
+                "rewards",
+                np.asarray(self.rewards),
+                f"must leave at most {MOST_IN_LINE} customers at a server where mean sizes differ and "
+                f"{seen} visible, not {self._longest():.0f}; raise waiting_costs or tolls",
             )
 
     @property

@@ -92,10 +92,13 @@ def test_least_load_of_a_pool_and_of_equal_pools():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: static_planning((1, 2), ((1,),), (1,)), r"arrival_rates has shape \(2,\): it must be \(1,\)"),
-        (lambda: static_planning((1,), (1,), (1,)), r"service_rates has shape \(1,\)"),
-        (lambda: static_planning((-1,), ((1,),), (1,)), r"arrival_rates = \[-1.0\]"),
-        (lambda: static_planning((1,), ((np.nan,),), (1,)), r"service_rates = \[\[nan\]\]"),
+        (lambda: static_planning((1, 2), ((1,),), (1,)), r"arrival_rates = \[1.0, 2.0\]: must be 1 numbers"),
+        (
+            lambda: static_planning((1,), (1,), (1,)),
+            r"array of shape \(1,\): must be of shape \(classes, pools\)",
+        ),
+        (lambda: static_planning((-1,), ((1,),), (1,)), r"arrival_rates\[1\] = -1: must be >= 0"),
+        (lambda: static_planning((1,), ((np.nan,),), (1,)), r"service_rates\[1, 1\] = nan: must be >= 0"),
         (lambda: load_balancing((1, 1), ((1,), (0,)), (1,)), "class 1 has arrivals, but no pool serves it"),
         (lambda: load_balancing((1,), ((1,),), (0,)), r"servers = \[0.0\]"),
     ],

@@ -134,9 +134,9 @@ def test_limits_far_out_neither_overflow_nor_lie() -> None:
 
 
 def test_errors_name_the_field_and_the_value() -> None:
-    with pytest.raises(ValueError, match=r"servers = 2.5 .* integer of at least 1"):
+    with pytest.raises(ValueError, match=r"servers = 2.5: must be a whole number >= 1"):
         erlang_b(2.5, 1.0)
-    with pytest.raises(ValueError, match=r"load = -1.0 .* positive"):
+    with pytest.raises(ValueError, match=r"load = -1.0: must be a number > 0"):
         erlang_b(2, -1.0)
     with pytest.raises(ValueError, match=r"load .* = 2.0 must be below servers = 2"):
         erlang_c(2, 2.0)

@@ -115,5 +115,5 @@ def test_errors() -> None:
             overloaded()
     with pytest.raises(ValueError, match=r"servers = 1.5"):
         gmc(1.0, 2.0, 1.5, EXPONENTIAL)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match=r"law name = 'normal'"):
+    with pytest.raises(ValueError, match=r"law name = normal"):
         gmc(1.0, 2.0, 2, ("normal", None))

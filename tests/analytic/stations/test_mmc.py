@@ -158,7 +158,7 @@ def test_errors() -> None:
         mmc(3.0, 1.0, 3)
     with pytest.raises(ValueError, match=r"no stationary regime: load .* = 4.0"):
         mmc(4.0, 1.0, 3, abandonment_rate=0.0)
-    with pytest.raises(ValueError, match=r"capacity = 2 .* at least 3"):
+    with pytest.raises(ValueError, match=r"capacity = 2: must be a whole number >= 3"):
         mmc(1.0, 1.0, 3, capacity=2)
     with pytest.raises(ValueError, match=r"abandonment_rate = -0.5"):
         mmc(1.0, 1.0, 3, -0.5)

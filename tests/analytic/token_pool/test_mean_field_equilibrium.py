@@ -154,13 +154,13 @@ def test_minimum_servers_has_a_reason_where_servers_keep_many_jobs(rho: float, p
 
 
 def test_rejected_arguments() -> None:
-    with pytest.raises(ValueError, match=r"servers = 0 is not allowed"):
+    with pytest.raises(ValueError, match=r"servers = 0: must"):
         equilibria(0, 0.8, 0.8)
-    with pytest.raises(ValueError, match=r"phases = 0 is not allowed"):
+    with pytest.raises(ValueError, match=r"phases = 0: must"):
         equilibria(2, 0.8, 0.8, phases=0)
-    with pytest.raises(ValueError, match=r"phi = 1.0 is not allowed"):
+    with pytest.raises(ValueError, match=r"phi = 1.0: must"):
         fluid_rates(0.8, 1.0)
-    with pytest.raises(ValueError, match=r"wait = 0.0 is not allowed"):
+    with pytest.raises(ValueError, match=r"wait = 0.0: must"):
         minimum_servers(0.8, 0.8, 0.0)
-    with pytest.raises(ValueError, match=r"processing_cost = -1.0 is not allowed"):
+    with pytest.raises(ValueError, match=r"processing_cost = -1.0: must"):
         centralised_cost(2, 0.8, -1.0)

@@ -132,13 +132,13 @@ def test_a_loose_cap_comes_near_no_cap() -> None:
 
 
 def test_rejected_arguments() -> None:
-    with pytest.raises(ValueError, match=r"servers = 0 is not allowed"):
+    with pytest.raises(ValueError, match=r"servers = 0: must"):
         pool_queue(0, 0.8, 0.4)
-    with pytest.raises(ValueError, match=r"servers = 60 .* threshold = 4 is not allowed: these are 635376 phases"):
+    with pytest.raises(ValueError, match=r"servers = 60 with threshold = 4: these are 635376 phases"):
         pool_queue(60, 0.8, 0.4)
     with pytest.raises(ValueError, match=r"must be at most 100000"):
         capped_pool_queue(5, 0.5, 0.4, 10)
-    with pytest.raises(ValueError, match=r"token_cap = 0 is not allowed"):
+    with pytest.raises(ValueError, match=r"token_cap = 0: must"):
         capped_pool_queue(2, 0.5, 0.4, 0)
     with pytest.raises(ValueError, match=r"no stationary regime"):
         policy_pool_queue(2, 0.8, 1, 0.0, 0.5)

@@ -271,18 +271,18 @@ def test_pool_queue() -> None:
     assert pool_queue_unconstrained(0.9, [0.3, 0.8]) == pytest.approx(9.0)
     # Theorem 7.1: complete pooling when all servers have one utilisation, whatever their speeds.
     assert pool_queue_unconstrained(0.6, [0.6, 0.6]) == pytest.approx(centralised_jobs([0.6, 1.8], [1.0, 3.0]))
-    with pytest.raises(ValueError, match=r"rho = 0.85 .* at most phi = 0.8"):
+    with pytest.raises(ValueError, match=r"rho = 0.85: must be at most phi = 0.8"):
         pool_queue_unconstrained(0.8, [0.3, 0.85])
 
 
 def test_errors() -> None:
-    with pytest.raises(ValueError, match=r"rho = 1.0 .* strictly between 0 and 1"):
+    with pytest.raises(ValueError, match=r"rho = 1.0: must be a number > 0 and < 1"):
         token_server(1.0, 0.4, 5)
     with pytest.raises(ValueError, match=r"phi = 0"):
         best_response(0.8, 0)
     with pytest.raises(ValueError, match=r"wait = -1"):
         best_response(0.8, 0.4, -1)
-    with pytest.raises(ValueError, match=r"token_cap = 0 .* at least 1"):
+    with pytest.raises(ValueError, match=r"token_cap = 0: must be a whole number >= 1"):
         token_server(0.8, 0.4, 0)
     with pytest.raises(ValueError, match=r"service_rate = 0"):
         token_server(0.8, 0.4, 5, service_rate=0)

@@ -137,7 +137,7 @@ def test_customers_of_utility_0_join_unless_strict(model):
     ("field", "change"),
     [
         ("arrival_rates", {0: (0.4, -1)}),
-        ("as many", {1: (12.0,)}),
+        ("one an arrival rate", {1: (12.0,)}),
         ("waiting_costs", {2: (0.0, 1)}),
         ("service", {3: 0}),
     ],

@@ -111,7 +111,7 @@ def test_growth_refuses():
     system = ParallelServers("n", policy="lqfs")
     with pytest.raises(ValueError, match="horizon = -1: must be a number > 0"):
         growth(system, -1)
-    with pytest.raises(ValueError, match="replicas = 1: must be at least 2"):
+    with pytest.raises(ValueError, match="replicas = 1: must be a whole number >= 2"):
         growth(system, 10, 1)
 
 

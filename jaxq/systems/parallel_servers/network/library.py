@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxq.checks import FieldError
 from jaxq.systems.parallel_servers.network.network import Network, read_network
 
 
@@ -79,12 +80,12 @@ def parse_network(given: str | Mapping[str, Any] | Network) -> Network:
         try:
             data = tomllib.loads(Path(given).read_text(encoding="utf-8"))
         except OSError as error:
-            raise ValueError(f"network = {given}: {error.strerror}") from None
+            raise FieldError("network", given, str(error.strerror)) from None
         except ValueError as error:
-            raise ValueError(f"network = {given}: {error}") from None
+            raise FieldError("network", given, str(error)) from None
         return read_network(data, given)
     if given not in NETWORKS:
         close = difflib.get_close_matches(given, NETWORKS, 1, 0.5)
         hint = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"network = {given}: must be one of {', '.join(NETWORKS)}, or a .toml file{hint}")
+        raise FieldError("network", given, f"must be one of {', '.join(NETWORKS)}, or a .toml file{hint}")
     return NETWORKS[given]

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxq.engine.host_numbers import host_column, host_numbers, shown
+from jaxq.checks import FieldError, positive, shown, vector, within
+from jaxq.engine.host_numbers import host_column, host_numbers
 
 NAME = re.compile(r"\w+")
 
@@ -96,21 +97,19 @@ class Network:
         found["holding_costs"] = _vector("holding_costs", costs, len(arrivals), for_classes)
         for name, value in found.items():
             object.__setattr__(self, name, value)
-        if not (isinstance(self.scale, (int, float, np.number)) and math.isfinite(self.scale) and self.scale > 0):
-            raise ValueError(f"scale = {self.scale}: must be a number > 0")
-        object.__setattr__(self, "scale", float(self.scale))
+        object.__setattr__(self, "scale", positive("scale", self.scale))
         for i, row in enumerate(found["service_rates"] > 0):
             if not row.any():
-                raise ValueError(f"service_rates: no pool serves class {classes[i]}: a class needs a rate > 0")
+                raise FieldError("service_rates", ..., f"no pool serves class {classes[i]}: a class needs a rate > 0")
         for j, column in enumerate((found["service_rates"] > 0).T):
             if not column.any():
-                raise ValueError(f"service_rates: pool {pools[j]} serves no class: a pool needs a rate > 0")
+                raise FieldError("service_rates", ..., f"pool {pools[j]} serves no class: a pool needs a rate > 0")
         pairs = [f"{classes[i]}_{pools[j]}" for i, j in self.edges]
         for pair in pairs:
             if pairs.count(pair) > 1:
-                raise ValueError(f"classes = {', '.join(classes)}: {pair} must stand for one class and pool only")
+                raise FieldError("classes", ", ".join(classes), f"{pair} must stand for one class and pool only")
         if not isinstance(self.name, str):
-            raise ValueError(f"name = {self.name}: must be text")
+            raise FieldError("name", self.name, "must be text")
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
@@ -131,22 +130,27 @@ class Network:
         exact = n * self.servers + root * extra
         for j, count in enumerate(self.servers):
             if n == 1 and not extra.any() and count % 1:
-                raise ValueError(f"servers[{j + 1}] = {count:g}: must be a whole number where scale is 1")
+                raise FieldError("servers", count, "must be a whole number where scale is 1", f"[{j + 1}]", short=True)
         servers = np.round(exact).astype(np.int64)
         for i, rate in enumerate(arrivals):
             if rate < 0:
-                raise ValueError(
-                    f"scale = {n:g}: must leave class {self.classes[i]} an arrival rate >= 0, not {rate:g}"
+                raise FieldError(
+                    "scale", n, f"must leave class {self.classes[i]} an arrival rate >= 0, not {rate:g}", short=True
                 )
         for i, j in self.edges:
             if services[i, j] <= 0:
-                raise ValueError(
-                    f"scale = {n:g}: must leave class {self.classes[i]} at pool {self.pools[j]} a service rate > 0, "
-                    f"not {services[i, j]:g}"
+                raise FieldError(
+                    "scale",
+                    n,
+                    f"must leave class {self.classes[i]} at pool {self.pools[j]} a service rate > 0, not "
+                    f"{services[i, j]:g}",
+                    short=True,
                 )
         for j, count in enumerate(servers):
             if not 1 <= count <= 2**24:
-                raise ValueError(f"scale = {n:g}: must leave pool {self.pools[j]} from 1 to 2**24 servers, not {count}")
+                raise FieldError(
+                    "scale", n, f"must leave pool {self.pools[j]} from 1 to 2**24 servers, not {count}", short=True
+                )
         return Rates(arrivals, services, servers)
 
     def replace(self, **fields) -> "Network":
@@ -164,14 +168,14 @@ class Network:
 
 def _names(field: str, given: Sequence[str], count: int) -> tuple[str, ...]:
     if not isinstance(given, (list, tuple)):
-        raise ValueError(f"{field} = {given}: must be a list of names")
+        raise FieldError(field, given, "must be a list of names")
     names = tuple(map(str, given)) or tuple(str(k + 1) for k in range(count))
     if len(names) != count:
         rates = "arrival_rates" if field == "classes" else "servers"
-        raise ValueError(f"{field} = {', '.join(names)}: must be {count} names, as {rates} has {count} numbers")
+        raise FieldError(field, ", ".join(names), f"must be {count} names, as {rates} has {count} numbers")
     for name in names:
         if not NAME.fullmatch(name) or names.count(name) > 1:
-            raise ValueError(f"{field} = {name}: must be different names of letters, digits and underscores")
+            raise FieldError(field, name, "must be different names of letters, digits and underscores")
     return names
 
 
@@ -180,15 +184,7 @@ def _vector(field, given, size, meaning, *, positive=False, signed=False, defaul
     if given is None and default is not None:
         return np.full(size, default)
     array = host_column(field, given, "a list of numbers")
-    if array.size == 0:
-        raise ValueError(f"{field} = {given}: must be a list of numbers")
-    if size is not None and array.size != size:
-        raise ValueError(f"{field} = {array.tolist()}: must be {size} numbers, {meaning}")
-    rule = "> 0" if positive else "a number" if signed else ">= 0"
-    for k, x in enumerate(array):
-        if not (math.isfinite(x) and (signed or x > 0 or (x == 0 and not positive))):
-            raise ValueError(f"{field}[{k + 1}] = {x:g}: must be {rule}")
-    return array
+    return vector(field, array, size, -math.inf if signed else 0.0, open_low=positive, meaning=meaning)
 
 
 def _matrix(field, given, classes, pools, signed=False) -> np.ndarray:
@@ -197,16 +193,18 @@ def _matrix(field, given, classes, pools, signed=False) -> np.ndarray:
     given = host_numbers(given)
     if not isinstance(given, (list, tuple, np.ndarray)) or len(given) != len(classes):
         count = len(given) if isinstance(given, (list, tuple, np.ndarray)) else shown(given)
-        raise ValueError(f"{field}: must be {len(classes)} rows, one a class ({', '.join(classes)}), not {count}")
+        raise FieldError(field, ..., f"must be {len(classes)} rows, one a class ({', '.join(classes)}), not {count}")
     rows = []
     for i, row in enumerate(given):
-        label = f"{field} row {i + 1} (class {classes[i]})"
-        numbers = host_column(label, row, f"{len(pools)} numbers, one a pool ({', '.join(pools)})")
+        place, rule = f" row {i + 1} (class {classes[i]})", f"{len(pools)} numbers, one a pool ({', '.join(pools)})"
+        numbers = host_column(field, row, rule, place)
         if numbers.shape != (len(pools),):
-            raise ValueError(f"{label} = {row}: must be {len(pools)} numbers, one a pool ({', '.join(pools)})")
+            raise FieldError(field, row, f"must be {rule}", place)
         for j, x in enumerate(numbers):
-            if not (math.isfinite(x) and (signed or x >= 0)):
-                raise ValueError(f"{label}, pool {pools[j]} = {x:g}: must be {'a number' if signed else '>= 0'}")
+            if not within(x, -math.inf if signed else 0.0):
+                raise FieldError(
+                    field, x, f"must be {'a number' if signed else '>= 0'}", f"{place}, pool {pools[j]}", short=True
+                )
         rows.append(numbers)
     return np.stack(rows)
 
@@ -218,8 +216,10 @@ def read_network(data: Mapping[str, Any], name: str = "network") -> Network:
         if key not in known:
             close = difflib.get_close_matches(key, known, 1, 0.5)
             hint = f"did you mean {close[0]}?" if close else f"a network has {', '.join(known)}"
-            raise ValueError(f"network: unknown key {key}; {hint}")
+            raise FieldError("network", ..., f"unknown key {key}; {hint}")
     for key in ("arrival_rates", "service_rates", "servers"):
         if key not in data:
-            raise ValueError(f"network: {key} is missing; a network needs arrival_rates, service_rates and servers")
+            raise FieldError(
+                "network", ..., f"{key} is missing; a network needs arrival_rates, service_rates and servers"
+            )
     return Network(**{"name": name, **data})

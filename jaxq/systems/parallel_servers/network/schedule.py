@@ -6,6 +6,8 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
+from jaxq.checks import FieldError
+
 NEVER = 1e30
 """Time to the next switch after the last one."""
 
@@ -62,15 +64,16 @@ class Changes(eqx.Module):
     def __check_init__(self):
         for k, (time, before) in enumerate(zip(self.times, (0.0, *self.times[:-1]), strict=True)):
             if not (math.isfinite(time) and time > before):
-                raise ValueError(f"changes = {self}: time {k + 1} must be > {before:g}, not {time:g}")
+                raise FieldError("changes", self, f"time {k + 1} must be > {before:g}, not {time:g}")
 
     def check(self, classes: tuple[str, ...]) -> None:
         """ValueError unless there is a rate >= 0 for each class at each time."""
         for time, row in zip(self.times, self.rates, strict=True):
             if len(row) != len(classes) or not all(math.isfinite(x) and x >= 0 for x in row):
-                raise ValueError(
-                    f"changes = {self}: must have {len(classes)} rates >= 0 at time {time:g}, one a class "
-                    f"({', '.join(classes)})"
+                raise FieldError(
+                    "changes",
+                    self,
+                    f"must have {len(classes)} rates >= 0 at time {time:g}, one a class ({', '.join(classes)})",
                 )
 
     def __str__(self) -> str:
@@ -84,5 +87,5 @@ def parse_changes(text: str) -> Changes:
         parts = [part.split(":") for part in text.split(";")]
         pairs = [(float(time), tuple(map(float, row.split(",")))) for time, row in parts]
     except ValueError:
-        raise ValueError(f"changes = {text}: must be time: rate,rate,... such as 20: 300,500; 40: 250,600") from None
+        raise FieldError("changes", text, "must be time: rate,rate,... such as 20: 300,500; 40: 250,600") from None
     return Changes(*(tuple(column) for column in zip(*pairs, strict=True)))

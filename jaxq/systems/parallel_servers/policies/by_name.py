@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.systems.parallel_servers.network.network import Network, Rates
 from jaxq.systems.parallel_servers.policies.orders import Preferences
 from jaxq.systems.parallel_servers.policies.preemptive import Allocation, Greedy
@@ -63,8 +64,8 @@ class PolicyInputs(NamedTuple):
         if self.priorities is None and len(network.edges) == len(network.pools):
             return [0] * len(network.edges)
         if self.priorities is None:
-            raise ValueError(
-                "priorities: this policy needs an order of the classes, such as 2 > 1 or 3: 2 > 1; 4: 1 > 2"
+            raise FieldError(
+                "priorities", ..., "this policy needs an order of the classes, such as 2 > 1 or 3: 2 > 1; 4: 1 > 2"
             )
         served = {
             pool: [network.classes[i] for i, q in network.edges if q == j] for j, pool in enumerate(network.pools)
@@ -96,7 +97,7 @@ class PolicyInputs(NamedTuple):
         theta = self.network.abandonment_rates
         for name, rate in zip(self.network.classes, theta, strict=True):
             if rate == 0:
-                raise ValueError(f"policy = c-mu-theta: abandonment_rates of class {name} = 0: must be > 0")
+                raise FieldError("policy", "c-mu-theta", f"abandonment_rates of class {name} = 0: must be > 0")
         return (np.array(self.cost_index()) / self.of_class(theta)).tolist()
 
 
@@ -155,8 +156,8 @@ def one_order(network: Network, pools_say: Sequence, classes_say: Sequence) -> l
         after.prepare()
     except graphlib.CycleError as error:
         round_ = ", ".join(f"{network.classes[edges[e][0]]} at {network.pools[edges[e][1]]}" for e in error.args[1])
-        raise ValueError(
-            f"preferences: inconsistent with the priorities (cycle: {round_}); the two must admit a common order"
+        raise FieldError(
+            "preferences", ..., f"inconsistent with the priorities (cycle: {round_}); the two must admit a common order"
         ) from None
     ready, found = list(after.get_ready()), []
     while ready:

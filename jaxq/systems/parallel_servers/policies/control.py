@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.engine.fields import RULE, SIMPLEX_SLACK, Rule
 from jaxq.systems.parallel_servers.network.network import Network
 
@@ -93,9 +94,11 @@ class Control:
         ):
             on_simplex = min(row) >= 0 and abs(sum(row) - 1) <= SIMPLEX_SLACK
             if len(row) != len(names) or not on_simplex:
-                raise ValueError(
-                    f"control = {self}: must have {len(names)} shares >= 0 that sum to 1, one a {kind} "
-                    f"({', '.join(names)}), not {', '.join(f'{x:g}' for x in row)}"
+                raise FieldError(
+                    "control",
+                    self,
+                    f"must have {len(names)} shares >= 0 that sum to 1, one a {kind} ({', '.join(names)}), "
+                    f"not {', '.join(f'{x:g}' for x in row)}",
                 )
 
     def try_out(self, network: Network) -> None:
@@ -106,40 +109,46 @@ class Control:
         rng = np.random.default_rng(0)
         normal = rng.normal(size=(TRIALS, len(network.classes)))
         states = np.concatenate([np.zeros_like(normal[:1]), *(spread * normal for spread in SPREADS)])
-        wrong = (
-            f"control = {self}: must be a function of x, a tuple of {len(network.classes)} JAX scalars, that returns"
-        )
+        rule = f"must be a function of x, a tuple of {len(network.classes)} JAX scalars, that returns"
         try:
             found = jax.vmap(lambda x: tuple(map(jnp.stack, Written(function)(tuple(x)))))(jnp.float32(states))
             queued, idle = (np.asarray(part, np.float64) for part in found)
         except Exception as error:
-            raise ValueError(f"{wrong} two lists of numbers, written in jax.numpy ({_first_line(error)})") from None
+            raise FieldError(
+                "control", self, f"{rule} two lists of numbers, written in jax.numpy ({_first_line(error)})"
+            ) from None
         for part, names, kind in ((queued, network.classes, "class"), (idle, network.pools, "pool")):
             if part.shape[1:] != (len(names),):
-                raise ValueError(f"{wrong} {len(names)} shares, one a {kind} ({', '.join(names)}), not {part.shape[1]}")
+                raise FieldError(
+                    "control",
+                    self,
+                    f"{rule} {len(names)} shares, one a {kind} ({', '.join(names)}), not {part.shape[1]}",
+                )
             off = ~(np.isfinite(part).all(axis=1) & (part >= 0).all(axis=1) & (abs(part.sum(axis=1) - 1) < 1e-4))
             if off.any():
                 at = int(np.argmax(off))
-                raise ValueError(
-                    f"{wrong} shares >= 0 that sum to 1; at x = {_row(states[at])} those of the "
-                    f"{'queue' if kind == 'class' else 'idle servers'} are {_row(part[at])}"
+                raise FieldError(
+                    "control",
+                    self,
+                    f"{rule} shares >= 0 that sum to 1; at x = {_row(states[at])} those of the "
+                    f"{'queue' if kind == 'class' else 'idle servers'} are {_row(part[at])}",
                 )
 
 
 def parse_control(text: str) -> Control:
     """``constant``, ``constant:0.5,0.5;0,1`` or ``balanced``. Raises ValueError."""
     name, colon, rest = text.partition(":")
-    wrong = f"control = {text}: must be constant, constant:u^c;u^s such as constant:0.5,0.5;0,1, or balanced"
+    wrong = FieldError("control", text, "must be constant, constant:u^c;u^s such as constant:0.5,0.5;0,1, or balanced")
     if name not in CONTROLS or (colon and name != "constant"):
-        raise ValueError(wrong)
+        raise wrong
     if not colon:
         return Control(name)
     try:
         rows = [tuple(map(float, row.split(","))) for row in rest.split(";")]
     except ValueError:
-        raise ValueError(wrong) from None
+        raise wrong from None
     if len(rows) != 2:
-        raise ValueError(wrong)
+        raise wrong
     return Control(name, (rows[0], rows[1]))
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import equinox as eqx
 
+from jaxq.checks import FieldError
+
 NODES = {"priorities": "pool", "preferences": "class"}
 """Whose orders a field holds."""
 
@@ -34,39 +36,35 @@ class Preferences(eqx.Module):
         known = {name for names in allowed.values() for name in names}
         for node in given:
             if node != "*" and node not in nodes:
-                raise ValueError(f"{field} = {self}: there is no {kind} {node}; there are {', '.join(nodes)}")
+                raise FieldError(field, self, f"there is no {kind} {node}; there are {', '.join(nodes)}")
         found = []
         for node in nodes:
             order = given.get(node, given.get("*"))
             if order is None:
-                raise ValueError(
-                    f"{field} = {self}: must have an order for {kind} {node}, of {', '.join(allowed[node])}"
-                )
+                raise FieldError(field, self, f"must have an order for {kind} {node}, of {', '.join(allowed[node])}")
             stray = [name for name in order if name not in (known if node not in given else allowed[node])]
             if stray or len(set(order)) < len(order):
-                raise ValueError(
-                    f"{field} = {self}: must name each of {', '.join(allowed[node])} once for {kind} {node}"
-                )
+                raise FieldError(field, self, f"must name each of {', '.join(allowed[node])} once for {kind} {node}")
             missing = [name for name in allowed[node] if name not in order]
             if missing:
-                raise ValueError(
-                    f"{field} = {self}: {', '.join(missing)} must have a place in the order for {kind} {node}"
-                )
+                raise FieldError(field, self, f"{', '.join(missing)} must have a place in the order for {kind} {node}")
             mine = [name for name in order if name in allowed[node]]
             found.append({name: place for place, name in enumerate(mine)})
         return found
 
 
 def parse_preferences(field: str, text: str) -> Preferences:
-    """``2 > 1`` for all nodes, or ``3: 2 > 1; 4: 1 > 2``. Raises ValueError that begins with ``field``."""
-    orders, wrong = [], f"{field} = {text}: must"
+    """``2 > 1`` for all nodes, or ``3: 2 > 1; 4: 1 > 2``. Raises FieldError."""
+    orders = []
     for part in text.split(";"):
         node, _, order = part.rpartition(":")
         names = tuple(name.strip() for name in order.split(">"))
         node = node.strip() or "*"
         if not all(re.fullmatch(r"\w+", name) for name in names) or not re.fullmatch(r"\w+|\*", node):
-            raise ValueError(f"{wrong} be an order such as 2 > 1, or one for each node such as 3: 2 > 1; 4: 1 > 2")
+            raise FieldError(
+                field, text, "must be an order such as 2 > 1, or one for each node such as 3: 2 > 1; 4: 1 > 2"
+            )
         if node in dict(orders):
-            raise ValueError(f"{wrong} have one order for {'all nodes' if node == '*' else node}")
+            raise FieldError(field, text, f"must have one order for {'all nodes' if node == '*' else node}")
         orders.append((node, names))
     return Preferences(tuple(orders))

@@ -13,6 +13,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.checks import FieldError
 from jaxq.laws.law import Law
 from jaxq.laws.standard import parse_law
 
@@ -51,7 +52,7 @@ def phases_of(law: Law) -> Phases:
         initial, generator = (np.array(part, np.float64) for part in parameter)
         mean = float(initial @ np.linalg.solve(-generator, np.ones(len(initial))))
         return _phases(initial, generator * mean)
-    raise ValueError(f"arrival_laws = {law}: must be of phase type ({TAKEN}), so that the state is a Markov chain")
+    raise FieldError("arrival_laws", law, f"must be of phase type ({TAKEN}), so that the state is a Markov chain")
 
 
 def _phases(initial: np.ndarray, generator: np.ndarray) -> Phases:
@@ -73,9 +74,10 @@ class ArrivalLaws(eqx.Module):
     def phases(self, classes: tuple[str, ...]) -> tuple[Phases, ...]:
         """The phases of each class. ValueError for another number of laws."""
         if len(self.laws) not in (1, len(classes)):
-            raise ValueError(
-                f"arrival_laws = {self}: must be one law, or {len(classes)}, one a class ({', '.join(classes)}), "
-                f"not {len(self.laws)}"
+            raise FieldError(
+                "arrival_laws",
+                self,
+                f"must be one law, or {len(classes)}, one a class ({', '.join(classes)}), not {len(self.laws)}",
             )
         found = tuple(phases_of(parse_law(law)) for law in self.laws)
         return found * len(classes) if len(found) == 1 else found

@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
+from jaxq.checks import FieldError
 from jaxq.engine.system import System
 from jaxq.laws.law import Law
 from jaxq.laws.standard import Exponential
@@ -66,7 +67,9 @@ class Queue(ByCustomer):
     def check_stationary(self):
         most, written = self._capacity()
         if self.arrival_rate >= most:
-            raise ValueError(f"arrival_rate = {self.arrival_rate:g}: must be < {written} (no stationary regime)")
+            raise FieldError(
+                "arrival_rate", self.arrival_rate, f"must be < {written} (no stationary regime)", short=True
+            )
 
 
 class Lindley(Queue):
