@@ -94,7 +94,7 @@ def test_a_system_in_one_file(tmp_path):
 
 @pytest.mark.slow
 def test_a_system_in_a_folder_of_the_package(tmp_path):
-    assert len([step for step in FOLDER if step.kind == "edit"]) == 7  # the page hides no edit: nothing else is changed
+    assert len([step for step in FOLDER if step.kind == "edit"]) == 6  # the page hides no edit: nothing else is changed
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
