@@ -183,9 +183,9 @@ FAULTS = [
     ),
     Fault(
         "a holding time of the wrong rate",
-        JUMPS,
-        "elapsed = exponential(words[1]) / jnp.maximum(total, 1 / NEVER)",
-        "elapsed = exponential(words[1]) * jnp.maximum(total, 1 / NEVER)",
+        "engine/clock.py",
+        "elapsed = exponential(words[1]) / jnp.maximum(self.total(rates), 1 / NEVER)",
+        "elapsed = exponential(words[1]) * jnp.maximum(self.total(rates), 1 / NEVER)",
         "tests/engine/test_transitions.py -k switch",
     ),
     Fault(
@@ -261,7 +261,7 @@ FAULTS = [
     Fault(
         "nothing seen is not flagged",
         "engine/judge.py",
-        'flags.append("not_seen")',
+        "flags.append(Flag.NOT_SEEN)",
         "pass",
         "tests/engine/test_simulate.py -k never_seen",
     ),

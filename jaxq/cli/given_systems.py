@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxq.cli.errors import BadInput
@@ -13,7 +13,6 @@ from jaxq.cli.options import number
 from jaxq.engine.fields import rules
 from jaxq.engine.memory import check_points
 from jaxq.engine.model import Model
-from jaxq.engine.simulate import feasible
 
 
 def merge(verb: str, given: Mapping[str, Any], experiment: Experiment | None) -> tuple[dict[str, Any], dict[str, str]]:
@@ -30,7 +29,8 @@ def merge(verb: str, given: Mapping[str, Any], experiment: Experiment | None) ->
 
 
 def build_systems(verb: str, system: type[Model], chosen: Mapping[str, Any]) -> tuple[list[Model], dict[str, list]]:
-    """(systems, grid) that the given fields stand for: one system, or the product of those that vary."""
+    """(systems, grid) that the given fields stand for: one system, or the product of those that vary; of a sweep, the first
+    point whose fields go together."""
     read = {"sweep": swept, "compare": compared}.get(verb, lambda *_: None)
     fixed, grid = {}, {}
     replicas = chosen.get("replicas")
@@ -61,8 +61,20 @@ def build_systems(verb: str, system: type[Model], chosen: Mapping[str, Any]) -> 
     check_points(", ".join(grid) or "points", math.prod(map(len, grid.values())), least)
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     if verb == "sweep":
-        return feasible(lambda point: system(**observed(system, {**fixed, **point})), points)[0], grid
+        return [first_allowed(lambda point: system(**observed(system, {**fixed, **point})), points)], grid
     return [system(**observed(system, {**fixed, **point})) for point in points], grid
+
+
+def first_allowed(build: Callable[[dict], Model], points: Sequence[dict]) -> Model:
+    """The system of the first point at which there is one; where there is none, ValueError with the reason of the first."""
+    reason = None
+    for point in points:
+        try:
+            return build(point)
+        except ValueError as error:
+            reason = reason or error
+    assert reason is not None  # a grid has points
+    raise reason
 
 
 def check_varies(verb: str, system: type[Model], grid: Mapping[str, list]) -> None:

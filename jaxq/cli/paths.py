@@ -28,7 +28,7 @@ NUMBERS = [name for name in PATHS if name not in ("times", "totals", "out", "jso
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
     """Follow one system; returns the exit code."""
-    from jaxq.engine.check import check
+    from jaxq.engine.check import check_process
     from jaxq.engine.paths import checked_times, paths
     from jaxq.engine.range import check_range
 
@@ -44,8 +44,9 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
             kept.check("keep_paths", numbers["keep_paths"])
         instance = build_systems(verb, system, chosen)[0][0]
         start_devices(numbers.get("devices"))
-        check_range(instance)
-        check(instance)
+        process = instance.prepare()
+        check_range(instance, process)
+        check_process(process)
     with interruptible():
         found = paths(instance, times, **numbers, totals=bool(chosen.get("totals")))
         return present(found, output, lambda path: plot(found, path=path), lambda: print_paths(found))

@@ -62,14 +62,19 @@ def check(system: Model) -> None:
     Example:
         >>> jaxq.check(jaxq.MMc(arrival_rate=8, servers=10))
     """
-    prepared, names = check_contract(system)
-    if not names:
+    check_kind(system)
+    check_process(system.prepare())
+
+
+def check_process(process: Process) -> None:
+    """The part of `check` that is about the process of a model."""
+    if not check_methods(process):
         raise ValueError(
-            f"{type(prepared).__name__} defines neither observe nor tally nor counters, so there is nothing to report: "
+            f"{type(process).__name__} defines neither observe nor tally nor counters, so there is nothing to report: "
             'return a dict from observe, such as {"queue": state}'
         )
-    if isinstance(prepared, MarkovProcess):
-        walk(prepared)
+    if isinstance(process, MarkovProcess):
+        walk(process)
 
 
 def check_kind(system: Model) -> None:
@@ -91,22 +96,16 @@ def check_kind(system: Model) -> None:
             )
 
 
-def check_contract(system: Model) -> tuple[Process, frozenset[str]]:
-    """The part of `check` that looks at no state. Returns the prepared system and what it observes, tallies and counts."""
-    check_kind(system)
-    prepared = system.prepare()
-    return prepared, check_process(prepared)
-
-
-def check_process(prepared: Process) -> frozenset[str]:
-    """Check the methods of a process, by shapes and types. Returns what it observes, tallies and counts."""
-    leaves, structure = jax.tree.flatten(prepared)
+def check_methods(process: Process) -> frozenset[str]:
+    """Check the methods of a process, by shapes and types; no state is looked at. Returns what it observes, tallies and
+    counts."""
+    leaves, structure = jax.tree.flatten(process)
     with np.errstate(over="ignore"):  # for their types: `exact` computes in 64 bits
         leaves = [compute_leaf(leaf) for leaf in leaves]
     names = _keeps_contract(structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
-    step_time = None if isinstance(prepared, MarkovProcess) else prepared.step_time()  # which has a bound
+    step_time = None if isinstance(process, MarkovProcess) else process.step_time()  # which has a bound
     if step_time is not None and not 0 < step_time < np.inf:
-        raise ValueError(f"{type(prepared).__name__}.step_time = {step_time}: must be a finite number > 0, or None")
+        raise ValueError(f"{type(process).__name__}.step_time = {step_time}: must be a finite number > 0, or None")
     return names
 
 

@@ -16,11 +16,9 @@ import numpy as np
 
 from jaxq import random
 from jaxq.engine.jump_process import MarkovProcess
-from jaxq.engine.model import Model
 from jaxq.engine.options import CONTROLS
 from jaxq.engine.process import Process
 from jaxq.engine.program import QUICK, compute_leaf, typed
-from jaxq.engine.rarity import prepared
 from jaxq.engine.state_space import essential
 from jaxq.engine.sums import Sums
 
@@ -138,17 +136,16 @@ def _sum(terms) -> Any:
     return functools.reduce(jnp.add, terms, jnp.float32(0.0))
 
 
-def compiled(system: Model, control: str, replicas: int) -> Process:
-    """`jaxq.engine.rarity.prepared`, with controls beside it unless ``control`` is none.
+def with_controls(process: Process, control: str, replicas: int, title: str) -> Process:
+    """A process with controls beside what it observes, unless ``control`` is none; ``title`` is that of its model.
 
     ``generator`` falls back to degree 1 where those of degree 2 are too many. Raises ValueError where there are none: of
     what is no jump process, of one that drifts, of one without counts, and where even those of degree 1 are more than 64
     or a tenth of the replicas.
     """
-    process = prepared(system)
     if control == "none":
         return process
-    name = f"control = {control}: {system.title()}"
+    name = f"control = {control}: {title}"
     if not isinstance(process, MarkovProcess):
         raise ValueError(f"{name} is no jump process here (rates and jump), so it has no generator; must be none")
     if process.drifts:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxq.checks import FieldError, integer
-from jaxq.engine.check import check_contract, check_kind, check_process
+from jaxq.engine.check import check_kind, check_methods
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.plain import aligned, describe, in_words
@@ -131,9 +131,7 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
             f"{system.title()} has {float(min(known, 10**300)):.6g} states or more with these "
             "fields, too many to solve for",
         )
-    check_contract(system)
-    if type(system).jump_process is not Model.jump_process:
-        check_process(prepared)
+    check_methods(prepared)
     with jax.enable_x64(True):
         chain = StateSpace(prepared, keep, int(max_states))
         chain.enumerate()

@@ -14,6 +14,7 @@ from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options, Target
 from jaxq.engine.plain import describe, finite, scalings
+from jaxq.engine.plan import Point
 from jaxq.engine.quantity import unit
 from jaxq.engine.rarity import hardly_due
 from jaxq.engine.result import Result
@@ -302,10 +303,10 @@ def known_zero(reference) -> bool:
 
 
 def conclude(
-    stack: Stack, point: int, options: Options, verdict: Verdict, flags: list[str], run: dict, varied
+    stack: Stack, point: int, planned: Point, options: Options, verdict: Verdict, flags: list[str], run: dict, varied
 ) -> Result:
-    """The result of one point. Some flags keep the means out of it (`Flag.withholds`)."""
-    system = stack.systems[point]
+    """The result of one point of a stack, as it was planned. Some flags keep the means out of it (`Flag.withholds`)."""
+    system = planned.model
     flags = list(flags)
     rows = slice(point * stack.replicas, (point + 1) * stack.replicas)
     if stack.overflow[rows].any():
@@ -319,7 +320,7 @@ def conclude(
         flags.append(Flag.WARMUP_UNDETERMINED)
     if not all(math.isfinite(e.value) for name, e in verdict.metrics.items() if name not in verdict.upper):
         flags.append(Flag.NAN)
-    references = system.oracle()
+    references = planned.oracle
     zero = {name for name in verdict.upper if known_zero(references.get(name))}
     upper = {name: bound for name, bound in verdict.upper.items() if name not in zero}
     means = {
@@ -331,7 +332,7 @@ def conclude(
     tail = system.heavy_tail()
     if tail is not None:
         flags.append(Flag(tail))
-    if hardly_due(system.prepare(), sums.time.value * stack.replicas):
+    if hardly_due(planned.process, sums.time.value * stack.replicas):
         flags.append(Flag.RARE_TRANSITION)
     if stack.replicas * verdict.batches == 1:
         flags.append(Flag.NO_INTERVAL)

@@ -53,8 +53,8 @@ MOST_COMPILE_SECONDS = 300.0
 """Estimated time to compile a system on CPU from which it is refused."""
 
 
-def compile_seconds(system: Model) -> float:
-    """About how long a system takes to compile on one quiet CPU core: .5 s + (n / 72)^2 s.
+def compile_seconds(process: Process, title: str) -> float:
+    """About how long a process takes to compile on one quiet CPU core: .5 s + (n / 72)^2 s.
 
     n is the number of arrays in its state and observations: XLA compiles a loop for each, all into one kernel, and LLVM
     takes time as the square of its loops. Measured: 2 x 2 networks .8 s, 8 x 8 ones 5.2 s (n = 152), 16 s under shadow
@@ -63,7 +63,7 @@ def compile_seconds(system: Model) -> float:
     Raises:
         ValueError: the estimate is above 300 s.
     """
-    leaves, structure = jax.tree.flatten(system.prepare())
+    leaves, structure = jax.tree.flatten(process)
 
     def one(leaves, words):
         prepared = jax.tree.unflatten(structure, leaves)
@@ -75,20 +75,19 @@ def compile_seconds(system: Model) -> float:
     seconds = 0.5 + (count / 72) ** 2
     if seconds > MOST_COMPILE_SECONDS:
         raise ValueError(
-            f"{system.title()}: has {count} numbers in its state and observations, so that compiling would take about "
+            f"{title}: has {count} numbers in its state and observations, so that compiling would take about "
             f"{seconds:.0f} s (it grows with the square): must be at most {MOST_COMPILE_SECONDS:.0f} s; fewer of them "
             "help, such as alike pools or classes taken as one, or arrays in place of many numbers"
         )
     return seconds
 
 
-def initial_rate(system: Model) -> float:
+def initial_rate(process: Process) -> float:
     """Events per unit of time at the start: what a block's length is chosen by when only a horizon is given."""
-    prepared = system.prepare()
-    step_time = prepared.step_time()
+    step_time = process.step_time()
     if step_time is not None:
         return 1.0 / step_time
-    leaves, structure = jax.tree.flatten(prepared)
+    leaves, structure = jax.tree.flatten(process)
 
     def weights(leaves):
         traced = jax.tree.unflatten(structure, leaves)
@@ -103,15 +102,15 @@ def whole_quantities(system: Process) -> frozenset[str]:
     return frozenset(name for name, x in shapes.items() if x.dtype.kind in "iub")
 
 
-def names(system: Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(metrics, quantities that histograms can be kept of) of a system, found without running it."""
+def names(system: Model, process: Process) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(metrics, quantities that histograms can be kept of) of a system and its process, found without running
+    it."""
 
     def parts(s, carry):
         found = s.observe(carry.state), s.tally(carry.state, carry.event), s.counters(carry.state)
         return [dict.fromkeys(part, 0.0) for part in found]
 
-    prepared = system.prepare()
-    kinds = _shapes(prepared, parts)
-    measured = [name for name in (*kinds[0], *kinds[1]) if prepared.measured_at.get(name, True)]
+    kinds = _shapes(process, parts)
+    measured = [name for name in (*kinds[0], *kinds[1]) if process.measured_at.get(name, True)]
     halves = [dict.fromkeys(part, np.float64(0.5)) for part in kinds]
     return tuple(system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))), tuple(measured)

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxq.checks import FieldError
-from jaxq.engine.check import check, check_kind
+from jaxq.engine.check import check_kind, check_process
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
 from jaxq.engine.flags import Flag, flag_lines
@@ -25,7 +25,7 @@ from jaxq.engine.outline import followed
 from jaxq.engine.plain import aligned, describe, in_words
 from jaxq.engine.program import compute_leaf
 from jaxq.engine.range import check_range
-from jaxq.engine.rarity import prepared
+from jaxq.engine.rarity import rare_first
 from jaxq.engine.real_clock import AREA, sampler
 from jaxq.engine.result import SCHEMA
 from jaxq.engine.simulate import versions
@@ -169,9 +169,11 @@ def paths(
         raise FieldError("max_events", max_events, "must be < 2**31, the events of one replica")
     replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
-    check_range(system)
-    check(system)
-    process = prepared(system)
+    check_kind(system)
+    process = system.prepare()
+    check_range(system, process)
+    check_process(process)
+    process = rare_first(process)
     step_time = process.step_time()
     check_paths(len(grid), replicas, followed(process, bool(totals)))
     leaves, structure = jax.tree.flatten(process)

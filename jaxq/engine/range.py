@@ -5,17 +5,17 @@ import numpy as np
 
 from jaxq.checks import FieldError
 from jaxq.engine.model import Model
+from jaxq.engine.process import Process
 
 SMALLEST, LARGEST = 1e-28, 1e37
 """Least and largest absolute value of a number in the compiled loop, 0 apart: float32 with room for sums and products."""
 
 
-def check_range(system: Model) -> None:
-    """ValueError that names the field unless the numbers of a system, and those it derives, fit the compiled loop.
+def check_range(system: Model, process: Process) -> None:
+    """ValueError that names the field unless the numbers of a system, and of its process, fit the compiled loop.
 
     That is 0, infinity, or from 1e-28 to 1e37 in absolute value for a float; under 2**31 for an integer.
     """
-    process = system.prepare()
     for part in (system, process):
         for path, leaf in jax.tree_util.tree_flatten_with_path(part)[0]:
             array = np.ravel(np.asarray(leaf))

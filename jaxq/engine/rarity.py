@@ -26,11 +26,15 @@ DUE = 10.0
 
 
 def prepared(system: Model) -> Process:
-    """`Model.prepare`, and where that is a jump process with rare transitions, these put first."""
-    process = system.prepare()
+    """`Model.prepare`, with its rare transitions first."""
+    return rare_first(system.prepare())
+
+
+def rare_first(process: Process) -> Process:
+    """A process, and where that is a jump process with rare transitions, these put first."""
     if isinstance(process, MarkovProcess):
         bound, rates = process.clock().bound, walked_rates(process)
-        order = rare_first(rates, rates.sum(axis=1) if bound is None else float(bound))
+        order = rare_order(rates, rates.sum(axis=1) if bound is None else float(bound))
         if order is not None:
             return process.in_order(order)
     return process
@@ -53,7 +57,7 @@ def hardly_due(process: Process, time: float) -> list[int]:
     return np.flatnonzero((most > 0) & (most * time < DUE)).tolist()
 
 
-def rare_first(rates: np.ndarray, total) -> tuple[int, ...] | None:
+def rare_order(rates: np.ndarray, total) -> tuple[int, ...] | None:
     """The transitions with the rare ones first, the rarest of all at the front; None if one word serves them all.
 
     ``rates``: of K transitions in some states, shape (states, K); ``total``: what a word stands for there. The error of

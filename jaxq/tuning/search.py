@@ -14,8 +14,9 @@ from jaxq.engine.model import Model
 from jaxq.engine.objective import Landscape, Search
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
+from jaxq.engine.plan import check_model
 from jaxq.engine.progress import Meter
-from jaxq.engine.simulate import check_names, compare
+from jaxq.engine.simulate import compare
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.outcome import Climb, Outcome
 from jaxq.tuning.polish import by_simplex
@@ -101,7 +102,7 @@ def prepare(
         options["events"] = EVENTS
     run = Options(level=level, **options)
     run = dataclasses.replace(run, level=1 - (1 - level) / starts)
-    check_names(system, run)
+    check_model(system, run)
     check_replicas(run)
     return Question(system, name, known[name], int(starts), int(steps), float(rate), float(level), run)
 

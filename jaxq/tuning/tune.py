@@ -17,8 +17,9 @@ from jaxq.engine.model import Model
 from jaxq.engine.objective import Objective
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
+from jaxq.engine.plan import check_model
 from jaxq.engine.progress import Meter
-from jaxq.engine.simulate import check_names, compare
+from jaxq.engine.simulate import compare
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.descent import Step, descend, shown
 from jaxq.tuning.parametrise import bijection, start_coordinates
@@ -121,7 +122,7 @@ def prepare(
     run = _options(chosen.metric, options)
     if verify and chosen.metric is not None:
         first.check_stationary()
-        check_names(first, run)
+        check_model(first, run)
         check_replicas(run)
     return Problem(first, name, chosen, values, int(steps), float(rate), run if verify else None)
 

@@ -107,7 +107,7 @@ def test_quantiles_are_printed(jaxq):
 def test_a_warning_is_one_line_on_stderr(jaxq, monkeypatch, short):
     import warnings
 
-    monkeypatch.setattr("jaxq.cli.run.check_systems", lambda *_: warnings.warn("mind\nthis", stacklevel=1))
+    monkeypatch.setattr("jaxq.cli.run.start_devices", lambda *_: warnings.warn("mind\nthis", stacklevel=1))
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         code, _, err = jaxq(*RUN, *short)

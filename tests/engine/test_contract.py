@@ -75,7 +75,7 @@ def test_the_contract(name):
     assert names and len(names) == len(set(names))
     assert all(x.shape == () and x.dtype.kind in "biuf" for part in kinds for x in part.values())
     assert all(x.dtype == np.int32 for x in kinds[2].values())
-    metrics, _ = outline.names(system)
+    metrics, _ = outline.names(system, prepared)
     assert {*system.oracle(), *system.headline} <= set(metrics)
     assert type(system)(**system.parameters()).parameters().keys() == system.parameters().keys()
 

@@ -1,0 +1,180 @@
+"""A run before it runs: all that models and options can get wrong, and all that is derived from them, once each."""
+
+import itertools
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxq.checks import FieldError, shown
+from jaxq.engine.check import check_kind, check_process
+from jaxq.engine.controls import with_controls
+from jaxq.engine.devices import choose_devices
+from jaxq.engine.fields import rules
+from jaxq.engine.layout import FEW, default_replicas
+from jaxq.engine.memory import check_points, check_run
+from jaxq.engine.model import Model
+from jaxq.engine.options import Options
+from jaxq.engine.outline import compile_seconds, names
+from jaxq.engine.process import Process
+from jaxq.engine.range import check_range
+from jaxq.engine.rarity import rare_first
+
+LONG_COMPILE = 10.0
+"""Estimated seconds of compiling from which they are announced."""
+
+
+class Point(NamedTuple):
+    """A model with what a run derives from it."""
+
+    model: Model
+    process: Process
+    """What the model prepares."""
+    stepped: Process
+    """The same as it is compiled: rare transitions first, with the controls that are asked for."""
+    oracle: dict[str, Any]
+
+
+class Plan(NamedTuple):
+    """Points that have passed every check, and how they are run. ``state_bytes``: of all replicas, on the devices."""
+
+    points: list[Point]
+    options: Options
+    devices: tuple
+    replicas: int
+    state_bytes: int
+    compile_seconds: float
+
+    @property
+    def groups(self) -> list[list[int]]:
+        """The numbers of the points that share a compiled program."""
+        return _groups(self.points)
+
+    def describe(self) -> str:
+        """One line, before the run begins."""
+        words = f"{len(self.points)} point(s) x {self.replicas} replicas on {len(self.devices)} "
+        words += f"{self.devices[0].platform} device(s), {self.state_bytes / 2**20:.3g} MB of state"
+        return words + (
+            f", about {self.compile_seconds:.0f} s to compile" if self.compile_seconds > LONG_COMPILE else ""
+        )
+
+
+def plan(models: Sequence[Model], options: Options, stationary: bool = False) -> Plan:
+    """Check models and options, and derive what a run of them needs; nothing is compiled.
+
+    Args:
+        models: the points of the run.
+        options: see `jaxq.Options`.
+        stationary: whether `Model.check_stationary` has passed already.
+
+    Raises:
+        TypeError, ValueError: what `jaxq.check` finds; no stationary regime; numbers that 32 bits cannot hold; a metric,
+            quantity or control that the model has not; more memory than there is.
+    """
+    derived, structures, compiling = [], set(), 0.0
+    for model in models:
+        check_kind(model)
+        if not stationary:
+            model.check_stationary()
+        process, oracle = model.prepare(), model.oracle()
+        check_range(model, process)
+        if jax.tree.structure(model) not in structures:
+            structures.add(jax.tree.structure(model))
+            compiling += compile_seconds(process, model.title())
+            check_names(model, process, oracle, options)
+        derived.append((model, process, oracle))
+    devices = choose_devices(options.devices)
+    replicas = options.replicas or default_replicas(devices)
+    points = [
+        Point(model, process, with_controls(rare_first(process), options.control, replicas, model.title()), oracle)
+        for model, process, oracle in derived
+    ]
+    sizes = [(points[members[0]].stepped, len(members)) for members in _groups(points)]
+    return Plan(points, options, devices, replicas, check_run(sizes, replicas, devices), compiling)
+
+
+def _groups(points: Sequence[Point]) -> list[list[int]]:
+    groups: dict = {}
+    for i, point in enumerate(points):
+        shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(point.stepped))
+        groups.setdefault((jax.tree.structure(point.stepped), shapes), []).append(i)
+    return list(groups.values())
+
+
+def check_model(model: Model, options: Options) -> None:
+    """TypeError or ValueError where a run of one model with these options would be refused, but for its size."""
+    process = model.prepare()
+    check_names(model, process, model.oracle(), options)
+    if options.control != "none":
+        replicas = options.replicas or default_replicas(choose_devices(options.devices))
+        with_controls(rare_first(process), options.control, replicas, model.title())
+
+
+def check_names(model: Model, process: Process, oracle: dict[str, Any], options: Options) -> None:
+    """TypeError or ValueError unless a model passes `jaxq.check`, and has what the options and its oracle name."""
+    check_process(process)
+    metrics, quantities = names(model, process)
+    for target in options.targets(()):
+        if target.metric not in metrics:
+            raise FieldError("metric", target.metric, f"{model.title()} has {', '.join(metrics)}")
+    unknown = set(oracle) - set(metrics)
+    if unknown:
+        raise FieldError("oracle", ..., f"{model.title()} has no metric {', '.join(sorted(unknown))}")
+    for name in options.quantile_probabilities():
+        if name not in quantities:
+            raise FieldError("quantiles", name, f"{model.title()} has {', '.join(quantities)}")
+
+
+def plan_sweep(system: Model, grid: Mapping[str, Sequence], options: Options) -> tuple[Plan, Mapping, dict]:
+    """(plan of the points that can be run, the grid, by number (point, reason) of the others); see `jaxq.sweep`."""
+    check_kind(system)
+    known = rules(type(system))
+    if grid is not None and not isinstance(grid, Mapping):
+        raise TypeError(f"grid = {shown(grid)}: must be a dict of fields and their values")
+    if not grid:
+        raise FieldError("grid", {}, f"a sweep needs values of a scalar field; {system.title()} has {', '.join(known)}")
+    for name, values in grid.items():
+        if name not in known or not known[name].scalar:
+            scalars = ", ".join(n for n, rule in known.items() if rule.scalar)
+            raise FieldError(name, ..., f"only scalar fields can be swept; {system.title()} has {scalars}")
+        if not isinstance(values, Collection) or isinstance(values, (str, Mapping)) or getattr(values, "ndim", 1) == 0:
+            raise TypeError(f"{name} = {values!r}: must be a list of values")
+    check_points(", ".join(grid), math.prod(map(len, grid.values())), options.replicas)
+    for name, values in grid.items():
+        if len(values) == 0:
+            raise FieldError(name, [], "a sweep needs at least one value")
+        for value in values:
+            known[name].check(name, known[name].convert(value))
+    points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    systems, refused = feasible(lambda point: system.replace(**point), points)
+    planned = plan(systems, options, stationary=True)
+    return planned, grid, {i: (points[i], reason) for i, reason in refused.items()}
+
+
+def plan_comparison(systems: Sequence[Model], options: Options) -> Plan:
+    """The plan of a paired comparison; see `jaxq.compare`."""
+    systems = [systems] if isinstance(systems, Model) else list(systems)
+    if len(systems) < 2:
+        raise FieldError("systems", ..., f"{len(systems)} given; a comparison needs at least two")
+    for system in systems:
+        check_kind(system)
+    if options.replicas is not None and options.replicas < FEW:
+        raise FieldError("replicas", options.replicas, f"a paired comparison needs at least {FEW}")
+    return plan(systems, options)
+
+
+def feasible(build: Callable[[dict], Model], points: Sequence[dict]) -> tuple[list[Model], dict[int, str]]:
+    """(the systems of the points that can be run, why not by number of the others); ValueError if none can."""
+    systems, refused, first = [], {}, None
+    for i, point in enumerate(points):
+        try:
+            system = build(point)
+            system.check_stationary()
+            systems.append(system)
+        except ValueError as error:
+            refused[i], first = str(error), first or error
+    if first is not None and not systems:
+        raise first
+    return systems, refused
