@@ -41,7 +41,9 @@ def test_every_command_can_be_typed(command, monkeypatch, capsys, tmp_path):
         raise KeyboardInterrupt
 
     for name in (
-        "jaxq.cli.run.Plan.run",
+        "jaxq.cli.run.run_plan",
+        "jaxq.cli.run.run_sweep",
+        "jaxq.cli.run.run_comparison",
         "jaxq.cli.tune.solve",
         "jaxq.cli.tune.search_solve",
         "jaxq.experiments.reproduction.reproduce",

@@ -54,14 +54,14 @@ def _of_file(path: str, colon: str, wanted: str) -> type[Model]:
     if wanted in vars(module):
         return _checked(vars(module)[wanted], f"{path}:{wanted}")
     has = f"it has {', '.join(own)}" if own else "it has none"
-    raise ValueError(f"{path}{colon}{wanted}: must name a class of the file that is a Model or JumpProcess; {has}")
+    raise ValueError(f"{path}{colon}{wanted}: must name a class of the file that is a System or JumpProcess; {has}")
 
 
 def _checked(found, name: str) -> type[Model]:
     if isinstance(found, type) and issubclass(found, Model) and found not in (Model, JumpProcess):
         return found
     raise FieldError(
-        name, ..., f"must be a class that is a Model or JumpProcess, not {getattr(found, '__name__', found)}"
+        name, ..., f"must be a class that is a System or JumpProcess, not {getattr(found, '__name__', found)}"
     )
 
 

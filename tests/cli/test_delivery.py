@@ -70,9 +70,9 @@ def test_reproduce_on_a_full_disk(jaxq, tmp_path):
 
 
 def test_a_folder_that_goes_away_during_the_run(jaxq, tmp_path, monkeypatch):
-    import jaxq as package
+    from jaxq.cli import run as command
 
-    folder, simulate = tmp_path / "folder", package.simulate
+    folder, simulate = tmp_path / "folder", command.run_plan
     folder.mkdir()
 
     def run(*args, **options):
@@ -80,7 +80,7 @@ def test_a_folder_that_goes_away_during_the_run(jaxq, tmp_path, monkeypatch):
         folder.rmdir()
         return found
 
-    monkeypatch.setattr("jaxq.simulate", run)
+    monkeypatch.setattr("jaxq.cli.run.run_plan", run)
     code, out, err = jaxq("run", *MMC, *QUICK, "--out", str(folder / "x.csv"))
     assert code == 2 and "number_in_system" in out and err.count("\n") == 1
     assert "x.csv: not written (" in err and "folder must exist" in err

@@ -131,7 +131,9 @@ def line(rng: random.Random, folder) -> list[str]:
 @pytest.mark.parametrize("part", range(4))
 def test_whatever_is_typed_is_answered(jaxq, monkeypatch, tmp_path, part):
     for name in (
-        "jaxq.cli.run.Plan.run",
+        "jaxq.cli.run.run_plan",
+        "jaxq.cli.run.run_sweep",
+        "jaxq.cli.run.run_comparison",
         "jaxq.engine.paths.sampler",
         "jaxq.engine.exact.StateSpace",
         "jaxq.cli.tune.solve",

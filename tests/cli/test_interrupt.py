@@ -146,7 +146,7 @@ def test_ctrl_c_that_is_lost_in_a_callback_is_heard_again(jaxq, monkeypatch):
 
     Fragile.there = Fragile()
     interrupt.forget()
-    monkeypatch.setattr("jaxq.simulate", compute)
+    monkeypatch.setattr("jaxq.cli.run.run_plan", compute)
     code, out, err = jaxq(*ENDLESS)
     interrupt.forget()
     assert code == 130 and out == "" and err == "error: interrupted; there is no result to save\n"
@@ -184,6 +184,6 @@ def test_a_second_ctrl_c_is_one_line(jaxq, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jaxq.simulate", interrupted)
+    monkeypatch.setattr("jaxq.cli.run.run_plan", interrupted)
     code, out, err = jaxq(*ENDLESS)
     assert code == 130 and out == "" and err == "error: interrupted; there is no result to save\n"

@@ -65,7 +65,7 @@ BAD = {
     "no such preference": (["--preferences", "3 > 5"], ["preferences = 3 > 5", "3, 4 once for class 1"]),
     "circle": (
         ["--policy", "priority-preemptive", "--priorities", "3: 2>1; 4: 1>2", "--preferences", "1: 3>4; 2: 4>3"],
-        ["preferences", "in a circle", "1 at 3"],
+        ["preferences", "cycle: ", "1 at 3"],
     ),
     "patience for c-mu-theta": (["--network", "n"], ["policy = c-mu-theta", "abandonment_rates of class 1 = 0", "> 0"]),
     "unknown policy": (["--policy", "cmu"], ["policy = cmu", "c-mu-theta"]),
@@ -78,7 +78,7 @@ BAD = {
         ["network = v: has load 1.", "never abandon (1, 2)", "< 1"],
     ),
     "eta of zero": (["--eta", "0"], ["eta = 0", "> 0"]),
-    "changes without rates": (["--changes", "20"], ["changes = 20", "such as 20: 300,500"]),
+    "changes without rates": (["--changes", "20"], ["changes = '20'", "such as 20: 300,500"]),
     "changes of one class": (["--changes", "20: 300"], ["changes = 20: 300", "2 rates >= 0 at time 20"]),
     "negative change": (["--changes", "20: 300,-5"], ["changes = 20: 300,-5", "2 rates >= 0"]),
     "changes backwards": (["--changes", "20: 1,1; 10: 1,2"], ["changes = ", "time 2 must be > 20, not 10"]),

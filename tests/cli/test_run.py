@@ -125,6 +125,6 @@ def test_a_bug_keeps_its_traceback(jaxq, monkeypatch, short):
     def broken(*_, **__):
         raise ValueError("a bug")
 
-    monkeypatch.setattr("jaxq.simulate", broken)
+    monkeypatch.setattr("jaxq.cli.run.run_plan", broken)
     with pytest.raises(ValueError, match="a bug"):
         jaxq(*RUN, *short)

@@ -6,8 +6,9 @@ import pytest
 
 import jaxq
 from jaxq.engine import judge
-from jaxq.engine.controls import MOST, PREFIX, WithControls, compiled, split
+from jaxq.engine.controls import MOST, PREFIX, WithControls, split, with_controls
 from jaxq.engine.metric import as_reference
+from jaxq.engine.rarity import prepared
 from jaxq.engine.stack import Stack
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.intervals import t_quantile
@@ -20,6 +21,11 @@ X = jaxq.ParallelServers(
 )
 PAIR = jaxq.LoadBalancing(servers=3, policy="jsq", load=0.6, buffer=6)
 SETTINGS = {"events": 4000, "replicas": 1024, "control": "generator"}
+
+
+def controlled(system, control, replicas):
+    """The process of a system as it is compiled with controls."""
+    return with_controls(prepared(system), control, replicas, system.title())
 
 
 def values(system):
@@ -38,7 +44,7 @@ def values(system):
     ids=["M/M/1", "Erlang A", "X-model", "JSQ"],
 )
 def test_under_the_exact_law_their_means_are_0(system, keep):
-    law, process = jaxq.exact(system, keep=keep), compiled(system, "generator", 1024)
+    law, process = jaxq.exact(system, keep=keep), controlled(system, "generator", 1024)
     values = jax.vmap(process._drifts)(law.states)
     assert len(values) > 1
     for name, column in values.items():
@@ -78,7 +84,7 @@ def test_small_networks_agree_with_their_chain(system, metric, least):
 def test_coverage_of_regressed_means():
     """256 groups of 64 replicas of one run, each with its own interval."""
     groups, exact = 256, values(ERLANG_A)
-    process = compiled(ERLANG_A, "generator", 64 * groups)
+    process = controlled(ERLANG_A, "generator", 64 * groups)
     stack = Stack([ERLANG_A], 64 * groups, 3, tuple(jax.devices()[:1]), [process], events=4096)
     for _ in range(8):
         stack.launch(4)
@@ -98,8 +104,8 @@ def test_coverage_of_regressed_means():
 
 def test_fewer_replicas_have_fewer_controls():
     system = jaxq.ParallelServers()
-    assert len(_names(compiled(system, "generator", 270))) == 27
-    assert len(_names(compiled(system, "generator", 269))) == len(_names(compiled(system, "linear", 60))) == 6
+    assert len(_names(controlled(system, "generator", 270))) == 27
+    assert len(_names(controlled(system, "generator", 269))) == len(_names(controlled(system, "linear", 60))) == 6
 
 
 def _names(process):
@@ -121,7 +127,7 @@ def _names(process):
         (MM1, {"control": "quadratic"}, "control = quadratic: must be one of none, linear, generator"),
     ],
 )
-def test_where_there_are_none_it_is_said_before_anything_is_compiled(system, options, said, monkeypatch):
+def test_where_there_are_none_it_is_said_before_anything_is_controlled(system, options, said, monkeypatch):
     monkeypatch.setattr("jaxq.engine.stack.Stack.__init__", lambda *_: pytest.fail("a run was started"))
     with pytest.raises(ValueError, match=said):
         jaxq.simulate(system, **{**SETTINGS, "events": 100, **options})
@@ -182,4 +188,4 @@ def test_a_user_s_own_process_has_them_too():
 
 
 def test_no_more_than_are_worth_it():
-    assert MOST == 64 and isinstance(compiled(MM1, "linear", 10), WithControls)
+    assert MOST == 64 and isinstance(controlled(MM1, "linear", 10), WithControls)
