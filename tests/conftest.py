@@ -13,9 +13,17 @@ LONG = "test_notebooks.py", "experiments/", "systems/", "test_readme.py"
 """Files that take minutes: they begin first, so that no worker is left with one at the end."""
 
 
+QUICK = "analytic/", "laws/", "stats/", "plotting/", "engine/test_f", "test_checks.py", "test_layering.py"
+"""Where nearly nothing is simulated; all else is marked slow, for ``-m "not slow"``."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Long files first; the order within a file, and of the others, is kept."""
     items.sort(key=lambda item: next((i for i, name in enumerate(LONG) if name in item.nodeid), len(LONG)))
+    for item in items:
+        if not any(name in item.nodeid for name in QUICK):
+            item.add_marker("slow")
 
 
 class Outcome(NamedTuple):
