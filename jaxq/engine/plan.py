@@ -78,8 +78,9 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False) ->
         check_kind(model)
         if not stationary:
             model.check_stationary()
-        process, oracle = model.prepare(), model.oracle()
+        process = model.prepare()
         check_range(model, process)
+        oracle = model.oracle()
         if jax.tree.structure(model) not in structures:
             structures.add(jax.tree.structure(model))
             compiling += compile_seconds(process, model.title())

@@ -9,7 +9,7 @@ import pytest
 import jaxq
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.program import compute_leaf, typed
-from jaxq.engine.rarity import prepared, rare_first
+from jaxq.engine.rarity import prepared, rare_order
 from tests.agreement import check_agreement
 
 
@@ -116,9 +116,9 @@ def test_a_rare_class_of_a_network(arrivals):
 def test_breakdowns_in_milliseconds():
     """Failure 3e-7 and repair 3e-6 beside rates of 1, written last; the repair is met by walking through a failure."""
     rates = np.array([[0.4, 1.0, 3e-7, 0.0], [0.4, 0.0, 0.0, 3e-6]])
-    assert rare_first(rates, 1.4 + 3.3e-6) == (2, 3, 0, 1)
-    assert rare_first(np.array([[1e-7, 0.4]]), 0.4) is None  # first already, and 429 of the 2**32 words
-    assert rare_first(np.array([[1e-9, 0.4]]), 0.4) == (0, 1)  # 10 words: 1 may be wrong
+    assert rare_order(rates, 1.4 + 3.3e-6) == (2, 3, 0, 1)
+    assert rare_order(np.array([[1e-7, 0.4]]), 0.4) is None  # first already, and 429 of the 2**32 words
+    assert rare_order(np.array([[1e-9, 0.4]]), 0.4) == (0, 1)  # 10 words: 1 may be wrong
 
 
 def test_a_rare_stream_is_counted():
