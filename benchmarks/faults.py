@@ -30,8 +30,9 @@ import jaxq
 import jaxq.cli.app  # so that no child has to
 import jaxq.cli.result_tables
 import jaxq.cli.tables
+from jaxq import startup
 from jaxq.__main__ import main
-from jaxq.cli import run, startup
+from jaxq.cli import run
 from jaxq.engine import checkpoint
 from jaxq.engine.files import read_npz
 from jaxq.engine.progress import Silent

@@ -260,7 +260,7 @@ FAULTS = [
     ),
     Fault(
         "nothing seen is not flagged",
-        "engine/judge.py",
+        "engine/conclusion.py",
         "flags.append(Flag.NOT_SEEN)",
         "pass",
         "tests/engine/test_simulate.py -k never_seen",

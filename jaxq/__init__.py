@@ -1,6 +1,6 @@
 """jaxq: Monte Carlo for queueing systems on JAX."""
 
-from jaxq.cli import startup as _startup  # noqa: F401 - first: it hears Ctrl-C during the other imports
+from jaxq import startup as _startup  # noqa: F401 - first: it hears Ctrl-C during the other imports
 
 # isort: split
 

@@ -143,7 +143,7 @@ def vector(
     """
     found = np.asarray(values, np.float64)
     if found.ndim != 1 or found.size == 0 or size not in (None, found.size):
-        how_many = "a list of numbers" if size is None else f"{size} numbers"
+        how_many = "a list of numbers" if size is None else f"{size} number{'s' * (size != 1)}"
         raise FieldError(field, found, f"must be {how_many}" + f", {meaning}" * bool(meaning))
     for k, x in enumerate(found.tolist()):
         if not within(x, low, open_low=open_low):

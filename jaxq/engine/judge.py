@@ -6,25 +6,15 @@ import math
 import numpy as np
 
 from jaxq.engine.controls import SAMPLED, WithControls, rounding_floor, split
-from jaxq.engine.fields import units
-from jaxq.engine.flags import Flag
-from jaxq.engine.flags import withheld as withholds
 from jaxq.engine.layout import FEW
-from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options, Target
-from jaxq.engine.plain import describe, finite, scalings
-from jaxq.engine.plan import Point
-from jaxq.engine.quantity import unit
-from jaxq.engine.rarity import hardly_due
-from jaxq.engine.result import Result
+from jaxq.engine.plain import finite
 from jaxq.engine.stack import Stack
 from jaxq.engine.sums import Sums
 from jaxq.stats import warmup
 from jaxq.stats.correlation import correlation_time
 from jaxq.stats.estimate import UNSEEN, Estimate
-from jaxq.stats.histogram import Distribution
-from jaxq.stats.intervals import family_bound
 from jaxq.stats.regression import Controls, Regression
 
 GROUPS = 256
@@ -36,8 +26,6 @@ BATCH, BATCHES = 10.0, 20
 """Correlation times of a batch, where replicas are few, and batches that there must be in all."""
 GROWTH_T, CERTAIN_T = 5.0, 8.0
 """t of a slope that is growth at the end of a run; and, at two looks in a row, that ends it."""
-DISAGREEMENT = 1e-4
-"""Chance that a correct run is flagged ``disagrees``, over all its comparisons."""
 NOTHING = 1e-6
 """Growth below this fraction of the largest metric is rounding error (a constant metric has almost no standard error)."""
 LINEAR = 0.75
@@ -285,123 +273,3 @@ def growth_of(stack: Stack, point: int, series: list[dict[str, Estimate]], level
             found[name] = {"rate": slope.value, "half_width": finite(slope.half_width(level)), "level": level}
             certain = certain or rate > CERTAIN_T * error
     return found, certain
-
-
-def variance_ratios(plain: dict[str, Estimate], controlled: dict[str, Estimate]) -> dict[str, float | None]:
-    """How many times smaller the variance of each metric is for its controls."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = {name: np.float64(x.standard_error) / controlled[name].standard_error for name, x in plain.items()}
-    return {name: finite(float(ratio) ** 2) for name, ratio in ratios.items()}
-
-
-def known_zero(reference) -> bool:
-    """Whether a reference says that a metric is 0, exactly."""
-    if reference is None:
-        return False
-    reference = as_reference(reference)
-    return reference.value == 0 and reference.kind in ("exact", "identity")
-
-
-def conclude(
-    stack: Stack, point: int, planned: Point, options: Options, verdict: Verdict, flags: list[str], run: dict, varied
-) -> Result:
-    """The result of one point of a stack, as it was planned. Some flags keep the means out of it (`Flag.withholds`)."""
-    system = planned.model
-    flags = list(flags)
-    rows = slice(point * stack.replicas, (point + 1) * stack.replicas)
-    if stack.overflow[rows].any():
-        flags.append(Flag.OVERFLOW)
-    if stack.invalid[rows].any():
-        flags.append(Flag.INVALID_RATES)
-    sums = stack.sums(point, verdict.cut or 0)
-    if verdict.growth:
-        flags.append(Flag.UNSTABLE)
-    elif verdict.cut is None:
-        flags.append(Flag.WARMUP_UNDETERMINED)
-    if not all(math.isfinite(e.value) for name, e in verdict.metrics.items() if name not in verdict.upper):
-        flags.append(Flag.NAN)
-    references = planned.oracle
-    zero = {name for name in verdict.upper if known_zero(references.get(name))}
-    upper = {name: bound for name, bound in verdict.upper.items() if name not in zero}
-    means = {
-        name: Estimate(0.0, estimate.residuals) if name in zero else estimate
-        for name, estimate in verdict.metrics.items()
-    }
-    if upper.keys() & {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}:
-        flags.append(Flag.NOT_SEEN)
-    tail = system.heavy_tail()
-    if tail is not None:
-        flags.append(Flag(tail))
-    if hardly_due(planned.process, sums.time.value * stack.replicas):
-        flags.append(Flag.RARE_TRANSITION)
-    if stack.replicas * verdict.batches == 1:
-        flags.append(Flag.NO_INTERVAL)
-    withheld = withholds(flags)
-    start = None if verdict.cut is None else discarded(stack, verdict)
-    wanted = options.quantile_probabilities()
-    distributions = {name: stack.distribution(point, name, start) for name in wanted}
-    if any(distribution.empty for distribution in distributions.values()):
-        flags.append(Flag.NAN)
-    quantiles = {name: _quantiles(distributions[name], wanted[name], options.level, withheld) for name in wanted}
-    histograms = {name: _histogram(d) for name, d in distributions.items() if not (withheld or d.empty)}
-    metrics = {}
-    for name, e in means.items():
-        told = references.get(name), quantiles.get(name), withheld, upper.get(name), unit(system.metric_table, name)
-        metrics[name] = Metric.of(e, options.level, *told)
-    compared = [abs(metric.z) for metric in metrics.values() if metric.z is not None]
-    samples = max(len(e.residuals) for e in verdict.metrics.values())
-    if compared and max(compared) > family_bound(len(compared), 1 - DISAGREEMENT, samples - 1):
-        flags.append(Flag.DISAGREES)
-    run = {
-        **run,
-        "events": stack.events * stack.replicas,
-        "events_per_replica": int(sums.events.value),
-        "time": finite(sums.time.value),
-        "warmup": None if verdict.cut is None else discarded(stack, verdict),
-        "warmup_method": options.warmup if isinstance(options.warmup, str) else "given",
-        "correlation": finite(verdict.memory * stack.windows.span * stack.layout.events_per_block),
-        "method": "replica-t" if verdict.batches == 1 else "batch-means",
-    }
-    controls = controls_of(sums)
-    if controls is not None and not withheld:
-        run["method"] += ", regressed on controls"
-        ratios = variance_ratios(evaluate(system, sums), verdict.metrics)
-        run["control"] = {"controls": controls.values.size, "variance_ratio": ratios}
-    fields, scaled = describe(system), scalings(system)
-    if scaled:
-        run["scaled"] = scaled
-    return Result(
-        system.title(),
-        fields,
-        {name: fields[name] for name in varied},
-        metrics,
-        run,
-        verdict.growth,
-        tuple(dict.fromkeys(flags)),
-        {} if withheld else means,
-        histograms,
-        quantiles,
-        {} if withheld else distributions,
-        system.headline,
-        units(type(system)),
-    )
-
-
-def _quantiles(distribution: Distribution, probabilities, level: float, withheld: bool):
-    """Quantiles by probability, each with the ends of its interval and half its length; None where not known."""
-    found = {}
-    for p in probabilities:
-        value, low, high = (math.nan,) * 3 if withheld else distribution.quantile(p, level)
-        ends = {"half_width": (high - low) / 2, "low": low, "high": high}
-        found[f"{p:.12g}"] = {key: finite(x) for key, x in {"value": value, **ends}.items()}
-    return found
-
-
-def _histogram(distribution: Distribution) -> dict[str, list]:
-    """The pooled distribution as plain lists, by bin."""
-    pooled = distribution.counts.sum(axis=0)
-    return {
-        "left": [finite(x) for x in distribution.left],
-        "right": [finite(x) for x in distribution.right],
-        "probability": (pooled / pooled.sum()).tolist(),
-    }

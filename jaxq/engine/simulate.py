@@ -5,8 +5,8 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 
-from jaxq.engine import judge
 from jaxq.engine.checkpoint import Checkpoint
+from jaxq.engine.conclusion import conclude_point
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.loop import Loop
 from jaxq.engine.model import Model
@@ -166,7 +166,7 @@ def conclude(loop: Loop, planned: Plan, varied) -> Results:
         **loop.checkpoint.report(),
     }
     for index, (i, (stack, point)) in enumerate(zip(order, loop.points, strict=True)):
-        results[i] = judge.conclude(
+        results[i] = conclude_point(
             stack, point, planned.points[i], options, loop.verdicts[index], loop.flags(index), info, varied
         )
     return Results(results)

@@ -14,11 +14,11 @@ import numpy as np
 from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, positive, real
 from jaxq.engine.model import Model
-from jaxq.engine.quantity import Quantity
 from jaxq.engine.reference import Reference
 from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network.network import Network, Rates
 from jaxq.systems.parallel_servers.network.schedule import Changes, Schedule, parse_changes
+from jaxq.systems.parallel_servers.observables import METRICS
 from jaxq.systems.parallel_servers.policies.by_name import POLICIES, PolicyInputs
 from jaxq.systems.parallel_servers.policies.orders import Preferences, parse_preferences
 from jaxq.systems.parallel_servers.policies.preemptive import Allocation
@@ -36,22 +36,6 @@ from jaxq.systems.parallel_servers.safety_staffing import is_tree, prices
 
 REFUSING = ("shadow-rm", "shadow-tandem")
 """Policies that drop customers."""
-
-METRICS = (
-    Quantity("number_in_system", "customers in the system", "customers"),
-    Quantity("total_queue", "customers who wait", "customers"),
-    Quantity("reward_rate", "sum g_i mu_ij psi_ij, the rewards of those served", "money/time"),
-    Quantity("holding_cost", "sum h_i x customers of class i in the system", "money/time"),
-    Quantity("queue_<class>", "customers of a class who wait", "customers"),
-    Quantity("busy_<class>_<pool>", "servers of a pool that serve a class", "servers"),
-    Quantity("idle_<pool>", "idle servers of a pool", "servers"),
-    Quantity("abandonment_<class>", "a customer of a class abandons", "probability"),
-    Quantity("tagged_<class>", "a customer of a class is tagged: dropped, or served last", "probability"),
-    Quantity("departures_<class>", "departures of a class, which balance its arrivals", "1/time"),
-    Quantity("weighted_idle", "idle servers, each worth what it is in servers of the last pool", "servers"),
-    Quantity("price_<pool>", "shadow routing: eta x the virtual queue of a pool", "money"),
-    Quantity("load_price_<pool>", "shadow routing: eta x the virtual load of a pool", "money"),
-)
 
 
 class ParallelServers(Model):

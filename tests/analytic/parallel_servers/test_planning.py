@@ -92,7 +92,7 @@ def test_least_load_of_a_pool_and_of_equal_pools():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: static_planning((1, 2), ((1,),), (1,)), r"arrival_rates = \[1.0, 2.0\]: must be 1 numbers"),
+        (lambda: static_planning((1, 2), ((1,),), (1,)), r"arrival_rates = \[1.0, 2.0\]: must be 1 number"),
         (
             lambda: static_planning((1,), (1,), (1,)),
             r"array of shape \(1,\): must be of shape \(classes, pools\)",
