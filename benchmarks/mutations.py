@@ -184,8 +184,8 @@ FAULTS = [
     Fault(
         "a holding time of the wrong rate",
         "engine/clock.py",
-        "elapsed = exponential(words[1]) / jnp.maximum(self.total(rates), 1 / NEVER)",
-        "elapsed = exponential(words[1]) * jnp.maximum(self.total(rates), 1 / NEVER)",
+        "return exponential(words[1]) / jnp.maximum(total, 1 / NEVER)",
+        "return exponential(words[1]) * jnp.maximum(total, 1 / NEVER)",
         "tests/engine/test_transitions.py -k switch",
     ),
     Fault(

@@ -64,7 +64,7 @@ def test_the_shell_lines_run(line, tmp_path, monkeypatch, capsys):
     if arguments[0] == "tune":
         arguments += ["--replicas", "64", "--events", "3000", "--warmup", "1000", "--quiet"]
     if arguments[0] in ("run", "sweep", "compare"):
-        many = any(name in arguments for name in ("load-balancing", "parallel-servers", "96:106:11"))  # servers
+        many = any(name in arguments for name in ("load-balancing", "parallel-servers", "97:107:11"))  # servers
         length = ["--events", "100000", "--warmup", "300000"] if many else ["--events", "3000", "--warmup", "1000"]
         arguments += ["--replicas", "64", *length, "--quiet"]
         if "experiment.toml" in arguments or "sweep" in arguments:

@@ -19,29 +19,23 @@ class Uniformised(NamedTuple):
     """No clock: one word an event, constant weight 1 / bound."""
 
     bound: Any  # of the total rate over all states, 1/time
-    words = 1
 
     def total(self, rates):
         """What a word is a share of, 1/time."""
         return self.bound
 
     def step_time(self) -> float | None:
-        """The constant time of an event, on the host."""
+        """The constant time of an event, on the host; None where events differ in length."""
         return 1.0 / float(self.bound)
 
-    def event(self, process, state, transition, rates, words):
-        """The event and its weight."""
-        return transition, None
-
-    def apply(self, process, state, event):
-        """The state after the event."""
-        return process.transition(state, event)
+    def holding_time(self, total, words) -> Any:
+        """The weight of the state before the event; None: `step_time` of all."""
+        return None
 
 
 class Embedded(NamedTuple):
     """The chain of the jumps, with the conditional mean of each holding time as weight."""
 
-    words = 1
     bound = None
 
     def total(self, rates):
@@ -52,43 +46,17 @@ class Embedded(NamedTuple):
         """None: events differ in length."""
         return None
 
-    def event(self, process, state, transition, rates, words):
-        """The event and its weight."""
-        return transition, 1.0 / jnp.maximum(self.total(rates), 1 / NEVER)
-
-    def apply(self, process, state, event):
-        """The state after the event."""
-        return process.transition(state, event)
+    def holding_time(self, total, words) -> Any:
+        """The mean time until the next jump."""
+        return 1.0 / jnp.maximum(total, 1 / NEVER)
 
 
-class RealTime(NamedTuple):
-    """A second word an event gives the holding time, which is its weight; where the rates change by themselves before its
-    end, the wait for the next jump is drawn anew there."""
+class RealTime(Embedded):
+    """A second word an event gives the holding time, which is its weight."""
 
-    words = 2
-    bound = None
-
-    def total(self, rates):
-        """What a word is a share of, 1/time."""
-        return sum(rates[1:], rates[0])
-
-    def step_time(self) -> float | None:
-        """None: events differ in length."""
-        return None
-
-    def event(self, process, state, transition, rates, words):
-        """The event, with the time before it, and its weight."""
-        elapsed = exponential(words[1]) / jnp.maximum(self.total(rates), 1 / NEVER)
-        switch = process.next_switch(state)
-        if switch is not None:
-            transition = jnp.where(elapsed < switch, transition, len(rates))
-            elapsed = jnp.minimum(elapsed, switch)
-        return (transition, elapsed), elapsed
-
-    def apply(self, process, state, event):
-        """The state after the event."""
-        transition, elapsed = event
-        return process.transition(process.drift(state, elapsed), transition)
+    def holding_time(self, total, words) -> Any:
+        """The time until the next jump, drawn with the second word."""
+        return exponential(words[1]) / jnp.maximum(total, 1 / NEVER)
 
 
 Clock = Uniformised | Embedded | RealTime

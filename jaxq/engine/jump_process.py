@@ -116,7 +116,7 @@ class MarkovProcess(Process):
     @property
     def words(self) -> int:
         """One to choose, one for the holding time of a process that drifts, one more to choose where some are rare."""
-        return self.clock().words + (self._order is not None)
+        return 1 + self.drifts + (self._order is not None)
 
     def step_time(self):
         return self.clock().step_time()
@@ -132,17 +132,28 @@ class MarkovProcess(Process):
 
     def choose(self, state, words):
         rates, clock = self.rates(state), self.clock()
+        total = clock.total(rates)
         order = range(len(rates)) if self._order is None else self._order
         second = None if self._order is None else words[-1]
-        position = scaled(words[0], jnp.asarray(clock.total(rates), jnp.float32), second)
+        position = scaled(words[0], jnp.asarray(total, jnp.float32), second)
         event, edge = jnp.int32(order[0]), 0.0
         for k, following in zip(order, (*order[1:], len(rates)), strict=True):
             edge = edge + rates[k]
             event = event + (following - k) * (position >= edge).astype(jnp.int32)
-        return clock.event(self, state, event, rates, words)
+        elapsed = clock.holding_time(total, words)
+        if not self.drifts:
+            return event, elapsed
+        switch = self.next_switch(state)
+        if switch is not None:
+            event = jnp.where(elapsed < switch, event, len(rates))
+            elapsed = jnp.minimum(elapsed, switch)
+        return (event, elapsed), elapsed
 
     def apply(self, state, event):
-        return self.clock().apply(self, state, event)
+        if self.drifts:
+            event, elapsed = event
+            state = self.drift(state, elapsed)
+        return self.transition(state, event)
 
 
 class JumpProcess(System, MarkovProcess):
