@@ -4,7 +4,7 @@ import os
 
 from jaxq.checks import FieldError
 from jaxq.engine.layout import first_look
-from jaxq.engine.outline import columns, lanes_bytes
+from jaxq.engine.outline import lanes_bytes, summed
 from jaxq.engine.process import Process
 
 WINDOW_BYTES, LEAST_WINDOWS = 2**30, 16
@@ -33,7 +33,7 @@ def window_limit(columns: int, rows: int, replicas: int) -> int:
 def host_bytes(process: Process, rows: int, replicas: int) -> int:
     """Bytes of the sums of ``rows`` replicas, ``replicas`` a point, of a prepared system: b = 8 x columns x rows a window,
     in `window_limit` windows, and 4 b while a launch is added up and looked at."""
-    wide = columns(process)
+    wide = len(summed(process))
     return 8 * wide * rows * (window_limit(wide, rows, replicas) + 4)
 
 

@@ -8,7 +8,7 @@ from jaxq import random
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
-from jaxq.engine.program import compute_leaf, contributions, start, typed
+from jaxq.engine.program import Quantity, compute_leaf, contributions, quantities, start, typed
 from jaxq.engine.sums import Sums
 
 
@@ -30,11 +30,11 @@ def lanes_bytes(system: Process) -> int:
     return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
 
 
-def columns(system: Process) -> int:
-    """Sums that a run of a prepared system keeps of one replica: of each observation, tally and counter, and of the time
+def summed(system: Process) -> list[Quantity]:
+    """The sums that a run of a prepared system keeps of one replica: of each observation, tally and counter, and of the time
     where events differ in length."""
     parts = _shapes(system, lambda s, carry: (*contributions(s, carry), s.counters(carry.state)))
-    return len(jax.tree.leaves(parts))
+    return quantities(*parts)
 
 
 def followed(system: Process, totals: bool) -> int:
@@ -94,12 +94,6 @@ def initial_rate(process: Process) -> float:
         return jax.vmap(lambda r: start(traced, jnp.asarray(random.key_data(0)), r).weight)(jnp.arange(64))
 
     return 1.0 / float(jax.jit(weights)([compute_leaf(leaf) for leaf in leaves]).mean())
-
-
-def whole_quantities(system: Process) -> frozenset[str]:
-    """The observed quantities of a prepared system that are whole numbers."""
-    shapes = _shapes(system, lambda s, carry: jax.tree.map(jnp.asarray, s.observe(carry.state)))
-    return frozenset(name for name, x in shapes.items() if x.dtype.kind in "iub")
 
 
 def names(system: Model, process: Process) -> tuple[tuple[str, ...], tuple[str, ...]]:

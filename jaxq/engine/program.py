@@ -1,10 +1,10 @@
 """The compiled part of a run: one launch is a number of blocks of events over all replicas, chosen when it is run.
 
-Everything a launch returns is a small array per replica and block; everything it carries (state, chosen event, random
-words) stays on the device and is donated. Sums are made over 64 observations at a time: floats in float32, whole-number
-observables with a constant weight in int32 modulo 2**32, of which the deviation from ``64 x value at their start`` is exact
-while the mean deviation stays under 2**31 / 64; those of a block are added up in two words. The host adds blocks up in
-float64 (`jaxq.stats.windows`).
+Everything it carries (state, chosen event, random words) and adds up stays on the devices. Sums are made over 64
+observations at a time: floats in float32, whole-number observables with a constant weight in int32 modulo 2**32, of which
+the deviation from ``64 x value at their start`` is exact while the mean deviation stays under 2**31 / 64. Those of blocks
+are added up in two words each (`Totals`), over a window of time or `Layout.stretch` blocks, whichever is less; only then
+the host reads them (`jaxq.stats.windows`).
 """
 
 import dataclasses
@@ -26,6 +26,8 @@ QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes
 """How what runs once is compiled."""
 INNER = 64
 """Observations summed in one word before they are added to the block's sum."""
+STRETCH = 2**16
+"""Observations that the two words of a whole number hold, whatever was observed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +48,9 @@ class Layout:
         return self.observations * self.stride
 
     @property
-    def events_per_launch(self) -> int:
-        return self.blocks * self.events_per_block
+    def stretch(self) -> int:
+        """Blocks that are added up on the devices at most."""
+        return max(1, STRETCH // self.observations)
 
 
 class Carry(NamedTuple):
@@ -59,20 +62,72 @@ class Carry(NamedTuple):
     stream: random.Stream
 
 
-class BlockSums(NamedTuple):
-    """What one replica returns of one block; a whole-number observable is ``2**16 high + observed``.
+class Totals(NamedTuple):
+    """What a batch of replicas has added up, in two words a sum, by replica and `Quantity`.
 
-    ``overflow``: whether `Process.overflow` is true at the end, or a whole number moved so far within 64 observations that
-    their sum may have wrapped. ``invalid``: whether `Process.invalid_rates` is true at the end.
+    ``whole``: int32 words of ``2**16 a + b``; ``real``: float32 words of ``a + b``, b being what rounding has lost of a.
+    ``overflow``: whether `Process.overflow` was true at the end of a block, a counter went down, or a whole number moved so
+    far within 64 observations that their sum may have wrapped. ``invalid``: whether `Process.invalid_rates` was true.
     """
 
-    time: Any
-    observed: dict
-    high: dict
-    tallied: dict
-    counted: dict
+    whole: tuple
+    real: tuple
     overflow: Any
     invalid: Any
+
+    def plus(self, block):
+        """These and those of the block that follows."""
+        (a, b), (c, d) = self.real, block.real
+        added = a + c
+        part = added - a
+        lost = (a - (added - part)) + (c - part)  # exact: Knuth, vol. 2, 4.2.2, Theorem B
+        whole = _two_words(self.whole[0] + block.whole[0], self.whole[1] + block.whole[1])
+        return Totals(whole, (added, b + d + lost), self.overflow | block.overflow, self.invalid | block.invalid)
+
+
+KINDS = "time", "observed", "tallied", "counted"
+
+
+class Quantity(NamedTuple):
+    """A sum that is kept: what it is of (one of `KINDS`; the time has no name), its name, and whether it is exact."""
+
+    kind: str
+    name: str
+    exact: bool
+
+
+def quantities(exact, rounded, counted) -> list[Quantity]:
+    """The sums of a process with these `contributions` and counters, the exact ones first."""
+    whole = [("observed", name) for name in exact] + [("counted", name) for name in counted]
+    ordered = [sorted(keys, key=lambda key: (KINDS.index(key[0]), key[1])) for keys in (whole, rounded)]
+    return [Quantity(key[0], key[1], keys is ordered[0]) for keys in ordered for key in keys]
+
+
+def _two_words(high, low):
+    return high + (low >> 16), low & 0xFFFF
+
+
+def _totals(high: dict, low: dict, rounded: dict, counted: dict, overflow, invalid) -> Totals:
+    """`Totals` of whole numbers ``2**16 high + low``, of floats by (kind, name), and of counters, each by replica."""
+    columns = quantities(low, rounded, counted)
+    zero = jnp.zeros(overflow.shape, jnp.int32)
+    highs = [high[q.name] if q.kind == "observed" else zero for q in columns if q.exact]
+    lows = [low[q.name] if q.kind == "observed" else counted[q.name] for q in columns if q.exact]
+    real = _side_by_side([rounded[q.kind, q.name] for q in columns if not q.exact], overflow.shape, jnp.float32)
+    whole = [_side_by_side(x, overflow.shape, jnp.int32) for x in (highs, lows)]
+    return Totals(_two_words(*whole), (real, jnp.zeros_like(real)), overflow, invalid)
+
+
+def _side_by_side(columns: list, shape: tuple, dtype):
+    return jnp.stack(columns, -1).astype(dtype) if columns else jnp.zeros((*shape, 0), dtype)
+
+
+def _nothing(each, carry) -> Totals:
+    """`Totals` before the first block."""
+    shapes = jax.eval_shape(lambda c: (each(contributions)(c), each(lambda s, c: s.counters(c.state))(c)), carry)
+    (exact, rounded), counted = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    never = jnp.zeros(jax.tree.leaves(carry)[0].shape[:1], bool)
+    return _totals(exact, exact, rounded, counted, never, never)
 
 
 def compute_leaf(leaf):
@@ -188,21 +243,17 @@ def _block(each, layout: Layout, carry):
     groups = layout.observations // inner
     (carry, _, high, low, rounded, wrapped), sampled = lax.scan(group, initial, None, length=groups)
     after = each(lambda s, c: s.counters(c.state))(carry)
-    sums = BlockSums(
-        time=rounded.get(("time", "")),
-        observed=low | {name: value for (kind, name), value in rounded.items() if kind == "observed"},
-        high=high,
-        tallied={name: value for (kind, name), value in rounded.items() if kind == "tallied"},
-        counted=jax.tree.map(jnp.subtract, after, before),
-        overflow=wrapped | flagged("overflow", carry),
-        invalid=flagged("invalid_rates", carry),
-    )
+    counted = jax.tree.map(jnp.subtract, after, before)
+    wrapped = functools.reduce(jnp.logical_or, [x < 0 for x in counted.values()], wrapped)  # a counter never goes down
+    overflow, invalid = wrapped | flagged("overflow", carry), flagged("invalid_rates", carry)
+    sums = _totals(high, low, rounded, counted, overflow, invalid)
     return carry, (sums, sampled)
 
 
 class Program:
-    """The two compiled functions of a run: ``start(parameters, seed, replica numbers)`` and ``launch(parameters, carry,
-    blocks)``, whose output has room for ``layout.blocks`` blocks.
+    """The two compiled functions of a run: ``start(parameters, seed, replica numbers)`` gives carry and totals;
+    ``launch(parameters, carry, totals, (blocks, fresh))`` runs so many blocks (``layout.blocks`` at most where histograms
+    are kept), adds their sums to the totals, or to 0 if ``fresh``, and gives carry, totals and what was sampled.
 
     Built once for a system's structure, the shapes of its leaves, which leaves differ between replicas, and a layout;
     `program` keeps them, so that a second run with other numbers compiles nothing.
@@ -228,41 +279,48 @@ class Program:
             return each
 
         def start_all(leaves, seed, replicas):
-            return mapped(leaves)(lambda system, replica: start(system, seed, replica))(replicas)
+            each = mapped(leaves)
+            carry = each(lambda system, replica: start(system, seed, replica))(replicas)
+            return carry, _nothing(each, carry)
 
-        def launch_tile(leaves, carry, blocks):
+        def launch_tile(leaves, carry, totals, blocks):
             @functools.partial(jax.jit, inline=True)  # so that it is traced once
             def block(carry):
                 return _block(mapped(leaves), layout, carry)
 
             def one(i, done):
-                carry, kept = done
-                carry, sums = block(carry)
-                return carry, jax.tree.map(lambda all, new: lax.dynamic_update_index_in_dim(all, new, i, 0), kept, sums)
+                carry, totals, kept = done
+                carry, (sums, sampled) = block(carry)
+                kept = jax.tree.map(lambda all, new: lax.dynamic_update_index_in_dim(all, new, i, 0), kept, sampled)
+                return carry, totals.plus(sums), kept
 
-            _, shapes = jax.eval_shape(block, carry)
-            empty = jax.tree.map(lambda x: jnp.zeros((layout.blocks, *x.shape), x.dtype), shapes)
-            return lax.fori_loop(0, blocks, one, (carry, empty))
+            _, (_, sampled) = jax.eval_shape(block, carry)
+            empty = jax.tree.map(lambda x: jnp.zeros((layout.blocks, *x.shape), x.dtype), sampled)
+            return lax.fori_loop(0, blocks, one, (carry, totals, empty))
 
-        def launch_shard(leaves, carry, blocks):
+        def launch_shard(leaves, carry, totals, length):
             tiles = layout.replicas // len(layout.devices) // layout.tile
+            blocks, fresh = length
+            whole, real = jax.tree.map(lambda x: jnp.where(fresh != 0, 0, x), (totals.whole, totals.real))
+            totals = totals._replace(whole=whole, real=real)
 
             def cut(x):
                 return x.reshape(tiles, layout.tile, *x.shape[1:])
 
             def one_tile(x):
-                mine, carry = x
+                mine, carry, totals = x
                 filled = list(leaves)
                 for place, leaf in zip(own_places, mine, strict=True):
                     filled[place] = leaf
-                return launch_tile(filled, carry, blocks)
+                return launch_tile(filled, carry, totals, blocks)
 
-            batch = jax.tree.map(cut, ([leaves[i] for i in own_places], carry))
+            batch = jax.tree.map(cut, ([leaves[i] for i in own_places], carry, totals))
             if tiles == 1:
-                carry, sums = jax.tree.map(lambda x: x[None], one_tile(jax.tree.map(lambda x: x[0], batch)))
+                done = jax.tree.map(lambda x: x[None], one_tile(jax.tree.map(lambda x: x[0], batch)))
             else:
-                carry, sums = lax.map(one_tile, batch)
-            return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), carry), sums
+                done = lax.map(one_tile, batch)
+            carry, totals, kept = done
+            return *jax.tree.map(lambda x: x.reshape(tiles * layout.tile, *x.shape[2:]), (carry, totals)), kept
 
         def sharded(function, in_specs):
             return jax.shard_map(
@@ -280,12 +338,16 @@ class Program:
         seeds = aval((2,), np.uint32, PartitionSpec())
         numbers = aval((count,), np.int32, rows)
         begin = jax.jit(sharded(start_all, (specs, PartitionSpec(), rows)))
-        carry = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds, numbers))
-        launch = jax.jit(sharded(launch_shard, (specs, rows, PartitionSpec())), donate_argnums=1)
+        kept = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds, numbers))
+        launch = jax.jit(sharded(launch_shard, (specs, rows, rows, PartitionSpec())), donate_argnums=1)
         self.start = begin.lower(leaves, seeds, numbers).compile(compiler_options=QUICK)
-        self.launch = launch.lower(leaves, carry, aval((), np.int32, PartitionSpec())).compile()
-        self.carry_bytes = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(carry))
+        self.launch = launch.lower(leaves, *kept, aval((2,), np.int32, PartitionSpec())).compile()
         self.compile_seconds = time.perf_counter() - began
+
+    @functools.cached_property
+    def length(self):
+        """(blocks, whether the totals start afresh) on the devices; placing it takes longer than many a launch."""
+        return functools.cache(lambda blocks, fresh: self.place(np.array([blocks, fresh], np.int32), False))
 
     def place(self, array, own: bool):
         """A host array on the devices: sharded over replicas, or replicated."""

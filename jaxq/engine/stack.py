@@ -4,9 +4,8 @@ A sweep is more replicas with other leaves: point p, replica r is row ``p * repl
 all points see the same random words (common random numbers).
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,9 +14,9 @@ import numpy as np
 from jaxq.engine.layout import choose_layout
 from jaxq.engine.memory import window_limit
 from jaxq.engine.model import Model
-from jaxq.engine.outline import whole_quantities
+from jaxq.engine.outline import summed
 from jaxq.engine.process import Process
-from jaxq.engine.program import BlockSums, compute_leaf, program
+from jaxq.engine.program import Totals, compute_leaf, program
 from jaxq.engine.rarity import prepared
 from jaxq.engine.sums import Sums
 from jaxq.random import key_data
@@ -47,6 +46,16 @@ def stacked_leaves(systems: Sequence[eqx.Module]):
     return structure, leaves, tuple(own)
 
 
+class Queued(NamedTuple):
+    """A launch that the devices may still be at: its blocks, what was sampled in them, the totals after it, and how many
+    blocks these hold if they are complete (else 0)."""
+
+    blocks: int
+    sampled: list
+    stretch: int
+    totals: list[Totals]
+
+
 class Stack:
     """The replicas of all points: carry on the devices, windowed sums on the host."""
 
@@ -67,7 +76,7 @@ class Stack:
         batch = layout.pop("batch", None)
         launch_rows = min(self.rows, batch or self.rows)
         self.layout = choose_layout(processes[0], launch_rows, devices, point=replicas, **layout)
-        self.whole = whole_quantities(processes[0])
+        self.quantities = summed(processes[0])
         padded = self.layout.replicas
         shapes = tuple(
             (leaf.shape[1:] if mine else leaf.shape, leaf.dtype) for leaf, mine in zip(leaves, own, strict=True)
@@ -77,9 +86,7 @@ class Stack:
         self.compile_seconds = self.program.compile_seconds if program.cache_info().misses > built else 0.0
         self.step_times = [system.step_time() for system in processes]
         self.blocks = 0
-        self.overflow = np.zeros(self.rows, bool)
-        self.invalid = np.zeros(self.rows, bool)
-        self._parts = []
+        self._parts, self._totals = [], []
         for first in range(0, self.rows, launch_rows):
             rows = np.minimum(first + np.arange(padded), self.rows - 1)
             placed = [
@@ -87,21 +94,41 @@ class Stack:
                 for leaf, mine in zip(leaves, own, strict=True)
             ]
             numbers = self.program.place((rows % replicas).astype(np.int32), True)
-            carry = self.program.start(placed, self.program.place(key_data(seed), False), numbers)
+            carry, totals = self.program.start(placed, self.program.place(key_data(seed), False), numbers)
             self._parts.append([placed, carry, slice(first, min(first + launch_rows, self.rows))])
-        self._names: dict[str, list[str]] = {}
-        self._stores: dict[str, WindowedSums] = {}
+            self._totals.append(totals)
+        columns = len(self.quantities)
+        self._windows = WindowedSums(columns, self.rows, window_limit(columns, self.rows, replicas))
+        self._open = 0
+        """Blocks that the devices have added up and the host has not read."""
+        self._queued: Queued | None = None
         self._histograms: dict[str, Histogram] = {}
         self._groups = min(replicas, GROUPS)  # of each point
         replica = np.arange(self.rows)
         self._group = replica // replicas * self._groups + replica % replicas * self._groups // replicas
-        self._queued: list = []
 
     @property
     def windows(self) -> WindowedSums:
         """The sums of `Process.observe`, `tally` and `counters`, by window of time."""
         self.settle()
-        return self._stores["windows"]
+        if self._open:
+            self._windows.show(self._read(self._totals), self._open)
+        return self._windows
+
+    @property
+    def overflow(self) -> np.ndarray:
+        """Whether a replica's numbers have left their range, shape (rows,); `jaxq.engine.program.Totals`."""
+        return self._by_row([totals.overflow for totals in self._totals])
+
+    @property
+    def invalid(self) -> np.ndarray:
+        """Whether a replica's rates were none at the end of a block, shape (rows,)."""
+        return self._by_row([totals.invalid for totals in self._totals])
+
+    def _by_row(self, parts: list) -> np.ndarray:
+        return np.concatenate(
+            [np.asarray(x)[: rows.stop - rows.start] for x, (_, _, rows) in zip(parts, self._parts, strict=True)]
+        )
 
     @property
     def events(self) -> int:
@@ -109,28 +136,36 @@ class Stack:
         return self.blocks * self.layout.events_per_block
 
     def launch(self, blocks: int | None = None) -> None:
-        """Queue one launch of every part, of ``blocks`` blocks (default: as many as fit), then add up the sums of the one
-        before, while the devices work."""
-        blocks = self.layout.blocks if blocks is None else blocks
-        queued = []
-        for part in self._parts:
-            part[1], sums = self.program.launch(part[0], part[1], self.program.place(np.int32(blocks), False))
-            queued.append(sums)
-        self.blocks += blocks
-        self.settle()
-        self._queued = [blocks, *queued]
+        """Queue ``blocks`` blocks of every part (default: `Layout.blocks`), a launch for each stretch of them that is added
+        up on the devices, and do the host's work for a launch while the next one runs."""
+        left = self.layout.blocks if blocks is None else blocks
+        while left:
+            room = min(self._windows.left(self.blocks), self.layout.stretch - self._open)
+            count = min(left, room, self.layout.blocks)
+            length = self.program.length(count, self._open == 0)
+            kept = []
+            for i, part in enumerate(self._parts):
+                part[1], self._totals[i], sampled = self.program.launch(part[0], part[1], self._totals[i], length)
+                kept.append(sampled)
+            self.blocks, self._open, left = self.blocks + count, self._open + count, left - count
+            done = Queued(count, kept, self._open if count == room else 0, list(self._totals))
+            if count == room:
+                self._open = 0
+            self.settle()
+            self._queued = done
 
     def settle(self) -> None:
-        """Wait for the launch that is queued, if any, and add its sums up."""
-        if not self._queued:
+        """Wait for the launch that is queued, if any, and take over what it has completed."""
+        done, self._queued = self._queued, None
+        if done is None:
             return
-        (blocks, *queued), self._queued = self._queued, []
-        parts = list(zip(self._parts, queued, strict=True))
-        columns = [self._columns(sums, rows, blocks) for (_, _, rows), (sums, _) in parts]
-        self._store("windows", np.concatenate(columns, axis=2))
+        jax.block_until_ready(done.totals)
+        if done.stretch:
+            self._windows.extend(self._read(done.totals), done.stretch)
         for name in self.layout.histograms:
-            sampled = [(jax.tree.map(np.asarray, kept[name]), rows) for (_, _, rows), (_, kept) in parts]
-            self._count(name, sampled, blocks)
+            parts = zip(done.sampled, self._parts, strict=True)
+            sampled = [(jax.tree.map(np.asarray, kept[name]), rows) for kept, (_, _, rows) in parts]
+            self._count(name, sampled, done.blocks)
 
     def _count(self, name: str, parts: list, blocks: int) -> None:
         """Add what a launch sampled of one quantity to its histogram, block by block."""
@@ -148,80 +183,58 @@ class Stack:
     def saved(self) -> dict[str, np.ndarray]:
         """Everything computed so far, as arrays (`jaxq.engine.checkpoint`)."""
         self.settle()
-        arrays = {
+        arrays: dict[str, Any] = {
             "blocks": np.int64(self.blocks),
-            "overflow": self.overflow,
-            "invalid": self.invalid,
-            "names": np.str_(json.dumps(self._names)),
+            "open": np.int64(self._open),
         }
-        for name, store in self._stores.items():
-            arrays[name] = store.data
-            arrays[f"{name}_state"] = np.array([store.span, store.filled, store.partial])
+        self._windows.hide()
+        state = self._windows.span, self._windows.filled, self._windows.partial
+        arrays |= {"windows": self._windows.data, "windows_state": np.array(state)}
         for name, histogram in self._histograms.items():
             arrays |= {f"histogram/{name}/{part}": array for part, array in histogram.saved().items()}
         for i, (_, carry, _) in enumerate(self._parts):
-            arrays |= {f"carry/{i}/{j}": np.asarray(x) for j, x in enumerate(jax.tree.leaves(carry))}
+            kept = carry, self._totals[i]
+            arrays |= {f"carry/{i}/{j}": np.asarray(x) for j, x in enumerate(jax.tree.leaves(kept))}
         return arrays
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """The inverse of `saved`."""
-        self.blocks, self.overflow, self.invalid = int(arrays["blocks"]), arrays["overflow"], arrays["invalid"]
-        self._names = json.loads(str(arrays["names"]))
-        if "windows" in arrays:
-            store = WindowedSums(*arrays["windows"].shape[1:], limit=len(arrays["windows"]))
-            store.data = arrays["windows"]
-            store.span, store.filled, store.partial = map(int, arrays["windows_state"])
-            self._stores["windows"] = store
+        self.blocks, self._open, self._windows.data = int(arrays["blocks"]), int(arrays["open"]), arrays["windows"]
+        self._windows.span, self._windows.filled, self._windows.partial = map(int, arrays["windows_state"])
         for name in self.layout.histograms:
             start = f"histogram/{name}/"
             kept = {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
             if kept:
                 self._histograms[name] = Histogram.restored(kept)
         for i, part in enumerate(self._parts):
-            leaves, structure = jax.tree.flatten(part[1])
+            leaves, structure = jax.tree.flatten((part[1], self._totals[i]))
             placed = [self.program.place(arrays[f"carry/{i}/{j}"], True) for j in range(len(leaves))]
-            part[1] = jax.tree.unflatten(structure, placed)
+            part[1], self._totals[i] = jax.tree.unflatten(structure, placed)
 
     def fits(self) -> bool:
         """Whether what `restore` put back hangs together: sums of every replica over as many blocks as were run."""
-        if not self.blocks:
-            return not self._stores and not self._histograms
         counted = [self._histograms[name].windows for name in self.layout.histograms if name in self._histograms]
-        if len(self._stores) != 1 or len(counted) != len(self.layout.histograms):
-            return False
-        columns, windows = sum(map(len, self._names.values())), self._stores["windows"]
-        return windows.data.shape[1:] == (columns, self.rows) and all(
-            store.data.dtype == np.float64 and store.blocks == self.blocks and 0 <= store.partial < store.span
-            for store in (windows, *counted)
+        if not self.blocks:
+            return not self._windows.blocks and not counted
+        windows = self._windows
+        return (
+            len(counted) == len(self.layout.histograms)
+            and windows.blocks + self._open == self.blocks
+            and 0 <= self._open < min(windows.left(windows.blocks), self.layout.stretch)
+            and all(store.blocks == self.blocks for store in counted)
+            and all(store.data.dtype == np.float64 and 0 <= store.partial < store.span for store in (windows, *counted))
         )
 
-    def _store(self, name: str, blocks: np.ndarray) -> None:
-        if name not in self._stores:
-            _, columns, rows = blocks.shape
-            self._stores[name] = WindowedSums(columns, rows, window_limit(columns, rows, self.replicas))
-        self._stores[name].add(blocks)
-
-    def _columns(self, sums: BlockSums, rows: slice, blocks: int) -> np.ndarray:
-        """The sums of one launch as (blocks, columns, rows), in float64 where whole numbers may exceed 2**31."""
-        count = rows.stop - rows.start
-        take = lambda x: _by_block(x)[:blocks, :count]  # noqa: E731
-        found = {
-            "time": {} if sums.time is None else {"": take(sums.time)},
-            "observed": {
-                name: take(x) + (2.0**16 * take(sums.high[name]) if name in sums.high else 0.0)
-                for name, x in sums.observed.items()
-            },
-            "tallied": {name: take(x) for name, x in sums.tallied.items()},
-            "counted": {name: take(x) for name, x in sums.counted.items()},
-        }
-        self._names = {kind: list(values) for kind, values in found.items()}
-        self.overflow[rows] |= take(sums.overflow).any(axis=0)
-        self.invalid[rows] |= take(sums.invalid).any(axis=0)
-        for counted in found["counted"].values():  # never down, so it has wrapped
-            self.overflow[rows] |= (counted < 0).any(axis=0)
-        values = [x for part in found.values() for x in part.values()]
-        shape = (blocks, count)
-        return np.stack(values, axis=1).astype(np.float64) if values else np.zeros((shape[0], 0, shape[1]))
+    def _read(self, totals: list[Totals]) -> np.ndarray:
+        """What the devices have added up, shape (columns, rows), in float64."""
+        parts = []
+        for (_, _, rows), found in zip(self._parts, totals, strict=True):
+            count = rows.stop - rows.start
+            whole, real = [
+                [np.asarray(word)[:count].T.astype(np.float64) for word in words] for words in (found.whole, found.real)
+            ]
+            parts.append(np.concatenate([2.0**16 * whole[0] + whole[1], real[0] + real[1]]))
+        return np.concatenate(parts, axis=1)
 
     def lost(self, point: int) -> bool:
         """Whether a replica has gone wrong for good: its rates were none, or its sums are not finite."""
@@ -273,21 +286,17 @@ class Stack:
             "tallied": stride,
             "counted": 1,
         }
-        entries: dict[str, dict[str, Estimate]] = {}
+        entries: dict[str, dict[str, Estimate]] = {kind: {} for kind in scale}
         constant = np.zeros(data.shape[-1])
-        column = 0
-        for kind, names in self._names.items():
-            entries[kind] = {}
-            for name in names:
-                exact = kind == "counted" or (step_time is not None and name in self.whole)
-                values = data[..., column, :] * scale[kind]
-                column += 1
-                once = scale[kind]
-                if episode and kind == "observed" and step_time is None:  # the mean weight of an observation
-                    once *= entries["time"][""].value / max(events, 1)
-                one = grain(values, once) if episode else 0.0
-                long = max(one, once * episode / stride / len(values)) if one else 0.0
-                entries[kind][name] = Estimate.of(values, 0.0 if exact else ROUNDING, one, long)
+        for column, (kind, name, exact) in sorted(
+            enumerate(self.quantities), key=lambda x: (x[1].kind != "time", x[1])
+        ):
+            values, once = data[..., column, :] * scale[kind], scale[kind]
+            if episode and kind == "observed" and step_time is None:  # the mean weight of an observation
+                once *= entries["time"][""].value / max(events, 1)
+            one = grain(values, once) if episode else 0.0
+            long = max(one, once * episode / stride / len(values)) if one else 0.0
+            entries[kind][name] = Estimate.of(values, 0.0 if exact else ROUNDING, one, long)
         time = Estimate(events * step_time, constant) if step_time is not None else entries["time"][""]
         return Sums(time, Estimate(float(events), constant), *[entries[k] for k in ("observed", "tallied", "counted")])
 
@@ -324,9 +333,3 @@ def _grouped(data: np.ndarray, groups: int | None) -> np.ndarray:
         return data
     edges = np.linspace(0, data.shape[-1], groups + 1).astype(int)
     return np.add.reduceat(data, edges[:-1], axis=-1) / np.diff(edges)
-
-
-def _by_block(x) -> np.ndarray:
-    """A launch's output (tiles, blocks, ...) as (blocks, rows)."""
-    x = np.asarray(x)
-    return np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)

@@ -1,39 +1,64 @@
 """Sums over a run, by replica and window of time, in float64.
 
-The device returns one small sum a block (int32 or float32, see `jaxq.engine.program`); here blocks are added up in
-float64, exact for whole numbers up to 2**53, into at most ``limit`` windows of equal length. When they are full,
-neighbours merge and every window covers twice as many blocks; so a run of any length is seen at a resolution of
-1/64 to 1/32, which is what warm-up detection, batch means and growth rates work on.
+The devices add blocks up over stretches of a window (`jaxq.engine.program`); here stretches are added up in float64, exact
+for whole numbers up to 2**53, into at most ``limit`` windows of equal length. When they are full, neighbours merge and every
+window covers twice as many blocks; so a run of any length is seen at a resolution of 1/64 to 1/32, which is what warm-up
+detection, batch means and growth rates work on.
 """
 
 import numpy as np
 
 
 class WindowedSums:
-    """``data`` has shape (limit, columns, replicas); the first ``filled`` windows are complete, each of ``span`` blocks."""
+    """``data`` has shape (limit, columns, replicas); the first ``filled`` windows are complete, each of ``span`` blocks, and
+    the next one has ``partial`` blocks so far."""
 
     def __init__(self, columns: int, replicas: int, limit: int = 64):
         self.data = np.zeros((limit, columns, replicas))
         self.span, self.filled, self.partial = 1, 0, 0
+        self._hidden: tuple[np.ndarray, int] | None = None
 
     @property
     def blocks(self) -> int:
         """Blocks added so far, those of an incomplete window among them."""
         return self.filled * self.span + self.partial
 
+    def left(self, position: int) -> int:
+        """Blocks to the end of a window from a position, in blocks from the start of the run."""
+        span = 1
+        while position >= len(self.data) * span:
+            span *= 2
+        return span - position % span
+
     def add(self, blocks: np.ndarray) -> None:
         """Add consecutive blocks, shape (blocks, columns, replicas)."""
-        done = 0
-        while done < len(blocks):
-            if self.filled == len(self.data):
-                self._merge()
-            take = min(self.span - self.partial, len(blocks) - done)
-            for block in blocks[done : done + take]:  # one by one: how a run is cut into launches changes no bit
-                self.data[self.filled] += block
-            done += take
-            self.partial += take
-            if self.partial == self.span:
-                self.filled, self.partial = self.filled + 1, 0
+        for block in blocks:  # one by one: how a run is cut into launches changes no bit
+            self.extend(block, 1)
+
+    def extend(self, sums: np.ndarray, blocks: int) -> None:
+        """Add ``blocks`` blocks by their sums, shape (columns, replicas); no more than are `left`."""
+        self.hide()
+        if self.filled == len(self.data):
+            self._merge()
+        self.data[self.filled] += sums
+        self.partial += blocks
+        if self.partial == self.span:
+            self.filled, self.partial = self.filled + 1, 0
+
+    def show(self, sums: np.ndarray, blocks: int) -> None:
+        """Count a stretch that is still going on, until `hide`: as `extend`, but it may not end a window."""
+        self.hide()
+        if self.filled == len(self.data):
+            self._merge()
+        self._hidden = self.data[self.filled].copy(), self.partial
+        self.data[self.filled] += sums
+        self.partial += blocks
+
+    def hide(self) -> None:
+        """Take back what `show` counted, to the bit."""
+        if self._hidden is not None:
+            self.data[self.filled], self.partial = self._hidden
+            self._hidden = None
 
     def _merge(self) -> None:
         half = len(self.data) // 2

@@ -5,7 +5,7 @@ import pytest
 
 import jaxq
 from jaxq.engine import memory
-from jaxq.engine.outline import columns, followed
+from jaxq.engine.outline import followed, summed
 from jaxq.engine.rarity import prepared
 from jaxq.engine.stack import Stack
 from tests.systems_under_test import UNDER_TEST
@@ -20,8 +20,9 @@ def test_the_estimate_is_what_a_run_keeps(name, monkeypatch):
     stack = Stack([system], 64, 0, tuple(jax.devices()))
     stack.launch(1)
     process, kept = prepared(system), stack.windows.data
-    assert kept.shape[1] == columns(process)
-    assert kept.nbytes == 8 * columns(process) * 64 * memory.window_limit(columns(process), 64, 64)
+    columns = len(summed(process))
+    assert kept.shape[1] == columns
+    assert kept.nbytes == 8 * columns * 64 * memory.window_limit(columns, 64, 64)
     assert kept.nbytes < memory.host_bytes(process, 64, 64) < 2 * kept.nbytes
 
 

@@ -94,6 +94,29 @@ def test_a_drifting_walk_is_summed_exactly(period):
     assert int(stack.windows.total(0)[0][0]) == witness(system, stack.events)
 
 
+def test_the_host_reads_once_a_window_and_no_later_than_whole_numbers_fill_two_words(monkeypatch):
+    read = []
+    monkeypatch.setattr(Stack, "_read", lambda self, totals, f=Stack._read: read.append(self.blocks) or f(self, totals))
+    stack = Stack([Walk(2**31 - 10, 2, 1)], 32, 0, tuple(jax.devices()[:1]), observations=1024, blocks=16)
+    while stack.blocks < 2**14:
+        stack.launch()
+    stack.settle()
+    # 64 windows of one block, 32 each of 2, 4, ... 32 blocks up to block 2048, then 64 blocks at a time
+    assert stack.layout.stretch == 64
+    assert len(read) == 64 + 5 * 32 + (2**14 - 2048) // 64
+    assert int(stack.windows.total(0)[0][0]) == witness(Walk(2**31 - 10, 2, 1), stack.events)
+
+
+def test_how_a_window_is_cut_into_launches_changes_no_bit_of_a_float_sum():
+    one, other = (Stack([Drop(0.1, 0.3)], 2, 0, tuple(jax.devices()[:1]), observations=16, blocks=64) for _ in "ab")
+    one.launch(1000)
+    for count in (1, 30, 33, 200, 7, 400, 329):
+        other.launch(count)
+        assert other.windows.blocks == other.blocks  # a look on the way changes nothing
+    assert one.blocks == other.blocks == 1000
+    assert np.array_equal(one.windows.data, other.windows.data)
+
+
 def test_counters_survive_the_wrap_of_int32():
     stack = launched(Walk(2**31 - 1000, 10**6), 4096, observations=1024, blocks=4)
     assert int(stack.windows.total(0)[1][0]) == stack.events

@@ -60,6 +60,35 @@ def test_any_cut_into_additions_gives_the_same_windows(values, sizes, limit):
     assert len(values) < limit or whole.filled >= limit // 2
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.sampled_from([2, 4, 16, 64]))
+def test_stretches_that_end_where_windows_end_give_the_same_windows(sizes, limit):
+    blocks = WindowedSums(1, 1, limit)
+    stretches = WindowedSums(1, 1, limit)
+    for size in sizes:
+        while size:
+            done, count = blocks.blocks, min(size, blocks.left(blocks.blocks))
+            values = np.arange(done, done + count, dtype=np.float64)
+            blocks.add(values.reshape(count, 1, 1))
+            stretches.extend(values.sum(keepdims=True).reshape(1, 1), count)
+            size -= count
+    assert (blocks.span, blocks.filled, blocks.partial) == (stretches.span, stretches.filled, stretches.partial)
+    assert np.array_equal(blocks.data, stretches.data)
+
+
+def test_what_is_shown_is_taken_back_to_the_bit():
+    store = WindowedSums(1, 1, limit=2)
+    store.add(np.array([0.1, 0.2, 0.3]).reshape(3, 1, 1))
+    before = store.data.copy()
+    store.show(np.array([[1e9]]), 0)
+    store.show(np.array([[0.7]]), 0)
+    assert store.total(0).item() == pytest.approx(1.3)
+    store.hide()
+    assert np.array_equal(store.data, before) and store.blocks == 3
+    store.extend(np.array([[0.4]]), 1)
+    assert (store.filled, store.partial) == (2, 0) and store.total(0).item() == pytest.approx(1.0)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 400))
 def test_a_window_holds_consecutive_blocks(count):
