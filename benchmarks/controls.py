@@ -19,7 +19,11 @@ CASES = {
     "mm1": (jaxq.MMc(0.8), 400_000, ("queue_length", "probability_wait")),
     "mmc+m": (jaxq.MMc(12, 1, 10, abandonment_rate=1.0), 200_000, ("queue_length", "probability_wait")),
     "jsq-4": (jaxq.LoadBalancing(servers=4, policy="jsq", load=0.8), 80_000, ("number_in_system", "all_busy")),
-    "x-model": (jaxq.ParallelServers(X_SMALL, policy="c-mu-theta"), 60_000, ("number_in_system", "queue_1", "reward_rate")),
+    "x-model": (
+        jaxq.ParallelServers(X_SMALL, policy="c-mu-theta"),
+        60_000,
+        ("number_in_system", "queue_1", "reward_rate"),
+    ),
 }
 CONTROLS = "none", "linear", "generator"
 REPLICAS = 2048

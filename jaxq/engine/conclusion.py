@@ -28,10 +28,11 @@ DISAGREEMENT = 1e-4
 
 
 def variance_ratios(plain: dict[str, Estimate], controlled: dict[str, Estimate]) -> dict[str, float | None]:
-    """How many times smaller the variance of each metric is for its controls."""
+    """How many times smaller the variance of each metric is for its controls; None where it was rounding without them."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = {name: np.float64(x.standard_error) / controlled[name].standard_error for name, x in plain.items()}
-    return {name: finite(float(ratio) ** 2) for name, ratio in ratios.items()}
+    known = {name for name, x in plain.items() if x.standard_error > x.rounding}
+    return {name: finite(float(ratio) ** 2) if name in known else None for name, ratio in ratios.items()}
 
 
 def control_record(planned: Point, sums: Sums, verdict: Verdict) -> dict:

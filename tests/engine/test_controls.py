@@ -1,5 +1,6 @@
 """Control variates: their means are 0, they narrow intervals by what theory says, and where there are none it is said."""
 
+import dataclasses
 import json
 
 import jax
@@ -8,6 +9,7 @@ import pytest
 
 import jaxq
 from jaxq.engine import judge
+from jaxq.engine.conclusion import variance_ratios
 from jaxq.engine.control_choice import MOST, independent, with_controls
 from jaxq.engine.controls import PREFIX, WithControls, split
 from jaxq.engine.metric import as_reference
@@ -286,6 +288,16 @@ def test_functions_that_are_combinations_of_others_are_left_out():
     x = np.random.default_rng(0).normal(size=(50, 3))
     columns = [x[:, 0], 2 + 3 * x[:, 0], x[:, 1], x[:, 0] - x[:, 1], np.ones(50), np.zeros(50), x[:, 2]]
     assert independent(columns, 10) == [0, 2, 6] and independent(columns, 2) == [0, 2]
+
+
+def test_a_constant_has_no_variance_ratio():
+    rng = np.random.default_rng(0)
+    plain = {
+        "constant": Estimate.of(5 + 1e-9 * rng.normal(size=50), rounding=2e-7),
+        "other": Estimate.of(rng.random(50)),
+    }
+    half = {name: dataclasses.replace(x, residuals=x.residuals / 2) for name, x in plain.items()}
+    assert variance_ratios(plain, half) == {"constant": None, "other": pytest.approx(4)}
 
 
 def test_no_more_than_are_worth_it():
