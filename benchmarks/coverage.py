@@ -41,6 +41,14 @@ CASES = {
         {"replicas": 64, "precision": 0.01},
         ("number_in_system", "probability_abandon"),
     ),
+    **{
+        f"controls-{replicas}": (
+            jaxq.MMc(12, 1, 10, abandonment_rate=1.0),
+            {"replicas": replicas, "events": 4000, "control": "generator"},
+            ("number_in_system", "queue_length", "probability_wait"),
+        )
+        for replicas in (64, 256, 1024)
+    },
     "gim5": (
         jaxq.GGc(servers=5, arrival_rate=4.5, arrival_law="gamma:3"),
         {"replicas": 64, "precision": 0.05},

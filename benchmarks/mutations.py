@@ -296,9 +296,30 @@ FAULTS = [
     Fault(
         "controls: the square of a jump forgotten",
         "engine/controls.py",
-        "counts[j] * drift[i] + both",
-        "counts[j] * drift[i]",
+        "values[j] * drift[i] + both",
+        "values[j] * drift[i]",
         "tests/engine/test_controls.py -k exact_law",
+    ),
+    Fault(
+        "controls: in another order by name than by number",
+        "engine/controls.py",
+        "{PREFIX}{number:02}",
+        "{PREFIX}{number}",
+        "tests/engine/test_controls.py -k order_of_the_controls",
+    ),
+    Fault(
+        "controls: what is observed after a transition that cannot happen",
+        "engine/controls.py",
+        "jnp.where(rate > 0, x, 0.0)",
+        "x",
+        "tests/engine/test_controls.py -k what_cannot_happen",
+    ),
+    Fault(
+        "controls: more than the replicas bear",
+        "engine/control_choice.py",
+        "PER_CONTROL = 10",
+        "PER_CONTROL = 9",
+        "tests/engine/test_controls.py -k fewer_replicas",
     ),
     Fault(
         "controls: rounding forgotten",

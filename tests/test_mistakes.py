@@ -262,12 +262,7 @@ COMMANDS = {
     "a control of what is no jump process": (
         "run gg1 --arrival-rate .5 --control generator",
         2,
-        ["control = generator: gg1 is no jump process", "must be none"],
-    ),
-    "a control for too few replicas": (
-        "run parallel-servers --replicas 50 --control linear",
-        2,
-        ["control = linear: parallel-servers has 6 counts", "a tenth of the 50 replicas"],
+        ["control = generator: must be none for gg1, which is no jump process"],
     ),
     "a control that does not exist": ("run mmc --arrival-rate .5 --control quad", 2, ["control = quad", "generator"]),
     "N a product of long ranges": (

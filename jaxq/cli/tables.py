@@ -48,8 +48,11 @@ def bound_of(results: Iterable[Result]) -> tuple[int, float]:
     """(comparisons, bound on max |z|) over the exact and identity metrics of some results."""
     results = list(results)
     count = sum(m.z is not None for r in results for m in r.metrics.values())
-    samples = min((r.run["replicas"] for r in results), default=LEAST_SAMPLES)
-    return count, family_bound(count, FAMILY_LEVEL, max(samples, LEAST_SAMPLES) - 1)
+    degrees = [
+        r.run["control"]["freedom"] if "control" in r.run else max(r.run["replicas"], LEAST_SAMPLES) - 1
+        for r in results
+    ]
+    return count, family_bound(count, FAMILY_LEVEL, min(degrees, default=LEAST_SAMPLES - 1))
 
 
 def z_text(metric: Metric, bound: float) -> Any:
@@ -160,15 +163,6 @@ def run_line(result: Result) -> str:
     )
 
 
-def control_line(result: Result) -> str | None:
-    """By how much control variates have narrowed the intervals; None without them."""
-    if "control" not in result.run:
-        return None
-    known = [ratio for ratio in result.run["control"]["variance_ratio"].values() if ratio is not None]
-    gain = f"; variances {min(known):.3g} to {max(known):.3g} times smaller" if known else ""
-    return f"{result.run['options']['control']} controls: {result.run['control']['controls']}{gain}"
-
-
 def verdict_line(results: Iterable[Result]) -> Any:
     """Whether max |z| keeps within the family-wise bound; None without a comparison."""
     from rich.text import Text
@@ -193,9 +187,8 @@ def print_result(console: Any, result: Result) -> None:
     for line in quantile_lines(result):
         console.print(line)
     console.print(run_line(result), style="dim")
-    controls = control_line(result)
-    if controls is not None:
-        console.print(controls, style="dim")
+    if result.control_line is not None:
+        console.print(result.control_line, style="dim")
     verdict = verdict_line([result])
     if verdict is not None:
         console.print(verdict)

@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 
+from jaxq.engine.control_choice import MOST, PER_CONTROL
+from jaxq.engine.controls import WithControls
 from jaxq.engine.fields import units
 from jaxq.engine.flags import Flag
 from jaxq.engine.flags import withheld as withholds
-from jaxq.engine.judge import Verdict, controls_of, discarded, evaluate
+from jaxq.engine.judge import Verdict, discarded, evaluate
 from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.options import Options
 from jaxq.engine.plain import describe, finite, scalings
@@ -16,6 +18,7 @@ from jaxq.engine.quantity import unit
 from jaxq.engine.rarity import hardly_due
 from jaxq.engine.result import Result
 from jaxq.engine.stack import Stack
+from jaxq.engine.sums import Sums
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
 from jaxq.stats.intervals import family_bound
@@ -25,10 +28,27 @@ DISAGREEMENT = 1e-4
 
 
 def variance_ratios(plain: dict[str, Estimate], controlled: dict[str, Estimate]) -> dict[str, float | None]:
-    """How many times smaller the variance of each metric is for its controls."""
+    """How many times smaller the variance of each metric is for its controls; None where it was rounding without them."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = {name: np.float64(x.standard_error) / controlled[name].standard_error for name, x in plain.items()}
-    return {name: finite(float(ratio) ** 2) for name, ratio in ratios.items()}
+    known = {name for name, x in plain.items() if x.standard_error > x.rounding}
+    return {name: finite(float(ratio) ** 2) if name in known else None for name, ratio in ratios.items()}
+
+
+def control_record(planned: Point, sums: Sums, verdict: Verdict) -> dict:
+    """What was used of the controls that were asked for: how many, the highest degree of a phi, the least degrees of
+    freedom of an interval, and the variance ratios of the metrics; none where replicas are too few."""
+    process, freedom = planned.stepped, min(e.degrees for e in verdict.metrics.values())
+    if not isinstance(process, WithControls):
+        reason = f"each needs {PER_CONTROL} replicas, and {MOST} are the most"
+        return {"controls": 0, "degree": 0, "freedom": freedom, "variance_ratio": {}, "reason": reason}
+    ratios = variance_ratios(evaluate(planned.model, sums), verdict.metrics)
+    return {
+        "controls": len(process.functions),
+        "degree": process.degree,
+        "freedom": freedom,
+        "variance_ratio": ratios,
+    }
 
 
 def known_zero(reference) -> bool:
@@ -86,8 +106,8 @@ def conclude_point(
         told = references.get(name), quantiles.get(name), withheld, upper.get(name), unit(system.metric_table, name)
         metrics[name] = Metric.of(e, options.level, *told)
     compared = [abs(metric.z) for metric in metrics.values() if metric.z is not None]
-    samples = max(len(e.residuals) for e in verdict.metrics.values())
-    if compared and max(compared) > family_bound(len(compared), 1 - DISAGREEMENT, samples - 1):
+    degrees = [e.degrees for name, e in means.items() if metrics[name].z is not None]
+    if compared and max(compared) > family_bound(len(compared), 1 - DISAGREEMENT, min(degrees)):
         flags.append(Flag.DISAGREES)
     run = {
         **run,
@@ -99,11 +119,9 @@ def conclude_point(
         "correlation": finite(verdict.memory * stack.windows.span * stack.layout.events_per_block),
         "method": "replica-t" if verdict.batches == 1 else "batch-means",
     }
-    controls = controls_of(sums)
-    if controls is not None and not withheld:
-        run["method"] += ", regressed on controls"
-        ratios = variance_ratios(evaluate(system, sums), verdict.metrics)
-        run["control"] = {"controls": controls.values.size, "variance_ratio": ratios}
+    if options.control != "none" and not withheld:
+        run["control"] = control_record(planned, sums, verdict)
+        run["method"] += ", regressed on controls" * (run["control"]["controls"] > 0)
     fields, scaled = describe(system), scalings(system)
     if scaled:
         run["scaled"] = scaled

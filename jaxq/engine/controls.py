@@ -1,8 +1,8 @@
 """Control variates from the generator: what a jump process is known to average to 0, observed beside it.
 
-With the generator Q of a stationary process, E[Q phi] = 0 for every function phi of the state. The long-run means of
-Q c_i and Q (c_i c_j) over the counts c_i of the state are therefore 0, and what they are in a run tells most of what its
-metrics are off by (`jaxq.stats.regression`). The path is that of the process: same words, same jumps.
+With the generator Q of a stationary process, E[Q phi] = 0 for every function phi of the state. Let c_i be the counts of the
+state and the observed quantities. The long-run means of Q c_i and Q (c_i c_j) are then 0, and what they are in a run tells
+most of what its metrics are off by (`jaxq.stats.regression`). The path is that of the process: same words, same jumps.
 """
 
 import functools
@@ -14,18 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq import random
-from jaxq.engine.jump_process import MarkovProcess
-from jaxq.engine.options import CONTROLS
 from jaxq.engine.process import Process
-from jaxq.engine.program import QUICK, compute_leaf, typed
-from jaxq.engine.state_space import essential
+from jaxq.engine.program import QUICK, compute_leaf
 from jaxq.engine.sums import Sums
 
-MOST = 64
-"""Controls that are observed at most: more take longer to compile than they save."""
-PER_CONTROL = 10
-"""Replicas that there must be for each control: with fewer, intervals cover too little."""
 SAMPLED = 256
 """Replicas whose states tell how much rounding may do."""
 UNIT = 2.0**-24
@@ -35,14 +27,22 @@ PREFIX = "control:"
 
 
 class WithControls(Process):
-    """A prepared process that also observes Q phi of its counts."""
+    """A prepared process that also observes Q phi of some functions phi of its state."""
 
     process: Any
     places: tuple[int, ...] = eqx.field(static=True)
     """The leaves of the state whose entries are the counts."""
-    degree: int = eqx.field(static=True)
+    observed: tuple[str, ...] = eqx.field(static=True)
+    """The observations that are factors of some phi."""
+    functions: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    """Each phi by its one or two factors: their numbers among the counts, and the observations after them."""
 
     tile = 128  # compiles in two thirds of the time of 64, at the same speed
+
+    @property
+    def degree(self) -> int:
+        """The highest degree of a phi."""
+        return max(map(len, self.functions))
 
     @property
     def words(self):
@@ -92,13 +92,14 @@ class WithControls(Process):
         return dict(self.process.observe(state)) | self._drifts(state)
 
     def _moved(self, state) -> tuple[list, list, list]:
-        """(counts, rates, what each transition adds to each count: None where it does not touch it)."""
+        """(counts and observations, rates, what each transition adds to each: None where it does not touch it)."""
         leaves, structure = jax.tree.flatten(state)
         before = [jnp.asarray(leaves[place]) for place in self.places]
-        counts = [entry.astype(jnp.float32) for leaf in before for entry in leaf.ravel()]
+        values = [entry.astype(jnp.float32) for leaf in before for entry in leaf.ravel()]
         rates = [jnp.asarray(rate, jnp.float32) for rate in self.process.rates(state)]
+        seen = self._seen(state)
         moves = []
-        for k in range(len(rates)):
+        for k, rate in enumerate(rates):
             outcome = jax.tree.leaves(self.process.jump(jax.tree.unflatten(structure, leaves), k))
             moves.append([])
             for place, old in zip(self.places, before, strict=True):
@@ -107,84 +108,46 @@ class WithControls(Process):
                 else:
                     new = jnp.asarray(outcome[place]).astype(jnp.int32) - old.astype(jnp.int32)
                     moves[-1] += list(new.astype(jnp.float32).ravel())
-        return counts, rates, moves
+            if seen:
+                after = self._seen(jax.tree.unflatten(structure, outcome))
+                # where a transition is impossible, what would be observed after it need not be a number
+                added = [(new - old).astype(jnp.float32) for new, old in zip(after, seen, strict=True)]
+                moves[-1] += [jnp.where(rate > 0, x, 0.0) for x in added]
+        return values + [x.astype(jnp.float32) for x in seen], rates, moves
+
+    def _seen(self, state) -> list:
+        """The observations that are factors, whole numbers as int32: their differences are exact."""
+        observed = self.process.observe(state) if self.observed else {}
+        found = [jnp.asarray(observed[name]) for name in self.observed]
+        return [x.astype(jnp.float32 if jnp.issubdtype(x.dtype, jnp.floating) else jnp.int32) for x in found]
 
     def _drifts(self, state) -> dict[str, Any]:
         """Q c_i, and Q (c_i c_j) = c_i Q c_j + c_j Q c_i + sum_k r_k m_ik m_jk, m_ik what transition k adds to c_i."""
-        counts, rates, moves = self._moved(state)
+        values, rates, moves = self._moved(state)
         by_rate = list(zip(rates, moves, strict=True))
-        drift = [_sum(r * m[i] for r, m in by_rate if m[i] is not None) for i in range(len(counts))]
-        found = {f"{PREFIX}{i}": x for i, x in enumerate(drift)}
-        for i, j in self._pairs(len(counts)):
-            both = _sum(r * m[i] * m[j] for r, m in by_rate if m[i] is not None and m[j] is not None)
-            found[f"{PREFIX}{i},{j}"] = counts[i] * drift[j] + counts[j] * drift[i] + both
+        drift = [_sum(r * m[i] for r, m in by_rate if m[i] is not None) for i in range(len(values))]
+        found = {}
+        for number, (i, *more) in enumerate(self.functions):
+            value = drift[i]
+            for j in more:
+                both = _sum(r * m[i] * m[j] for r, m in by_rate if m[i] is not None and m[j] is not None)
+                value = values[i] * drift[j] + values[j] * drift[i] + both
+            found[f"{PREFIX}{number:02}"] = value  # in this order by name too: JAX sorts the keys of a dict
         return found
-
-    def _pairs(self, counts: int) -> list[tuple[int, int]]:
-        return [(i, j) for i in range(counts) for j in range(i, counts)] if self.degree == 2 else []
 
     def changes(self, state) -> tuple[Any, Any]:
         """(rates, shape (K,), what each transition adds to each phi, shape (K, controls)), in the order of the controls."""
-        counts, rates, moves = self._moved(state)
-        added = [[0.0 if m is None else m for m in row] for row in moves]
-        pairs = self._pairs(len(counts))
-        rows = [[*m, *[counts[i] * m[j] + counts[j] * m[i] + m[i] * m[j] for i, j in pairs]] for m in added]
-        return jnp.stack(rates), jnp.array(rows, jnp.float32)
+        values, rates, moves = self._moved(state)
+
+        def added(m, i, j=None):
+            return m[i] if j is None else values[i] * m[j] + values[j] * m[i] + m[i] * m[j]
+
+        rows = [[0.0 if x is None else x for x in row] for row in moves]
+        return jnp.stack(rates), jnp.array([[added(m, *phi) for phi in self.functions] for m in rows], jnp.float32)
 
 
 def _sum(terms) -> Any:
     return functools.reduce(jnp.add, terms, jnp.float32(0.0))
-
-
-def with_controls(process: Process, control: str, replicas: int, title: str) -> Process:
-    """A process with controls beside what it observes, unless ``control`` is none; ``title`` is that of its model.
-
-    ``generator`` falls back to degree 1 where those of degree 2 are too many. Raises ValueError where there are none: of
-    what is no jump process, of one that drifts, of one without counts, and where even those of degree 1 are more than 64
-    or a tenth of the replicas.
-    """
-    if control == "none":
-        return process
-    name = f"control = {control}: {title}"
-    if not isinstance(process, MarkovProcess):
-        raise ValueError(f"{name} is no jump process here (rates and jump), so it has no generator; must be none")
-    if process.drifts:
-        raise ValueError(
-            f"{name} drifts between its jumps, so the counts of its state are not all there is; must be none"
-        )
-    places, entries = _counts(process)
-    if entries == 0:
-        raise ValueError(f"{name} has no counts in its state; must be none")
-    degree = CONTROLS[control]
-    if degree == 2 and _number(entries, 2) > most_controls(replicas):
-        degree = 1
-    if _number(entries, degree) > most_controls(replicas):
-        raise ValueError(
-            f"{name} has {entries} counts in its state, a control each: must be at most {MOST}, and at most a tenth of "
-            f"the {replicas} replicas; must be none"
-        )
-    return WithControls(process, places, degree)
-
-
-def most_controls(replicas: int) -> int:
-    """Controls that so many replicas bear."""
-    return min(MOST, replicas // PER_CONTROL)
-
-
-def _number(entries: int, degree: int) -> int:
-    return entries if degree == 1 else entries + entries * (entries + 1) // 2
-
-
-def _counts(process: MarkovProcess) -> tuple[tuple[int, ...], int]:
-    """(leaves of the state that are whole numbers and that the process depends on, entries in them)."""
-    leaves, structure = jax.tree.flatten(process)
-    traced = jax.tree.unflatten(structure, [compute_leaf(leaf) for leaf in leaves])
-    words = tuple(random.words_for(random.key_data(0), random.START, np.int32(0), process.init_words))
-    state = typed(traced.init(words))
-    parts = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
-    used = essential(traced, jax.tree.structure(state), parts, None)
-    places = tuple(i for i, (leaf, own) in enumerate(zip(parts, used, strict=True)) if own and leaf.dtype.kind in "iub")
-    return places, sum(parts[i].size for i in places)
 
 
 @functools.lru_cache(maxsize=64)

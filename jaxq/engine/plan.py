@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxq.checks import FieldError, shown
 from jaxq.engine.check import check_kind, check_process
-from jaxq.engine.controls import with_controls
+from jaxq.engine.control_choice import with_controls
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
 from jaxq.engine.layout import FEW, default_replicas

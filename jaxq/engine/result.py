@@ -145,6 +145,19 @@ class Result:
             raise ValueError(f"{path}: holds {len(found)} results of a sweep or comparison; use jaxq.Results.load")
         return found
 
+    @property
+    def control_line(self) -> str | None:
+        """What control variates were used, and by how much they have narrowed the intervals; None where none were wanted."""
+        if "control" not in self.run:
+            return None
+        name, used = self.run["options"]["control"], self.run["control"]
+        if "reason" in used:
+            return f"control = {name}: none used, {used['reason']}"
+        known = [ratio for ratio in used["variance_ratio"].values() if ratio is not None]
+        gain = f"; variances {min(known):.3g} to {max(known):.3g} times smaller" if known else ""
+        count = f"{used['controls']} up to degree {used['degree']}, {used['freedom']} degrees of freedom"
+        return f"control = {name}: {count}{gain}"
+
     def __str__(self) -> str:
         shown = self.point or self.parameters
         fields = ", ".join(with_scaling(k, brief(v), self.run) for k, v in shown.items())
@@ -152,6 +165,7 @@ class Result:
         if max(map(len, table), default=0) > WIDTH:
             table = aligned([{k: v for k, v in row.items() if k != "unit"} for row in self.rows()])
         lines = [f"{self.system}  {fields}", *table, *aligned(self.quantile_rows())]
+        lines += [] if self.control_line is None else [self.control_line]
         lines += flag_lines(self.flags)
         lines += [self.run["reason"]] if "reason" in self.run else []
         return "\n".join(lines)

@@ -157,7 +157,7 @@ class StateSpace:
     def __init__(self, system: MarkovProcess, keep, max_states: int):
         self.max_states = max_states
         leaves, self.structure = jax.tree.flatten(system)
-        self.leaves = [_wide(leaf) for leaf in leaves]
+        self.leaves = [wide(leaf) for leaf in leaves]
         self.system: MarkovProcess = jax.tree.unflatten(self.structure, self.leaves)
         bound = self.system.total_rate_bound()
         self.bound = None if bound is None else float(bound)
@@ -310,7 +310,7 @@ class StateSpace:
                 raise FieldError("counters", ..., f"the increase of {name} depends on how far the counters have come")
 
 
-def _wide(leaf):
+def wide(leaf):
     """A leaf of the system in double width, so that nothing is rounded to what the compiled loop uses."""
     array = np.asarray(leaf)
     return array.astype({"f": np.float64, "i": np.int64}.get(array.dtype.kind, array.dtype))

@@ -112,10 +112,14 @@ class Estimate:
         n = self.residuals.size
         return float(np.sqrt(np.dot(self.residuals, self.residuals) / (n * (n - 1)))) if n > 1 else float("nan")
 
+    @property
+    def degrees(self) -> int:
+        """Degrees of freedom of the interval."""
+        return self.residuals.size - 1 if self.freedom is None else self.freedom
+
     def half_width(self, level: float = 0.95) -> float:
         """Half-width of the two-sided Student interval at ``level``; of what was hardly seen at least the rule of three."""
-        freedom = self.residuals.size - 1 if self.freedom is None else self.freedom
-        student = self.standard_error * t_quantile((1 + level) / 2, freedom)
+        student = self.standard_error * t_quantile((1 + level) / 2, self.degrees)
         return max(student, UNSEEN * self.grain) if self.grain else student
 
     def grouped(self, groups: int) -> "Estimate":

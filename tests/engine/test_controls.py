@@ -1,18 +1,24 @@
 """Control variates: their means are 0, they narrow intervals by what theory says, and where there are none it is said."""
 
+import dataclasses
+import json
+
 import jax
 import numpy as np
 import pytest
 
 import jaxq
 from jaxq.engine import judge
-from jaxq.engine.controls import MOST, PREFIX, WithControls, split, with_controls
+from jaxq.engine.conclusion import variance_ratios
+from jaxq.engine.control_choice import MOST, independent, with_controls
+from jaxq.engine.controls import PREFIX, WithControls, split
 from jaxq.engine.metric import as_reference
 from jaxq.engine.rarity import prepared
 from jaxq.engine.stack import Stack
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.intervals import t_quantile
 from jaxq.stats.regression import Controls, Regression
+from tests.own_systems import Station
 
 MM1 = jaxq.MMc(0.8)
 ERLANG_A = jaxq.MMc(arrival_rate=12, servers=10, abandonment_rate=1.0)
@@ -58,20 +64,35 @@ def test_an_m_m_1_queue_is_known_to_rounding():
     assert found.flags == ()
     for name, metric in found.metrics.items():
         assert metric.half_width <= 1e-5 * max(metric.oracle, 1) and abs(metric.mean - metric.oracle) < 1e-5, name
-    assert found.run["control"]["controls"] == 2 and found.run["method"] == "replica-t, regressed on controls"
+    # phi: the number, whether the server is busy, and the square of the number; all else is a combination of these
+    assert found.run["control"] | {"variance_ratio": 0} == {
+        "controls": 3,
+        "degree": 2,
+        "freedom": 1024 - 1 - 3,
+        "variance_ratio": 0,
+    }
+    assert found.run["method"] == "replica-t, regressed on controls"
 
 
-@pytest.mark.parametrize(("control", "least"), [("linear", 15), ("generator", 90)])
+def test_rounding_is_no_disagreement():
+    """In all of 12 runs an interval of rounding alone keeps its distance from 0, and the oracle its place inside."""
+    for seed in range(12):
+        found = jaxq.simulate(MM1 if seed % 2 else jaxq.MMc(0.5), **SETTINGS, seed=seed)
+        assert found.flags == () and all(abs(metric.z) < 1 for metric in found.metrics.values())
+        assert found["queue_length"].half_width > 1e-7 * found["queue_length"].mean
+
+
+@pytest.mark.parametrize(("control", "least"), [("linear", 60), ("generator", 400)])
 def test_erlang_a_agrees_in_narrow_intervals(control, least):
-    """A prototype found 23 for the queue with the first power alone and 124 to 140 with both (2048 replicas)."""
-    plain = jaxq.simulate(ERLANG_A, **SETTINGS | {"control": "none"})
+    """A prototype found 908 for the queue with the number, what is observed and their products (2048 replicas)."""
     found = jaxq.simulate(ERLANG_A, **SETTINGS | {"control": control})
+    plain = jaxq.simulate(ERLANG_A, **SETTINGS | {"control": "none", "warmup": found.run["warmup"]})
     ratio = (plain["queue_length"].half_width / found["queue_length"].half_width) ** 2
     assert ratio > least and found.run["control"]["variance_ratio"]["queue_length"] == pytest.approx(ratio, rel=0.01)
     assert all(abs(metric.z) < 4.5 for metric in found.metrics.values() if metric.z is not None)
 
 
-@pytest.mark.parametrize(("system", "metric", "least"), [(X, "number_in_system", 100), (PAIR, "number_in_system", 30)])
+@pytest.mark.parametrize(("system", "metric", "least"), [(X, "number_in_system", 800), (PAIR, "number_in_system", 150)])
 def test_small_networks_agree_with_their_chain(system, metric, least):
     keep = None if system is PAIR else (lambda x: (x.queues[0] < 25) & (x.queues[1] < 25))
     law, found = jaxq.exact(system, keep=keep), jaxq.simulate(system, **SETTINGS)
@@ -81,11 +102,12 @@ def test_small_networks_agree_with_their_chain(system, metric, least):
         assert abs(estimate.value - value) <= 4.5 * max(estimate.standard_error, 1e-6 * abs(value)), name
 
 
-def test_coverage_of_regressed_means():
-    """256 groups of 64 replicas of one run, each with its own interval."""
+@pytest.mark.parametrize("replicas", [64, 256])
+def test_coverage_of_regressed_means(replicas):
+    """256 groups of replicas of one run, each with its own interval."""
     groups, exact = 256, values(ERLANG_A)
-    process = controlled(ERLANG_A, "generator", 64 * groups)
-    stack = Stack([ERLANG_A], 64 * groups, 3, tuple(jax.devices()[:1]), [process], events=4096)
+    process = controlled(ERLANG_A, "generator", replicas)
+    stack = Stack([ERLANG_A], replicas * groups, 3, tuple(jax.devices()[:1]), [process], events=4096)
     for _ in range(8):
         stack.launch(4)
     own, controls = split(stack.sums(0, stack.windows.filled // 4))
@@ -99,13 +121,34 @@ def test_coverage_of_regressed_means():
             hits += abs(found.value - exact[name]) <= found.half_width()
         # binomial, 3.5 standard errors
         assert hits / groups == pytest.approx(0.95, abs=3.5 * np.sqrt(0.95 * 0.05 / groups)), name
-        assert found.half_width() == t_quantile(0.975, 64 - 1 - 2) * found.standard_error
+        assert found.half_width() == t_quantile(0.975, replicas - 1 - 5) * found.standard_error
 
 
 def test_fewer_replicas_have_fewer_controls():
     system = jaxq.ParallelServers()
     assert len(_names(controlled(system, "generator", 270))) == 27
     assert len(_names(controlled(system, "generator", 269))) == len(_names(controlled(system, "linear", 60))) == 6
+
+
+def test_too_few_replicas_have_none_and_the_result_says_so(jaxq):
+    given = "run", "mmc", "--arrival-rate", ".5", "--events", "200", "--replicas", "9", "--control", "generator"
+    done = jaxq(*given)
+    assert "control = generator: none used, each needs 10 replicas, and 64 are the most" in done.out
+    found = json.loads(jaxq(*given, "--json").out)["run"]
+    assert found["control"]["controls"] == found["control"]["degree"] == 0 and "regressed" not in found["method"]
+
+
+def test_the_result_says_what_was_used(jaxq):
+    given = "run", "mmc", "--arrival-rate", ".5", "--events", "200", "--replicas", "64", "--quiet"
+    assert (
+        "control = generator: 3 up to degree 2, 60 degrees of freedom; variances"
+        in jaxq(*given, "--control", "generator").out
+    )
+    assert (
+        "control = linear: 2 up to degree 1, 61 degrees of freedom; variances"
+        in jaxq(*given, "--control", "linear").out
+    )
+    assert "control" not in jaxq(*given).out
 
 
 def _names(process):
@@ -116,14 +159,13 @@ def _names(process):
 @pytest.mark.parametrize(
     ("system", "options", "said"),
     [
-        (jaxq.GG1(0.5), {}, "control = generator: gg1 is no jump process"),
-        (jaxq.TokenPool(), {}, "control = generator: token-pool is no jump process"),
+        (jaxq.GG1(0.5), {}, "control = generator: must be none for gg1, which is no jump process"),
+        (jaxq.TokenPool(), {}, "control = generator: must be none for token-pool, which is no jump process"),
         (
             jaxq.ParallelServers(policy="shadow-rm"),
             {},
-            "control = generator: parallel-servers drifts between its jumps",
+            "control = generator: must be none for parallel-servers, which drifts between its jumps",
         ),
-        (jaxq.ParallelServers(), {"replicas": 59}, "has 6 counts in its state, a control each: must be at most 64"),
         (MM1, {"control": "quadratic"}, "control = quadratic: must be one of none, linear, generator"),
     ],
 )
@@ -147,7 +189,15 @@ def test_an_unstable_queue_is_still_seen():
     assert found.growth["number_in_system"]["rate"] == pytest.approx(0.2, rel=0.05)
 
 
-def test_the_path_is_the_same():
+def test_the_path_and_what_is_observed_are_the_same_bit_by_bit():
+    process = prepared(ERLANG_A)
+    settings = [ERLANG_A], 1024, 3, tuple(jax.devices()[:1])
+    stacks = [Stack(*settings, [p], events=4096) for p in (process, controlled(ERLANG_A, "generator", 1024))]
+    for stack in stacks:
+        stack.launch(4)
+    plain, other = (judge.evaluate(ERLANG_A, stack.sums(0, 0)) for stack in stacks)
+    for name, metric in plain.items():
+        assert metric.value == other[name].value and np.array_equal(metric.residuals, other[name].residuals), name
     plain = jaxq.simulate(ERLANG_A, **SETTINGS | {"control": "none"}, quantiles="queue_length")
     found = jaxq.simulate(ERLANG_A, **SETTINGS, quantiles="queue_length")
     assert plain.histograms == found.histograms and plain.run["events"] == found.run["events"]
@@ -166,7 +216,7 @@ def test_what_is_saved_keeps_its_degrees_of_freedom(tmp_path):
     found = jaxq.simulate(ERLANG_A, **SETTINGS)
     found.save(tmp_path / "run.npz")
     loaded = jaxq.Result.load(tmp_path / "run.npz").estimates["queue_length"]
-    assert loaded.freedom == found.estimates["queue_length"].freedom == 1024 - 1 - 2
+    assert loaded.freedom == found.estimates["queue_length"].freedom == 1024 - 1 - 5
     assert loaded.half_width() == pytest.approx(found["queue_length"].half_width, rel=1e-9)
 
 
@@ -181,10 +231,73 @@ def test_sweeps_and_comparisons():
 
 
 def test_a_user_s_own_process_has_them_too():
-    from tests.own_systems import Station
-
     found = jaxq.simulate(Station(arrival_rate=0.5), **SETTINGS)
     assert found["number"].mean == pytest.approx(1.0, abs=1e-5) and found["number"].half_width < 1e-5
+
+
+def test_readme_s_tandem_has_them_without_another_line():
+    from tests.test_readme import block
+
+    names = {}
+    exec(block("tandem").split("tandem = ")[0], names)
+    tandem = names["Tandem"](arrival_rate=0.5, first_rate=1.0, second_rate=0.8)
+    found = jaxq.simulate(tandem, **SETTINGS)
+    assert found.flags == () and found.run["control"]["controls"] == 5
+    assert found.run["control"]["variance_ratio"]["second_queue"] > 10
+    assert found["first_queue"].mean == pytest.approx(1.0, abs=1e-5)
+    assert abs(found["second_queue"].z) < 4
+
+
+class Inverse(Station):
+    """1 / (1 + number) is not finite after the departure that an empty queue cannot have."""
+
+    def observe(self, state):
+        return {"number": state, "inverse": 1 / (1 + state)}
+
+
+def test_what_cannot_happen_may_be_observed_as_no_number():
+    found = jaxq.simulate(Inverse(arrival_rate=0.5), **SETTINGS)
+    assert found.flags == () and found.run["control"]["variance_ratio"]["inverse"] > 5
+    # E 1 / (1 + n) = (1 - rho) / rho * log(1 / (1 - rho))
+    assert abs(found["inverse"].mean - np.log(2)) < 2 * found["inverse"].half_width < 1e-3
+
+
+@pytest.mark.parametrize("system", [MM1, ERLANG_A, X, PAIR], ids=["M/M/1", "Erlang A", "X-model", "JSQ"])
+def test_changes_are_in_the_order_of_the_controls(system):
+    """Else a slope would be multiplied by what a transition adds to another phi."""
+    process = controlled(system, "generator", 1024)
+    start = process.init((np.uint32(0),) * process.init_words)
+    steps = np.arange(6, dtype=np.int32)
+    states = jax.tree.map(lambda x: np.int32(x) + steps.reshape(-1, *[1] * np.ndim(x)), start)
+    rates, added = jax.vmap(process.changes)(states)
+    drifts = jax.jit(jax.vmap(process._drifts))(states)  # as it returns them, keys sorted
+    for column, values in enumerate(drifts.values()):
+        assert np.allclose(values, np.sum(rates * added[:, :, column], axis=1), rtol=1e-5, atol=1e-3)
+
+
+def test_precision_is_that_of_the_controlled_mean():
+    options = {"precision": 0.001, "replicas": 256, "metric": "queue_length"}
+    found = jaxq.simulate(ERLANG_A, **options, control="generator")
+    metric = found["queue_length"]
+    assert found.flags == () and metric.half_width <= 0.001 * metric.mean and abs(metric.z) < 4
+    assert metric.half_width == pytest.approx(metric.standard_error * t_quantile(0.975, 256 - 1 - 5), rel=1e-9)
+    assert found.run["events"] < 1e8  # measured: 2.5e7 to 5.0e7, plain 2.0e8 to 4.0e8 (three seeds)
+
+
+def test_functions_that_are_combinations_of_others_are_left_out():
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    columns = [x[:, 0], 2 + 3 * x[:, 0], x[:, 1], x[:, 0] - x[:, 1], np.ones(50), np.zeros(50), x[:, 2]]
+    assert independent(columns, 10) == [0, 2, 6] and independent(columns, 2) == [0, 2]
+
+
+def test_a_constant_has_no_variance_ratio():
+    rng = np.random.default_rng(0)
+    plain = {
+        "constant": Estimate.of(5 + 1e-9 * rng.normal(size=50), rounding=2e-7),
+        "other": Estimate.of(rng.random(50)),
+    }
+    half = {name: dataclasses.replace(x, residuals=x.residuals / 2) for name, x in plain.items()}
+    assert variance_ratios(plain, half) == {"constant": None, "other": pytest.approx(4)}
 
 
 def test_no_more_than_are_worth_it():
