@@ -3,8 +3,8 @@
 Everything it carries (state, chosen event, random words) and adds up stays on the devices. Sums are made over 64
 observations at a time: floats in float32, whole-number observables with a constant weight in int32 modulo 2**32, of which
 the deviation from ``64 x value at their start`` is exact while the mean deviation stays under 2**31 / 64. Those of blocks
-are added up in two words each (`Totals`), over a window of time or `Layout.stretch` blocks, whichever is less; only then
-the host reads them (`jaxq.stats.windows`).
+are added up in two words each (`Totals`), over a window of time or `Layout.stretch` blocks, whichever is less; that is
+all the host reads (`jaxq.stats.windows`).
 """
 
 import dataclasses
@@ -49,8 +49,8 @@ class Layout:
 
     @property
     def stretch(self) -> int:
-        """Blocks that are added up on the devices at most."""
-        return max(1, STRETCH // self.observations)
+        """Blocks that are added up on the devices at most, a power of two."""
+        return 1 << max(1, STRETCH // self.observations).bit_length() - 1
 
 
 class Carry(NamedTuple):
@@ -252,8 +252,9 @@ def _block(each, layout: Layout, carry):
 
 class Program:
     """The two compiled functions of a run: ``start(parameters, seed, replica numbers)`` gives carry and totals;
-    ``launch(parameters, carry, totals, (blocks, fresh))`` runs so many blocks (``layout.blocks`` at most where histograms
-    are kept), adds their sums to the totals, or to 0 if ``fresh``, and gives carry, totals and what was sampled.
+    ``launch(parameters, carry, totals, (blocks, open, stretch))`` runs so many blocks, ``layout.blocks`` at most, and adds
+    them to the totals, in which there are ``open`` blocks; at each ``stretch`` of them these are filed and start again
+    from 0. It gives carry, totals, (whole, real) of the stretches that are complete, and what was sampled.
 
     Built once for a system's structure, the shapes of its leaves, which leaves differ between replicas, and a layout;
     `program` keeps them, so that a second run with other numbers compiles nothing.
@@ -283,26 +284,35 @@ class Program:
             carry = each(lambda system, replica: start(system, seed, replica))(replicas)
             return carry, _nothing(each, carry)
 
-        def launch_tile(leaves, carry, totals, blocks):
+        def launch_tile(leaves, carry, totals, length):
+            blocks, already, stretch = length
+
             @functools.partial(jax.jit, inline=True)  # so that it is traced once
             def block(carry):
                 return _block(mapped(leaves), layout, carry)
 
+            def put(all, new, place):
+                return jax.tree.map(lambda x, y: lax.dynamic_update_index_in_dim(x, y, place, 0), all, new)
+
             def one(i, done):
-                carry, totals, kept = done
+                carry, totals, number, filed, kept = done
                 carry, (sums, sampled) = block(carry)
-                kept = jax.tree.map(lambda all, new: lax.dynamic_update_index_in_dim(all, new, i, 0), kept, sampled)
-                return carry, totals.plus(sums), kept
+                totals = totals.plus(sums)
+                filed = put(filed, (totals.whole, totals.real), number)
+                complete = (already + i + 1) % stretch == 0
+                whole, real = jax.tree.map(lambda x: jnp.where(complete, 0, x), (totals.whole, totals.real))
+                totals = totals._replace(whole=whole, real=real)
+                return carry, totals, number + complete.astype(jnp.int32), filed, put(kept, sampled, i)
 
             _, (_, sampled) = jax.eval_shape(block, carry)
-            empty = jax.tree.map(lambda x: jnp.zeros((layout.blocks, *x.shape), x.dtype), sampled)
-            return lax.fori_loop(0, blocks, one, (carry, totals, empty))
+            room = jax.tree.map(
+                lambda x: jnp.zeros((layout.blocks, *x.shape), x.dtype), ((totals.whole, totals.real), sampled)
+            )
+            carry, totals, _, *found = lax.fori_loop(0, blocks, one, (carry, totals, jnp.int32(0), *room))
+            return carry, totals, found
 
         def launch_shard(leaves, carry, totals, length):
             tiles = layout.replicas // len(layout.devices) // layout.tile
-            blocks, fresh = length
-            whole, real = jax.tree.map(lambda x: jnp.where(fresh != 0, 0, x), (totals.whole, totals.real))
-            totals = totals._replace(whole=whole, real=real)
 
             def cut(x):
                 return x.reshape(tiles, layout.tile, *x.shape[1:])
@@ -312,15 +322,15 @@ class Program:
                 filled = list(leaves)
                 for place, leaf in zip(own_places, mine, strict=True):
                     filled[place] = leaf
-                return launch_tile(filled, carry, totals, blocks)
+                return launch_tile(filled, carry, totals, length)
 
             batch = jax.tree.map(cut, ([leaves[i] for i in own_places], carry, totals))
             if tiles == 1:
                 done = jax.tree.map(lambda x: x[None], one_tile(jax.tree.map(lambda x: x[0], batch)))
             else:
                 done = lax.map(one_tile, batch)
-            carry, totals, kept = done
-            return *jax.tree.map(lambda x: x.reshape(tiles * layout.tile, *x.shape[2:]), (carry, totals)), kept
+            carry, totals, found = done
+            return *jax.tree.map(lambda x: x.reshape(tiles * layout.tile, *x.shape[2:]), (carry, totals)), *found
 
         def sharded(function, in_specs):
             return jax.shard_map(
@@ -341,13 +351,13 @@ class Program:
         kept = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds, numbers))
         launch = jax.jit(sharded(launch_shard, (specs, rows, rows, PartitionSpec())), donate_argnums=1)
         self.start = begin.lower(leaves, seeds, numbers).compile(compiler_options=QUICK)
-        self.launch = launch.lower(leaves, *kept, aval((2,), np.int32, PartitionSpec())).compile()
+        self.launch = launch.lower(leaves, *kept, aval((3,), np.int32, PartitionSpec())).compile()
         self.compile_seconds = time.perf_counter() - began
 
     @functools.cached_property
     def length(self):
-        """(blocks, whether the totals start afresh) on the devices; placing it takes longer than many a launch."""
-        return functools.cache(lambda blocks, fresh: self.place(np.array([blocks, fresh], np.int32), False))
+        """What ``launch`` is told last, on the devices; placing it takes longer than many a launch."""
+        return functools.cache(lambda *length: self.place(np.array(length, np.int32), False))
 
     def place(self, array, own: bool):
         """A host array on the devices: sharded over replicas, or replicated."""

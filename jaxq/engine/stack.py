@@ -16,7 +16,7 @@ from jaxq.engine.memory import window_limit
 from jaxq.engine.model import Model
 from jaxq.engine.outline import summed
 from jaxq.engine.process import Process
-from jaxq.engine.program import Totals, compute_leaf, program
+from jaxq.engine.program import compute_leaf, program
 from jaxq.engine.rarity import prepared
 from jaxq.engine.sums import Sums
 from jaxq.random import key_data
@@ -47,13 +47,14 @@ def stacked_leaves(systems: Sequence[eqx.Module]):
 
 
 class Queued(NamedTuple):
-    """A launch that the devices may still be at: its blocks, what was sampled in them, the totals after it, and how many
-    blocks these hold if they are complete (else 0)."""
+    """A launch that the devices may still be at: its blocks, the stretches that it completes and how long they are, and by
+    part their sums and what was sampled."""
 
     blocks: int
-    sampled: list
+    complete: int
     stretch: int
-    totals: list[Totals]
+    filed: list
+    sampled: list
 
 
 class Stack:
@@ -99,8 +100,6 @@ class Stack:
             self._totals.append(totals)
         columns = len(self.quantities)
         self._windows = WindowedSums(columns, self.rows, window_limit(columns, self.rows, replicas))
-        self._open = 0
-        """Blocks that the devices have added up and the host has not read."""
         self._queued: Queued | None = None
         self._histograms: dict[str, Histogram] = {}
         self._groups = min(replicas, GROUPS)  # of each point
@@ -112,7 +111,7 @@ class Stack:
         """The sums of `Process.observe`, `tally` and `counters`, by window of time."""
         self.settle()
         if self._open:
-            self._windows.show(self._read(self._totals), self._open)
+            self._windows.show(self._by_row([_float64(x.whole, x.real) for x in self._totals]), self._open)
         return self._windows
 
     @property
@@ -126,8 +125,10 @@ class Stack:
         return self._by_row([totals.invalid for totals in self._totals])
 
     def _by_row(self, parts: list) -> np.ndarray:
+        """What there is of all parts, rows last, without the rows that only fill the last tile."""
         return np.concatenate(
-            [np.asarray(x)[: rows.stop - rows.start] for x, (_, _, rows) in zip(parts, self._parts, strict=True)]
+            [np.asarray(x)[..., : rows.stop - rows.start] for x, (_, _, rows) in zip(parts, self._parts, strict=True)],
+            -1,
         )
 
     @property
@@ -136,32 +137,40 @@ class Stack:
         return self.blocks * self.layout.events_per_block
 
     def launch(self, blocks: int | None = None) -> None:
-        """Queue ``blocks`` blocks of every part (default: `Layout.blocks`), a launch for each stretch of them that is added
-        up on the devices, and do the host's work for a launch while the next one runs."""
+        """Queue ``blocks`` blocks of every part (default: `Layout.blocks`), a launch for so many at a time, and do the
+        host's work for a launch while the next one runs."""
         left = self.layout.blocks if blocks is None else blocks
         while left:
-            room = min(self._windows.left(self.blocks), self.layout.stretch - self._open)
-            count = min(left, room, self.layout.blocks)
-            length = self.program.length(count, self._open == 0)
-            kept = []
+            span, room = self._windows.span_at(self.blocks)
+            stretch, count = min(span, self.layout.stretch), min(left, room, self.layout.blocks)
+            filed, sampled = [], []
             for i, part in enumerate(self._parts):
-                part[1], self._totals[i], sampled = self.program.launch(part[0], part[1], self._totals[i], length)
-                kept.append(sampled)
-            self.blocks, self._open, left = self.blocks + count, self._open + count, left - count
-            done = Queued(count, kept, self._open if count == room else 0, list(self._totals))
-            if count == room:
-                self._open = 0
+                length = self.program.length(count, self._open, stretch)
+                part[1], self._totals[i], *found = self.program.launch(part[0], part[1], self._totals[i], length)
+                filed.append(found[0])
+                sampled.append(found[1])
+            done = Queued(count, (self._open + count) // stretch, stretch, filed, sampled)
+            self.blocks, left = self.blocks + count, left - count
             self.settle()
             self._queued = done
+
+    @property
+    def _open(self) -> int:
+        """Blocks that the devices have added up and not filed."""
+        return self.blocks % min(self._windows.span_at(self.blocks)[0], self.layout.stretch)
 
     def settle(self) -> None:
         """Wait for the launch that is queued, if any, and take over what it has completed."""
         done, self._queued = self._queued, None
         if done is None:
             return
-        jax.block_until_ready(done.totals)
-        if done.stretch:
-            self._windows.extend(self._read(done.totals), done.stretch)
+        jax.block_until_ready(done.filed)
+        complete = done.complete
+        if complete:
+            self._windows.hide()
+            found = [_float64(*jax.tree.map(lambda x: _by_stretch(x, complete), filed)) for filed in done.filed]
+            for sums in self._by_row(found):
+                self._windows.extend(sums, done.stretch)
         for name in self.layout.histograms:
             parts = zip(done.sampled, self._parts, strict=True)
             sampled = [(jax.tree.map(np.asarray, kept[name]), rows) for kept, (_, _, rows) in parts]
@@ -185,7 +194,6 @@ class Stack:
         self.settle()
         arrays: dict[str, Any] = {
             "blocks": np.int64(self.blocks),
-            "open": np.int64(self._open),
         }
         self._windows.hide()
         state = self._windows.span, self._windows.filled, self._windows.partial
@@ -199,7 +207,7 @@ class Stack:
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """The inverse of `saved`."""
-        self.blocks, self._open, self._windows.data = int(arrays["blocks"]), int(arrays["open"]), arrays["windows"]
+        self.blocks, self._windows.data = int(arrays["blocks"]), arrays["windows"]
         self._windows.span, self._windows.filled, self._windows.partial = map(int, arrays["windows_state"])
         for name in self.layout.histograms:
             start = f"histogram/{name}/"
@@ -220,21 +228,9 @@ class Stack:
         return (
             len(counted) == len(self.layout.histograms)
             and windows.blocks + self._open == self.blocks
-            and 0 <= self._open < min(windows.left(windows.blocks), self.layout.stretch)
             and all(store.blocks == self.blocks for store in counted)
             and all(store.data.dtype == np.float64 and 0 <= store.partial < store.span for store in (windows, *counted))
         )
-
-    def _read(self, totals: list[Totals]) -> np.ndarray:
-        """What the devices have added up, shape (columns, rows), in float64."""
-        parts = []
-        for (_, _, rows), found in zip(self._parts, totals, strict=True):
-            count = rows.stop - rows.start
-            whole, real = [
-                [np.asarray(word)[:count].T.astype(np.float64) for word in words] for words in (found.whole, found.real)
-            ]
-            parts.append(np.concatenate([2.0**16 * whole[0] + whole[1], real[0] + real[1]]))
-        return np.concatenate(parts, axis=1)
 
     def lost(self, point: int) -> bool:
         """Whether a replica has gone wrong for good: its rates were none, or its sums are not finite."""
@@ -313,6 +309,20 @@ class Stack:
         self.settle()
         block = None if events is None else -(-events // self.layout.events_per_block)
         return self._histograms[name].distribution(slice(point * self._groups, (point + 1) * self._groups), block)
+
+
+def _float64(whole: tuple, real: tuple) -> np.ndarray:
+    """The sums in pairs of words of shape (..., rows, columns), as (..., columns, rows)."""
+    (a, b), (c, d) = [[np.asarray(word, np.float64).swapaxes(-1, -2) for word in words] for words in (whole, real)]
+    return np.concatenate([2.0**16 * a + b, c + d], axis=-2)
+
+
+def _by_stretch(x: jax.Array, count: int) -> np.ndarray:
+    """A launch's output (tiles, stretches, tile, columns) as (count, rows, columns)."""
+    shards = sorted(x.addressable_shards, key=lambda shard: shard.index[0].start or 0)
+    found = np.concatenate([np.asarray(shard.data)[:, :count] for shard in shards]).swapaxes(0, 1)
+    _, tiles, tile, columns = found.shape
+    return found.reshape(count, tiles * tile, columns)
 
 
 def _of_block(sampled, block: int, rows: slice):

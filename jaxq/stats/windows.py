@@ -23,12 +23,12 @@ class WindowedSums:
         """Blocks added so far, those of an incomplete window among them."""
         return self.filled * self.span + self.partial
 
-    def left(self, position: int) -> int:
-        """Blocks to the end of a window from a position, in blocks from the start of the run."""
-        span = 1
-        while position >= len(self.data) * span:
+    def span_at(self, position: int) -> tuple[int, int]:
+        """(blocks of a window, blocks until these double) at a position, in blocks from the start of the run."""
+        span, limit = 1, len(self.data)
+        while position >= limit * span:
             span *= 2
-        return span - position % span
+        return span, limit * span - position
 
     def add(self, blocks: np.ndarray) -> None:
         """Add consecutive blocks, shape (blocks, columns, replicas)."""
@@ -36,7 +36,7 @@ class WindowedSums:
             self.extend(block, 1)
 
     def extend(self, sums: np.ndarray, blocks: int) -> None:
-        """Add ``blocks`` blocks by their sums, shape (columns, replicas); no more than are `left`."""
+        """Add ``blocks`` blocks by their sums, shape (columns, replicas); no more than end a window."""
         self.hide()
         if self.filled == len(self.data):
             self._merge()

@@ -7,6 +7,7 @@ import pytest
 
 import jaxq
 from jaxq.engine.stack import Stack
+from jaxq.stats.windows import WindowedSums
 
 
 class Walk(jaxq.System):
@@ -96,7 +97,8 @@ def test_a_drifting_walk_is_summed_exactly(period):
 
 def test_the_host_reads_once_a_window_and_no_later_than_whole_numbers_fill_two_words(monkeypatch):
     read = []
-    monkeypatch.setattr(Stack, "_read", lambda self, totals, f=Stack._read: read.append(self.blocks) or f(self, totals))
+    extend = WindowedSums.extend
+    monkeypatch.setattr(WindowedSums, "extend", lambda self, sums, n: read.append(n) or extend(self, sums, n))
     stack = Stack([Walk(2**31 - 10, 2, 1)], 32, 0, tuple(jax.devices()[:1]), observations=1024, blocks=16)
     while stack.blocks < 2**14:
         stack.launch()

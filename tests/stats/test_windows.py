@@ -67,7 +67,8 @@ def test_stretches_that_end_where_windows_end_give_the_same_windows(sizes, limit
     stretches = WindowedSums(1, 1, limit)
     for size in sizes:
         while size:
-            done, count = blocks.blocks, min(size, blocks.left(blocks.blocks))
+            done, span = blocks.blocks, blocks.span_at(blocks.blocks)[0]
+            count = min(size, span - done % span)
             values = np.arange(done, done + count, dtype=np.float64)
             blocks.add(values.reshape(count, 1, 1))
             stretches.extend(values.sum(keepdims=True).reshape(1, 1), count)
