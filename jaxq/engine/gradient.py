@@ -9,7 +9,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import numpy as np
 
@@ -17,6 +16,7 @@ from jaxq.checks import FieldError, number, one_of
 from jaxq.engine.check import check_kind
 from jaxq.engine.conclusion import conclude_point
 from jaxq.engine.derivatives import Gradients
+from jaxq.engine.differences import Differences, Together, named, quotient
 from jaxq.engine.flags import Flag
 from jaxq.engine.layout import FEW
 from jaxq.engine.loop import Loop
@@ -32,8 +32,6 @@ from jaxq.engine.progress import Meter
 from jaxq.engine.reference import Reference
 from jaxq.engine.result import Result
 from jaxq.engine.simulate import launched, run_info
-from jaxq.engine.stack import Stack
-from jaxq.engine.sums import Sums
 from jaxq.engine.unknown import known_keywords
 from jaxq.stats.estimate import Estimate
 
@@ -42,8 +40,6 @@ STEP = 0.01
 LEAST_STEP, LONGEST_STEP = 1e-4, 0.25
 """Under the first the float32 parameters of the compiled loop differ by rounding."""
 ORACLE_STEP = 2.0**-12
-NOTHING = 1e-12
-"""Share of the numbers in a difference under which it is the rounding of float64."""
 CHANGED = 0.05
 """Share of a derivative that its step may have added before it is called too long."""
 
@@ -63,130 +59,6 @@ STENCILS = {
     "left": Stencil((0, -1, -2), (1.5, -2.0, 0.5), (-0.5, 1.0, -0.5)),
 }
 """By side: D(h) = (f(h) - f(-h)) / 2 h, or (f(h) - f(0)) / h; the slope is (4 D(h) - D(2 h)) / 3, or 2 D(h) - D(2 h)."""
-
-
-class Parts(Sums):
-    """The sums of several points: those of the first, and in ``parts`` of each."""
-
-    def __init__(self, parts: Sequence[Sums]):
-        super().__init__(parts[0].time, parts[0].events, {}, {}, {})
-        self.parts = parts
-
-
-class Differences(Model):
-    """The first of some systems with the derivatives of its metrics, ``metric/parameter``, from difference quotients.
-
-    ``nodes``: by parameter, (place among the systems, weight) of the slope and of the bias. ``scales``: values of the
-    parameters, 1 for 0. ``wanted``: the derivatives that the precision is of.
-    """
-
-    systems: tuple[Model, ...]
-    nodes: Mapping[str, tuple[list, list]] = eqx.field(static=True)
-    scales: Mapping[str, float] = eqx.field(static=True)
-    wanted: tuple[str, ...] = eqx.field(static=True)
-
-    @property
-    def headline(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.wanted
-
-    @property
-    def wandering(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        mine = self.systems[0].wandering
-        return (*mine, *(named(metric, path) for metric in mine for path in self.nodes))
-
-    def prepare(self):
-        return self.systems[0].prepare()
-
-    def last_change(self):
-        return max(system.last_change() for system in self.systems)
-
-    def metrics(self, sums):
-        found = self._by_system(sums)
-        return found[0] | self._combined(found, 0)
-
-    def biases(self, sums: Sums) -> dict[str, Any]:
-        """What the step alone would have added to each derivative."""
-        return self._combined(self._by_system(sums), 1)
-
-    def relative_to(self, metric, metrics):
-        """A derivative, or mean over parameter where that is more: one near 0 need not be known to a share of itself."""
-        mean, _, path = metric.partition("/")
-        own = abs(metrics[metric].value)
-        return max(own, abs(metrics[mean].value) / self.scales[path]) if path else own
-
-    def _by_system(self, sums: Any) -> list[dict[str, Any]]:
-        return [system.metrics(part) for system, part in zip(self.systems, sums.parts, strict=True)]
-
-    def _combined(self, found: list[dict[str, Any]], which: int) -> dict[str, Any]:
-        return {
-            named(metric, path): quotient([(found[place][metric], weight) for place, weight in pairs[which]])
-            for metric in found[0]
-            for path, pairs in self.nodes.items()
-        }
-
-
-def quotient(nodes: Sequence[tuple[Any, float]]) -> Any:
-    """sum of w f over nodes (f, w), estimates or numbers, whose weights add up to 0: 0 where the f differ by the rounding of
-    float64 alone."""
-    first = nodes[0][0]
-    total = sum((f - first) * weight for f, weight in nodes[1:])
-    least = NOTHING * sum(np.max(np.abs(_value(f))) * abs(weight) for f, weight in nodes)
-    if isinstance(total, Estimate):
-        if np.max(np.abs(total.value)) <= least and np.max(np.abs(total.residuals)) <= least:
-            return dataclasses.replace(total, value=0.0 * total.value, residuals=0.0 * total.residuals)
-        return total
-    return 0.0 if abs(total) <= least else total
-
-
-def _value(x: Any) -> Any:
-    return x.value if isinstance(x, Estimate) else x
-
-
-def named(metric: str, path: str) -> str:
-    """The name of a derivative among the metrics."""
-    return f"{metric}/{path}"
-
-
-class Together:
-    """The points of a stack judged as one, by a model that combines their sums; has what the judge asks of a `Stack`.
-
-    ``systems``: that model, as often as there are points, by whose number chance is allowed for."""
-
-    def __init__(self, stack: Stack, model: Differences):
-        self._stack, self.systems = stack, [model] * len(stack.systems)
-        self.replicas, self.layout = stack.replicas, stack.layout
-
-    @property
-    def windows(self):
-        """The windows of all points, which are as long."""
-        return self._stack.windows
-
-    @property
-    def events(self) -> int:
-        """Events run so far, per replica of a point."""
-        return self._stack.events
-
-    @property
-    def overflow(self) -> Any:
-        """By replica: whether its state left its representation in any point."""
-        return np.any(self._stack.overflow.reshape(-1, self.replicas), axis=0)
-
-    @property
-    def invalid(self) -> Any:
-        """By replica: whether its rates were none in any point."""
-        return np.any(self._stack.invalid.reshape(-1, self.replicas), axis=0)
-
-    def lost(self, point: int) -> bool:
-        """Whether any point has gone wrong for good."""
-        return any(map(self._stack.lost, range(len(self._stack.systems))))
-
-    def sums(self, point: int, *args, **named) -> Parts:
-        """`Stack.sums` of all points."""
-        return Parts([self._stack.sums(p, *args, **named) for p in range(len(self._stack.systems))])
-
-    def series(self, point: int, groups: int) -> Parts:
-        """`Stack.series` of all points."""
-        return Parts([self._stack.series(p, groups) for p in range(len(self._stack.systems))])
 
 
 @known_keywords(OPTIONS)

@@ -43,10 +43,6 @@ class Model(Record):
             **{name: sums[name] / sums.time for name in sums.counted},
         }
 
-    def relative_to(self, metric: str, metrics: Mapping[str, Any]) -> float:
-        """What a relative half-width of a metric is a share of: its mean, of the estimates ``metrics``."""
-        return abs(metrics[metric].value)
-
     def oracle(self) -> dict[str, Reference | float]:
         """Values to compare metrics with, by metric name; a bare number counts as exact."""
         return {}
