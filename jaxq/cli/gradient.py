@@ -74,14 +74,15 @@ def print_gradients(found: Gradients) -> None:
     for header in (
         "metric",
         "mean",
-        *(("+-", "bias") if simulated else ()),
+        *(("+-", *(("bias",) if found.bias else ())) if simulated else ()),
         *(("oracle", "z") if simulated else ("simulated metric, exact",)),
     ):
         add_column(table, header, header != "metric")
 
     def add(title: str, metric: Metric, bias: str) -> None:
         if simulated:
-            cells = mean_text(metric), interval(metric)[1], bias, oracle_text(metric), z_text(metric, bound)
+            own = (bias,) if found.bias else ()
+            cells = mean_text(metric), interval(metric)[1], *own, oracle_text(metric), z_text(metric, bound)
         else:
             cells = mean_text(metric), oracle_text(metric)
         table.add_row(title, *cells)

@@ -99,6 +99,9 @@ class Gradients:
                 "derivatives of fluid objectives, exact for the formula, which is not what is simulated:\n"
                 + "\n".join(f"{name}: {meaning}" for name, meaning in told["meaning"].items())
             )
+        if told["method"] == "coupling":
+            life = "none ends" if told["lifetime"] is None else f"one lasts {told['lifetime']:.3g} units of time"
+            return f"coupled alternatives on one clock: unbiased, no step; {life}"
         side = "" if told["side"] is None else f" on the {told['side']}"
         return (
             f"paired differences{side} on the same random numbers, steps of {100 * told['step']:g} % and twice that; "

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -137,8 +137,51 @@ class Together:
 
     def sums(self, point: int, *args, **named) -> Parts:
         """`Stack.sums` of all points."""
-        return Parts([self._stack.sums(p, *args, **named) for p in range(len(self._stack.systems))])
+        return Parts(self.parts([self._stack.sums(p, *args, **named) for p in range(len(self._stack.systems))]))
 
     def series(self, point: int, groups: int) -> Parts:
         """`Stack.series` of all points."""
-        return Parts([self._stack.series(p, groups) for p in range(len(self._stack.systems))])
+        return Parts(self.parts([self._stack.series(p, groups) for p in range(len(self._stack.systems))]))
+
+    def parts(self, sums: list[Sums]) -> list[Sums]:
+        """The sums of each of the model's systems, from those of the points."""
+        return sums
+
+
+class Node(NamedTuple):
+    """A system beside another: parameter ``by`` (its number) moved by ``offset``. ``step_time``: of its process."""
+
+    by: int
+    offset: float
+    step_time: float | None
+
+
+class Moved(Together):
+    """A process beside its alternatives (`jaxq.engine.coupled`), judged as the systems at ``nodes``: their sums are those of
+    the process, moved along their derivatives. The first node is the system itself."""
+
+    def __init__(self, stack: Stack, model: Differences, nodes: Sequence[Node]):
+        super().__init__(stack, model)
+        self._nodes = nodes
+
+    def parts(self, sums):
+        return [self._at(sums[0], node) for node in self._nodes]
+
+    def lifetime(self, cut: int) -> tuple[float, float]:
+        """(mean time that the weight of an alternative lasts, time per replica), from window ``cut`` on."""
+        sums = self._stack.sums(0, cut)
+        created = sums["created"].value
+        return (sums["mass"].value / created if created > 0 else 0.0), sums.time.value
+
+    def _at(self, sums: Sums, node: Node) -> Sums:
+        def still(x: Estimate) -> Estimate:
+            # what rounding does to the system itself is no part of a difference
+            return dataclasses.replace(x, rounding=0.0, grain=0.0, episode=0.0) if node.offset else x
+
+        def moved(name: str) -> Any:
+            return still(sums[name]) + sums[f"{node.by}|{name}"] * node.offset if node.offset else sums[name]
+
+        kinds = {kind: {n[2:]: moved(n) for n in sums if n.startswith(f"{kind}:")} for kind in "oct"}
+        time = still(sums.time)
+        events = moved("e:") if node.step_time is None else time / node.step_time
+        return Sums(time, events, kinds["o"], kinds["t"], kinds["c"])

@@ -62,6 +62,10 @@ class Flag(enum.StrEnum):
         "no_interval",
         "too short, for one replica, against its own correlation: give more events or more replicas",
     )
+    GRADIENT_SHORT = (
+        "gradient_short",
+        "the run is short against the time that an alternative lasts, so a derivative may be wrong: give more events",
+    )
     STEP_TOO_LONG = (
         "step_too_long",
         "the step of a difference moves a derivative by more than a twentieth, so what is left may be wrong: give a smaller "

@@ -15,8 +15,9 @@ import numpy as np
 from jaxq.checks import FieldError, number, one_of
 from jaxq.engine.check import check_kind
 from jaxq.engine.conclusion import conclude_point
+from jaxq.engine.coupled import Coupled, coupled
 from jaxq.engine.derivatives import Gradients
-from jaxq.engine.differences import Differences, Together, named, quotient
+from jaxq.engine.differences import Differences, Moved, Node, Together, named, quotient
 from jaxq.engine.flags import Flag
 from jaxq.engine.layout import FEW
 from jaxq.engine.loop import Loop
@@ -25,7 +26,18 @@ from jaxq.engine.model import Model
 from jaxq.engine.objective import Objective
 from jaxq.engine.options import OPTIONS, Options, Target
 from jaxq.engine.outline import at_halves
-from jaxq.engine.parameter import SIDES, Parameter, alike, beside, parameter, real_fields, smooth_between, tangents
+from jaxq.engine.parameter import (
+    SIDES,
+    Parameter,
+    alike,
+    beside,
+    difference,
+    parameter,
+    real_fields,
+    smooth_between,
+    tangents,
+)
+from jaxq.engine.parameter import STEP as TANGENT_STEP
 from jaxq.engine.plain import describe, finite
 from jaxq.engine.plan import Plan, plan
 from jaxq.engine.progress import Meter
@@ -35,11 +47,15 @@ from jaxq.engine.simulate import launched, run_info
 from jaxq.engine.unknown import known_keywords
 from jaxq.stats.estimate import Estimate
 
-METHODS = "auto", "finite-difference", "fluid"
+METHODS = "auto", "coupling", "finite-difference", "fluid"
 STEP = 0.01
 LEAST_STEP, LONGEST_STEP = 1e-4, 0.25
 """Under the first the float32 parameters of the compiled loop differ by rounding."""
 ORACLE_STEP = 2.0**-12
+LARGEST = 128
+"""Transitions times paths of a coupled process that is chosen without being asked for: more take long to compile."""
+LIFETIMES, ALL_LIFETIMES = 20, 1000
+"""Lifetimes of an alternative that a replica must run, and all replicas together."""
 CHANGED = 0.05
 """Share of a derivative that its step may have added before it is called too long."""
 
@@ -120,6 +136,8 @@ class Question(NamedTuple):
     step: float
     planned: Plan | None = None
     model: Differences | None = None
+    nodes: Sequence[Node] = ()
+    reason: str = ""
     objectives: Mapping[str, Objective] = {}
 
 
@@ -152,9 +170,39 @@ def prepare(
         raise FieldError("replicas", chosen.replicas, f"paired differences need at least {FEW}")
     system.check_stationary()
     slopes = [tangents(p, side) for p in parameters]
-    return _planned(
-        system, parameters, slopes, asked, chosen, Question(system, parameters, "finite-difference", side, step)
-    )
+    question = Question(system, parameters, "finite-difference", side, step)
+    if method != "finite-difference":
+        try:
+            half = coupled(system.prepare(), parameters, slopes, system.title())
+        except FieldError as error:
+            if method == "coupling":
+                raise
+            question = question._replace(reason=str(error))
+        else:
+            if method == "coupling" or half.size <= LARGEST:
+                question = question._replace(method="coupling")
+                return _coupled(system, half, asked, chosen, question)
+            question = question._replace(reason=f"coupling: {half.size} transitions of paths take long to compile")
+    return _planned(system, parameters, slopes, asked, chosen, question)
+
+
+def _coupled(system: Model, half: Coupled, asked: Sequence[str], options: Options, question: Question) -> Question:
+    """The question with one point, stepped beside its alternatives."""
+    systems, nodes, places, scales = [system], [Node(0, 0.0, system.prepare().step_time())], {}, {}
+    for by, of in enumerate(question.parameters):
+        pairs = difference(question.side, float(2.0 ** np.round(np.log2(TANGENT_STEP * of.unit))))
+        places[of.path] = [(len(systems) + i, weight) for i, (_, weight) in enumerate(pairs)], []
+        systems += [of.at(offset) for offset, _ in pairs]
+        nodes += [Node(by, offset, of.at(offset).prepare().step_time()) for offset, _ in pairs]
+        scales[of.path] = of.unit
+    planned = plan([system], options, stationary=True)
+    known, paths = list(at_halves(system, planned.points[0].process)), list(places)
+    wanted = _targets(system, known, paths, asked)
+    model = Differences(tuple(systems), places, scales, tuple(target.partition(":")[0] for target in wanted))
+    if any(":" in target for target in wanted):
+        options = dataclasses.replace(options, metric=tuple(wanted))
+    point = planned.points[0]._replace(model=model, stepped=half)
+    return question._replace(planned=planned._replace(points=[point], options=options), model=model, nodes=nodes)
 
 
 def _planned(
@@ -233,20 +281,20 @@ def solve(question: Question, meter: Meter | None = None) -> Gradients:
         planned,
         meter,
         lambda loop: _concluded(loop, question, planned, model),
-        lambda stacks: [(Together(stacks[0], model), 0)],
+        lambda stacks: [(Moved(stacks[0], model, question.nodes) if question.nodes else Together(stacks[0], model), 0)],
     )
 
 
 def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences) -> Gradients:
     """The result of a run that has ended."""
-    base, verdict = planned.points[0], loop.verdicts[0]
+    base, verdict = planned.points[0]._replace(model=question.system), loop.verdicts[0]
     together, _ = loop.points[0]
     oracle = base.oracle | exact_derivatives(base.model, question.parameters, question.side)
     result = conclude_point(
         together, 0, base._replace(oracle=oracle), loop.options, verdict, loop.flags(0), run_info(loop, planned), ()
     )
     biases = {}
-    if verdict.cut is not None:
+    if verdict.cut is not None and not question.nodes:
         with np.errstate(divide="ignore", invalid="ignore"):
             biases = model.biases(together.sums(0, verdict.cut))
     level = loop.options.level
@@ -255,7 +303,14 @@ def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences
     if any(too_long(bias, model.relative_to(name, result.estimates), level) for name, bias in biases.items()):
         flags.append(Flag.STEP_TOO_LONG)
     run = {**result.run, "points": len(planned.points)}
-    run["gradient"] = {"method": question.method, "side": question.side, "step": question.step}
+    run["gradient"] = {"method": question.method, "side": question.side}
+    if question.nodes:
+        lifetime, time = together.lifetime(verdict.cut or 0)
+        run["gradient"] |= {"lifetime": finite(lifetime)}
+        if time < LIFETIMES * lifetime or time * together.replicas < ALL_LIFETIMES * lifetime:
+            flags.append(Flag.GRADIENT_SHORT)
+    else:
+        run["gradient"] |= {"step": question.step, "not coupled": question.reason}
     return Gradients(
         dataclasses.replace(result, run=run, flags=tuple(flags)),
         {of.path: of.value for of in question.parameters},

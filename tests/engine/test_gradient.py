@@ -14,6 +14,8 @@ from jaxq.stats.estimate import Estimate
 from tests.systems_under_test import TOLLS, from_readme, network
 
 ERLANG_A = jaxq.MMc(12.0, 1.0, 10, abandonment_rate=1.0)
+FD = "finite-difference"
+METHODS = "coupling", FD
 MARKET = jaxq.TokenPool(2, 0.5, 0.4, 3)
 
 
@@ -52,20 +54,23 @@ def check(found: jaxq.Gradients, metric: str, path: str, value: float, share: fl
     slope = found[metric, path]
     assert found.flags == ()
     assert slope.half_width < share * abs(value), "no power"
-    assert abs(slope.mean - value) < 3 * slope.standard_error + abs(found.bias[f"{metric}/{path}"][0])
+    bias, _ = found.bias.get(f"{metric}/{path}", (0.0, 0.0))
+    assert abs(slope.mean - value) < 3 * slope.standard_error + abs(bias)
 
 
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("load", "value"), [(0.5, 4.0), (0.8, 25.0)])
-def test_one_server(load, value):
-    found = jaxq.gradient(jaxq.MMc(load), with_respect_to="arrival_rate", seed=1)
+def test_one_server(load, value, method):
+    found = jaxq.gradient(jaxq.MMc(load), with_respect_to="arrival_rate", method=method, seed=1)
     check(found, "number_in_system", "arrival_rate", value, 0.011)
     assert found["number_in_system", "arrival_rate"].oracle == pytest.approx(value, rel=1e-7)
     assert found["number_in_system"].mean == pytest.approx(load / (1 - load), rel=0.01)
 
 
-def test_three_parameters_of_erlang_a():
+@pytest.mark.parametrize("method", METHODS)
+def test_three_parameters_of_erlang_a(method):
     values = {"arrival_rate": 0.7576078, "service_rate": -6.856291, "abandonment_rate": -2.235003}
-    found = jaxq.gradient(ERLANG_A, "queue_length", list(values), seed=1)
+    found = jaxq.gradient(ERLANG_A, "queue_length", list(values), method=method, seed=1)
     for path, value in values.items():
         check(found, "queue_length", path, value, 0.012)
         assert found["queue_length", path].oracle == pytest.approx(value, rel=1e-6)
@@ -73,9 +78,10 @@ def test_three_parameters_of_erlang_a():
     assert len(slopes) == 18 and all(abs(x.z) < 4.5 for x in slopes)
 
 
-def test_two_queues_beside_the_exact_chain():
+@pytest.mark.parametrize("method", METHODS)
+def test_two_queues_beside_the_exact_chain(method):
     system = TwoQueues()
-    found = jaxq.gradient(system, None, ["p", "first_rate"], events=60_000, seed=2)
+    found = jaxq.gradient(system, None, ["p", "first_rate"], method=method, events=60_000, seed=2)
 
     def exact(**fields):
         return jaxq.exact(system.replace(**fields), keep=lambda x: (x[0] < 40) & (x[1] < 40)).metrics["number"]
@@ -92,6 +98,55 @@ def test_a_token_market_of_two(phi, value, share):
     check(found, "total_jobs", "phi", value, share)
 
 
+def test_loss_at_a_tight_bound():
+    values = {"arrival_rate": 0.0452171, "service_rate": -0.361737}
+    found = jaxq.gradient(jaxq.MMc(8.0, 1.0, 10, capacity=10), "probability_block", list(values), seed=2)
+    assert found.run["gradient"]["method"] == "coupling" and 0.3 < found.run["gradient"]["lifetime"] < 0.9
+    for path, value in values.items():
+        check(found, "probability_block", path, value, 0.01)
+    assert found["number_in_system", "service_rate"].oracle == pytest.approx(-4.13284, rel=1e-5)
+
+
+def test_coupling_without_abandonment_yet():
+    """The derivative at 0, where an event of rate 0 would become possible."""
+    system = jaxq.MMc(8.0, 1.0, 10, abandonment_rate=0.0)
+    found = jaxq.gradient(system, None, "abandonment_rate", side="right", precision=0.03, seed=3)
+    check(found, "number_in_system", "abandonment_rate", -10.93579, 0.031)
+
+
+def test_a_run_that_is_short_against_its_alternatives_is_flagged():
+    found = jaxq.gradient(jaxq.MMc(0.9), None, "arrival_rate", events=400, warmup=100, replicas=64)
+    assert Flag.GRADIENT_SHORT in found.flags and "unbiased, no step" in str(found)
+
+
+class Compares(TwoQueues):
+    """An arrival goes where its expected wait is shortest."""
+
+    def rates(self, state):
+        first, second = state
+        to = first / self.first_rate <= second / self.second_rate
+        arrivals = self.arrival_rate * to, self.arrival_rate * ~to
+        return (*arrivals, self.first_rate * (first > 0), self.second_rate * (second > 0))
+
+
+NOT_COUPLED = {
+    "tokens": (MARKET, "phi", "has steps of its own"),
+    "customers": (jaxq.MG1(0.5), "arrival_rate", "has steps of its own"),
+    "shadow": (network("shadow-rm"), "network.arrival_rates[0]", "finite-difference"),
+    "compares": (Compares(), "first_rate", "compares or rounds what the parameter moves"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_COUPLED)
+def test_what_cannot_be_coupled(case):
+    system, path, sentence = NOT_COUPLED[case]
+    with pytest.raises(ValueError, match=f"method = coupling: .*{sentence}"):
+        module.prepare(system, None, path, method="coupling")
+    question = module.prepare(system, None, path)
+    assert question.method == FD and sentence in question.reason
+    assert module.prepare(Compares(), None, "arrival_rate").method == "coupling"
+
+
 def test_what_does_not_change_has_derivative_zero():
     found = jaxq.gradient(MARKET.replace(phi=0.6), None, "phi", events=4000, replicas=128)
     slope = found["own_queue", "phi"]  # the tokens of a server above phi = rho do not depend on phi
@@ -106,8 +161,9 @@ def test_a_toll_and_a_rate_of_tolled_queues():
         check(found, "throughput", path, slope.oracle, 0.05)
 
 
-def test_a_users_own_process():
-    found = jaxq.gradient(from_readme(), None, ["arrival_rate", "second_rate"], precision=0.02)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_users_own_process(method):
+    found = jaxq.gradient(from_readme(), None, ["arrival_rate", "second_rate"], method=method, precision=0.02)
     check(found, "first_queue", "arrival_rate", 1 / 0.5**2, 0.02)  # mu / (mu - lambda)^2
     check(found, "second_queue", "second_rate", -0.5 / 0.3**2, 0.02)
     flat = found["first_queue", "second_rate"]  # a half-width that is small beside mean / parameter is enough
@@ -132,7 +188,7 @@ def test_a_derivative_is_the_difference_of_the_runs_that_compare_makes():
 
 def test_one_side_at_a_bound():
     system = jaxq.MMc(8.0, 1.0, 10, abandonment_rate=0.0)
-    found = jaxq.gradient(system, None, "abandonment_rate", side="right", step=0.003, precision=0.02, seed=6)
+    found = jaxq.gradient(system, None, "abandonment_rate", side="right", step=0.003, precision=0.02, seed=6, method=FD)
     slope = found["number_in_system", "abandonment_rate"]
     assert slope.oracle == pytest.approx(-10.9358, rel=1e-3) and slope.half_width < 0.02 * 11 and abs(slope.z) < 4.5
 
@@ -145,7 +201,7 @@ def test_sides_of_a_kink_differ():
 
 
 def test_a_step_that_is_too_long_is_flagged():
-    found = jaxq.gradient(jaxq.MMc(0.95), None, "arrival_rate", step=0.02, precision=0.1, seed=1)
+    found = jaxq.gradient(jaxq.MMc(0.95), None, "arrival_rate", step=0.02, precision=0.1, seed=1, method=FD)
     bias, width = found.bias["number_in_system/arrival_rate"]
     assert Flag.STEP_TOO_LONG in found.flags and bias > 100 > 4 * width and "FLAG step_too_long" in str(found)
 
@@ -165,7 +221,9 @@ def test_the_fluid_objectives():
 
 
 def test_files_and_figure(tmp_path):
-    found = jaxq.gradient(jaxq.MMc(0.5), None, ["arrival_rate", "service_rate"], events=2000, replicas=64, warmup=500)
+    found = jaxq.gradient(
+        jaxq.MMc(0.5), None, ["arrival_rate", "service_rate"], events=2000, replicas=64, warmup=500, method=FD
+    )
     for ending in ("json", "csv", "npz"):
         found.save(tmp_path / f"g.{ending}")
     data = json.loads((tmp_path / "g.json").read_text())
@@ -247,7 +305,7 @@ def test_what_has_no_derivative_is_refused_at_once(case):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"method": "exact"}, "method = exact: must be one of auto, finite-difference, fluid"),
+        ({"method": "exact"}, "method = exact: must be one of auto, coupling, finite-difference, fluid"),
         ({"side": "both"}, "side = both: must be one of"),
         ({"step": 0}, "step = 0: must be a number >= 0.0001 and <= 0.25"),
         ({"step": "wide"}, "step = wide: must be a number"),
