@@ -1,9 +1,10 @@
-"""`gradient`: derivatives of stationary means by parameters: simulated, without bias or by paired differences, or taken of a
-fluid objective.
+"""`gradient`: derivatives of stationary means by parameters: simulated, without bias or by paired differences, or taken of
+a fluid objective.
 
-Coupled, a process is stepped beside alternatives to itself (`jaxq.engine.coupled`). By differences, the system is run beside
-others in which a parameter is a step, or two, more or less: points side by side as in a sweep, on the same random words. Both
-are judged as one point (`jaxq.engine.differences`), so that warm-up, precision and intervals are those of the derivatives.
+Coupled, a process is stepped beside alternatives to itself (`jaxq.engine.coupled`). By differences, the system is run
+beside others in which a parameter is a step, or two, more or less: points side by side as in a sweep, on the same random
+words. Both are judged as one point (`jaxq.engine.differences`), so that warm-up, precision and intervals are those of the
+derivatives.
 """
 
 import dataclasses
@@ -120,8 +121,8 @@ def gradient(
         ValueError: a parameter has no derivative here, and why; a metric, an option or the step is not allowed; all that
             `jaxq.simulate` refuses.
 
-    Source: Gong and Ho (1987), IEEE Transactions on Automatic Control 32(10), 858-866; Glasserman (2004), Monte Carlo Methods in Financial Engineering, Section 7.1 (common random numbers);
-    Richardson (1911).
+    Source: Gong and Ho (1987), IEEE Transactions on Automatic Control 32(10), 858-866 (coupling); Glasserman (2004),
+        Monte Carlo Methods in Financial Engineering, Section 7.1 (common random numbers); Richardson (1911).
 
     Example:
         >>> jaxq.gradient(jaxq.MMc(arrival_rate=0.5), with_respect_to="arrival_rate", precision=0.01)
