@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from jaxq.checks import FieldError as FieldError
 from jaxq.engine.check import check as check
+from jaxq.engine.derivatives import Gradients as Gradients
 from jaxq.engine.devices import use_all_cores as use_all_cores
 from jaxq.engine.exact import ExactResult as ExactResult
 from jaxq.engine.exact import exact as exact
@@ -18,6 +19,7 @@ from jaxq.engine.fields import positive as positive
 from jaxq.engine.fields import probability as probability
 from jaxq.engine.fields import real as real
 from jaxq.engine.fields import whole as whole
+from jaxq.engine.gradient import gradient as gradient
 from jaxq.engine.jump_process import JumpProcess as JumpProcess
 from jaxq.engine.jump_process import MarkovProcess as MarkovProcess
 from jaxq.engine.metric import Metric as Metric

@@ -253,6 +253,47 @@ COMMANDS = {
     "N a system of one's own, no file": ("run polling.py:Polling", 2, ["polling.py: No such file or directory"]),
     "N a verb that does not exist": ("plot mg1.json", 2, ["unknown command plot"]),
     "N completion": ("--install-completion", 2, ["unknown option --install-completion"]),
+    "derivative by nothing": ("gradient mmc --arrival-rate .5", 2, ["parameter: must be one or more", "arrival_rate"]),
+    "derivative by a whole number": (
+        "gradient mmc --arrival-rate .5 --parameter servers",
+        2,
+        ["parameter = servers: is a whole number"],
+    ),
+    "derivative by what is misspelt": (
+        "gradient mmc --arrival-rate .5 --parameter arival_rate",
+        2,
+        ["parameter = arival_rate: mmc has no such field; it has arrival_rate"],
+    ),
+    "derivative at the edge": (
+        "gradient mmc --arrival-rate .99 --parameter arrival_rate",
+        2,
+        ["no system at 1.0098", "no stationary regime", "give side=left, or a smaller step"],
+    ),
+    "derivative of an unknown metric": (
+        "gradient mmc --arrival-rate .5 --parameter arrival_rate --metric wait",
+        2,
+        ["metric = wait: mmc has number_in_system"],
+    ),
+    "derivative on no side": (
+        "gradient mmc --arrival-rate .5 --parameter arrival_rate --side up",
+        2,
+        ["side = up: must be one of left, right"],
+    ),
+    "derivative with a step of all": (
+        "gradient mmc --arrival-rate .5 --parameter arrival_rate --step 1",
+        2,
+        ["step = 1: must be a number >= 0.0001 and <= 0.25"],
+    ),
+    "derivative of no formula": (
+        "gradient mmc --arrival-rate .5 --parameter arrival_rate --method fluid",
+        2,
+        ["method = fluid: mmc has no objective"],
+    ),
+    "derivative where the formula ends": (
+        "gradient token-pool --servers 60 --arrival-rate .5 --phi .1 --parameter phi --method fluid --metric finite",
+        2,
+        ["phi = 0.1", "phases"],
+    ),
     "N nothing to tune": ("tune mmc", 2, ["mmc has no objective for this configuration"]),
     "N a quantile that there is not": (
         "run mmc --arrival-rate .5 --quantiles waiting_time",

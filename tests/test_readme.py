@@ -29,6 +29,14 @@ def test_the_example_runs(tmp_path, monkeypatch, capsys):
     assert "probability_wait" in capsys.readouterr().out
 
 
+def test_the_derivatives_are_right(capsys):
+    names = {}
+    exec(block("gradient"), names)
+    slope = names["slopes"]["queue_length", "service_rate"]
+    assert names["slopes"].flags == () and slope.half_width < 0.02 * abs(slope.oracle) and abs(slope.z) < 4.5
+    assert "unbiased" in capsys.readouterr().out
+
+
 def test_a_users_own_jump_process_works_with_everything(capsys):
     names = {}
     exec(block("tandem"), names)
@@ -63,7 +71,7 @@ def test_the_shell_lines_run(line, tmp_path, monkeypatch, capsys):
         arguments += ["--quick", "--quiet"]
     if arguments[0] == "tune":
         arguments += ["--replicas", "64", "--events", "3000", "--warmup", "1000", "--quiet"]
-    if arguments[0] in ("run", "sweep", "compare"):
+    if arguments[0] in ("run", "sweep", "compare", "gradient") and "fluid" not in arguments:
         many = any(name in arguments for name in ("load-balancing", "parallel-servers", "97:107:11"))  # servers
         length = ["--events", "100000", "--warmup", "300000"] if many else ["--events", "3000", "--warmup", "1000"]
         arguments += ["--replicas", "64", *length, "--quiet"]

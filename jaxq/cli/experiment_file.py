@@ -1,4 +1,5 @@
-"""An experiment as a TOML file: ``system``, ``[parameters]``, ``[run]``, ``[sweep]``, ``[compare]``, ``[tune]``.
+"""An experiment as a TOML file: ``system``, ``[parameters]``, ``[run]``, ``[sweep]``, ``[compare]``, ``[tune]``,
+``[gradient]``.
 
 system = "mmc"
 [parameters]
@@ -13,6 +14,8 @@ servers = [10, 12]
 [tune]                        # for jaxq tune, of a system with objectives
 parameter = "phi"             # or a list
 start = 0.3                   # or a list, one for each parameter
+[gradient]                    # for jaxq gradient
+parameter = "phi"             # or a list
 """
 
 import dataclasses
@@ -22,13 +25,13 @@ from typing import Any
 
 from jaxq.cli.errors import BadInput
 from jaxq.cli.field_values import Several
-from jaxq.cli.options import SHARED, TUNED
+from jaxq.cli.options import DIFFERENTIATED, SHARED, TUNED
 from jaxq.engine.fields import rules
 from jaxq.engine.model import Model
 from jaxq.engine.unknown import suggestion
 from jaxq.systems.find import find, known
 
-TABLES = ("parameters", "run", "sweep", "compare", "tune")
+TABLES = ("parameters", "run", "sweep", "compare", "tune", "gradient")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Experiment:
     sweep: dict[str, Any]
     compare: dict[str, Any]
     tune: dict[str, Any]
+    gradient: dict[str, Any]
 
     def fields(self, verb: str) -> dict[str, Any]:
         """The fields for a verb: the parameters, under what the verb's own table varies."""
@@ -76,12 +80,12 @@ def read(path: str) -> Experiment:
         tables[table] = data.get(table, {})
         if not isinstance(tables[table], dict):
             raise BadInput(f"{path}: {table} = {tables[table]}: must be a table, [{table}]")
-        keys = {"run": SHARED, "tune": TUNED}.get(table, fields)
+        keys = {"run": SHARED, "tune": TUNED, "gradient": DIFFERENTIATED}.get(table, fields)
         for key, value in tables[table].items():
             if key not in keys:
                 raise BadInput(f"{path}: [{table}] {key}: unknown key{suggestion(key, keys)}")
             if table in ("sweep", "compare") and not isinstance(value, (list, str)):
                 raise BadInput(f"{path}: [{table}] {key} = {value}: must be a list of values")
-            if value == [] and table not in ("run", "tune"):
+            if value == [] and table not in ("run", "tune", "gradient"):
                 raise BadInput(f"{path}: [{table}] {key} = []: must have at least one value")
     return Experiment(path, system, **tables)

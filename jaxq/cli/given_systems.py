@@ -21,9 +21,9 @@ def merge(verb: str, given: Mapping[str, Any], experiment: Experiment | None) ->
     if experiment is None:
         return typed, {}
     fields = experiment.fields(verb)
-    own = experiment.tune if verb == "tune" else {}
+    own = getattr(experiment, verb) if verb in ("tune", "gradient") else {}
     sources = {name: f"{experiment.path}: [run]" for name in experiment.run} | dict.fromkeys(fields, experiment.path)
-    sources |= {name: f"{experiment.path}: [tune]" for name in own}
+    sources |= {name: f"{experiment.path}: [{verb}]" for name in own}
     merged = {**experiment.run, **fields, **own, **typed}
     return merged, {n: source for n, source in sources.items() if n not in typed}
 

@@ -55,7 +55,15 @@ SHARED = {
     "keep_paths": SharedOption("number of replicas whose sample paths are kept  [default: 0]"),
     "totals": SharedOption("also time averages and counts over [0, t] (a terminating run)", None),
     "max_states": SharedOption("states that may be enumerated  [default: 200000]"),
-    "parameter": SharedOption("field to tune; repeatable  [default: those of the objective]", "FIELD", True),
+    "parameter": SharedOption(
+        "field to tune [default: those of the objective] or to differentiate by, also routing[0] or "
+        "network.arrival_rates[1]; repeatable",
+        "FIELD",
+        True,
+    ),
+    "method": SharedOption("auto, coupling, finite-difference or fluid  [default: auto]", "NAME"),
+    "side": SharedOption("left or right: the derivative on that side, at a bound or a kink  [default: both]", "NAME"),
+    "step": SharedOption("step of a difference, as a share of the parameter  [default: 0.01]"),
     "start": SharedOption("where to start, for each --parameter in order  [default: the field's value]", "VALUE", True),
     "objective": SharedOption("what is made small or large: a name  [default: the system's first]", "NAME"),
     "starts": SharedOption("random starts of a search  [default: 20]"),
@@ -78,6 +86,9 @@ TUNED = ("parameter", "start", "objective", "starts", "steps", "rate")
 """What `tune` takes besides the options of a simulation."""
 _RUN = ("replicas", "events", "horizon", "warmup", "precision", "max_events", "time_limit", "level", "seed", "devices")
 TUNE = (*TUNED, *_RUN, *OUTPUT)
+DIFFERENTIATED = ("parameter", "method", "side", "step")
+"""What `gradient` takes besides the options of a simulation."""
+GRADIENT = (*DIFFERENTIATED, *(name for name in SIMULATION if name not in ("quantiles", "control")))
 
 
 def option(name: str, metavar: str | None, help: str, repeated: bool = False) -> inspect.Parameter:
@@ -121,6 +132,11 @@ def build_options(given: Mapping[str, Any]) -> Options:
         else:
             chosen[name] = value if name in TEXT else number(value)
     return Options(**chosen)
+
+
+def run_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a run among those given, converted and checked. Raises ValueError."""
+    return {name: value for name, value in build_options(given).to_dict().items() if name in given}
 
 
 def texts(name: str, value) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.field_values import one
 from jaxq.cli.given_systems import build_systems, merge
 from jaxq.cli.meter import make_meter
-from jaxq.cli.options import TUNED, Output, build_options, number, texts
+from jaxq.cli.options import TUNED, Output, number, run_options, texts
 from jaxq.cli.report import present
 from jaxq.cli.run import start_devices
 from jaxq.cli.tables import (
@@ -68,8 +68,7 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
 
 def read_options(system: type[Model], chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the simulation among what is given, as `jaxq.tune` takes them. Raises ValueError."""
-    run = {name: value for name, value in chosen.items() if name not in (*TUNED, *rules(system))}
-    return {name: value for name, value in build_options(run).to_dict().items() if name in run}
+    return run_options({name: x for name, x in chosen.items() if name not in (*TUNED, *rules(system))})
 
 
 def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Problem:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from jaxq.cli import exact, options, paths, run, theory, tune
+from jaxq.cli import exact, gradient, options, paths, run, theory, tune
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +40,12 @@ VERBS = {
         "Move fields along the gradient of an objective, from --start; then simulate start and best, paired.",
         options.TUNE,
         tune.execute,
+    ),
+    "gradient": Verb(
+        "Derivatives of the means by fields.",
+        "Means and their derivatives by each --parameter, with intervals, from paired differences on common random numbers.",
+        options.GRADIENT,
+        gradient.execute,
     ),
     "paths": Verb(
         "Transient means from the initial state.",

@@ -62,6 +62,15 @@ class Flag(enum.StrEnum):
         "no_interval",
         "too short, for one replica, against its own correlation: give more events or more replicas",
     )
+    GRADIENT_SHORT = (
+        "gradient_short",
+        "the run is short against the time that an alternative lasts, so a derivative may be wrong: give more events",
+    )
+    STEP_TOO_LONG = (
+        "step_too_long",
+        "the step of a difference moves a derivative by more than a twentieth, so what is left may be wrong: give a smaller "
+        "step",
+    )
     DISAGREES = "disagrees", "a mean is further from its exact value than chance allows (one correct run in 10,000)"
     OBJECTIVE_NOT_FINITE = (
         "objective_not_finite",

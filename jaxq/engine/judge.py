@@ -251,7 +251,7 @@ def missing_precision(stack: Stack, point: int, verdict: Verdict, options: Optio
         if upper is not None and not target.absolute and target.metric not in asked:
             continue  # nobody asked for it by name: flagged, but not waited for
         width = estimate.half_width(options.level) if upper is None else upper
-        allowed = target.size if target.absolute else target.size * abs(estimate.value)
+        allowed = target.size * (1.0 if target.absolute else stack.relative_to(target.metric, verdict.metrics))
         if not width <= allowed:
             return f"{target.metric} {estimate.value:.5g} +- {width:.2g}, wanted {allowed:.2g}"
     return None

@@ -8,6 +8,8 @@ by side for the same number of events, on the same random words.
 import dataclasses
 import math
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from jaxq.engine import judge
 from jaxq.engine.checkpoint import Checkpoint
@@ -32,10 +34,19 @@ class Loop:
     """
 
     def __init__(
-        self, stacks: list[Stack], options: Options, meter: Meter, checkpoint: Checkpoint, began: float, expected: int
+        self,
+        stacks: list[Stack],
+        options: Options,
+        meter: Meter,
+        checkpoint: Checkpoint,
+        began: float,
+        expected: int,
+        judged: Sequence[tuple[Any, int]] | None = None,
     ):
+        """``judged``: what is looked at (default: every point of every stack)."""
         self.stacks, self.options, self.meter, self.checkpoint = stacks, options, meter, checkpoint
-        self.points = [(stack, point) for stack in stacks for point in range(len(stack.systems))]
+        every = [(stack, point) for stack in stacks for point in range(len(stack.systems))]
+        self.points: Sequence[tuple[Any, int]] = every if judged is None else judged
         self.verdicts: list[judge.Verdict] = []
         self.missing: list[str | None] = []
         self.stopped: str | None = None
@@ -100,9 +111,8 @@ class Loop:
 
     def _live(self, index: int) -> bool:
         """Whether any point of a stack is still worth running."""
-        return not all(
-            lost for (stack, _), lost in zip(self.points, self.lost, strict=True) if stack is self.stacks[index]
-        )
+        lost = [lost for (stack, _), lost in zip(self.points, self.lost, strict=True) if stack is self.stacks[index]]
+        return not lost or not all(lost)
 
     def _end(self, index: int, goal: int, most: int) -> int:
         """Blocks that a stack is run up to."""

@@ -1,5 +1,7 @@
 """What is known of a system's program before it is compiled: shapes, names, bytes, and about how long compiling takes."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,12 +101,22 @@ def initial_rate(process: Process) -> float:
 def names(system: Model, process: Process) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(metrics, quantities that histograms can be kept of) of a system and its process, found without running
     it."""
+    observed, tallied, _ = _kinds(process)
+    measured = [name for name in (*observed, *tallied) if process.measured_at.get(name, True)]
+    return tuple(at_halves(system, process)), tuple(measured)
+
+
+def at_halves(system: Model, process: Process) -> dict[str, Any]:
+    """The metrics where every sum of the process is one half."""
+    halves = [dict.fromkeys(part, np.float64(0.5)) for part in _kinds(process)]
+    return system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))
+
+
+def _kinds(process: Process) -> list[dict[str, Any]]:
+    """What is observed, tallied and counted, by name."""
 
     def parts(s, carry):
         found = s.observe(carry.state), s.tally(carry.state, carry.event), s.counters(carry.state)
         return [dict.fromkeys(part, 0.0) for part in found]
 
-    kinds = _shapes(process, parts)
-    measured = [name for name in (*kinds[0], *kinds[1]) if process.measured_at.get(name, True)]
-    halves = [dict.fromkeys(part, np.float64(0.5)) for part in kinds]
-    return tuple(system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))), tuple(measured)
+    return _shapes(process, parts)

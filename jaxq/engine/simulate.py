@@ -3,7 +3,8 @@
 import math
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.conclusion import conclude_point
@@ -17,6 +18,8 @@ from jaxq.engine.plan import Plan, plan, plan_comparison, plan_sweep
 from jaxq.engine.progress import Meter, Patient
 from jaxq.engine.result import Result, Results
 from jaxq.engine.stack import Stack
+
+Outcome = TypeVar("Outcome")
 
 
 def simulate(system: Model, *, meter: Meter | None = None, **options) -> Result:
@@ -113,6 +116,17 @@ def label(result: Result, index: int) -> str:
 
 def run(planned: Plan, meter: Meter | None = None, varied=()) -> Results:
     """Run the points of a plan for the same number of events and judge each."""
+    return launched(planned, meter, lambda loop: conclude(loop, planned, varied))
+
+
+def launched(
+    planned: Plan,
+    meter: Meter | None,
+    concluded: Callable[[Loop], Outcome],
+    judged: Callable[[list[Stack]], Sequence[tuple[Any, int]]] | None = None,
+) -> Outcome:
+    """Run the points of a plan to the end of its loop; what is ``concluded`` from it. ``judged``: what the loop looks at
+    (default: each point)."""
     began = time.perf_counter()
     meter = meter or Patient()
     if not all(hasattr(meter, name) for name in ("start", "update", "close")):
@@ -140,20 +154,31 @@ def run(planned: Plan, meter: Meter | None = None, varied=()) -> Results:
             for i, members in enumerate(groups)
         ]
         checkpoint.restore(stacks)
-        loop = Loop(stacks, options, meter, checkpoint, began, expected)
+        looked_at = None if judged is None else judged(stacks)
+        loop = Loop(stacks, options, meter, checkpoint, began, expected, looked_at)
         with Interrupt() as interrupt:
             loop.run(interrupt)
-            return conclude(loop, planned, varied)
+            return concluded(loop)
     finally:
         meter.close()
 
 
 def conclude(loop: Loop, planned: Plan, varied) -> Results:
     """The results of a run that has ended."""
-    options = loop.options
     order = [i for members in planned.groups for i in members]
     results: list[Result | None] = [None] * len(order)
-    info = {
+    info = run_info(loop, planned)
+    for index, (i, (stack, point)) in enumerate(zip(order, loop.points, strict=True)):
+        results[i] = conclude_point(
+            stack, point, planned.points[i], loop.options, loop.verdicts[index], loop.flags(index), info, varied
+        )
+    return Results(results)
+
+
+def run_info(loop: Loop, planned: Plan) -> dict[str, Any]:
+    """What was run, and what it took."""
+    options = loop.options
+    return {
         "replicas": planned.replicas,
         "seed": options.seed,
         "level": options.level,
@@ -165,11 +190,6 @@ def conclude(loop: Loop, planned: Plan, varied) -> Results:
         "options": {k: plain(v) if not isinstance(v, tuple) else list(v) for k, v in options.to_dict().items()},
         **loop.checkpoint.report(),
     }
-    for index, (i, (stack, point)) in enumerate(zip(order, loop.points, strict=True)):
-        results[i] = conclude_point(
-            stack, point, planned.points[i], options, loop.verdicts[index], loop.flags(index), info, varied
-        )
-    return Results(results)
 
 
 def versions() -> dict[str, str]:

@@ -296,6 +296,10 @@ class Stack:
         time = Estimate(events * step_time, constant) if step_time is not None else entries["time"][""]
         return Sums(time, Estimate(float(events), constant), *[entries[k] for k in ("observed", "tallied", "counted")])
 
+    def relative_to(self, metric: str, metrics: Mapping[str, Estimate]) -> float:
+        """What a relative half-width of a metric is a share of: its mean."""
+        return abs(metrics[metric].value)
+
     def states(self, point: int, most: int) -> Any:
         """The states that the first ``most`` replicas of a point are in now, an axis in front; fewer if they are cut off."""
         self.settle()

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from jaxq.engine.derivatives import Gradients
 from jaxq.engine.paths import Paths
 from jaxq.engine.result import Result, Results
 from jaxq.plotting.figure import empty, write
-from jaxq.plotting.metrics import plot_metrics
+from jaxq.plotting.metrics import plot_gradients, plot_metrics
 from jaxq.plotting.paths import plot_paths
 from jaxq.plotting.search import plot_outcome
 from jaxq.plotting.sweep import plot_results
@@ -17,6 +18,7 @@ from jaxq.tuning.result import Tuning
 _DRAWN: dict[type, Callable[..., Any]] = {
     Result: plot_metrics,
     Results: plot_results,
+    Gradients: plot_gradients,
     Paths: plot_paths,
     Tuning: plot_tuning,
     Outcome: plot_outcome,
@@ -27,8 +29,9 @@ def plot(found: Any, ax: Any = None, *, metric: str | None = None, path: Any = N
     """Draw what jaxq found.
 
     Args:
-        found: a `Result` (every metric beside its oracle), `Results` (a metric of a sweep or a comparison), `Paths`
-            (transient means), a `Tuning` (its steps) or an `Outcome` (the gain from each start).
+        found: a `Result` (every metric beside its oracle), `Results` (a metric of a sweep or a comparison), `Gradients` (all
+            derivatives beside theirs), `Paths` (transient means), a `Tuning` (its steps) or an `Outcome` (the gain from
+            each start).
         ax: matplotlib Axes to draw on; none: new ones, of a figure without a display where ``path`` is given.
         metric: of `Results`, which metric; none: the first headline metric.
         path: a file, .png, .svg or .pdf, that the figure is written to.

@@ -1,7 +1,9 @@
 """One result: every metric's interval next to its oracle."""
 
+import dataclasses
 from typing import Any
 
+from jaxq.engine.derivatives import Gradients
 from jaxq.engine.metric import Metric
 from jaxq.engine.result import Result
 from jaxq.plotting.labels import COLOUR, ORACLE, axis_label, given_or_new, tidy
@@ -44,6 +46,12 @@ def plot_metrics(result: Result, ax: Any = None) -> Any:
     flags = f"   flags: {', '.join(result.flags)}" if result.flags else ""
     ax.set_title(f"{result.system}{flags}", loc="left", color="firebrick" if flags else "black")
     return ax
+
+
+def plot_gradients(found: Gradients, ax: Any = None) -> Any:
+    """`plot_metrics` of every derivative, ``metric/parameter``; returns the Axes."""
+    own = {name: metric for name, metric in found.result.metrics.items() if name not in found.means}
+    return plot_metrics(dataclasses.replace(found.result, metrics=own), ax)
 
 
 def _deviation(metric: Metric, exact: bool) -> tuple[float, float] | None:

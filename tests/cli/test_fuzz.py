@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from jaxq.cli.options import EXACT, PATHS, SHARED, SIMULATION, TUNE
+from jaxq.cli.options import EXACT, GRADIENT, PATHS, SHARED, SIMULATION, TUNE
 from jaxq.engine.fields import rules
 from jaxq.systems import SYSTEMS
 
@@ -60,7 +60,15 @@ NASTY = (
     ),
 )
 GOOD = ("0.5", "1", "2", "3")
-OPTIONS = {"run": SIMULATION, "sweep": SIMULATION, "compare": SIMULATION, "tune": TUNE, "paths": PATHS, "exact": EXACT}
+OPTIONS = {
+    "run": SIMULATION,
+    "sweep": SIMULATION,
+    "compare": SIMULATION,
+    "tune": TUNE,
+    "gradient": GRADIENT,
+    "paths": PATHS,
+    "exact": EXACT,
+}
 OTHERS = {
     "list": ("--json",),
     "info": ("--json",),
@@ -136,6 +144,7 @@ def test_whatever_is_typed_is_answered(jaxq, monkeypatch, tmp_path, part):
         "jaxq.cli.run.run_comparison",
         "jaxq.engine.paths.sampler",
         "jaxq.engine.exact.StateSpace",
+        "jaxq.cli.gradient.solve",
         "jaxq.cli.tune.solve",
         "jaxq.cli.tune.search_solve",
         "jaxq.experiments.validate.validate",

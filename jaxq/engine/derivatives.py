@@ -1,0 +1,114 @@
+"""What `gradient` returns: means, and under each its derivatives with interval, bias of the step, oracle and z."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from jaxq.engine.files import check_ending, write_csv, write_json
+from jaxq.engine.flags import flag_lines
+from jaxq.engine.metric import Metric
+from jaxq.engine.plain import aligned, brief
+from jaxq.engine.result import SCHEMA, Result
+
+
+@dataclasses.dataclass(frozen=True)
+class Gradients:
+    """Derivatives of the metrics of one system by some of its parameters.
+
+    ``result``: of the system, in which every derivative is one more metric, ``metric/parameter``, with its estimate by
+    replica. ``parameters``: their values by name. ``bias``: by derivative, what the step alone would have added to it, and
+    the half-width of that; it has been taken off.
+
+    ``found["queue_length"]`` is a mean, ``found["queue_length", "phi"]`` its derivative.
+    """
+
+    result: Result
+    parameters: dict[str, float]
+    bias: dict[str, tuple[float | None, float | None]]
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What went wrong."""
+        return self.result.flags
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """How it was run; ``run["gradient"]``: the method, the side and the step."""
+        return self.result.run
+
+    @property
+    def means(self) -> dict[str, Metric]:
+        """The metrics of the system itself."""
+        return {name: metric for name, metric in self.result.metrics.items() if "/" not in name}
+
+    @property
+    def derivatives(self) -> dict[str, dict[str, Metric]]:
+        """By metric and parameter."""
+        metrics = self.result.metrics
+        return {name: {path: metrics[f"{name}/{path}"] for path in self.parameters} for name in self.means}
+
+    def __getitem__(self, key: str | tuple[str, str]) -> Metric:
+        return self.result["/".join(key) if isinstance(key, tuple) else key]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The machine-readable result (schema 1); no NaN or Infinity in it."""
+        data = self.result.to_dict()
+        data["metrics"] = {
+            name: {
+                **metric.to_dict(),
+                "derivatives": {
+                    path: x.to_dict() | self._bias(name, path) for path, x in self.derivatives[name].items()
+                },
+            }
+            for name, metric in self.means.items()
+        }
+        return {"schema": SCHEMA, "with_respect_to": self.parameters, **data}
+
+    def _bias(self, name: str, path: str) -> dict[str, float | None]:
+        found = self.bias.get(f"{name}/{path}")
+        return {} if found is None else {"bias": found[0], "bias_half_width": found[1]}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a metric, where ``parameter`` is empty, and one a derivative of it."""
+        empty = {"bias": None, "bias_half_width": None}
+        rows = []
+        for name, metric in self.means.items():
+            for path, x in {"": metric, **self.derivatives[name]}.items():
+                row = {"metric": name, "parameter": path, "mean": x.mean, "half_width": x.half_width}
+                row |= empty | (self._bias(name, path) if path else {})
+                rows.append(row | {"oracle": x.oracle, "kind": x.kind, "z": x.z})
+        return rows
+
+    def save(self, path) -> None:
+        """Write ``.json``, ``.csv`` (a row a metric and a derivative) or ``.npz`` (estimates by replica, a derivative by the
+        name ``metric/parameter``; `jaxq.Result.load` reads it). ValueError for another ending."""
+        path = Path(path)
+        check_ending("out", path)
+        if path.suffix == ".json":
+            write_json(path, self.to_dict())
+        elif path.suffix == ".csv":
+            write_csv(path, [{**row, "flags": " ".join(self.flags)} for row in self.rows()])
+        else:
+            self.result.save(path)
+
+    def method_text(self) -> str:
+        """How the derivatives were obtained, in one line."""
+        told = self.run["gradient"]
+        if told["method"] == "fluid":
+            return (
+                "derivatives of fluid objectives, exact for the formula, which is not what is simulated:\n"
+                + "\n".join(f"{name}: {meaning}" for name, meaning in told["meaning"].items())
+            )
+        if told["method"] == "coupling":
+            life = "none ends" if told["lifetime"] is None else f"one lasts {told['lifetime']:.3g} units of time"
+            return f"coupled alternatives on one clock: unbiased, no step; {life}"
+        side = "" if told["side"] is None else f" on the {told['side']}"
+        return (
+            f"paired differences{side} on the same random numbers, steps of {100 * told['step']:g} % and twice that; "
+            "bias: what one step would have added, taken off"
+        )
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{k}={brief(v)}" for k, v in self.result.parameters.items())
+        lines = [f"{self.result.system}  {shown}", *aligned(self.rows()), self.method_text()]
+        return "\n".join([*lines, *flag_lines(self.flags)])

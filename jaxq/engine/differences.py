@@ -1,0 +1,187 @@
+"""Points of a run that are judged as one: by a model whose metrics are a system's and their difference quotients."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from jaxq.engine.model import Model
+from jaxq.engine.stack import Stack
+from jaxq.engine.sums import Sums
+from jaxq.stats.estimate import Estimate
+
+NOTHING = 1e-12
+"""Share of the numbers in a difference under which it is the rounding of float64."""
+
+
+class Parts(Sums):
+    """The sums of several points: those of the first, and in ``parts`` of each."""
+
+    def __init__(self, parts: Sequence[Sums]):
+        super().__init__(parts[0].time, parts[0].events, {}, {}, {})
+        self.parts = parts
+
+
+class Differences(Model):
+    """The first of some systems with the derivatives of its metrics, ``metric/parameter``, from difference quotients.
+
+    ``nodes``: by parameter, (place among the systems, weight) of the slope and of the bias. ``scales``: values of the
+    parameters, 1 for 0. ``wanted``: the derivatives that the precision is of.
+    """
+
+    systems: tuple[Model, ...]
+    nodes: Mapping[str, tuple[list, list]] = eqx.field(static=True)
+    scales: Mapping[str, float] = eqx.field(static=True)
+    wanted: tuple[str, ...] = eqx.field(static=True)
+
+    @property
+    def headline(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.wanted
+
+    @property
+    def wandering(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        mine = self.systems[0].wandering
+        return (*mine, *(named(metric, path) for metric in mine for path in self.nodes))
+
+    def prepare(self):
+        return self.systems[0].prepare()
+
+    def last_change(self):
+        return max(system.last_change() for system in self.systems)
+
+    def metrics(self, sums):
+        found = self._by_system(sums)
+        return found[0] | self._combined(found, 0)
+
+    def biases(self, sums: Sums) -> dict[str, Any]:
+        """What the step alone would have added to each derivative."""
+        return self._combined(self._by_system(sums), 1)
+
+    def relative_to(self, metric, metrics):
+        """A derivative, or mean over parameter where that is more: one near 0 need not be known to a share of itself."""
+        mean, _, path = metric.partition("/")
+        own = abs(metrics[metric].value)
+        return max(own, abs(metrics[mean].value) / self.scales[path]) if path else own
+
+    def _by_system(self, sums: Any) -> list[dict[str, Any]]:
+        return [system.metrics(part) for system, part in zip(self.systems, sums.parts, strict=True)]
+
+    def _combined(self, found: list[dict[str, Any]], which: int) -> dict[str, Any]:
+        return {
+            named(metric, path): quotient([(found[place][metric], weight) for place, weight in pairs[which]])
+            for metric in found[0]
+            for path, pairs in self.nodes.items()
+        }
+
+
+def quotient(nodes: Sequence[tuple[Any, float]]) -> Any:
+    """sum of w f over nodes (f, w), estimates or numbers, whose weights add up to 0: 0 where the f differ by the rounding of
+    float64 alone."""
+    first = nodes[0][0]
+    total = sum((f - first) * weight for f, weight in nodes[1:])
+    least = NOTHING * sum(np.max(np.abs(_value(f))) * abs(weight) for f, weight in nodes)
+    if isinstance(total, Estimate):
+        if np.max(np.abs(total.value)) <= least and np.max(np.abs(total.residuals)) <= least:
+            return dataclasses.replace(total, value=0.0 * total.value, residuals=0.0 * total.residuals)
+        return total
+    return 0.0 if abs(total) <= least else total
+
+
+def _value(x: Any) -> Any:
+    return x.value if isinstance(x, Estimate) else x
+
+
+def named(metric: str, path: str) -> str:
+    """The name of a derivative among the metrics."""
+    return f"{metric}/{path}"
+
+
+class Together:
+    """The points of a stack judged as one, by a model that combines their sums; has what the judge asks of a `Stack`.
+
+    ``systems``: that model, as often as there are points, by whose number chance is allowed for."""
+
+    def __init__(self, stack: Stack, model: Differences):
+        self._stack, self.systems = stack, [model] * len(stack.systems)
+        self.replicas, self.layout = stack.replicas, stack.layout
+
+    @property
+    def windows(self):
+        """The windows of all points, which are as long."""
+        return self._stack.windows
+
+    @property
+    def events(self) -> int:
+        """Events run so far, per replica of a point."""
+        return self._stack.events
+
+    @property
+    def overflow(self) -> Any:
+        """By replica: whether its state left its representation in any point."""
+        return np.any(self._stack.overflow.reshape(-1, self.replicas), axis=0)
+
+    @property
+    def invalid(self) -> Any:
+        """By replica: whether its rates were none in any point."""
+        return np.any(self._stack.invalid.reshape(-1, self.replicas), axis=0)
+
+    def relative_to(self, metric: str, metrics: Mapping[str, Estimate]) -> float:
+        """What a relative half-width is a share of."""
+        return self.systems[0].relative_to(metric, metrics)
+
+    def lost(self, point: int) -> bool:
+        """Whether any point has gone wrong for good."""
+        return any(map(self._stack.lost, range(len(self._stack.systems))))
+
+    def sums(self, point: int, *args, **named) -> Parts:
+        """`Stack.sums` of all points."""
+        return Parts(self.parts([self._stack.sums(p, *args, **named) for p in range(len(self._stack.systems))]))
+
+    def series(self, point: int, groups: int) -> Parts:
+        """`Stack.series` of all points."""
+        return Parts(self.parts([self._stack.series(p, groups) for p in range(len(self._stack.systems))]))
+
+    def parts(self, sums: list[Sums]) -> list[Sums]:
+        """The sums of each of the model's systems, from those of the points."""
+        return sums
+
+
+class Node(NamedTuple):
+    """A system beside another: parameter ``by`` (its number) moved by ``offset``. ``step_time``: of its process."""
+
+    by: int
+    offset: float
+    step_time: float | None
+
+
+class Moved(Together):
+    """A process beside its alternatives (`jaxq.engine.coupled`), judged as the systems at ``nodes``: their sums are those of
+    the process, moved along their derivatives. The first node is the system itself."""
+
+    def __init__(self, stack: Stack, model: Differences, nodes: Sequence[Node]):
+        super().__init__(stack, model)
+        self._nodes = nodes
+
+    def parts(self, sums):
+        return [self._at(sums[0], node) for node in self._nodes]
+
+    def lifetime(self, cut: int) -> tuple[float, float]:
+        """(mean time that the weight of an alternative lasts, time per replica), from window ``cut`` on."""
+        sums = self._stack.sums(0, cut)
+        created = sums["created"].value
+        return (sums["mass"].value / created if created > 0 else 0.0), sums.time.value
+
+    def _at(self, sums: Sums, node: Node) -> Sums:
+        def still(x: Estimate) -> Estimate:
+            # what rounding does to the system itself is no part of a difference
+            return dataclasses.replace(x, rounding=0.0, grain=0.0, episode=0.0) if node.offset else x
+
+        def moved(name: str) -> Any:
+            return still(sums[name]) + sums[f"{node.by}|{name}"] * node.offset if node.offset else sums[name]
+
+        kinds = {kind: {n[2:]: moved(n) for n in sums if n.startswith(f"{kind}:")} for kind in "oct"}
+        time = still(sums.time)
+        events = moved("e:") if node.step_time is None else time / node.step_time
+        return Sums(time, events, kinds["o"], kinds["t"], kinds["c"])

@@ -1,0 +1,400 @@
+"""`gradient`: derivatives of stationary means by parameters: simulated, without bias or by paired differences, or taken of
+a fluid objective.
+
+Coupled, a process is stepped beside alternatives to itself (`jaxq.engine.coupled`). By differences, the system is run
+beside others in which a parameter is a step, or two, more or less: points side by side as in a sweep, on the same random
+words. Both are judged as one point (`jaxq.engine.differences`), so that warm-up, precision and intervals are those of the
+derivatives.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxq.checks import FieldError, number, one_of
+from jaxq.engine.check import check_kind
+from jaxq.engine.conclusion import conclude_point
+from jaxq.engine.coupled import Coupled, coupled
+from jaxq.engine.derivatives import Gradients
+from jaxq.engine.differences import Differences, Moved, Node, Together, named, quotient
+from jaxq.engine.flags import Flag
+from jaxq.engine.layout import FEW
+from jaxq.engine.loop import Loop
+from jaxq.engine.metric import Metric, as_reference
+from jaxq.engine.model import Model
+from jaxq.engine.objective import Objective
+from jaxq.engine.options import OPTIONS, Options, Target
+from jaxq.engine.outline import at_halves
+from jaxq.engine.parameter import (
+    SIDES,
+    Parameter,
+    alike,
+    beside,
+    difference,
+    parameter,
+    real_fields,
+    smooth_between,
+    tangents,
+)
+from jaxq.engine.parameter import STEP as TANGENT_STEP
+from jaxq.engine.plain import describe, finite
+from jaxq.engine.plan import Plan, plan
+from jaxq.engine.progress import Meter
+from jaxq.engine.reference import Reference
+from jaxq.engine.result import Result
+from jaxq.engine.simulate import launched, run_info
+from jaxq.engine.unknown import known_keywords
+from jaxq.stats.estimate import Estimate
+
+METHODS = "auto", "coupling", "finite-difference", "fluid"
+STEP = 0.01
+LEAST_STEP, LONGEST_STEP = 1e-4, 0.25
+"""Under the first the float32 parameters of the compiled loop differ by rounding."""
+ORACLE_STEP = 2.0**-12
+LARGEST = 128
+"""Transitions times paths of a coupled process that is chosen without being asked for: more take long to compile."""
+LIFETIMES, ALL_LIFETIMES = 20, 1000
+"""Lifetimes of an alternative that a replica must run, and all replicas together."""
+CHANGED = 0.05
+"""Share of a derivative that its step may have added before it is called too long."""
+
+
+class Stencil(NamedTuple):
+    """A difference quotient extrapolated from a step h and from 2 h (Richardson): ``offsets`` in steps, the weights of
+    ``slope``, and of ``bias``, what h alone would have added to it; both are divided by h."""
+
+    offsets: tuple[int, ...]
+    slope: tuple[float, ...]
+    bias: tuple[float, ...]
+
+
+STENCILS = {
+    None: Stencil((2, 1, -1, -2), (-1 / 12, 2 / 3, -2 / 3, 1 / 12), (1 / 12, -1 / 6, 1 / 6, -1 / 12)),
+    "right": Stencil((0, 1, 2), (-1.5, 2.0, -0.5), (0.5, -1.0, 0.5)),
+    "left": Stencil((0, -1, -2), (1.5, -2.0, 0.5), (-0.5, 1.0, -0.5)),
+}
+"""By side: D(h) = (f(h) - f(-h)) / 2 h, or (f(h) - f(0)) / h; the slope is (4 D(h) - D(2 h)) / 3, or 2 D(h) - D(2 h)."""
+
+
+@known_keywords(OPTIONS)
+def gradient(
+    system: Model,
+    metrics: str | Sequence[str] | None = None,
+    with_respect_to: str | Sequence[str] = (),
+    *,
+    method: str = "auto",
+    side: str | None = None,
+    step: float = STEP,
+    meter: Meter | None = None,
+    **options,
+) -> Gradients:
+    """Stationary means and their derivatives by parameters of the system, each with its interval and, where there is an
+    oracle, the exact derivative and z.
+
+    Formula (finite-difference): (4 D(h) - D(2 h)) / 3 with D(h) = (f(theta + h) - f(theta - h)) / 2 h, the difference
+    quotient of the same replica's estimates on the same random words; on one side 2 D(h) - D(2 h) with
+    D(h) = (f(theta + h) - f(theta)) / h. Its error is of order h^4, or h^2; what h alone would have added is its ``bias``.
+
+    Args:
+        system: the system.
+        metrics: those whose derivatives the precision is of, ``name``, ``name:0.01`` or ``name:0.001abs``, or of one
+            derivative, ``name/parameter:0.01`` (default: the headline metrics); all are computed.
+        with_respect_to: one or more parameters: fields of real numbers, and numbers in them, such as ``phi``,
+            ``routing[0]``, ``network.arrival_rates[1]`` (places count from 0; on the simplex the others give way in
+            proportion).
+        method: ``coupling``, unbiased, of a jump process that is stepped by its rates; ``finite-difference``, for every
+            system; ``fluid``, automatic differentiation of the objectives that the system has, as `jaxq.tune` does: no
+            simulation and no interval; ``auto``: coupling where the process has it and does not take long to compile,
+            else finite-difference. ``run["gradient"]`` says which, and why it is not coupled.
+        side: ``left`` or ``right``, the derivative on that side, where the parameter is at a bound or at a kink.
+        step: h, of finite differences, as a share of the parameter, from 0.0001 to 0.25; of 1 where that is 0.
+        meter, **options: as `jaxq.simulate`, without ``metric``, ``quantiles`` and ``control``; ``precision`` is that of
+            the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
+
+    Returns:
+        `Gradients`.
+
+    Raises:
+        ValueError: a parameter has no derivative here, and why; a metric, an option or the step is not allowed; all that
+            `jaxq.simulate` refuses.
+
+    Source: Gong and Ho (1987), IEEE Transactions on Automatic Control 32(10), 858-866 (coupling); Glasserman (2004),
+        Monte Carlo Methods in Financial Engineering, Section 7.1 (common random numbers); Richardson (1911).
+
+    Example:
+        >>> jaxq.gradient(jaxq.MMc(arrival_rate=0.5), with_respect_to="arrival_rate", precision=0.01)
+    """
+    return solve(prepare(system, metrics, with_respect_to, method=method, side=side, step=step, **options), meter)
+
+
+class Question(NamedTuple):
+    """What `gradient` is asked, checked. ``planned``: None where nothing is simulated."""
+
+    system: Model
+    parameters: list[Parameter]
+    method: str
+    side: str | None
+    step: float
+    planned: Plan | None = None
+    model: Differences | None = None
+    nodes: Sequence[Node] = ()
+    reason: str = ""
+    objectives: Mapping[str, Objective] = {}
+
+
+def prepare(
+    system: Model, metrics=None, with_respect_to=(), *, method="auto", side=None, step=STEP, **options
+) -> Question:
+    """Check everything that can be wrong with the input of `gradient`; nothing is compiled. Raises ValueError."""
+    check_kind(system)
+    one_of("method", method, METHODS)
+    if side is not None:
+        one_of("side", side, SIDES)
+    step = number("step", step, LEAST_STEP, LONGEST_STEP)
+    paths = [with_respect_to] if isinstance(with_respect_to, str) else list(with_respect_to)
+    if not paths or len(set(paths)) < len(paths):
+        rule = f"must be one or more, each once; {system.title()} has {', '.join(real_fields(system))}"
+        raise FieldError("parameter", ", ".join(map(str, paths)) if paths else ..., rule)
+    parameters = [parameter(system, path) for path in paths]
+    asked: Sequence[str] = [metrics] if isinstance(metrics, str) else list(metrics or ())
+    if method == "fluid":
+        given = {"side": side, **options}
+        for name, value in given.items():
+            if value is not None:
+                raise FieldError(name, value, "method = fluid differentiates a formula; must not be given")
+        return Question(system, parameters, method, None, step, objectives=_objectives(system, parameters, asked))
+    for name in ("metric", "quantiles", "control"):
+        if options.get(name) not in (None, "none", (), []):
+            raise FieldError(name, options[name], "is no option of a gradient" + "; give metrics" * (name == "metric"))
+    chosen = Options(**options)
+    if chosen.replicas is not None and chosen.replicas < FEW:
+        raise FieldError("replicas", chosen.replicas, f"paired differences need at least {FEW}")
+    system.check_stationary()
+    slopes = [tangents(p, side) for p in parameters]
+    question = Question(system, parameters, "finite-difference", side, step)
+    if method != "finite-difference":
+        try:
+            half = coupled(system.prepare(), parameters, slopes, system.title())
+        except FieldError as error:
+            if method == "coupling":
+                raise
+            question = question._replace(reason=str(error))
+        else:
+            if method == "coupling" or half.size <= LARGEST:
+                question = question._replace(method="coupling")
+                return _coupled(system, half, asked, chosen, question)
+            question = question._replace(reason=f"coupling: {half.size} transitions of paths take long to compile")
+    return _planned(system, parameters, slopes, asked, chosen, question)
+
+
+def _coupled(system: Model, half: Coupled, asked: Sequence[str], options: Options, question: Question) -> Question:
+    """The question with one point, stepped beside its alternatives."""
+    systems, nodes, places, scales = [system], [Node(0, 0.0, system.prepare().step_time())], {}, {}
+    for by, of in enumerate(question.parameters):
+        pairs = difference(question.side, float(2.0 ** np.round(np.log2(TANGENT_STEP * of.unit))))
+        places[of.path] = [(len(systems) + i, weight) for i, (_, weight) in enumerate(pairs)], []
+        systems += [of.at(offset) for offset, _ in pairs]
+        nodes += [Node(by, offset, of.at(offset).prepare().step_time()) for offset, _ in pairs]
+        scales[of.path] = of.unit
+    planned = plan([system], options, stationary=True)
+    known, paths = list(at_halves(system, planned.points[0].process)), list(places)
+    wanted = _targets(system, known, paths, asked)
+    model = Differences(tuple(systems), places, scales, tuple(target.partition(":")[0] for target in wanted))
+    if any(":" in target for target in wanted):
+        options = dataclasses.replace(options, metric=tuple(wanted))
+    point = planned.points[0]._replace(model=model, stepped=half)
+    return question._replace(planned=planned._replace(points=[point], options=options), model=model, nodes=nodes)
+
+
+def _planned(
+    system: Model, parameters: list[Parameter], slopes: list, asked: Sequence[str], options: Options, question: Question
+) -> Question:
+    """The question with its points."""
+    stencil, side = STENCILS[question.side], question.side
+    systems, nodes, scales = [system], {}, {}
+    for of in parameters:
+        h = question.step * of.unit
+        places = []
+        for offset in stencil.offsets:
+            places.append(len(systems) if offset else 0)
+            if offset:
+                systems.append(_beside(of, offset * h, side))
+        pair = [
+            [(place, weight / h) for place, weight in zip(places, weights, strict=True)]
+            for weights in (stencil.slope, stencil.bias)
+        ]
+        nodes[of.path], scales[of.path] = pair, of.unit
+    process = system.prepare()
+    wanted = _targets(system, list(at_halves(system, process)), [p.path for p in parameters], asked)
+    model = Differences(tuple(systems), nodes, scales, tuple(target.partition(":")[0] for target in wanted))
+    planned = plan(systems, options, stationary=True)
+    for of, slope in zip(parameters, slopes, strict=True):
+        offsets = [offset * question.step * of.unit for offset in stencil.offsets]
+        places = [place for place, _ in nodes[of.path][0]]
+        moved = [(o, planned.points[place].process) for o, place in zip(offsets, places, strict=True) if o]
+        ends = [of.value + o for o, _ in moved]
+        where = f"between {of.path} = {min(ends):g} and {max(ends):g}"
+        if not all(alike(moved[0][1], process) for _, process in moved):
+            rule = f"{where} the program, or a whole number of it, changes; must be smaller, or fix what changes"
+            raise FieldError("step", question.step, rule)
+        if not smooth_between(of, slope, [p for _, p in moved], [o for o, _ in moved]):
+            raise FieldError("step", question.step, f"{where} the system jumps or has a kink; must be smaller")
+    if len(planned.groups) > 1:
+        raise FieldError("step", question.step, "the program changes within it; must be smaller, or fix what changes")
+    if any(":" in target for target in wanted):
+        options = dataclasses.replace(options, metric=tuple(wanted))
+    return question._replace(planned=planned._replace(options=options), model=model)
+
+
+def _beside(of: Parameter, offset: float, side: str | None) -> Model:
+    try:
+        system = of.at(offset)
+        system.check_stationary()
+    except ValueError as error:
+        raise beside(of, offset, side, error) from None
+    return system
+
+
+def _targets(system: Model, known: list[str], paths: list[str], asked: Sequence[str]) -> list[str]:
+    """The derivatives that the precision is of, with their sizes where these are given. ValueError for a metric or a
+    parameter that there is not."""
+    found: dict[str, str] = {}
+    for text in asked or system.headline or known:
+        if not isinstance(text, str):
+            raise FieldError("metric", text, "must be a text or a list of texts")
+        target, size = Target.parse(text).metric, text.partition(":")[2]
+        metric, slash, path = target.partition("/")
+        if metric not in known:
+            raise FieldError("metric", target, f"{system.title()} has {', '.join(known)}")
+        if slash and path not in paths:
+            raise FieldError("metric", target, f"must be by a parameter, {', '.join(paths)}")
+        for by in [path] if slash else paths:
+            found[named(metric, by)] = named(metric, by) + (f":{size}" if size else "")
+    return list(found.values())
+
+
+def solve(question: Question, meter: Meter | None = None) -> Gradients:
+    """Differentiate or simulate, and conclude."""
+    if question.planned is None or question.model is None:
+        return _fluid(question)
+    planned, model = question.planned, question.model
+    return launched(
+        planned,
+        meter,
+        lambda loop: _concluded(loop, question, planned, model),
+        lambda stacks: [(Moved(stacks[0], model, question.nodes) if question.nodes else Together(stacks[0], model), 0)],
+    )
+
+
+def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences) -> Gradients:
+    """The result of a run that has ended."""
+    base, verdict = planned.points[0]._replace(model=question.system), loop.verdicts[0]
+    together, _ = loop.points[0]
+    oracle = base.oracle | exact_derivatives(base.model, question.parameters, question.side)
+    result = conclude_point(
+        together, 0, base._replace(oracle=oracle), loop.options, verdict, loop.flags(0), run_info(loop, planned), ()
+    )
+    biases = {}
+    if verdict.cut is not None and not question.nodes:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            biases = model.biases(together.sums(0, verdict.cut))
+    level = loop.options.level
+    biases = {name: x for name, x in biases.items() if isinstance(x, Estimate) and name in result.estimates}
+    flags = list(result.flags)
+    if any(too_long(bias, model.relative_to(name, result.estimates), level) for name, bias in biases.items()):
+        flags.append(Flag.STEP_TOO_LONG)
+    run = {**result.run, "points": len(planned.points)}
+    run["gradient"] = {"method": question.method, "side": question.side}
+    if question.nodes:
+        lifetime, time = together.lifetime(verdict.cut or 0)
+        run["gradient"] |= {"lifetime": finite(lifetime)}
+        if time < LIFETIMES * lifetime or time * together.replicas < ALL_LIFETIMES * lifetime:
+            flags.append(Flag.GRADIENT_SHORT)
+    else:
+        run["gradient"] |= {"step": question.step, "not coupled": question.reason}
+    return Gradients(
+        dataclasses.replace(result, run=run, flags=tuple(flags)),
+        {of.path: of.value for of in question.parameters},
+        {name: (finite(x.value), finite(x.half_width(level))) for name, x in biases.items()},
+    )
+
+
+def too_long(bias: Estimate, size: float, level: float) -> bool:
+    """Whether a step has added more than a twentieth of the size of a derivative, for sure."""
+    return abs(bias.value) - 2 * bias.half_width(level) > CHANGED * size
+
+
+def exact_derivatives(system: Model, parameters: Sequence[Parameter], side: str | None) -> dict[str, Reference]:
+    """The derivatives of the exact values that an oracle has, by a difference of it extrapolated from two steps."""
+    stencil, found = STENCILS[side], {}
+    for of in parameters:
+        h = ORACLE_STEP * of.unit
+        nodes = [_exact(of.at(offset * h) if offset else system) for offset in stencil.offsets]
+        for name in nodes[0]:
+            if all(name in node for node in nodes):
+                slope = quotient([(node[name], weight / h) for node, weight in zip(nodes, stencil.slope, strict=True)])
+                found[named(name, of.path)] = Reference(slope)
+    return found
+
+
+def _exact(system: Model) -> dict[str, float]:
+    references = {name: as_reference(x) for name, x in system.oracle().items()}
+    return {name: r.value for name, r in references.items() if r.kind in ("exact", "identity") and not r.error}
+
+
+def _objectives(system: Model, parameters: list[Parameter], asked: Sequence[str]) -> dict[str, Objective]:
+    """The objectives that are asked for, by their names or those of the metrics that they stand for, or all that depend on
+    the parameters."""
+    known = system.objectives()
+    if not known:
+        raise FieldError("method", "fluid", f"{system.title()} has no objective for this configuration; simulate it")
+    for name in asked:
+        if name not in known and name not in [objective.metric for objective in known.values()]:
+            stand_for = dict.fromkeys(x.metric for x in known.values() if x.metric)
+            rule = f"{system.title()} has the objectives {', '.join(known)}"
+            raise FieldError("metric", name, rule + f", which stand for {', '.join(stand_for)}" * bool(stand_for))
+    chosen = {name: x for name, x in known.items() if not asked or name in asked or x.metric in asked}
+    fields, all_fields = [of.path.partition("[")[0] for of in parameters], real_fields(system)
+    fits = {name: x for name, x in chosen.items() if set(fields) <= set(x.parameters or all_fields)}
+    if not fits:
+        on = dict.fromkeys(field for x in chosen.values() for field in (x.parameters or all_fields))
+        raise FieldError("parameter", ", ".join(of.path for of in parameters), f"objectives depend on {', '.join(on)}")
+    return fits
+
+
+def _fluid(question: Question) -> Gradients:
+    """Values and derivatives of the objectives, in float64, by their names; beside the exact ones of their metrics."""
+    system, level = question.system, Options().level
+    metrics: dict[str, Metric] = {}
+    oracle = {name: Reference(x) for name, x in _exact(system).items()}
+    oracle |= exact_derivatives(system, question.parameters, None)
+
+    def put(name: str, value: Any, reference: Reference | None) -> None:
+        told = (None, None) if reference is None else (finite(reference.value), reference.kind)
+        metrics[name] = Metric(finite(float(value)), None, level, None, *told)
+
+    with jax.enable_x64(True):
+        for name, objective in question.objectives.items():
+            for of in question.parameters:
+                field, h = of.path.partition("[")[0], ORACLE_STEP * of.unit
+                ends = [np.asarray(getattr(of.at(offset), field)) for offset in (h, -h)]
+                last = () if objective.temperatures is None else (objective.temperatures[1],)
+
+                def function(x, field=field, last=last, objective=objective):
+                    return objective.function({field: x}, *last)
+
+                here = np.asarray(getattr(system, field), np.float64)
+                value, slopes = jax.value_and_grad(function)(here)
+                slope = float(np.sum(np.asarray(slopes) * (ends[0] - ends[1])) / (2 * h))
+                put(name, value, oracle.get(objective.metric or ""))
+                put(named(name, of.path), slope, oracle.get(named(objective.metric or "", of.path)))
+    meaning = {
+        name: objective.doc + (f" (stands for {objective.metric})" if objective.metric else "")
+        for name, objective in question.objectives.items()
+    }
+    run = {"level": level, "gradient": {"method": "fluid", "meaning": meaning}}
+    result = Result(system.title(), describe(system), {}, metrics, run)
+    return Gradients(result, {of.path: of.value for of in question.parameters}, {})
