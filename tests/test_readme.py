@@ -34,7 +34,7 @@ def test_the_derivatives_are_right(capsys):
     exec(block("gradient"), names)
     slope = names["slopes"]["queue_length", "service_rate"]
     assert names["slopes"].flags == () and slope.half_width < 0.02 * abs(slope.oracle) and abs(slope.z) < 4.5
-    assert "bias" in capsys.readouterr().out
+    assert "unbiased" in capsys.readouterr().out
 
 
 def test_a_users_own_jump_process_works_with_everything(capsys):

@@ -95,7 +95,8 @@ def print_gradients(found: Gradients) -> None:
     console.print(table)
     console.print(found.method_text(), style="dim")
     if simulated:
-        console.print(f"{result.run['points']} points, each {run_line(result)}", style="dim")
+        points = result.run["points"]
+        console.print((f"{points} points, each " if points > 1 else "") + run_line(result), style="dim")
         verdict = verdict_line([result])
         if verdict is not None:
             console.print(verdict)

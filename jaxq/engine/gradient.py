@@ -1,8 +1,10 @@
-"""`gradient`: derivatives of stationary means by parameters, simulated by paired differences or taken of a fluid objective.
+"""`gradient`: derivatives of stationary means by parameters: simulated, without bias or by paired differences, or taken of
+a fluid objective.
 
-The system is run beside others in which a parameter is a step, or two, more or less: points side by side as in a sweep, on
-the same random words. All are judged as one: the sums of a replica in every point give its difference quotients, so that
-warm-up, precision and intervals are those of the derivatives.
+Coupled, a process is stepped beside alternatives to itself (`jaxq.engine.coupled`). By differences, the system is run
+beside others in which a parameter is a step, or two, more or less: points side by side as in a sweep, on the same random
+words. Both are judged as one point (`jaxq.engine.differences`), so that warm-up, precision and intervals are those of the
+derivatives.
 """
 
 import dataclasses
@@ -103,10 +105,12 @@ def gradient(
         with_respect_to: one or more parameters: fields of real numbers, and numbers in them, such as ``phi``,
             ``routing[0]``, ``network.arrival_rates[1]`` (places count from 0; on the simplex the others give way in
             proportion).
-        method: ``finite-difference``, for every system; ``fluid``, automatic differentiation of the objectives that the
-            system has, as `jaxq.tune` does: no simulation and no interval; ``auto``: finite-difference.
+        method: ``coupling``, unbiased, of a jump process that is stepped by its rates; ``finite-difference``, for every
+            system; ``fluid``, automatic differentiation of the objectives that the system has, as `jaxq.tune` does: no
+            simulation and no interval; ``auto``: coupling where the process has it and does not take long to compile,
+            else finite-difference. ``run["gradient"]`` says which, and why it is not coupled.
         side: ``left`` or ``right``, the derivative on that side, where the parameter is at a bound or at a kink.
-        step: h as a share of the parameter, from 0.0001 to 0.25; of 1 where that is 0.
+        step: h, of finite differences, as a share of the parameter, from 0.0001 to 0.25; of 1 where that is 0.
         meter, **options: as `jaxq.simulate`, without ``metric``, ``quantiles`` and ``control``; ``precision`` is that of
             the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
 
@@ -117,8 +121,8 @@ def gradient(
         ValueError: a parameter has no derivative here, and why; a metric, an option or the step is not allowed; all that
             `jaxq.simulate` refuses.
 
-    Source: Glasserman (2004), Monte Carlo Methods in Financial Engineering, Section 7.1 (common random numbers);
-    Richardson (1911).
+    Source: Gong and Ho (1987), IEEE Transactions on Automatic Control 32(10), 858-866 (coupling); Glasserman (2004),
+        Monte Carlo Methods in Financial Engineering, Section 7.1 (common random numbers); Richardson (1911).
 
     Example:
         >>> jaxq.gradient(jaxq.MMc(arrival_rate=0.5), with_respect_to="arrival_rate", precision=0.01)

@@ -14,7 +14,8 @@ BOTH = ["--parameter", "arrival_rate", "--parameter", "abandonment_rate"]
 def test_a_table_files_and_a_figure(jaxq, short, tmp_path):
     files = [str(tmp_path / name) for name in ("g.json", "g.csv", "g.npz", "g.png")]
     where = ["--out", files[0], "--out", files[1], "--out", files[2], "--plot", files[3]]
-    code, out, err = jaxq("gradient", *QUEUE, *BOTH, *short, *where, "--metric", "queue_length")
+    where += ["--metric", "queue_length", "--method", "finite-difference"]
+    code, out, err = jaxq("gradient", *QUEUE, *BOTH, *short, *where)
     assert code == 0 and err == ""
     for words in (
         "by abandonment_rate",
@@ -33,6 +34,7 @@ def test_a_table_files_and_a_figure(jaxq, short, tmp_path):
 
 def test_precision_is_that_of_the_derivatives(jaxq):
     code, out, _ = jaxq("gradient", *QUEUE, *BOTH[:2], "--metric", "queue_length:0.03", "--json", "--quiet")
+    assert json.loads(out)["run"]["gradient"]["method"] == "coupling"
     slope = json.loads(out)["metrics"]["queue_length"]["derivatives"]["arrival_rate"]
     assert code == 0 and slope["half_width"] <= 0.03 * slope["mean"] and abs(slope["z"]) < 4.5
 
@@ -50,6 +52,8 @@ def test_an_experiment_file_and_a_system_of_ones_own(jaxq, short, tmp_path, monk
         "error: e.toml: [gradient]: parameter = abandonment_rate: there is no system at -"
     )
     code, out, err = jaxq("gradient", "e.toml", "--side", "right")
+    assert code in (0, 3) and "coupled alternatives" in out and "bias" not in out, err
+    code, out, err = jaxq("gradient", "e.toml", "--side", "right", "--method", "finite-difference")
     assert code in (0, 3) and "paired differences on the right" in out, err
 
 
