@@ -52,7 +52,7 @@ def test_an_experiment_file_and_a_system_of_ones_own(jaxq, short, tmp_path, monk
         "error: e.toml: [gradient]: parameter = abandonment_rate: there is no system at -"
     )
     code, out, err = jaxq("gradient", "e.toml", "--side", "right")
-    assert code in (0, 3) and "coupled alternatives" in out and "bias" not in out, err
+    assert code in (0, 3) and "coupled alternatives" in out and " bias " not in out, err
     code, out, err = jaxq("gradient", "e.toml", "--side", "right", "--method", "finite-difference")
     assert code in (0, 3) and "paired differences on the right" in out, err
 
