@@ -9,10 +9,11 @@ from jaxq.engine.flags import flag_lines
 from jaxq.engine.metric import Metric
 from jaxq.engine.plain import aligned, brief
 from jaxq.engine.result import SCHEMA, Result
+from jaxq.engine.tabular import Tabular
 
 
 @dataclasses.dataclass(frozen=True)
-class Gradients:
+class Gradients(Tabular):
     """Derivatives of the metrics of one system by some of its parameters.
 
     ``result``: of the system, in which every derivative is one more metric, ``metric/parameter``, with its estimate by

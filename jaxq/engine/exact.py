@@ -20,6 +20,7 @@ from jaxq.engine.plain import aligned, describe, in_words
 from jaxq.engine.reference import Reference
 from jaxq.engine.state_space import StateSpace
 from jaxq.engine.stationary import stationary_law
+from jaxq.engine.tabular import Tabular
 from jaxq.engine.unknown import known_keywords
 
 NEGLIGIBLE_EDGE = 1e-9
@@ -27,7 +28,7 @@ NEGLIGIBLE_EDGE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
-class ExactResult:
+class ExactResult(Tabular):
     """The stationary law of one system.
 
     Attributes:
@@ -67,6 +68,10 @@ class ExactResult:
         """The finite metrics as references: ``exact``, or ``limit`` where the cut left more than 1e-9 at the edge."""
         kind = "exact" if self.edge_mass <= NEGLIGIBLE_EDGE else "limit"
         return {name: Reference(value, kind) for name, value in self.metrics.items() if np.isfinite(value)}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a metric."""
+        return [{"metric": name, "exact": value} for name, value in self.metrics.items()]
 
     def __getitem__(self, metric: str) -> float:
         try:

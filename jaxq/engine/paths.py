@@ -29,6 +29,7 @@ from jaxq.engine.rarity import rare_first
 from jaxq.engine.real_clock import AREA, sampler
 from jaxq.engine.result import SCHEMA
 from jaxq.engine.simulate import versions
+from jaxq.engine.tabular import Tabular
 from jaxq.engine.unknown import known_keywords
 from jaxq.stats.intervals import t_quantile
 
@@ -36,7 +37,7 @@ LATEST = 1e29
 
 
 @dataclasses.dataclass(frozen=True)
-class Paths:
+class Paths(Tabular):
     """Transient means of one system on a grid of times.
 
     Attributes:

@@ -12,6 +12,7 @@ from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, w
 from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.metric import Metric
 from jaxq.engine.plain import WIDTH, aligned, brief, in_words, with_scaling
+from jaxq.engine.tabular import Tabular
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
 
@@ -19,7 +20,7 @@ SCHEMA = 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
+class Result(Tabular):
     """One system simulated. ``estimates`` keeps the per-replica residuals of every metric for a user's own statistics.
 
     ``quantiles`` has, by quantity and probability, the value, the ends of its interval (low, high) and half its length.
@@ -171,7 +172,7 @@ class Result:
         return "\n".join(lines)
 
 
-class Results(list):
+class Results(Tabular, list):
     """Results of a sweep or a comparison, with the paired differences of the latter."""
 
     def __init__(self, results=(), differences: list[dict[str, Any]] | None = None):
@@ -182,6 +183,14 @@ class Results(list):
     def flags(self) -> tuple[str, ...]:
         """Every flag that any result carries."""
         return tuple(dict.fromkeys(flag for result in self for flag in result.flags))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a metric or quantile of each result, with what varies between them and its flags."""
+        return [
+            {"system": r.system, **{k: in_words(v) for k, v in r.point.items()}, **row, "flags": " ".join(r.flags)}
+            for r in self
+            for row in [*r.rows(), *map(_as_metric, r.quantile_rows())]
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """``{"schema": 1, "results": [...], "differences": [...]}``."""
@@ -216,12 +225,7 @@ def save(results, path, single: bool = False) -> None:
     if path.suffix == ".json":
         write_json(path, data)
     elif path.suffix == ".csv":
-        rows = [
-            {"system": r.system, **{k: in_words(v) for k, v in r.point.items()}, **row, "flags": " ".join(r.flags)}
-            for r in results
-            for row in [*r.rows(), *map(_as_metric, r.quantile_rows())]
-        ]
-        write_csv(path, rows)
+        write_csv(path, Results(results).rows())
     else:
         arrays: dict[str, Any] = {"result": json.dumps(data, allow_nan=False)}
         for i, result in enumerate(results):

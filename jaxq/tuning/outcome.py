@@ -8,6 +8,7 @@ from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
 from jaxq.engine.plain import aligned, finite
 from jaxq.engine.result import SCHEMA, Result
+from jaxq.engine.tabular import Tabular
 from jaxq.tuning.result import flat, plain_values, save
 
 
@@ -37,7 +38,7 @@ class Climb:
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class Outcome(Tabular):
     """A search from many starts.
 
     Attributes:

@@ -13,6 +13,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.objective import Optimum
 from jaxq.engine.plain import aligned, finite, plain
 from jaxq.engine.result import SCHEMA, Result
+from jaxq.engine.tabular import Tabular
 from jaxq.tuning.descent import Step
 
 DESCENT = {Flag.OBJECTIVE_NOT_FINITE, Flag.OBJECTIVE_UNDEFINED, Flag.NOT_CONVERGED}
@@ -49,7 +50,7 @@ class Verification:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tuning:
+class Tuning(Tabular):
     """Parameters tuned by gradient.
 
     Attributes:

@@ -1,0 +1,32 @@
+"""How a run is cut into launches, on CPU and on a GPU, without one."""
+
+from types import SimpleNamespace
+
+import pytest
+
+import jaxq
+from jaxq.engine.layout import GPU_LAUNCH_EVENTS, LAUNCH_EVENTS, choose_layout
+
+CPU, GPU = SimpleNamespace(platform="cpu"), SimpleNamespace(platform="gpu")
+QUEUE = jaxq.MMc(0.8).prepare()
+
+
+@pytest.mark.parametrize(("device", "most"), [(CPU, LAUNCH_EVENTS), (GPU, GPU_LAUNCH_EVENTS)])
+@pytest.mark.parametrize("replicas", [1024, 65536, 2**20])
+def test_a_launch_fills_its_room_and_no_more(device, most, replicas):
+    layout = choose_layout(QUEUE, replicas, (device,))
+    a_block = layout.replicas * layout.events_per_block
+    assert layout.blocks == 1 or layout.blocks * a_block <= most
+    assert layout.blocks == 32 or 2 * layout.blocks * a_block > most
+
+
+def test_on_a_gpu_a_tile_is_all_that_a_device_has():
+    assert choose_layout(QUEUE, 65536, (GPU, GPU)).tile == 32768
+    assert choose_layout(QUEUE, 65536, (CPU, CPU)).tile == 128
+
+
+@pytest.mark.parametrize("observations", [16, 100, 1024, 4096, 2**17])
+def test_stretches_are_powers_of_two_that_two_words_hold(observations):
+    stretch = choose_layout(QUEUE, 64, (CPU,), observations=observations).stretch
+    assert stretch & (stretch - 1) == 0
+    assert stretch == 1 or stretch * observations <= 2**16 < 2 * stretch * observations
