@@ -14,15 +14,13 @@ from jaxq.cli.report import present
 from jaxq.cli.run import start_devices
 from jaxq.cli.tables import (
     bound_of,
-    growth_lines,
     interval,
     mean_text,
     oracle_text,
     pair,
     parameters_text,
-    print_flags,
+    print_judgement,
     run_line,
-    verdict_line,
     z_text,
 )
 from jaxq.engine.derivatives import Gradients
@@ -97,9 +95,4 @@ def print_gradients(found: Gradients) -> None:
     if simulated:
         points = result.run["points"]
         console.print((f"{points} points, each " if points > 1 else "") + run_line(result), style="dim")
-        verdict = verdict_line([result])
-        if verdict is not None:
-            console.print(verdict)
-    print_flags(console, found.flags)
-    for line in growth_lines(result):
-        console.print(line, style="red")
+        print_judgement(console, result)

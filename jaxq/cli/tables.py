@@ -189,6 +189,11 @@ def print_result(console: Any, result: Result) -> None:
     console.print(run_line(result), style="dim")
     if result.control_line is not None:
         console.print(result.control_line, style="dim")
+    print_judgement(console, result)
+
+
+def print_judgement(console: Any, result: Result) -> None:
+    """Whether one result agrees with its oracle, where it has one, and what is wrong with it."""
     verdict = verdict_line([result])
     if verdict is not None:
         console.print(verdict)
