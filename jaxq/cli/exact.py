@@ -1,6 +1,6 @@
 """``jaxq exact``: the stationary law of a jump process, solved instead of simulated."""
 
-import math
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,12 +8,11 @@ from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.given_systems import build_systems, merge
-from jaxq.cli.options import number
-from jaxq.cli.report import OK, print_json
+from jaxq.cli.options import Output, number
+from jaxq.cli.report import OK, deliver, print_json
 from jaxq.cli.tables import parameters_text
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
-from jaxq.engine.result import SCHEMA
 
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
@@ -24,13 +23,18 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
     limit = {"max_states": number(chosen["max_states"])} if "max_states" in chosen else {}
     # exact() itself finds what is wrong with a chain: too many states, no unique law
     with interruptible(), input_errors(sources):
+        output = Output.of(chosen)
         instance = build_systems(verb, system, chosen)[0][0]
         instance.check_stationary()
         found: Any = exact(instance, **limit)  # pyright: ignore[reportArgumentType] - exact refuses what is no JumpProcess
     oracle = {name: as_reference(x) for name, x in instance.oracle().items()}
-    if chosen.get("json"):
-        print_json(to_dict(found, oracle))
-        return OK
+    files = {path: functools.partial(found.save, path, oracle) for path in output.files}
+    deliver(files, (lambda: print_json(found.to_dict(oracle))) if output.json else lambda: print_law(found, oracle))
+    return OK
+
+
+def print_law(found: Any, oracle: Mapping[str, Any]) -> None:
+    """Every metric beside its oracle, and how many states there are."""
     console, table = stdout_console(), new_table()
     for header, numeric in (("metric", False), ("exact", True), ("oracle", True), ("kind", False)):
         add_column(table, header, numeric)
@@ -41,20 +45,3 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
     console.print(f"{found.system}  {parameters_text(found.parameters)}")
     console.print(table)
     console.print(f"{found.number_of_states} states", style="dim")
-    return OK
-
-
-def to_dict(found: Any, oracle: Mapping[str, Any]) -> dict[str, Any]:
-    """The law's metrics as JSON values."""
-    metrics = {}
-    for name, value in found.metrics.items():
-        metrics[name] = {"value": value if math.isfinite(value) else None}
-        if name in oracle and math.isfinite(oracle[name].value):
-            metrics[name] |= {"oracle": float(oracle[name].value), "kind": oracle[name].kind}
-    return {
-        "schema": SCHEMA,
-        "system": found.system,
-        "parameters": found.parameters,
-        "metrics": metrics,
-        "number_of_states": found.number_of_states,
-    }

@@ -80,7 +80,7 @@ OUTPUT = ("out", "json", "plot", "quiet")
 SIMULATION = (*OPTIONS, *OUTPUT)
 """What `run`, `sweep` and `compare` take."""
 PATHS = ("times", "replicas", "seed", "level", "devices", "keep_paths", "max_events", "totals", "out", "json", "plot")
-EXACT = ("max_states", "json")
+EXACT = ("max_states", "out", "json")
 THEORY = ("json",)
 TUNED = ("parameter", "start", "objective", "starts", "steps", "rate")
 """What `tune` takes besides the options of a simulation."""

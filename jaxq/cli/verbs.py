@@ -43,7 +43,7 @@ VERBS = {
     ),
     "gradient": Verb(
         "Derivatives of the means by fields.",
-        "Means and their derivatives by each --parameter, with intervals, from paired differences on common random numbers.",
+        "Means and their derivatives by each --parameter, with intervals: coupled and unbiased, or paired differences.",
         options.GRADIENT,
         gradient.execute,
     ),

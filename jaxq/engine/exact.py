@@ -6,7 +6,10 @@ words, the uniformisation, the sums) and every model small enough, or cut with `
 """
 
 import dataclasses
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -14,10 +17,12 @@ import numpy as np
 
 from jaxq.checks import FieldError, integer
 from jaxq.engine.check import check_kind, check_methods
+from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
-from jaxq.engine.plain import aligned, describe, in_words
+from jaxq.engine.plain import aligned, describe, finite, in_words
 from jaxq.engine.reference import Reference
+from jaxq.engine.result import SCHEMA
 from jaxq.engine.state_space import StateSpace
 from jaxq.engine.stationary import stationary_law
 from jaxq.engine.tabular import Tabular
@@ -69,9 +74,45 @@ class ExactResult(Tabular):
         kind = "exact" if self.edge_mass <= NEGLIGIBLE_EDGE else "limit"
         return {name: Reference(value, kind) for name, value in self.metrics.items() if np.isfinite(value)}
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One row a metric."""
-        return [{"metric": name, "exact": value} for name, value in self.metrics.items()]
+    def rows(self, oracle: Mapping[str, Reference] = MappingProxyType({})) -> list[dict[str, Any]]:
+        """One row a metric, beside what an ``oracle`` says of it."""
+        rows = []
+        for name, value in self.metrics.items():
+            known = oracle.get(name)
+            told = {} if known is None else {"oracle": finite(float(known.value)), "kind": known.kind}
+            rows.append(
+                {"metric": name, "exact": finite(value)} | ({"oracle": None, "kind": None} | told if oracle else {})
+            )
+        return rows
+
+    def to_dict(self, oracle: Mapping[str, Reference] = MappingProxyType({})) -> dict[str, Any]:
+        """The machine-readable result (schema 1), without the law; no NaN or Infinity in it."""
+        metrics: dict[str, dict[str, Any]] = {}
+        for row in self.rows(oracle):
+            told = {"oracle": row["oracle"], "kind": row["kind"]} if row.get("oracle") is not None else {}
+            metrics[row["metric"]] = {"value": row["exact"]} | told
+        return {
+            "schema": SCHEMA,
+            "system": self.system,
+            "parameters": self.parameters,
+            "metrics": metrics,
+            "number_of_states": self.number_of_states,
+            "edge_mass": self.edge_mass,
+        }
+
+    def save(self, path, oracle: Mapping[str, Reference] = MappingProxyType({})) -> None:
+        """Write by the ending of ``path``: JSON, CSV (a row a metric) or NPZ (``probabilities``, the leaves of the states as
+        ``states/0``, ``states/1``, ..., and the JSON as ``result``). ValueError for another ending."""
+        path = Path(path)
+        check_ending("out", path)
+        if path.suffix == ".json":
+            write_json(path, self.to_dict(oracle))
+        elif path.suffix == ".csv":
+            write_csv(path, self.rows(oracle))
+        else:
+            states = {f"states/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(self.states))}
+            result = json.dumps(self.to_dict(oracle), allow_nan=False)
+            write_npz(path, {"probabilities": self.probabilities, **states, "result": result})
 
     def __getitem__(self, metric: str) -> float:
         try:
