@@ -265,7 +265,7 @@ COMMANDS = {
         ["parameter = arival_rate: mmc has no such field; it has arrival_rate"],
     ),
     "derivative at the edge": (
-        "gradient mmc --arrival-rate .99 --parameter arrival_rate",
+        "gradient mmc --arrival-rate .99 --parameter arrival_rate --method finite-difference",
         2,
         ["no system at 1.0098", "no stationary regime", "give side=left, or a smaller step"],
     ),

@@ -99,7 +99,9 @@ def test_no_backend_is_forced_on_the_user():
 
 
 def test_what_cannot_be_drawn_is_named():
-    with pytest.raises(TypeError, match=r"found = str: must be one of Result, Results, Paths, Tuning, Outcome, to be"):
+    with pytest.raises(
+        TypeError, match=r"found = str: must be one of Result, Results, Gradients, Paths, Tuning, Outcome, to be"
+    ):
         jaxq.plot("x")
     with pytest.raises(TypeError, match="metric = waiting_time: must be none for Result"):
         jaxq.plot(result({"servers": 1}, 1.0), metric="waiting_time")
