@@ -98,9 +98,13 @@ class Quantity(NamedTuple):
 
 def quantities(exact, rounded, counted) -> list[Quantity]:
     """The sums of a process with these `contributions` and counters, the exact ones first."""
+
+    def ordered(keys, exact: bool) -> list[Quantity]:
+        keys = sorted(keys, key=lambda key: (KINDS.index(key[0]), key[1]))
+        return [Quantity(kind, name, exact) for kind, name in keys]
+
     whole = [("observed", name) for name in exact] + [("counted", name) for name in counted]
-    ordered = [sorted(keys, key=lambda key: (KINDS.index(key[0]), key[1])) for keys in (whole, rounded)]
-    return [Quantity(key[0], key[1], keys is ordered[0]) for keys in ordered for key in keys]
+    return ordered(whole, True) + ordered(rounded, False)
 
 
 def _two_words(high, low):

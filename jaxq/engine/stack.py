@@ -110,7 +110,7 @@ class Stack:
     def windows(self) -> WindowedSums:
         """The sums of `Process.observe`, `tally` and `counters`, by window of time."""
         self.settle()
-        if self._open:
+        if self._windows.blocks < self.blocks:  # looked at many times, read once
             self._windows.show(self._by_row([_float64(x.whole, x.real) for x in self._totals]), self._open)
         return self._windows
 
@@ -167,7 +167,6 @@ class Stack:
         jax.block_until_ready(done.filed)
         complete = done.complete
         if complete:
-            self._windows.hide()
             found = [_float64(*jax.tree.map(lambda x: _by_stretch(x, complete), filed)) for filed in done.filed]
             for sums in self._by_row(found):
                 self._windows.extend(sums, done.stretch)
@@ -192,12 +191,13 @@ class Stack:
     def saved(self) -> dict[str, np.ndarray]:
         """Everything computed so far, as arrays (`jaxq.engine.checkpoint`)."""
         self.settle()
+        self._windows.hide()
+        state = np.array([self._windows.span, self._windows.filled, self._windows.partial])
         arrays: dict[str, Any] = {
             "blocks": np.int64(self.blocks),
+            "windows": self._windows.data,
+            "windows_state": state,
         }
-        self._windows.hide()
-        state = self._windows.span, self._windows.filled, self._windows.partial
-        arrays |= {"windows": self._windows.data, "windows_state": np.array(state)}
         for name, histogram in self._histograms.items():
             arrays |= {f"histogram/{name}/{part}": array for part, array in histogram.saved().items()}
         for i, (_, carry, _) in enumerate(self._parts):
@@ -284,9 +284,7 @@ class Stack:
         }
         entries: dict[str, dict[str, Estimate]] = {kind: {} for kind in scale}
         constant = np.zeros(data.shape[-1])
-        for column, (kind, name, exact) in sorted(
-            enumerate(self.quantities), key=lambda x: (x[1].kind != "time", x[1])
-        ):
+        for column, (kind, name, exact) in enumerate(self.quantities):  # the time before what it is needed for
             values, once = data[..., column, :] * scale[kind], scale[kind]
             if episode and kind == "observed" and step_time is None:  # the mean weight of an observation
                 once *= entries["time"][""].value / max(events, 1)

@@ -1,6 +1,7 @@
 """Results as tables where users look at them: in a notebook and in pandas."""
 
 import html
+from abc import ABC, abstractmethod
 from typing import Any
 
 from jaxq.engine.flags import flag_lines
@@ -10,12 +11,12 @@ MOST_ROWS = 60
 """Rows that a notebook shows; `Tabular.rows` has all."""
 
 
-class Tabular:
+class Tabular(ABC):
     """A result with ``rows()``, a list of dicts with one item a column; its text begins with a line that says what it is."""
 
+    @abstractmethod
     def rows(self) -> list[dict[str, Any]]:
         """The result as a table."""
-        raise NotImplementedError
 
     def to_pandas(self) -> Any:
         """The `rows` as a ``pandas.DataFrame``; what is not known is missing. ImportError without pandas."""

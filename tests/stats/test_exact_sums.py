@@ -119,6 +119,17 @@ def test_how_a_window_is_cut_into_launches_changes_no_bit_of_a_float_sum():
     assert np.array_equal(one.windows.data, other.windows.data)
 
 
+def test_looks_at_a_window_that_goes_on_read_the_devices_once(monkeypatch):
+    stack = Stack([Drop(0.1, 0.3)], 32, 0, tuple(jax.devices()[:1]), observations=16, blocks=64)
+    stack.launch(129)  # windows of 4 blocks from block 128 on
+    shown = []
+    show = WindowedSums.show
+    monkeypatch.setattr(WindowedSums, "show", lambda self, sums, n: shown.append(n) or show(self, sums, n))
+    assert stack.windows.blocks == stack.windows.blocks == 129 and stack.sums(0).events.value == 129 * 16
+    stack.launch(1)
+    assert stack.windows.blocks == 130 and shown == [1, 2]
+
+
 def test_counters_survive_the_wrap_of_int32():
     stack = launched(Walk(2**31 - 1000, 10**6), 4096, observations=1024, blocks=4)
     assert int(stack.windows.total(0)[1][0]) == stack.events
