@@ -16,26 +16,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal
 
 from jaxq import random
 from jaxq.checks import FieldError
+from jaxq.engine.dependence import dependence
+from jaxq.engine.integrands import as_float, floats, integrands
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.parameter import Parameter
 from jaxq.engine.process import Process
-from jaxq.engine.program import compute_leaf, typed
+from jaxq.engine.program import typed
 from jaxq.engine.rarity import rare_first
-from jaxq.engine.state_space import essential
 from jaxq.random import scaled, uniform
 
 TINY = 1e-30
 SLOTS = 4
 """Alternatives that are kept for each parameter; those that are equal count once, and of more the lightest are drawn out."""
-JUMPY = frozenset(
-    ("lt", "le", "gt", "ge", "eq", "ne", "floor", "ceil", "round", "sign", "argmax", "argmin", "sort", "max", "min")
-    + ("reduce_max", "reduce_min", "abs", "clamp", "rem", "while", "scan", "cond")
-)
-"""Operations that have no derivative somewhere."""
 
 
 class Step(NamedTuple):
@@ -90,8 +85,8 @@ class Coupled(Process):
 
     def choose(self, state, words):
         x, paths, weights = state
-        r, d = self._along(lambda process: _floats(process.rates(x)))
-        others = [_floats(self.process.rates(a)) for a in paths]
+        r, d = self._along(lambda process: floats(process.rates(x)))
+        others = [floats(self.process.rates(a)) for a in paths]
         count, bound = len(r), self.process.clock().bound
         if bound is None:
             total = sum(r)
@@ -140,8 +135,10 @@ class Coupled(Process):
         found = dict(values)
         for p, slope in enumerate(slopes):
             for name, f in values.items():
-                apart = sum(w[p] * (_float(other[name]) - _float(f)) for other, w in zip(others, weights, strict=True))
-                found[f"{p}|{name}"] = _float(slope[name]) + apart
+                apart = sum(
+                    w[p] * (as_float(other[name]) - as_float(f)) for other, w in zip(others, weights, strict=True)
+                )
+                found[f"{p}|{name}"] = as_float(slope[name]) + apart
         alive = [jnp.where(self._same(a, x), 0.0, self._size(w)) for a, w in zip(paths, weights, strict=True)]
         return found | {"mass": sum(alive[:-1])}
 
@@ -170,7 +167,7 @@ class Coupled(Process):
         primal = [jnp.asarray(leaves[place], jnp.float32) for place in self.moving]
         pushed = []
         for tangent in self.tangents:
-            _, slope = jax.jvp(lambda x: jax.tree.map(_float, of(x)), (primal,), ([_float(t) for t in tangent],))
+            _, slope = jax.jvp(lambda x: jax.tree.map(as_float, of(x)), (primal,), ([as_float(t) for t in tangent],))
             pushed.append(slope)
         return of(primal), pushed
 
@@ -239,24 +236,6 @@ class Coupled(Process):
         return jax.tree.unflatten(jax.tree.structure(x), [a if mine else b for a, b, mine in pairs])
 
 
-def integrands(process: MarkovProcess, state) -> dict[str, Any]:
-    """All sums of a process as integrals over time: ``o:`` what is observed, ``c:`` counters and ``t:`` tallies at the rate
-    at which they are expected, ``e:`` events where these differ in length."""
-    found: dict[str, Any] = {f"o:{name}": jnp.asarray(x) for name, x in process.observe(state).items()}
-    rates, bound = _floats(process.rates(state)), process.clock().bound
-    before, idle = process.counters(state), process.tally(state, jnp.int32(0))
-    if before:
-        after = [process.counters(process.jump(state, k)) for k in range(len(rates))]
-        for name, x in before.items():
-            found[f"c:{name}"] = sum(r * _float(a[name] - x) for r, a in zip(rates, after, strict=True))
-    if idle:
-        weights = (*rates, 0.0 if bound is None else bound - sum(rates))
-        each = [process.tally(state, jnp.int32(k)) for k in range(len(weights))]
-        for name in idle:
-            found[f"t:{name}"] = sum(w * _float(x[name]) for w, x in zip(weights, each, strict=True))
-    return found if bound is not None else found | {"e:": sum(rates)}
-
-
 def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[list], title: str) -> Coupled:
     """The coupled half of a prepared process.
 
@@ -276,7 +255,7 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
         raise FieldError("method", name, "has transitions too rare for one random word; must be finite-difference")
     moves = lambda slope: slope is not None and np.any(slope)  # noqa: E731
     moving = tuple(i for i, column in enumerate(zip(*slopes, strict=True)) if any(map(moves, column)))
-    sources, own = _dependence(process, moving, name)
+    sources, own = dependence(process, moving, name)
     touched = tuple(
         tuple(k for k, read in enumerate(sources) if any(moves(slope[moving[i]]) for i in read)) for slope in slopes
     )
@@ -295,70 +274,6 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
         own,
         len(sources),
     )
-
-
-def _dependence(process: MarkovProcess, moving: tuple[int, ...], name: str) -> tuple[list[frozenset], tuple[bool, ...]]:
-    """(by rate, the ``moving`` leaves that it may depend on; which parts of the state the process depends on). FieldError
-    where a jump depends on one, or something compares it."""
-    leaves, structure = jax.tree.flatten(process)
-    leaves = [compute_leaf(leaf) for leaf in leaves]
-    traced = jax.tree.unflatten(structure, leaves)
-    words = tuple(random.words_for(random.key_data(0), random.START, np.int32(0), process.init_words))
-    flat, shape = jax.tree.flatten(typed(traced.init(words)))
-    own = essential(traced, shape, [np.asarray(x) for x in flat], None)
-
-    def everything(moved, flat):
-        filled, state = list(leaves), jax.tree.unflatten(shape, flat)
-        for place, x in zip(moving, moved, strict=True):
-            filled[place] = x
-        here = jax.tree.unflatten(structure, filled)
-        rates = here.rates(state)
-        return (
-            rates,
-            integrands(here, state),
-            [here.jump(jax.tree.unflatten(shape, flat), k) for k in range(len(rates))],
-        )
-
-    arrays = [jnp.asarray(x) for x in flat]
-    graph, out = jax.make_jaxpr(everything, return_shape=True)([jnp.asarray(leaves[i]) for i in moving], arrays)
-    given = [frozenset([i]) if i < len(moving) else frozenset() for i in range(len(graph.jaxpr.invars))]
-    jumpy: set[str] = set()
-    reads = _reads(graph.jaxpr, given, jumpy)
-    count = len(out[0])
-    if jumpy:
-        rule = f"compares or rounds what the parameter moves ({', '.join(sorted(jumpy))}), so that its derivative is blind "
-        raise FieldError("method", name, rule + "there; fix the order that it decides, or take finite-difference")
-    if any(reads[len(reads) - len(jax.tree.leaves(out[2])) :]):
-        raise FieldError("method", name, "has a jump that depends on the parameter; must be finite-difference")
-    return reads[:count], own
-
-
-def _reads(jaxpr, given: Sequence[frozenset], jumpy: set[str]) -> list[frozenset]:
-    """What each output may depend on; ``jumpy`` gets the operations without a derivative that something of it goes into."""
-    known: dict[Any, frozenset] = dict(zip(jaxpr.invars, given, strict=True))
-
-    def read(x: Any) -> frozenset:
-        return frozenset() if isinstance(x, Literal) else known.get(x, frozenset())
-
-    for equation in jaxpr.eqns:
-        inputs = [read(x) for x in equation.invars]
-        every, operation = frozenset().union(*inputs), equation.primitive.name
-        if operation in ("jit", "pjit"):
-            known.update(zip(equation.outvars, _reads(equation.params["jaxpr"].jaxpr, inputs, jumpy), strict=True))
-            continue
-        whole = operation == "convert_element_type" and np.dtype(equation.params["new_dtype"]).kind in "iub"
-        if every and (operation in JUMPY or whole):
-            jumpy.add(operation)
-        known.update(dict.fromkeys(equation.outvars, every))
-    return [read(x) for x in jaxpr.outvars]
-
-
-def _float(x: Any) -> Any:
-    return jnp.asarray(x, jnp.float32)
-
-
-def _floats(values) -> list:
-    return [_float(x) for x in values]
 
 
 def _partner(r, rates, k, off):
