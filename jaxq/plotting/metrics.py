@@ -49,8 +49,8 @@ def plot_metrics(result: Result, ax: Any = None) -> Any:
 
 
 def plot_gradients(found: Gradients, ax: Any = None) -> Any:
-    """`plot_metrics` of every derivative, ``metric/parameter``; returns the Axes."""
-    own = {name: metric for name, metric in found.result.metrics.items() if name not in found.means}
+    """`plot_metrics` of every derivative; returns the Axes."""
+    own = {f"{name} by {path}": x for name, slopes in found.derivatives.items() for path, x in slopes.items()}
     return plot_metrics(dataclasses.replace(found.result, metrics=own), ax)
 
 
