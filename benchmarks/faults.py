@@ -41,7 +41,9 @@ SIZE = ["--devices", "1", "--quiet"]
 CASES = {
     "events": ["run", "mmc", "--arrival-rate", "0.9", "--events", "1e7", "--replicas", "64"],
     "precision": ["run", "mmc", "--arrival-rate", "0.9", "--precision", "0.006", "--replicas", "64"],
-    "quantiles": ["run", "mmc", "--arrival-rate", "0.8", "--quantiles", "queue", "--events", "3e5", "--replicas", "32"],
+    "quantiles": [
+        *("run", "mmc", "--arrival-rate", "0.8", "--quantiles", "queue_length", "--events", "3e5", "--replicas", "32"),
+    ],
     "sweep": ["sweep", "mmc", "--arrival-rate", "0.5:0.9:3", "--events", "3e6", "--replicas", "64"],
     "two programs": [
         *("compare", "mmc", "--arrival-rate", "0.9", "--capacity", "none,20", "--events", "4e6", "--replicas", "64"),

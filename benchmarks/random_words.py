@@ -22,7 +22,6 @@ import sys
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
@@ -50,7 +49,7 @@ def reversed_bits(word):
 
 def blocks(replicas: int, seed: int, domain: int, reverse: bool):
     """Blocks of words without end, host uint32 arrays of shape (draws, replicas)."""
-    key, draws = random.key_data(seed), -(-BLOCK // replicas)
+    draws = -(-BLOCK // replicas)
 
     def draw(stream, _):
         word, stream = random.next_word(stream)
@@ -60,7 +59,7 @@ def blocks(replicas: int, seed: int, domain: int, reverse: bool):
     def block(stream):
         return lax.scan(draw, stream, None, length=draws, unroll=4)
 
-    stream = jax.vmap(lambda replica: random.stream(key, domain, replica))(jnp.arange(replicas))
+    stream = random.stream(seed, domain, np.arange(replicas))
     following = block(stream)
     while True:
         stream, words = following

@@ -114,7 +114,7 @@ def measure_bare(cores: int, repeats: int) -> dict:
 
         return lax.map(one_tile, jax.tree.map(lambda x: x.reshape(-1, tile), carry))
 
-    streams = jax.vmap(lambda i: random.stream(random.key_data(0), 0, i))(jnp.arange(replicas))
+    streams = random.stream(0, 0, np.arange(replicas))
     carry = (jnp.zeros(replicas, jnp.int32), jnp.full(replicas, 2, jnp.int32), streams)
     compiled = jax.jit(launch).lower(np.float32([0.8, 1.0]), carry).compile()
     figures = []

@@ -38,18 +38,38 @@ def key_data(seed: int):
     return np.array([int(seed) >> 32, int(seed) & 0xFFFFFFFF], np.uint32)
 
 
-def words_for(seed, domain: int, replica, count: int):
-    """``count`` uint32 words that depend on ``(seed, domain, replica)`` alone, shape ``(count,)``.
+def words_for(seed: int, domain: int, replicas, count: int) -> np.ndarray:
+    """``count`` words that depend on ``(seed, domain, replica)`` alone: uint32, shape ``(count, *replicas.shape)``.
 
-    Threefry-2x32 in counter mode; ``seed`` is `key_data`, ``replica`` an integer scalar (vmap for more).
+    Threefry-2x32 in counter mode (Salmon et al. 2011, doi:10.1145/2063384.2063405), keyed by the seed, then the domain,
+    then the replica. On the host, so that no program has to compile it. ``replicas``: whole numbers >= 0 and < 2**31.
     """
-    key = jax.random.fold_in(jax.random.wrap_key_data(seed, impl="threefry2x32"), domain)
-    return jax.random.bits(jax.random.fold_in(key, replica), (count,), jnp.uint32)
+    numbers = np.ravel(replicas).astype(np.uint32)
+    words = np.empty((count, numbers.size), np.uint32)
+    key = _threefry(key_data(seed)[:, None], domain)
+    for first in range(0, numbers.size, 2**14):  # so many that they stay in the cache
+        part = slice(first, first + 2**14)
+        own = _threefry(key, numbers[part])
+        for number in range(count):
+            words[number, part] = np.bitwise_xor(*_threefry(own, number))
+    return words.reshape(count, *np.shape(replicas))
 
 
-def stream(seed, domain: int, replica) -> Stream:
-    """The generator of one replica, seeded from ``(seed, domain, replica)``."""
-    return Stream(*words_for(seed, domain, replica, 4))
+def _threefry(key, number) -> tuple[np.ndarray, np.ndarray]:
+    """Threefry-2x32 with 20 rounds of the counter (0, number); ``key``: two uint32 arrays."""
+    keys = (*key, key[0] ^ key[1] ^ np.uint32(0x1BD11BDA))
+    x, y = keys[0], keys[1] + np.uint32(number)
+    for group in range(5):
+        for rotation in (17, 29, 16, 24) if group % 2 else (13, 15, 26, 6):
+            x = x + y
+            y = _rotate(y, rotation) ^ x
+        x, y = x + keys[(group + 1) % 3], y + (keys[(group + 2) % 3] + np.uint32(group + 1))
+    return x, y
+
+
+def stream(seed: int, domain: int, replicas) -> Stream:
+    """The generators of these replicas, seeded from ``(seed, domain, replica)``: words of the shape of ``replicas``."""
+    return Stream(*words_for(seed, domain, replicas, 4))
 
 
 def _rotate(x, k: int):

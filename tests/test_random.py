@@ -69,22 +69,12 @@ def seeded(seed: int, domain: int, replica: int, count: int) -> list[int]:
 # The generator and its seed, compiled
 
 
-@jax.jit
-def many_streams(seed, domain, replicas):
-    return jax.vmap(lambda replica: random.stream(seed, domain, replica))(replicas)
-
-
 def streams(seed: int, domain: int, replicas) -> random.Stream:
-    return many_streams(random.key_data(seed), domain, jnp.asarray(replicas))
-
-
-@jax.jit
-def one_stream(seed, domain, replica):
-    return random.stream(seed, domain, replica)
+    return random.stream(seed, domain, replicas)
 
 
 def single(seed: int, replica: int) -> random.Stream:
-    return one_stream(random.key_data(seed), random.PATH, replica)
+    return streams(seed, random.PATH, replica)
 
 
 @jax.jit(static_argnums=1)
@@ -129,9 +119,21 @@ def test_seeding(seed: int, domain: int) -> None:
 
 
 def test_words_of_the_start() -> None:
-    few = jax.jit(random.words_for, static_argnums=3)(random.key_data(9), random.START, 7, 3)
-    assert few.dtype == jnp.uint32
-    assert np.asarray(few).tolist() == seeded(9, random.START, 7, 3) == seeded(9, random.START, 7, 4)[:3]
+    few = random.words_for(9, random.START, 7, 3)
+    assert few.dtype == np.uint32
+    assert few.tolist() == seeded(9, random.START, 7, 3) == seeded(9, random.START, 7, 4)[:3]
+    many = random.words_for(9, random.START, np.array([[7, 0, 5]] * 2), 3)  # in every shape, also of more than a chunk
+    assert many.shape == (3, 2, 3)
+    assert many[:, 1, 2].tolist() == seeded(9, random.START, 5, 3)
+    assert random.words_for(9, random.START, np.arange(40_000), 2)[:, 39_999].tolist() == seeded(9, 1, 39_999, 2)
+
+
+@pytest.mark.parametrize("seed", [0, 2**40 + 3])
+def test_seeding_is_that_of_jax(seed: int) -> None:
+    key = jax.random.wrap_key_data(random.key_data(seed), impl="threefry2x32")
+    key = jax.random.fold_in(jax.random.fold_in(key, random.PATH), 12)
+    with jax.threefry_partitionable(True):
+        assert np.asarray(jax.random.bits(key, (4,))).tolist() == random.words_for(seed, random.PATH, 12, 4).tolist()
 
 
 def test_path_of_seed_0_never_changes() -> None:

@@ -261,7 +261,7 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
     )
     bound, null = process.clock().bound, None
     if bound is None and any(of.value == 0 for of in parameters):
-        words = tuple(random.words_for(random.key_data(0), random.START, np.int32(0), process.init_words))
+        words = tuple(random.words_for(0, random.START, 0, process.init_words))
         null = np.float64(max(float(sum(np.asarray(rate) for rate in process.rates(process.init(words)))), 1.0))
     return Coupled(
         process,

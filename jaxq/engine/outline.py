@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq import random
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
-from jaxq.engine.program import Quantity, compute_leaf, contributions, quantities, start, typed
+from jaxq.engine.program import Quantity, compute_leaf, contributions, quantities, seeded, start, typed
 from jaxq.engine.sums import Sums
 
 
@@ -18,12 +17,11 @@ def _shapes(system: Process, function):
     """The shapes that ``function(system, carry)`` returns for one replica at the start, found without running it."""
     leaves, structure = jax.tree.flatten(system)
 
-    def one(leaves, seed, replica):
+    def one(leaves, seeds):
         traced = jax.tree.unflatten(structure, leaves)
-        return function(traced, start(traced, seed, replica))
+        return function(traced, start(traced, seeds))
 
-    args = jax.tree.map(compute_leaf, leaves), np.zeros(2, np.uint32), np.int32(0)
-    return jax.eval_shape(one, *args)
+    return jax.eval_shape(one, jax.tree.map(compute_leaf, leaves), seeded(system, 0, 0))
 
 
 def lanes_bytes(system: Process) -> int:
@@ -93,7 +91,7 @@ def initial_rate(process: Process) -> float:
 
     def weights(leaves):
         traced = jax.tree.unflatten(structure, leaves)
-        return jax.vmap(lambda r: start(traced, jnp.asarray(random.key_data(0)), r).weight)(jnp.arange(64))
+        return jax.vmap(lambda seeds: start(traced, seeds).weight)(seeded(process, 0, np.arange(64)))
 
     return 1.0 / float(jax.jit(weights)([compute_leaf(leaf) for leaf in leaves]).mean())
 

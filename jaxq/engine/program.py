@@ -154,10 +154,17 @@ def typed(tree):
     return jax.tree.map(leaf, tree)
 
 
-def start(system: Process, seed, replica) -> Carry:
-    """The carry of one replica before its first event."""
-    state = typed(system.init(tuple(random.words_for(seed, random.START, replica, system.init_words))))
-    words, stream = random.next_words(random.stream(seed, random.PATH, replica), system.words)
+def seeded(process: Process, seed: int, replicas) -> np.ndarray:
+    """What `start` draws from: the words of `Process.init` and four of the path's generator, (*replicas.shape, words)."""
+    begin = random.words_for(seed, random.START, replicas, process.init_words)
+    return np.stack([*begin, *random.stream(seed, random.PATH, replicas)], -1)
+
+
+def start(system: Process, seeds) -> Carry:
+    """The carry of one replica before its first event; ``seeds``: its row of `seeded`."""
+    begin, stream = tuple(seeds[:-4]), random.Stream(*seeds[-4:])
+    state = typed(system.init(begin))
+    words, stream = random.next_words(stream, system.words)
     event, weight = system.choose(state, words)
     return Carry(state, event, weight, stream)
 
@@ -255,7 +262,7 @@ def _block(each, layout: Layout, carry):
 
 
 class Program:
-    """The two compiled functions of a run: ``start(parameters, seed, replica numbers)`` gives carry and totals;
+    """The two compiled functions of a run: ``start(parameters, seeded(...))`` gives carry and totals;
     ``launch(parameters, carry, totals, (blocks, open, stretch))`` runs so many blocks, ``layout.blocks`` at most, and adds
     them to the totals, in which there are ``open`` blocks; at each ``stretch`` of them these are filed and start again
     from 0. It gives carry, totals, (whole, real) of the stretches that are complete, and what was sampled.
@@ -283,9 +290,9 @@ class Program:
 
             return each
 
-        def start_all(leaves, seed, replicas):
+        def start_all(leaves, seeds):
             each = mapped(leaves)
-            carry = each(lambda system, replica: start(system, seed, replica))(replicas)
+            carry = each(start)(seeds)
             return carry, _nothing(each, carry)
 
         def launch_tile(leaves, carry, totals, length):
@@ -349,12 +356,12 @@ class Program:
             aval((count, *shape) if mine else shape, dtype, spec)
             for (shape, dtype), mine, spec in zip(shapes, own, specs, strict=True)
         ]
-        seeds = aval((2,), np.uint32, PartitionSpec())
-        numbers = aval((count,), np.int32, rows)
-        begin = jax.jit(sharded(start_all, (specs, PartitionSpec(), rows)))
-        kept = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds, numbers))
+        process = jax.tree.unflatten(structure, leaves)
+        seeds = aval((count, process.init_words + 4), np.uint32, rows)
+        begin = jax.jit(sharded(start_all, (specs, rows)))
+        kept = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds))
         launch = jax.jit(sharded(launch_shard, (specs, rows, rows, PartitionSpec())), donate_argnums=1)
-        self.start = begin.lower(leaves, seeds, numbers).compile(compiler_options=QUICK)
+        self.start = begin.lower(leaves, seeds).compile(compiler_options=QUICK)
         self.launch = launch.lower(leaves, *kept, aval((3,), np.int32, PartitionSpec())).compile()
         self.compile_seconds = time.perf_counter() - began
 

@@ -24,7 +24,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxq import random
 from jaxq.engine.clock import NEVER
 from jaxq.engine.jump_process import MarkovProcess
-from jaxq.engine.program import AXIS, Carry, start, step
+from jaxq.engine.program import AXIS, Carry, seeded, start, step
 
 AREA = "area of "
 """In front of an observation's name: its integral since the grid point before."""
@@ -80,6 +80,7 @@ class Sampler:
     """The compiled walk of one structure: a batch of replicas over CHUNK points, for any parameters, seed and grid."""
 
     def __init__(self, structure, conditional_mean: bool, devices: tuple, totals: bool):
+        self.structure = structure
         self.mesh = jax.make_mesh((len(devices),), (AXIS,), devices=devices)
         self.names: tuple[str, ...] = ()
         rows, shared = PartitionSpec(AXIS), PartitionSpec()
@@ -127,11 +128,11 @@ class Sampler:
             zero = (jnp.float32(0), jnp.float32(0))
             return shown, walk._replace(totals=added._replace(area=dict.fromkeys(added.area, zero)))
 
-        def begin(leaves, step_time, seed, replica):
+        def begin(leaves, step_time, seeds):
             system = jax.tree.unflatten(structure, leaves)
-            carry = start(system, seed, replica)
+            carry = start(system, seeds[:-4])
             since = jnp.float32(0) if isinstance(system, MarkovProcess) and system.drifts else None
-            first, holding = wait(carry, step_time, random.stream(seed, random.HOLDING, replica))
+            first, holding = wait(carry, step_time, random.Stream(*seeds[-4:]))
             added = nothing(system, carry) if totals else None
             walk = Walk(carry, (first, jnp.float32(0)), since, holding, jnp.int32(0), added)
             # strong types, as they leave `follow`: a weak one would compile it twice
@@ -177,7 +178,7 @@ class Sampler:
             split = jax.shard_map(mapped, mesh=self.mesh, in_specs=specs, out_specs=rows, check_vma=False)
             return jax.jit(split, donate_argnums=donate)
 
-        self._begin = compiled(begin, 4)
+        self._begin = compiled(begin, 3)
         self._follow = compiled(follow, 5, donate=4)
 
     def __call__(self, leaves, step_time, batch: int, replicas: int, seed: int, grid: np.ndarray, max_events: int):
@@ -190,8 +191,11 @@ class Sampler:
         spread = NamedSharding(self.mesh, PartitionSpec(AXIS))
         parts = []
         for first in range(0, replicas, batch):
-            numbers = jax.device_put(np.arange(first, first + batch, dtype=np.int32), spread)
-            walk = self._begin(leaves, step_time, random.key_data(seed), numbers)
+            numbers = np.arange(first, first + batch)
+            process = jax.tree.unflatten(self.structure, leaves)
+            holding = random.words_for(seed, random.HOLDING, numbers, 4).T
+            seeds = np.concatenate([seeded(process, seed, numbers), holding], -1)
+            walk = self._begin(leaves, step_time, jax.device_put(seeds, spread))
             for chunk in chunks:
                 walk, found = self._follow(leaves, step_time, chunk, np.int32(max_events), walk)
                 parts.append(found)

@@ -16,10 +16,9 @@ from jaxq.engine.memory import window_limit
 from jaxq.engine.model import Model
 from jaxq.engine.outline import summed
 from jaxq.engine.process import Process
-from jaxq.engine.program import compute_leaf, program
+from jaxq.engine.program import compute_leaf, program, seeded
 from jaxq.engine.rarity import prepared
 from jaxq.engine.sums import Sums
-from jaxq.random import key_data
 from jaxq.stats.estimate import Estimate, grain
 from jaxq.stats.histogram import GROUPS, Distribution, Histogram
 from jaxq.stats.windows import WindowedSums
@@ -88,14 +87,14 @@ class Stack:
         self.step_times = [system.step_time() for system in processes]
         self.blocks = 0
         self._parts, self._totals = [], []
+        seeds = seeded(processes[0], seed, np.arange(replicas))
         for first in range(0, self.rows, launch_rows):
             rows = np.minimum(first + np.arange(padded), self.rows - 1)
             placed = [
                 self.program.place(leaf[rows // replicas] if mine else leaf, mine)
                 for leaf, mine in zip(leaves, own, strict=True)
             ]
-            numbers = self.program.place((rows % replicas).astype(np.int32), True)
-            carry, totals = self.program.start(placed, self.program.place(key_data(seed), False), numbers)
+            carry, totals = self.program.start(placed, self.program.place(seeds[rows % replicas], True))
             self._parts.append([placed, carry, slice(first, min(first + launch_rows, self.rows))])
             self._totals.append(totals)
         columns = len(self.quantities)

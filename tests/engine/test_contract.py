@@ -48,7 +48,7 @@ def shapes_of(prepared, function):
 
     def one(leaves):
         system = jax.tree.unflatten(structure, leaves)
-        return function(system, program.start(system, jnp.zeros(2, jnp.uint32), jnp.int32(0)))
+        return function(system, program.start(system, jnp.asarray(program.seeded(system, 0, 0))))
 
     return jax.eval_shape(one, [program.compute_leaf(leaf) for leaf in leaves])
 
