@@ -65,10 +65,17 @@ SHARED = {
     "side": SharedOption("left or right: the derivative on that side, at a bound or a kink  [default: both]", "NAME"),
     "step": SharedOption("step of a difference, as a share of the parameter  [default: 0.01]"),
     "start": SharedOption("where to start, for each --parameter in order  [default: the field's value]", "VALUE", True),
-    "objective": SharedOption("what is made small or large: a name  [default: the system's first]", "NAME"),
+    "objective": SharedOption(
+        "what is made small or large: a name, or simulated:METRIC for the simulated mean of a metric  "
+        "[default: the system's first]",
+        "NAME",
+    ),
+    "maximise": SharedOption("make a simulated:METRIC large, not small", None),
     "starts": SharedOption("random starts of a search  [default: 20]"),
-    "steps": SharedOption("gradient steps  [default: 600; 300 from each start of a search]"),
-    "rate": SharedOption("length of the first steps, in unconstrained coordinates  [default: 0.1; 0.05 in a search]"),
+    "steps": SharedOption("gradient steps  [default: 600; 120 simulated; 300 from each start of a search]"),
+    "rate": SharedOption(
+        "length of the first steps, in unconstrained coordinates  [default: 0.1; 0.15 simulated; 0.05 in a search]"
+    ),
     "out": SharedOption("write the result: .json, .csv or .npz (per-replica values); repeatable", "FILE", True),
     "json": SharedOption("print the result as JSON and nothing else", None),
     "plot": SharedOption("write a figure: .png, .svg or .pdf", "FILE"),
@@ -82,7 +89,7 @@ SIMULATION = (*OPTIONS, *OUTPUT)
 PATHS = ("times", "replicas", "seed", "level", "devices", "keep_paths", "max_events", "totals", "out", "json", "plot")
 EXACT = ("max_states", "out", "json")
 THEORY = ("json",)
-TUNED = ("parameter", "start", "objective", "starts", "steps", "rate")
+TUNED = ("parameter", "start", "objective", "maximise", "starts", "steps", "rate")
 """What `tune` takes besides the options of a simulation."""
 _RUN = ("replicas", "events", "horizon", "warmup", "precision", "max_events", "time_limit", "level", "seed", "devices")
 TUNE = (*TUNED, *_RUN, *OUTPUT)

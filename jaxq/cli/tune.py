@@ -62,7 +62,8 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
                 outcome, output, lambda path: plot(outcome, path=path), lambda: tune_search.print_outcome(outcome)
             )
         assert problem is not None
-        found = solve(problem, meter)
+        with input_errors(sources):  # what only a simulation of the start can tell
+            found = solve(problem, meter)
         return present(found, output, lambda path: plot(found, path=path), lambda: print_tuning(found))
 
 
@@ -81,13 +82,15 @@ def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, A
     known = dict(zip(names or [], given, strict=False))
     filled = {name: value for name, value in known.items() if name in declared and name not in chosen}
     instance = build_systems("tune", system, {**filled, **chosen})[0][0]
-    objective = choose_objective(instance, chosen.get("objective"))[1]
+    maximise = bool(chosen.get("maximise", False))
+    objective = choose_objective(instance, chosen.get("objective"), maximise)[1]
     names = list(objective.parameters) if names is None else names
     if len(given) > len(names):
         raise FieldError("start", ", ".join(map(str, given)), f"must be one for each parameter, {', '.join(names)}")
     start = {n: one(n, declared[n], value) if n in declared else value for n, value in zip(names, given, strict=False)}
     numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
-    return prepare(instance, names, start=start, objective=chosen.get("objective"), **numbers, **options)
+    asked = {"objective": chosen.get("objective"), "maximise": maximise}
+    return prepare(instance, names, start=start, **asked, **numbers, **options)
 
 
 def print_tuning(found: Tuning) -> None:

@@ -9,6 +9,7 @@ Sources: Gong and Ho (1987), IEEE Transactions on Automatic Control 32(10), 858-
 (2022), NeurIPS, "Automatic differentiation of programs with discrete randomness".
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -229,6 +230,19 @@ class Coupled(Process):
 
     def _size(self, weights):
         return sum(self.scales[p] * jnp.abs(v) for p, v in enumerate(weights))
+
+    def at(self, process: Process, slopes: Sequence[list]) -> "Coupled":
+        """The coupled half of the same program with other parameters. ValueError where these move what was still before."""
+        for slope, mine in zip(slopes, self.tangents, strict=True):
+            still = [x for i, x in enumerate(slope) if i not in self.moving]
+            still += [slope[i] for i, old in zip(self.moving, mine, strict=True) if not np.any(old)]
+            if any(x is not None and np.any(x) for x in still):
+                raise ValueError("the parameters move other numbers of the program than at the start")
+        return dataclasses.replace(
+            self,
+            process=process,
+            tangents=tuple(tuple(np.asarray(slope[i], np.float64) for i in self.moving) for slope in slopes),
+        )
 
     def _own(self, path, x):
         """A path with the counters of x: its own are of no use."""

@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 
 from jaxq.engine.model import Model
+from jaxq.engine.parameter import STEP, Parameter, difference
 from jaxq.engine.stack import Stack
 from jaxq.engine.sums import Sums
 from jaxq.stats.estimate import Estimate
@@ -154,6 +155,20 @@ class Node(NamedTuple):
     by: int
     offset: float
     step_time: float | None
+
+
+def moved_nodes(
+    system: Model, parameters: Sequence[Parameter], side: str | None, wanted: Sequence[str]
+) -> tuple[Differences, list[Node]]:
+    """The model of a system's metrics and their derivatives, and the nodes at which `Moved` evaluates it."""
+    systems, nodes, places = [system], [Node(0, 0.0, system.prepare().step_time())], {}
+    for by, of in enumerate(parameters):
+        pairs = difference(side, float(2.0 ** np.round(np.log2(STEP * of.unit))))
+        places[of.path] = [(len(systems) + i, weight) for i, (_, weight) in enumerate(pairs)], []
+        systems += [of.at(offset) for offset, _ in pairs]
+        nodes += [Node(by, offset, of.at(offset).prepare().step_time()) for offset, _ in pairs]
+    scales = {of.path: of.unit for of in parameters}
+    return Differences(tuple(systems), places, scales, tuple(wanted)), nodes
 
 
 class Moved(Together):

@@ -19,7 +19,7 @@ from jaxq.engine.check import check_kind
 from jaxq.engine.conclusion import conclude_point
 from jaxq.engine.coupled import Coupled, coupled
 from jaxq.engine.derivatives import Gradients
-from jaxq.engine.differences import Differences, Moved, Node, Together, named, quotient
+from jaxq.engine.differences import Differences, Moved, Node, Together, moved_nodes, named, quotient
 from jaxq.engine.flags import Flag
 from jaxq.engine.layout import FEW
 from jaxq.engine.loop import Loop
@@ -33,13 +33,11 @@ from jaxq.engine.parameter import (
     Parameter,
     alike,
     beside,
-    difference,
     parameter,
     real_fields,
     smooth_between,
     tangents,
 )
-from jaxq.engine.parameter import STEP as TANGENT_STEP
 from jaxq.engine.plain import describe, finite
 from jaxq.engine.plan import Plan, plan
 from jaxq.engine.progress import Meter
@@ -192,17 +190,12 @@ def prepare(
 
 def _coupled(system: Model, half: Coupled, asked: Sequence[str], options: Options, question: Question) -> Question:
     """The question with one point, stepped beside its alternatives."""
-    systems, nodes, places, scales = [system], [Node(0, 0.0, system.prepare().step_time())], {}, {}
-    for by, of in enumerate(question.parameters):
-        pairs = difference(question.side, float(2.0 ** np.round(np.log2(TANGENT_STEP * of.unit))))
-        places[of.path] = [(len(systems) + i, weight) for i, (_, weight) in enumerate(pairs)], []
-        systems += [of.at(offset) for offset, _ in pairs]
-        nodes += [Node(by, offset, of.at(offset).prepare().step_time()) for offset, _ in pairs]
-        scales[of.path] = of.unit
     planned = plan([system], options, stationary=True)
-    known, paths = list(at_halves(system, planned.points[0].process)), list(places)
-    wanted = _targets(system, known, paths, asked)
-    model = Differences(tuple(systems), places, scales, tuple(target.partition(":")[0] for target in wanted))
+    known = list(at_halves(system, planned.points[0].process))
+    wanted = _targets(system, known, [of.path for of in question.parameters], asked)
+    model, nodes = moved_nodes(
+        system, question.parameters, question.side, [target.partition(":")[0] for target in wanted]
+    )
     if any(":" in target for target in wanted):
         options = dataclasses.replace(options, metric=tuple(wanted))
     point = planned.points[0]._replace(model=model, stepped=half)
@@ -383,8 +376,8 @@ def _fluid(question: Question) -> Gradients:
                 ends = [np.asarray(getattr(of.at(offset), field)) for offset in (h, -h)]
                 last = () if objective.temperatures is None else (objective.temperatures[1],)
 
-                def function(x, field=field, last=last, objective=objective):
-                    return objective.function({field: x}, *last)
+                def function(x, field=field, last=last, of_values: Any = objective.function):
+                    return of_values({field: x}, *last)
 
                 here = np.asarray(getattr(system, field), np.float64)
                 value, slopes = jax.value_and_grad(function)(here)

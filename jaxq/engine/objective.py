@@ -15,7 +15,8 @@ class Optimum(NamedTuple):
 class Objective(NamedTuple):
     """A differentiable stand-in for a simulated mean, to tune fields with (`jaxq.tune`).
 
-    ``function``: values of the tuned fields by name -> scalar, in float64, the other fields being the system's own.
+    ``function``: values of the tuned fields by name -> scalar, in float64, the other fields being the system's own; None:
+    the metric itself, simulated.
     ``metric``: the simulated metric that it stands for, or None. ``doc``: what it is, one line. ``parameters``: the
     fields that it depends on; empty: any. ``unset``: initial values, by name, for optional fields that are None.
 
@@ -27,7 +28,7 @@ class Objective(NamedTuple):
     (entries, K), each in the same place whatever the values. ``optimum()``: the known best point, or None.
     """
 
-    function: Callable[..., Any]
+    function: Callable[..., Any] | None
     metric: str | None
     doc: str
     maximise: bool = False

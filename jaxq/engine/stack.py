@@ -71,31 +71,26 @@ class Stack:
         """``processes``: what the systems are stepped as (default: `jaxq.engine.rarity.prepared`)."""
         self.systems, self.replicas = list(systems), replicas
         self.processes = processes = [prepared(system) for system in systems] if processes is None else list(processes)
-        structure, leaves, own = stacked_leaves(processes)
+        structure, leaves, self._own = stacked_leaves(processes)
         self.rows = len(systems) * replicas
         batch = layout.pop("batch", None)
         launch_rows = min(self.rows, batch or self.rows)
         self.layout = choose_layout(processes[0], launch_rows, devices, point=replicas, **layout)
         self.quantities = summed(processes[0])
-        padded = self.layout.replicas
-        shapes = tuple(
-            (leaf.shape[1:] if mine else leaf.shape, leaf.dtype) for leaf, mine in zip(leaves, own, strict=True)
-        )
-        built = program.cache_info().misses
-        self.program = program(structure, shapes, own, self.layout)
+        shapes = tuple((leaf.shape[mine:], leaf.dtype) for leaf, mine in zip(leaves, self._own, strict=True))
+        self._form, built = (structure, shapes), program.cache_info().misses
+        self.program = program(structure, shapes, self._own, self.layout)
         self.compile_seconds = self.program.compile_seconds if program.cache_info().misses > built else 0.0
         self.step_times = [system.step_time() for system in processes]
         self.blocks = 0
         self._parts, self._totals = [], []
         seeds = seeded(processes[0], seed, np.arange(replicas))
         for first in range(0, self.rows, launch_rows):
-            rows = np.minimum(first + np.arange(padded), self.rows - 1)
-            placed = [
-                self.program.place(leaf[rows // replicas] if mine else leaf, mine)
-                for leaf, mine in zip(leaves, own, strict=True)
-            ]
-            carry, totals = self.program.start(placed, self.program.place(seeds[rows % replicas], True))
-            self._parts.append([placed, carry, slice(first, min(first + launch_rows, self.rows))])
+            part = slice(first, min(first + launch_rows, self.rows))
+            placed = self._placed(leaves, self._rows(part))
+            seeded_rows = self.program.place(seeds[self._rows(part) % replicas], True)
+            carry, totals = self.program.start(placed, seeded_rows)
+            self._parts.append([placed, carry, part])
             self._totals.append(totals)
         columns = len(self.quantities)
         self._windows = WindowedSums(columns, self.rows, window_limit(columns, self.rows, replicas))
@@ -104,6 +99,43 @@ class Stack:
         self._groups = min(replicas, GROUPS)  # of each point
         replica = np.arange(self.rows)
         self._group = replica // replicas * self._groups + replica % replicas * self._groups // replicas
+
+    def move(self, systems: Sequence[Model], processes: Sequence[Process]) -> None:
+        """Go on from the states that there are with other parameters; the sums begin anew. ValueError where the program is
+        another one, or a number that all points shared differs between them."""
+        structure, leaves, own = stacked_leaves(processes)
+        leaves = [
+            np.broadcast_to(leaf, (len(processes), *leaf.shape)) if mine and not stacked else leaf
+            for leaf, mine, stacked in zip(leaves, self._own, own, strict=True)
+        ]
+        shapes = [(leaf.shape[mine:], leaf.dtype) for leaf, mine in zip(leaves, self._own, strict=True)]
+        if (structure, tuple(shapes)) != self._form or any(x > y for x, y in zip(own, self._own, strict=True)):
+            raise ValueError("the program changes with the parameters")
+        self.systems, self.processes = list(systems), list(processes)
+        self.step_times = [process.step_time() for process in processes]
+        for part in self._parts:
+            part[0] = self._placed(leaves, self._rows(part[2]))
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin the sums anew; the states go on."""
+        self.settle()
+        self.blocks = 0
+        self._windows = WindowedSums(len(self.quantities), self.rows, len(self._windows.data))
+        self._totals = [
+            totals._replace(**jax.tree.map(jax.numpy.zeros_like, {"whole": totals.whole, "real": totals.real}))
+            for totals in self._totals
+        ]
+
+    def _rows(self, part: slice) -> np.ndarray:
+        """The rows of a part, the last one repeated to fill the last tile."""
+        return np.minimum(part.start + np.arange(self.layout.replicas), self.rows - 1)
+
+    def _placed(self, leaves: Sequence[np.ndarray], rows: np.ndarray) -> list:
+        return [
+            self.program.place(leaf[rows // self.replicas] if mine else leaf, mine)
+            for leaf, mine in zip(leaves, self._own, strict=True)
+        ]
 
     @property
     def windows(self) -> WindowedSums:

@@ -26,12 +26,15 @@ SETTLED = 1e-9
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One iterate: where it was, the objective there, and the norm of its gradient in the coordinates."""
+    """One iterate: where it was, the objective there, and the norm of its gradient in the coordinates; with their standard
+    errors where they are simulated."""
 
     step: int
     values: dict[str, Any]
     objective: float
     gradient_norm: float
+    objective_error: float | None = None
+    gradient_error: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +125,7 @@ def descend(
             average = evaluate(steps, jax.tree.map(lambda *z: jnp.mean(jnp.stack(z), axis=0), *last), *cooling[-1:])[0]
             best = min(best, average, key=lambda step: step.objective)
             gained = trace[min(settling, steps)].objective - best.objective
-            if _straight(path[settling:]) and gained > SETTLED * abs(best.objective):
+            if straight(path[settling:]) and gained > SETTLED * abs(best.objective):
                 flags.append(Flag.NOT_CONVERGED)
     return Descent(trace[0], best, average, tuple(trace), tuple(flags))
 
@@ -154,7 +157,7 @@ class _Evaluation:
         return self.chosen(*at)
 
 
-def _straight(path: list) -> bool:
+def straight(path: list) -> bool:
     """Whether a path of coordinates went one way."""
     points = np.array([np.concatenate([np.ravel(x) for x in at.values()]) for at in path])
     travelled = np.linalg.norm(np.diff(points, axis=0), axis=1).sum()

@@ -1,7 +1,7 @@
 """What a field may hold, as the image of R^n, so that a descent needs no constraints."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -56,6 +56,48 @@ def bijection(rule: Rule, start=None, share: bool = False) -> Bijection:
     if math.isfinite(high):
         return Bijection(lambda z: high - _exp(z), lambda x: np.log(np.subtract(high, x)))
     return Bijection(jnp.asarray, lambda x: np.asarray(x, np.float64))
+
+
+class Coordinates:
+    """Values of some fields as one vector of coordinates.
+
+    ``rules``, ``values``: by field; ``shares``: fields whose entries keep their sum. ``start``: coordinates by field.
+    ``sums``: the fields whose entries (of a matrix, its rows) have a fixed sum. ``names``: of the entries of the vector,
+    ``field`` or ``field[i]``; ``free``: which of them move anything.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], values: Mapping[str, Any], shares: Collection[str] = ()):
+        self._rules, self._shares = {name: rules[name] for name in values}, shares
+        self.sums = [name for name in values if name in shares or rules[name].simplex or rules[name].rows]
+        self._bijections = {name: bijection(rules[name], x, name in shares) for name, x in values.items()}
+        self.start = {name: start_coordinates(name, rules[name], x, name in shares) for name, x in values.items()}
+        self.names, free = [], []
+        for name, z in self.start.items():
+            at = [f"{name}[{','.join(map(str, place))}]" if place else name for place in np.ndindex(np.shape(z))]
+            self.names += at
+            positive = np.asarray(values[name]) > 0
+            moves = (
+                positive & (positive.sum(axis=-1, keepdims=True) > 1) if rules[name].rows else np.full(len(at), True)
+            )
+            free += list(np.ravel(moves))
+        self.free = np.array(free)
+
+    def decode(self, at: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by field of coordinates by field; differentiable."""
+        return {name: self._bijections[name].value(z) for name, z in at.items()}
+
+    def fields(self, vector: np.ndarray) -> dict[str, Any]:
+        """Values by field, float64."""
+        ends = np.cumsum([np.size(z) for z in self.start.values()])
+        parts = zip(self.start.items(), np.split(vector, ends[:-1]), strict=True)
+        with jax.enable_x64(True):
+            found = self.decode({name: part.reshape(np.shape(z)) for (name, z), part in parts})
+        return {name: np.asarray(x, np.float64)[()] for name, x in found.items()}
+
+    def vector(self, fields: Mapping[str, Any]) -> np.ndarray:
+        """The inverse of `fields`. ValueError where a value is on a bound."""
+        found = [start_coordinates(n, self._rules[n], fields[n], n in self._shares) for n in self.start]
+        return np.concatenate([np.ravel(z) for z in found])
 
 
 def start_coordinates(name: str, rule: Rule, value, share: bool = False) -> np.ndarray:

@@ -66,6 +66,7 @@ class Tuning(Tabular):
         tuned: the system with the best parameters.
         meaning: what the objective is, one line; it need not be the simulated metric that it stands for.
         known: the optimum that is known without tuning, where there is one.
+        run: how a simulated objective was descended on: method, replicas, seed, events, devices; None of a formula.
     """
 
     system: str
@@ -80,6 +81,7 @@ class Tuning(Tabular):
     tuned: Model = dataclasses.field(repr=False)
     meaning: str = ""
     known: Optimum | None = None
+    run: dict[str, Any] | None = None
 
     @property
     def converged(self) -> bool:
@@ -107,16 +109,9 @@ class Tuning(Tabular):
                 "objective": self.known.objective,
                 "source": self.known.source,
             },
+            "run": self.run,
             "verification": None if self.verification is None else self.verification.to_dict(),
-            "trace": [
-                {
-                    "step": step.step,
-                    "parameters": _values(step),
-                    "objective": step.objective,
-                    "gradient_norm": step.gradient_norm,
-                }
-                for step in self.trace
-            ],
+            "trace": [{"step": step.step, "parameters": _values(step), **_found(step)} for step in self.trace],
             "flags": list(self.flags),
         }
 
@@ -127,15 +122,12 @@ class Tuning(Tabular):
     def rows(self) -> list[dict[str, Any]]:
         """The trace with one column a number; element i of a list is ``name_i``, from 1,
         and of a matrix ``name_i_j``."""
-        return [
-            {"step": s.step, **columns(s), "objective": s.objective, "gradient_norm": s.gradient_norm}
-            for s in self.trace
-        ]
+        return [{"step": step.step, **columns(step), **_found(step)} for step in self.trace]
 
     def objective_text(self) -> str:
         """What the objective is, and that it is not what is simulated, in one line."""
-        check = self.verification
-        apart = "" if check is None else f"; it stands for the simulated {check.metric} and need not equal it"
+        metric = "" if self.verification is None or self.run is not None else self.verification.metric
+        apart = f"; it stands for the simulated {metric} and need not equal it" * bool(metric)
         return f"objective {self.objective}: {self.meaning}{apart}"
 
     def __str__(self) -> str:
@@ -178,6 +170,13 @@ def flat(values: dict[str, Any]) -> dict[str, float]:
             for at, x in zip(np.ndindex(array.shape), array.ravel().tolist(), strict=True)
         }
     return found
+
+
+def _found(step: Step) -> dict[str, float]:
+    """Objective and norm of the gradient, with their standard errors where these are simulated."""
+    found = {"objective": step.objective, "objective_error": step.objective_error}
+    found |= {"gradient_norm": step.gradient_norm, "gradient_error": step.gradient_error}
+    return {name: x for name, x in found.items() if x is not None}
 
 
 def _values(step: Step) -> dict[str, Any]:

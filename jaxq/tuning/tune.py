@@ -2,8 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,18 +14,20 @@ from jaxq.engine.fields import Rule, rules
 from jaxq.engine.flags import Flag
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
-from jaxq.engine.objective import Objective
+from jaxq.engine.objective import Objective, Optimum
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
 from jaxq.engine.plan import check_model
-from jaxq.engine.progress import Meter
+from jaxq.engine.progress import Meter, Patient
 from jaxq.engine.simulate import compare
 from jaxq.engine.unknown import known_keywords
+from jaxq.tuning import simulated
 from jaxq.tuning.descent import Step, descend, shown
-from jaxq.tuning.parametrise import bijection, start_coordinates
+from jaxq.tuning.parametrise import Coordinates, start_coordinates
 from jaxq.tuning.polish import by_simplex, carried, over_jumps
 from jaxq.tuning.printed import printable, without_traces
 from jaxq.tuning.result import Tuning, Verification
+from jaxq.tuning.simulated import Landscape
 
 STEPS, RATE = 600, 0.1
 DIGITS = 6
@@ -38,7 +40,8 @@ ROUNDS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """A tuning that has been checked, ready to run. ``start`` are values by name; ``options``: None without simulation."""
+    """A tuning that has been checked, ready to run. ``start`` are values by name; ``verify``: whether both are
+    simulated. ``landscape``: of an objective that is simulated."""
 
     system: Model
     name: str
@@ -46,7 +49,21 @@ class Problem:
     start: dict[str, Any]
     steps: int
     rate: float
-    options: Options | None
+    options: Options
+    verify: bool
+    landscape: Landscape | None = None
+
+
+class Found(NamedTuple):
+    """Where a descent went; ``known``: the optimum that is known; ``run``: how it was simulated."""
+
+    start: Step
+    best: Step
+    average: Step | None
+    trace: tuple[Step, ...]
+    flags: list[str]
+    known: Optimum | None = None
+    run: dict[str, Any] | None = None
 
 
 @known_keywords(OPTIONS)
@@ -56,15 +73,17 @@ def tune(
     *,
     start: Any = None,
     objective: str | None = None,
-    steps: int = STEPS,
-    rate: float = RATE,
+    maximise: bool = False,
+    steps: int | None = None,
+    rate: float | None = None,
     verify: bool = True,
     meter: Meter | None = None,
     **options,
 ) -> Tuning:
     """Tune fields of a system by gradient, and check the gain by simulating start and best on common random numbers.
 
-    The descent is deterministic: the random words of the check are the first that are drawn. Where the metric has jumps
+    Of a fluid objective the descent is deterministic: the random words of the check are the first that are drawn. Where the
+    metric has jumps
     the objective is smoothed less and less, and the last steps are by the metric itself: over its known jumps, then by a
     simplex. The best values are rounded to the 6 digits that are printed; their objective and the check are of these.
 
@@ -72,10 +91,13 @@ def tune(
         system: the system; its other fields are kept.
         parameters: the fields to tune (default: those that the objective depends on).
         start: where to start, values by field or, for one field, the value (default: the system's own).
-        objective: one of ``system.objectives()`` (default: the first).
-        steps: gradient steps.
-        rate: length of the first steps, in the unconstrained coordinates of `jaxq.tuning.parametrise`.
-        verify: whether to simulate.
+        objective: one of ``system.objectives()`` (default: the first), or ``simulated:METRIC``: the simulated mean of any
+            metric of any system, by its simulated derivatives (`jaxq.tuning.simulated`).
+        maximise: whether a simulated objective is made large; the others know.
+        steps: gradient steps (default: 600, of a simulated objective 120).
+        rate: length of the first steps, in the unconstrained coordinates of `jaxq.tuning.parametrise` (default: 0.1, of a
+            simulated objective 0.15).
+        verify: whether to simulate start and best.
         meter, **options: of the simulation, as `simulate`; ``precision`` is wanted of the objective's metric alone
             (default: 0.01 if nothing else ends the run), as other metrics may vanish at the optimum.
 
@@ -88,17 +110,26 @@ def tune(
     Example:
         >>> jaxq.tune(jaxq.TokenPool(servers=10, arrival_rate=0.8), "phi", start=0.3).best.values
     """
-    problem = prepare(
-        system, parameters, start=start, objective=objective, steps=steps, rate=rate, verify=verify, **options
-    )
-    return solve(problem, meter)
+    asked = {"objective": objective, "maximise": maximise, "steps": steps, "rate": rate, "verify": verify}
+    return solve(prepare(system, parameters, start=start, **asked, **options), meter)
 
 
 def prepare(
-    system: Model, parameters=None, *, start=None, objective=None, steps=STEPS, rate=RATE, verify=True, **options
+    system: Model,
+    parameters=None,
+    *,
+    start=None,
+    objective=None,
+    maximise=False,
+    steps=None,
+    rate=None,
+    verify=True,
+    **options,
 ) -> Problem:
     """Check everything that can be wrong with the input of `tune`; nothing is simulated. Raises ValueError."""
-    name, chosen = choose_objective(system, objective)
+    name, chosen = choose_objective(system, objective, maximise)
+    default = (STEPS, RATE) if chosen.function is not None else (simulated.STEPS, simulated.RATE)
+    steps, rate = (usual if given is None else given for given, usual in zip((steps, rate), default, strict=True))
     declared = rules(type(system))
     names = (
         [parameters] if isinstance(parameters, str) else list(chosen.parameters if parameters is None else parameters)
@@ -106,7 +137,8 @@ def prepare(
     for parameter in names:
         _check_parameter(system, parameter, name, chosen)
     if not names or len(set(names)) < len(names):
-        raise FieldError("parameter", ", ".join(names), "must be one or more fields, each once")
+        rule = f"must be one or more fields, each once; {system.title()} has {', '.join(_tunable(system))}"
+        raise FieldError("parameter", ", ".join(names) if names else ..., rule)
     integer("steps", steps)
     positive("rate", rate)
     given = _by_name(names, start)
@@ -115,52 +147,29 @@ def prepare(
     first = system.replace(**values)
     if chosen.hard is not None or chosen.optimum is not None:
         chosen = choose_objective(first, name)[1]
-    with jax.enable_x64(True):
-        there = float(chosen.function(dict(values)))
-    if not math.isfinite(there):
-        raise FieldError("start", shown(values), f"the objective {name} is {there} there")
-    run = _options(chosen.metric, options)
-    if verify and chosen.metric is not None:
+    run, landscape = _options(chosen.metric, options), None
+    if chosen.function is not None:
+        with jax.enable_x64(True):
+            there = float(chosen.function(dict(values)))
+        if not math.isfinite(there):
+            raise FieldError("start", shown(values), f"the objective {name} is {there} there")
+    if chosen.function is None or (verify and chosen.metric is not None):
         first.check_stationary()
         check_model(first, run)
         check_replicas(run)
-    return Problem(first, name, chosen, values, int(steps), float(rate), run if verify else None)
+    if chosen.function is None:
+        landscape = Landscape(first, Coordinates(declared, values, chosen.shares), str(chosen.metric))
+    verify = verify and chosen.metric is not None
+    return Problem(first, name, chosen, values, int(steps), float(rate), run, verify, landscape)
 
 
 def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
     """Descend, then simulate."""
-    declared = rules(type(problem.system))
-    objective = problem.objective
-    shares = objective.shares
-    bijections = {name: bijection(declared[name], value, name in shares) for name, value in problem.start.items()}
-    sign = -1.0 if objective.maximise else 1.0
-
-    def function(values, *temperature):
-        return sign * objective.function(values, *temperature)
-
-    def decode(at):
-        return {name: bijections[name].value(z) for name, z in at.items()}
-
-    def shown_as(step: Step) -> Step:
-        # the start as it was given, not after there and back
-        values = problem.start if step.step == 0 else step.values
-        return dataclasses.replace(step, values=values, objective=sign * step.objective)
-
-    start = {name: start_coordinates(name, declared[name], x, name in shares) for name, x in problem.start.items()}
-    with jax.enable_x64(True):
-        found = descend(function, decode, start, problem.steps, problem.rate, objective.temperatures)
-        best, flags = _end(problem, shown_as(found.best), decode, start), list(found.flags)
-        first = shown_as(found.start)
-        if objective.hard is not None:
-            first = dataclasses.replace(first, objective=objective.hard(first.values))
-            # the last steps have come to rest
-            flags = [flag for flag in flags if flag != Flag.NOT_CONVERGED]
-    known = None if objective.optimum is None else objective.optimum()
-    if known is not None and -sign * (known.objective - best.objective) > SHORT * abs(known.objective):
-        flags.append(Flag.SHORT_OF_KNOWN)
-    tuned = problem.system.replace(**best.values)
+    objective, meter = problem.objective, meter or Patient()
+    found = _of_formula(problem) if problem.landscape is None else _of_simulation(problem, problem.landscape, meter)
+    flags, tuned = list(found.flags), problem.system.replace(**found.best.values)
     verification = None
-    if problem.options is not None and objective.metric is not None:
+    if problem.verify and objective.metric is not None and Flag.UNFINISHED not in flags:
         verification = _verify(problem, tuned, objective.metric, problem.options, meter)
         flags += [*verification.start.flags, *verification.best.flags]
         if verification.sure and (verification.gain.mean or 0.0) < 0:
@@ -169,24 +178,64 @@ def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
         problem.system.title(),
         {name: value for name, value in describe(problem.system).items() if name not in problem.start},
         problem.name,
-        first,
-        best,
-        None if found.average is None else shown_as(found.average),
-        tuple(map(shown_as, found.trace)),
+        found.start,
+        found.best,
+        found.average,
+        found.trace,
         verification,
         tuple(dict.fromkeys(flags)),
         tuned,
         objective.doc,
-        known,
+        found.known,
+        found.run,
     )
 
 
-def _end(problem: Problem, best: Step, decode: Callable, coordinates: dict[str, np.ndarray]) -> Step:
+def _of_simulation(problem: Problem, landscape: Landscape, meter: Meter) -> Found:
+    """The descent on simulated derivatives."""
+    maximise = problem.objective.maximise
+    walk = simulated.descend(landscape, problem.steps, problem.rate, problem.options, DIGITS, maximise, meter)
+    return Found(walk.start, walk.best, None, walk.trace, list(walk.flags), run=walk.run)
+
+
+def _of_formula(problem: Problem) -> Found:
+    """The descent on a formula, polished and rounded."""
+    objective = problem.objective
+    coordinates = Coordinates(rules(type(problem.system)), problem.start, objective.shares)
+    sign = -1.0 if objective.maximise else 1.0
+
+    def function(values, *temperature):
+        assert objective.function is not None
+        return sign * objective.function(values, *temperature)
+
+    def shown_as(step: Step) -> Step:
+        # the start as it was given, not after there and back
+        values = problem.start if step.step == 0 else step.values
+        return dataclasses.replace(step, values=values, objective=sign * step.objective)
+
+    with jax.enable_x64(True):
+        found = descend(
+            function, coordinates.decode, coordinates.start, problem.steps, problem.rate, objective.temperatures
+        )
+        best, flags = _end(problem, shown_as(found.best), coordinates), list(found.flags)
+        first = shown_as(found.start)
+        if objective.hard is not None:
+            first = dataclasses.replace(first, objective=objective.hard(first.values))
+            # the last steps have come to rest
+            flags = [flag for flag in flags if flag != Flag.NOT_CONVERGED]
+    known = None if objective.optimum is None else objective.optimum()
+    if known is not None and -sign * (known.objective - best.objective) > SHORT * abs(known.objective):
+        flags.append(Flag.SHORT_OF_KNOWN)
+    average = None if found.average is None else shown_as(found.average)
+    return Found(first, best, average, tuple(map(shown_as, found.trace)), flags, known)
+
+
+def _end(problem: Problem, best: Step, coordinates: Coordinates) -> Step:
     """The best step polished, where the objective has a true metric, and as it is printed."""
     objective, declared = problem.objective, rules(type(problem.system))
     shares = [name for name in best.values if declared[name].simplex or name in objective.shares]
     sign = 1.0 if objective.maximise else -1.0
-    evaluate = objective.function if objective.hard is None else objective.hard
+    evaluate: Any = objective.function if objective.hard is None else objective.hard
 
     def value(fields: dict[str, Any]) -> float:
         try:
@@ -201,26 +250,15 @@ def _end(problem: Problem, best: Step, decode: Callable, coordinates: dict[str, 
             return best
         fields, worth = without_traces(value, fields, worth, shares)
         return dataclasses.replace(best, values=fields, objective=sign * worth)
-    names, shapes = list(coordinates), {name: np.shape(z) for name, z in coordinates.items()}
-    ends = np.cumsum([np.size(z) for z in coordinates.values()])
-
-    def fields_at(z: np.ndarray) -> dict[str, Any]:
-        parts = zip(names, np.split(z, ends[:-1]), strict=True)
-        found = decode({name: part.reshape(shapes[name]) for name, part in parts})
-        return {name: np.asarray(x, np.float64)[()] for name, x in found.items()}
-
-    def coordinates_of(fields: dict[str, Any]) -> np.ndarray:
-        return np.concatenate([np.ravel(start_coordinates(n, declared[n], fields[n], n in shares)) for n in names])
-
     jumps = objective.jumps or (lambda fields: {})
     fields, worth = over_jumps(value, best.values, jumps, shares)
     for _ in range(ROUNDS):
         here = fields
 
         def along(z: np.ndarray, here: dict[str, Any] = here) -> dict[str, Any]:
-            return carried(fields_at(z), here, jumps)
+            return carried(coordinates.fields(z), here, jumps)
 
-        at = by_simplex(lambda z, along=along: value(along(z)), coordinates_of(here))[0]
+        at = by_simplex(lambda z, along=along: value(along(z)), coordinates.vector(here))[0]
         fields, after = over_jumps(value, along(at), jumps, shares)
         if after <= worth + SHORT * abs(worth):
             break
@@ -229,21 +267,25 @@ def _end(problem: Problem, best: Step, decode: Callable, coordinates: dict[str, 
     return dataclasses.replace(best, values=fields, objective=sign * worth)
 
 
-def choose_objective(system: Model, name: str | None) -> tuple[str, Objective]:
+def choose_objective(system: Model, name: str | None, maximise: bool = False) -> tuple[str, Objective]:
     """The objective of a name, or the default. Raises ValueError."""
+    if isinstance(name, str) and name.startswith(simulated.PREFIX):
+        return name, simulated.simulated(system, name, maximise)
     known = system.objectives()
+    rest = f"or {simulated.PREFIX}METRIC, the mean of a metric itself"
     if not known:
-        raise FieldError("objective", ..., f"{system.title()} has no objective for this configuration")
+        raise FieldError("objective", ..., f"{system.title()} has none for this configuration; give one, {rest[3:]}")
     if name is not None and name not in known:
-        raise FieldError("objective", name, f"{system.title()} has {', '.join(known)}")
+        raise FieldError("objective", name, f"{system.title()} has {', '.join(known)}, {rest}")
+    if maximise:
+        raise FieldError("maximise", maximise, f"is for {simulated.PREFIX}METRIC; other objectives know")
     name = next(iter(known)) if name is None else name
     return name, known[name]
 
 
 def _check_parameter(system: Model, parameter: str, name: str, objective: Objective) -> None:
-    declared = rules(type(system))
-    tunable = [n for n, rule in declared.items() if rule.tunable]
-    if parameter not in declared:
+    tunable = _tunable(system)
+    if parameter not in rules(type(system)):
         raise FieldError("parameter", parameter, f"{system.title()} has no such field; it has {', '.join(tunable)}")
     if parameter in system.untuned:
         raise FieldError("parameter", parameter, system.untuned[parameter])
@@ -253,6 +295,10 @@ def _check_parameter(system: Model, parameter: str, name: str, objective: Object
         )
     if objective.parameters and parameter not in objective.parameters:
         raise FieldError("parameter", parameter, f"the objective {name} depends on {', '.join(objective.parameters)}")
+
+
+def _tunable(system: Model) -> list[str]:
+    return [name for name, rule in rules(type(system)).items() if rule.tunable]
 
 
 def _by_name(names: list[str], start: Any) -> dict[str, Any]:

@@ -1,0 +1,189 @@
+"""Tuning on simulated derivatives, against optima in closed form or from an exact chain."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxq
+from jaxq import positive, real
+from jaxq.engine.devices import choose_devices
+from jaxq.engine.flags import Flag
+from jaxq.engine.rarity import prepared
+from jaxq.engine.stack import Stack
+from jaxq.tuning import tune as tuning
+
+
+class Paid(jaxq.JumpProcess):
+    """M/M/1 whose service has a price. L + c mu, L = lambda / (mu - lambda), is least at mu = lambda + sqrt(lambda / c)."""
+
+    arrival_rate: float = positive("arrival rate", default=0.5)
+    service_rate: float = real("service rate", low=0.6, high=3.0, default=1.0)
+    price: float = positive("of service", default=1.0)
+
+    def init(self, words):
+        return jnp.int32(0)
+
+    def rates(self, state):
+        return self.arrival_rate, self._speed() * (state > 0)
+
+    def _speed(self):
+        return self.service_rate
+
+    def jump(self, state, k):
+        return (state + 1, state - 1)[k]
+
+    def total_rate_bound(self):
+        return self.arrival_rate + 3.0
+
+    def observe(self, state):
+        return {"number": state}
+
+    def metrics(self, sums):
+        number = sums["number"] / sums.time
+        cost = number + self.price * self.service_rate
+        return {"number": number, "cost": cost, "profit": 10 - cost}
+
+
+class Compared(Paid):
+    """The same; but its rates compare the parameter, which coupling refuses."""
+
+    def _speed(self):
+        return jnp.minimum(self.service_rate, 5.0)
+
+
+OPTIMUM = 0.5 + np.sqrt(0.5)
+RUN = {"replicas": 256, "steps": 60, "precision": 0.02}
+
+
+@pytest.mark.parametrize(("system", "method"), [(Paid, "coupling"), (Compared, "finite-difference")])
+def test_the_price_of_service(system, method):
+    found = jaxq.tune(system(service_rate=2.5), "service_rate", objective="simulated:cost", **RUN)
+    assert found.run["method"] == method and ("reason" in found.run) == (method != "coupling")
+    assert found.best.values["service_rate"] == pytest.approx(OPTIMUM, abs=0.04)
+    least = OPTIMUM + 0.5 / (OPTIMUM - 0.5)
+    best, error = found.best.objective, found.best.objective_error
+    assert error < 0.02 and abs(best - least) < 4 * error + 0.004
+    assert found.flags == () and found.verification.sure
+    # exactly .5 / 2 + 2.5 at the start
+    gain = found.verification.gain
+    assert abs(gain.mean - (2.75 - least)) < 2 * gain.half_width + 0.004
+    assert float(found.rows()[0]["objective_error"]) > 0 and len(found.trace) == 60
+    assert "objective simulated:cost" in str(found) and "need not equal" not in str(found)
+    assert found.to_dict()["run"]["events"] > 0
+
+
+def test_a_mean_is_made_large_and_a_seed_gives_the_same_numbers_twice():
+    asked = {"objective": "simulated:profit", "maximise": True, "verify": False, "replicas": 128, "steps": 30}
+    one, two = (jaxq.tune(Paid(service_rate=2.5), "service_rate", **asked) for _ in range(2))
+    assert one.best.values["service_rate"] == pytest.approx(OPTIMUM, abs=0.15)
+    assert one.best.objective > one.start.objective
+    assert one.rows() == two.rows()
+
+
+class Polled(jaxq.JumpProcess):
+    """Two servers of total capacity 2. A customer looks at both queues with probability 1 - p, which costs kappa, and joins
+    the shorter one, ties the first; else either. Neither the split of the capacity nor p has a fluid objective."""
+
+    arrival_rate: float = positive("arrival rate", default=1.6)
+    first_rate: float = real("capacity of the first server", low=0.85, high=1.15, default=0.9)
+    blind: float = real("probability of not looking", low=0.0, high=1.0, default=0.9)
+
+    def init(self, words):
+        return jnp.int32(0), jnp.int32(0)
+
+    def rates(self, state):
+        a, b = state
+        first = self.blind * 0.5 + (1 - self.blind) * (a <= b)
+        arrival, rate = self.arrival_rate, self.first_rate
+        return arrival * first, arrival * (1 - first), rate * (a > 0), (2.0 - rate) * (b > 0)
+
+    def jump(self, state, k):
+        a, b = state
+        return ((a + 1, b), (a, b + 1), (a - 1, b), (a, b - 1))[k]
+
+    def total_rate_bound(self):
+        return self.arrival_rate + 2.0
+
+    def observe(self, state):
+        return {"number": state[0] + state[1]}
+
+    def metrics(self, sums):
+        number = sums["number"] / sums.time
+        return {"number": number, "cost": number + 2.0 * (1 - self.blind)}
+
+
+def test_capacity_and_polling_of_two_queues():
+    found = jaxq.tune(Polled(), ["first_rate", "blind"], objective="simulated:cost", verify=False, steps=100)
+    rate, blind = found.best.values["first_rate"], found.best.values["blind"]
+
+    def cost(first_rate, blind):
+        system = Polled(first_rate=float(first_rate), blind=float(blind))
+        return jaxq.exact(system, keep=lambda x: (x[0] < 70) & (x[1] < 70)).metrics["cost"]
+
+    # the minimum of the quadratic through exact costs around it
+    rates, blinds = np.meshgrid([1.02, 1.04, 1.06], [0.50, 0.55, 0.60])
+    costs = np.vectorize(cost)(rates, blinds).ravel()
+    u, v = (rates.ravel() - 1.04) / 0.02, (blinds.ravel() - 0.55) / 0.05
+    terms = np.stack([np.ones(9), u, v, u * u, u * v, v * v], 1)
+    _, a, b, c, d, e = np.linalg.lstsq(terms, costs, rcond=None)[0]
+    x, y = np.linalg.solve([[2 * c, d], [d, 2 * e]], [-a, -b])
+    assert (rate, blind) == pytest.approx((1.04 + 0.02 * x, 0.55 + 0.05 * y), abs=0.006)
+    assert cost(rate, blind) - costs.min() < 2e-4
+    assert abs(found.best.objective - cost(rate, blind)) < 4 * found.best.objective_error < 0.06
+
+
+def test_what_cannot_be_tuned_is_named():
+    def refused(match, system=None, parameters="service_rate", **options):
+        options = {"objective": "simulated:cost", "replicas": 64, "steps": 2, "verify": False} | options
+        with pytest.raises(ValueError, match=match):
+            jaxq.tune(system or Paid(), parameters, **options)
+
+    refused(
+        r"objective = simulated:costs: must be simulated: and one of number, cost, profit", objective="simulated:costs"
+    )
+    refused(r"parameter: must be one or more fields, each once; paid has arrival_rate", parameters=None)
+    refused(r"parameter = speed: paid has no such field", parameters="speed")
+    refused(r"service_rate = 3.0: a start must be inside its bounds", start=3.0)
+    refused(r"maximise = True: is for simulated:METRIC", jaxq.TokenPool(), "phi", objective=None, maximise=True)
+    refused(
+        r"parameter = servers: must be a field of real numbers",
+        jaxq.MMc(0.5),
+        "servers",
+        objective="simulated:utilisation",
+    )
+    refused(r"replicas = 20: a paired comparison needs at least", replicas=20, events=1000)
+    refused(r"start: number, .*grows without end", Paid(arrival_rate=2.0, service_rate=0.7))
+    refused(r"max_events = .*: the start has not warmed up within it", max_events=2000)
+
+
+def test_time_runs_out_and_what_there_is_comes_back():
+    found = jaxq.tune(
+        Paid(service_rate=2.5),
+        "service_rate",
+        objective="simulated:cost",
+        verify=False,
+        replicas=64,
+        max_events=400_000,
+    )
+    assert found.flags == (Flag.TRUNCATED,) and 1 <= len(found.trace) < 120
+
+
+def test_replicas_that_move_nowhere_go_on_as_they_were():
+    system = Paid()
+    process = prepared(system)
+    still, moved = (Stack([system], 64, 3, choose_devices(1), events=4000) for _ in range(2))
+    still.launch(8)
+    before = still.windows.total(0).copy()
+    still.launch(8)
+    moved.launch(8)
+    moved.move([system], [process])
+    assert moved.blocks == 0 and not moved.windows.total(0).any()
+    moved.launch(8)
+    np.testing.assert_array_equal(moved.windows.total(0), still.windows.total(0) - before)
+    with pytest.raises(ValueError, match="the program changes"):
+        moved.move([jaxq.MMc(0.5)], [prepared(jaxq.MMc(0.5))])
+
+
+def test_the_default_lengths_are_those_of_the_objective():
+    assert tuning.prepare(Paid(), "service_rate", objective="simulated:cost").steps == 120
+    assert tuning.prepare(jaxq.TokenPool(servers=4, arrival_rate=0.8, phi=0.5), "phi").steps == 600
