@@ -295,6 +295,16 @@ COMMANDS = {
         ["phi = 0.1", "phases"],
     ),
     "N nothing to tune": ("tune mmc", 2, ["mmc has no objective for this configuration"]),
+    "simulated objective misspelt": (
+        "tune mmc --arrival-rate 0.5 --objective simulated:queue_lenght --parameter arrival_rate",
+        2,
+        ["objective = simulated:queue_lenght: must be simulated: and one of", "did you mean queue_length?"],
+    ),
+    "simulated objective without a parameter": (
+        "tune mmc --arrival-rate 0.5 --objective simulated:queue_length",
+        2,
+        ["parameter: must be one or more fields, each once; mmc has arrival_rate"],
+    ),
     "N a quantile that there is not": (
         "run mmc --arrival-rate .5 --quantiles waiting_time",
         2,

@@ -272,11 +272,11 @@ def choose_objective(system: Model, name: str | None, maximise: bool = False) ->
     if isinstance(name, str) and name.startswith(simulated.PREFIX):
         return name, simulated.simulated(system, name, maximise)
     known = system.objectives()
-    rest = f"or {simulated.PREFIX}METRIC, the mean of a metric itself"
+    rest = f"{simulated.PREFIX}METRIC, the mean of a metric itself"
     if not known:
-        raise FieldError("objective", ..., f"{system.title()} has none for this configuration; give one, {rest[3:]}")
+        raise FieldError("objective", ..., f"{system.title()} has no objective for this configuration; give {rest}")
     if name is not None and name not in known:
-        raise FieldError("objective", name, f"{system.title()} has {', '.join(known)}, {rest}")
+        raise FieldError("objective", name, f"{system.title()} has {', '.join(known)}, or {rest}")
     if maximise:
         raise FieldError("maximise", maximise, f"is for {simulated.PREFIX}METRIC; other objectives know")
     name = next(iter(known)) if name is None else name

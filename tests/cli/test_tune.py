@@ -71,7 +71,9 @@ def test_bad_input_is_one_line(jaxq, kind):
 
 def test_a_system_without_objectives(jaxq):
     code, _, err = jaxq("tune", "mmc", "--parameter", "arrival_rate", "--start", "0.5")
-    assert code == 2 and err == "error: objective: mmc has no objective for this configuration\n"
+    assert code == 2 and err == (
+        "error: objective: mmc has no objective for this configuration; give simulated:METRIC, the mean of a metric itself\n"
+    )
 
 
 FILE = """

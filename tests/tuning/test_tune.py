@@ -174,7 +174,7 @@ BAD = {
         r"parameter = wait: servers answer it with the threshold of Lemma 4.2",
     ),
     "twice": (Shop(), ["price", "price"], {}, r"parameter = price, price: must be one or more fields, each once"),
-    "none": (Shop(), [], {}, r"parameter = : must be one or more fields"),
+    "none": (Shop(), [], {}, r"parameter: must be one or more fields"),
     "above": (jaxq.TokenPool(), "phi", {"start": 1.2}, r"phi = 1.2: must be a number > 0 and < 1 \("),
     "on a bound": (jaxq.TokenPool(), "phi", {"start": 1}, r"phi = 1.0: must be a number > 0 and < 1 \("),
     "no number": (jaxq.TokenPool(), "phi", {"start": "high"}, r"phi = high: must be a number > 0 and < 1 \("),
