@@ -22,6 +22,7 @@ from jaxq.engine.fields import whole as whole
 from jaxq.engine.gradient import gradient as gradient
 from jaxq.engine.jump_process import JumpProcess as JumpProcess
 from jaxq.engine.jump_process import MarkovProcess as MarkovProcess
+from jaxq.engine.merge import merge as merge
 from jaxq.engine.metric import Metric as Metric
 from jaxq.engine.model import Model as Model
 from jaxq.engine.objective import Objective as Objective

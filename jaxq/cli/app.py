@@ -18,6 +18,7 @@ from jaxq.cli.errors import NOTHING, BadInput
 from jaxq.cli.group import HELP, SystemGroup
 from jaxq.cli.info import info
 from jaxq.cli.list import list_systems
+from jaxq.cli.merge import merge
 from jaxq.cli.reproduce import reproduce
 from jaxq.cli.staffing import staffing
 from jaxq.cli.validate import validate
@@ -77,6 +78,7 @@ def build() -> typer.Typer:
             subcommand_metavar="SYSTEM|FILE.py:CLASS|FILE.toml [OPTIONS]",
         )
     app.command("reproduce", cls=Command, context_settings=HELP)(reproduce)
+    app.command("merge", cls=Command, context_settings=HELP)(merge)
     app.command("staffing", cls=Command, context_settings=HELP)(staffing)
     app.command("list", cls=Command, context_settings=HELP)(list_systems)
     app.command("info", cls=Command, context_settings=HELP)(info)

@@ -51,6 +51,11 @@ SHARED = {
     ),
     "checkpoint": SharedOption("save the run to an .npz file now and then, and resume from it if it exists", "FILE"),
     "checkpoint_every": SharedOption("seconds between two saves of --checkpoint  [default: 60]"),
+    "replica_range": SharedOption(
+        "run only replicas a to b - 1, a part that jaxq merge puts together with others; with --events, --warmup NUMBER "
+        "and --checkpoint",
+        "A:B",
+    ),
     "times": SharedOption("times to report: start:stop:count (ends included) or a,b,c  [required]", "TIMES"),
     "keep_paths": SharedOption("number of replicas whose sample paths are kept  [default: 0]"),
     "totals": SharedOption("also time averages and counts over [0, t] (a terminating run)", None),
@@ -81,7 +86,7 @@ SHARED = {
     "plot": SharedOption("write a figure: .png, .svg or .pdf", "FILE"),
     "quiet": SharedOption("show no progress", None),
 }
-TEXT = ("warmup", "checkpoint", "control")
+TEXT = ("warmup", "checkpoint", "control", "replica_range")
 """Options whose value need not be a number."""
 OUTPUT = ("out", "json", "plot", "quiet")
 SIMULATION = (*OPTIONS, *OUTPUT)

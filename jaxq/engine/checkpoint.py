@@ -24,6 +24,8 @@ from jaxq.engine.options import Options
 from jaxq.engine.plain import describe
 from jaxq.engine.stack import Stack
 
+FIRST = "first replica"
+"""What the number of the first replica of a part is called."""
 LENGTHS = ("tile", "blocks", "observations")
 """What a layout is chosen by the length of a run and kept in its checkpoint."""
 
@@ -34,6 +36,7 @@ def question(groups: Sequence[Sequence[Model]], replicas: int, options: Options)
         "systems": [[[system.title(), describe(system)] for system in group] for group in groups],
         "code or files": [[digest(system) for system in group] for group in groups],
         "replicas": replicas,
+        FIRST: options.first_replica,
         "seed": int(options.seed),
         "quantities": list(options.quantile_probabilities()),
         "control": options.control,
@@ -76,7 +79,7 @@ class Checkpoint:
         except OSError as error:
             raise FieldError("checkpoint", path, f"cannot be read ({reason(error)})") from None
         except (ValueError, TypeError, KeyError, RecursionError):
-            raise _damaged(path) from None
+            raise damaged(path) from None
         # as they come out of the file: a tuple is a list, a float its shortest text
         mine = json.loads(json.dumps(self._question))
         other = [name for name in mine if theirs.get(name) != mine[name]]
@@ -85,7 +88,7 @@ class Checkpoint:
                 "checkpoint", path, f"belongs to a run with other {', '.join(other)}; give another file or remove it"
             )
         if len(self._layouts) != groups:
-            raise _damaged(path)
+            raise damaged(path)
 
     def layout(self, group: int) -> dict[str, int]:
         """What the layout of a stack must be, by the names of `choose_layout`."""
@@ -101,16 +104,16 @@ class Checkpoint:
             arrays = {name.split("/", 1)[1]: x for name, x in found.items() if name.startswith(f"{i}/")}
             for name, mine in stack.saved().items():
                 if name not in arrays or arrays[name].dtype.kind != np.asarray(mine).dtype.kind:
-                    raise _damaged(path)
+                    raise damaged(path)
                 if arrays[name].shape != np.shape(mine):
-                    raise FieldError("checkpoint", path, "belongs to a run with another batch or number of devices")
+                    raise damaged(path)
             try:
                 stack.restore(arrays)
                 good = stack.fits()
             except Exception:  # whatever a damaged array leads to
                 good = False
             if not good:
-                raise _damaged(path)
+                raise damaged(path)
 
     def save(self, now: bool = False) -> None:
         """Write the file, if it is time to or ``now``. Where that fails the run goes on, and a warning says so once."""
@@ -139,5 +142,6 @@ class Checkpoint:
         return {"checkpoint": "written" if self.error is None else f"not written: {self.error}"}
 
 
-def _damaged(path: str) -> ValueError:
-    return FieldError("checkpoint", path, "is damaged, or no checkpoint; give another file or remove it")
+def damaged(path: str, field: str = "checkpoint") -> ValueError:
+    """The sentence for a file that cannot be used, whatever is wrong with it."""
+    return FieldError(field, path, "is damaged, or no checkpoint; give another file or remove it")

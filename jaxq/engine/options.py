@@ -29,6 +29,7 @@ NUMBERS = (
 )
 CONTROLS = {"none": 0, "linear": 1, "generator": 2}
 """Highest degree of the functions of the state that serve as control variates, by name."""
+MOST_REPLICA = 2**31
 PROBABILITIES = (0.5, 0.9, 0.95, 0.99)
 
 
@@ -81,6 +82,8 @@ class Options:
         quantiles: quantities to keep histograms of: ``name`` or ``name:0.5,0.99``.
         checkpoint: an .npz file that the run is saved to now and then and at its end, and resumed from if it exists.
         checkpoint_every: seconds between two saves.
+        replica_range: ``(a, b)`` or "a:b": run only replicas a to b - 1, a part of a run whose parts are put together by
+            `jaxq.merge`. All parts must be as long, so it needs ``events``, a number for ``warmup`` and a ``checkpoint``.
     """
 
     replicas: int | None = None
@@ -99,6 +102,7 @@ class Options:
     control: str = "none"
     checkpoint: str | None = None
     checkpoint_every: float = 60.0
+    replica_range: tuple[int, int] | None = None
 
     def __new__(cls, **given):
         refuse_unknown(given, OPTIONS, "a run", "option")
@@ -134,6 +138,8 @@ class Options:
         if self.wants_precision and self.replicas is not None and self.replicas < 30:
             raise FieldError("replicas", self.replicas, "a precision stop needs at least 30 (or give events)")
         self.quantile_probabilities()
+        if self.replica_range is not None:
+            self._check_part()
         if self.checkpoint_every is None:
             raise FieldError("checkpoint_every", None, "must be a number > 0")
         if self.checkpoint is not None:
@@ -141,6 +147,31 @@ class Options:
                 raise FieldError("checkpoint", self.checkpoint, "must be a file; its name must end in .npz")
             check_path("checkpoint", self.checkpoint, (".npz",))
             object.__setattr__(self, "checkpoint", str(self.checkpoint))
+
+    @property
+    def first_replica(self) -> int:
+        """The number of the first replica."""
+        return 0 if self.replica_range is None else self.replica_range[0]
+
+    def _check_part(self) -> None:
+        """Set the replicas of a part; FieldError where parts could not be put together."""
+        first, end = _range(self.replica_range)
+        object.__setattr__(self, "replica_range", (first, end))
+        shown = f"{first}:{end}"
+        if self.replicas not in (None, end - first):
+            raise FieldError("replicas", self.replicas, f"replica_range = {shown} says how many; must not be given")
+        object.__setattr__(self, "replicas", end - first)
+        if self.events is None or isinstance(self.warmup, str):
+            raise FieldError(
+                "replica_range", shown, "needs events and a number for warmup, so that all parts are as long"
+            )
+        if self.checkpoint is None:
+            raise FieldError("replica_range", shown, "needs a checkpoint, the file that is merged with the other parts")
+        for name in ("horizon", "precision", "metric", "quantiles"):
+            if getattr(self, name):
+                raise FieldError("replica_range", shown, f"a part has no {name}; ask for it of the whole, once merged")
+        if self.control != "none":
+            raise FieldError("replica_range", shown, "a part has no control: how many there are goes by all replicas")
 
     @property
     def wants_precision(self) -> bool:
@@ -182,3 +213,15 @@ def _warmup_number(text: str):
         return float(text)
     except ValueError:
         raise FieldError("warmup", text, "must be auto, mser5 or a number of events >= 0") from None
+
+
+def _range(value: Any) -> tuple[int, int]:
+    """``(a, b)`` of a pair or of "a:b", 0 <= a < b < 2**31."""
+    parts = value.split(":") if isinstance(value, str) else value
+    try:
+        first, end = (int(x) if isinstance(x, str) else integer("replica_range", x, 0, MOST_REPLICA) for x in parts)
+    except (TypeError, ValueError):
+        first, end = 0, 0
+    if not 0 <= first < end <= MOST_REPLICA:
+        raise FieldError("replica_range", value, "must be a:b, whole numbers with 0 <= a < b <= 2**31, b not included")
+    return first, end

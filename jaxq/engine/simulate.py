@@ -146,6 +146,7 @@ def launched(
                 options.seed,
                 planned.devices,
                 [points[k].stepped for k in members],
+                first=options.first_replica,
                 batch=options.batch,
                 events=min(expected, options.max_events // (len(points) * replicas)),
                 histograms=tuple(options.quantile_probabilities()),

@@ -66,9 +66,11 @@ class Stack:
         seed: int,
         devices: tuple,
         processes: Sequence[Process] | None = None,
+        first: int = 0,
         **layout,
     ):
-        """``processes``: what the systems are stepped as (default: `jaxq.engine.rarity.prepared`)."""
+        """``processes``: what the systems are stepped as (default: `jaxq.engine.rarity.prepared`). ``first``: the number of
+        the first replica."""
         self.systems, self.replicas = list(systems), replicas
         self.processes = processes = [prepared(system) for system in systems] if processes is None else list(processes)
         structure, leaves, self._own = stacked_leaves(processes)
@@ -84,9 +86,9 @@ class Stack:
         self.step_times = [system.step_time() for system in processes]
         self.blocks = 0
         self._parts, self._totals = [], []
-        seeds = seeded(processes[0], seed, np.arange(replicas))
-        for first in range(0, self.rows, launch_rows):
-            part = slice(first, min(first + launch_rows, self.rows))
+        seeds = seeded(processes[0], seed, first + np.arange(replicas))
+        for begin in range(0, self.rows, launch_rows):
+            part = slice(begin, min(begin + launch_rows, self.rows))
             placed = self._placed(leaves, self._rows(part))
             seeded_rows = self.program.place(seeds[self._rows(part) % replicas], True)
             carry, totals = self.program.start(placed, seeded_rows)
@@ -231,10 +233,10 @@ class Stack:
         }
         for name, histogram in self._histograms.items():
             arrays |= {f"histogram/{name}/{part}": array for part, array in histogram.saved().items()}
-        for i, (_, carry, _) in enumerate(self._parts):
-            kept = carry, self._totals[i]
-            arrays |= {f"carry/{i}/{j}": np.asarray(x) for j, x in enumerate(jax.tree.leaves(kept))}
-        return arrays
+        parts = []
+        for (_, carry, rows), totals in zip(self._parts, self._totals, strict=True):
+            parts.append([np.asarray(x)[: rows.stop - rows.start] for x in jax.tree.leaves((carry, totals))])
+        return arrays | {f"carry/{j}": np.concatenate(column) for j, column in enumerate(zip(*parts, strict=True))}
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """The inverse of `saved`."""
@@ -247,7 +249,8 @@ class Stack:
                 self._histograms[name] = Histogram.restored(kept)
         for i, part in enumerate(self._parts):
             leaves, structure = jax.tree.flatten((part[1], self._totals[i]))
-            placed = [self.program.place(arrays[f"carry/{i}/{j}"], True) for j in range(len(leaves))]
+            rows = self._rows(part[2])
+            placed = [self.program.place(arrays[f"carry/{j}"][rows], True) for j in range(len(leaves))]
             part[1], self._totals[i] = jax.tree.unflatten(structure, placed)
 
     def fits(self) -> bool:
