@@ -15,6 +15,7 @@ import numpy as np
 from jaxq.checks import FieldError
 from jaxq.engine.checkpoint import FIRST, damaged
 from jaxq.engine.files import check_path, read_npz, reason, write_npz
+from jaxq.engine.options import LEAST_PART
 
 
 class Part(NamedTuple):
@@ -103,6 +104,8 @@ def _read(path: str) -> Part:
         raise damaged(path, "parts") from None
     if not whole:
         raise damaged(path, "parts")
+    if part.replicas < LEAST_PART:
+        raise FieldError("parts", path, f"has {part.replicas} replicas; a part must have {LEAST_PART} or more")
     if any("/histogram/" in name for name in arrays):
         raise FieldError("parts", path, "has quantiles, whose counts cannot be merged")
     return part
@@ -123,9 +126,11 @@ def _check_alike(first: Part, part: Part) -> None:
         raise FieldError(
             "parts", part.path, f"is longer or shorter than {first.path}; give all the same events and warmup"
         )
-    if {n: x.shape[1:] for n, x in first.arrays.items() if "/carry/" in n} != {
-        n: x.shape[1:] for n, x in part.arrays.items() if "/carry/" in n
-    }:
+    forms = [
+        {name: x.shape[1:] if "/carry/" in name else x.shape[:-1] for name, x in each.arrays.items()}
+        for each in (first, part)
+    ]
+    if forms[0] != forms[1]:
         raise damaged(part.path, "parts")
 
 

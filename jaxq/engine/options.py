@@ -30,6 +30,8 @@ NUMBERS = (
 CONTROLS = {"none": 0, "linear": 1, "generator": 2}
 """Highest degree of the functions of the state that serve as control variates, by name."""
 MOST_REPLICA = 2**31
+LEAST_PART = 30
+"""Fewer replicas are looked at in shorter windows (`jaxq.engine.layout.FEW`)."""
 PROBABILITIES = (0.5, 0.9, 0.95, 0.99)
 
 
@@ -158,6 +160,8 @@ class Options:
         first, end = _range(self.replica_range)
         object.__setattr__(self, "replica_range", (first, end))
         shown = f"{first}:{end}"
+        if end - first < LEAST_PART:
+            raise FieldError("replica_range", shown, f"a part must have {LEAST_PART} replicas or more")
         if self.replicas not in (None, end - first):
             raise FieldError("replicas", self.replicas, f"replica_range = {shown} says how many; must not be given")
         object.__setattr__(self, "replicas", end - first)

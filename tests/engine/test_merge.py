@@ -103,6 +103,8 @@ def test_what_does_not_belong_together_is_named(tmp_path):
     refused(r"long.npz: is longer or shorter", one, tmp_path / "long.npz")
     jaxq.simulate(QUEUE, **LENGTH, replicas=40, quantiles="queue_length", checkpoint=tmp_path / "quantiles.npz")
     refused(r"quantiles.npz: has quantiles", tmp_path / "quantiles.npz", two)
+    jaxq.simulate(QUEUE, **LENGTH, replicas=10, checkpoint=tmp_path / "few.npz")
+    refused(r"few.npz: has 10 replicas; a part must have 30 or more", tmp_path / "few.npz", two)
     (tmp_path / "damaged.npz").write_bytes(two.read_bytes()[:1000])
     refused(r"damaged.npz: is damaged", one, tmp_path / "damaged.npz")
     arrays = read_npz(two)
@@ -115,16 +117,17 @@ def test_what_does_not_belong_together_is_named(tmp_path):
     ("options", "match"),
     [
         ({"replica_range": (4, 4)}, r"replica_range = \(4, 4\): must be a:b"),
+        ({"replica_range": "0:29"}, r"replica_range = 0:29: a part must have 30 replicas or more"),
         ({"replica_range": "4"}, r"replica_range = '4': must be a:b"),
         ({"replica_range": "1:2:3"}, r"replica_range = 1:2:3: must be a:b"),
         ({"replica_range": "0:4.5"}, r"replica_range = 0:4.5: must be a:b"),
-        ({"replica_range": "0:9", "replicas": 10}, r"replicas = 10: replica_range = 0:9 says how many"),
-        ({"replica_range": "0:9", "warmup": "auto"}, r"replica_range = 0:9: needs events and a number for warmup"),
-        ({"replica_range": "0:9", "events": None, "horizon": 5.0}, r"replica_range = 0:9: needs events"),
-        ({"replica_range": "0:9", "checkpoint": None}, r"replica_range = 0:9: needs a checkpoint"),
+        ({"replica_range": "0:50", "replicas": 10}, r"replicas = 10: replica_range = 0:50 says how many"),
+        ({"replica_range": "0:50", "warmup": "auto"}, r"replica_range = 0:50: needs events and a number for warmup"),
+        ({"replica_range": "0:50", "events": None, "horizon": 5.0}, r"replica_range = 0:50: needs events"),
+        ({"replica_range": "0:50", "checkpoint": None}, r"replica_range = 0:50: needs a checkpoint"),
         ({"replica_range": "0:50", "precision": 0.1}, r"replica_range = 0:50: a part has no precision"),
-        ({"replica_range": "0:9", "quantiles": "queue_length"}, r"replica_range = 0:9: a part has no quantiles"),
-        ({"replica_range": "0:9", "control": "linear"}, r"replica_range = 0:9: a part has no control"),
+        ({"replica_range": "0:50", "quantiles": "queue_length"}, r"replica_range = 0:50: a part has no quantiles"),
+        ({"replica_range": "0:50", "control": "linear"}, r"replica_range = 0:50: a part has no control"),
     ],
 )
 def test_options_of_a_part(options, match):
