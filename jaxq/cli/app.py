@@ -19,6 +19,8 @@ from jaxq.cli.group import HELP, SystemGroup
 from jaxq.cli.info import info
 from jaxq.cli.list import list_systems
 from jaxq.cli.merge import merge
+from jaxq.cli.new import new
+from jaxq.cli.plot import plot
 from jaxq.cli.reproduce import reproduce
 from jaxq.cli.staffing import staffing
 from jaxq.cli.validate import validate
@@ -78,6 +80,8 @@ def build() -> typer.Typer:
             subcommand_metavar="SYSTEM|FILE.py:CLASS|FILE.toml [OPTIONS]",
         )
     app.command("reproduce", cls=Command, context_settings=HELP)(reproduce)
+    app.command("new", cls=Command, context_settings=HELP)(new)
+    app.command("plot", cls=Command, context_settings=HELP)(plot)
     app.command("merge", cls=Command, context_settings=HELP)(merge)
     app.command("staffing", cls=Command, context_settings=HELP)(staffing)
     app.command("list", cls=Command, context_settings=HELP)(list_systems)
