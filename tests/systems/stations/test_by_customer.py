@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.engine.program import start, step
+from jaxq.engine.program import seeded, start, step
 from jaxq.laws.standard import parse_law
-from jaxq.random import key_data
 from jaxq.systems.stations.processes import workloads
 from tests.agreement import check_agreement
 
@@ -122,7 +121,7 @@ def test_loss_is_insensitive(text):
 def test_number_in_system_is_integrated_without_error():
     """Against the arrival and service times of one path, interval by interval in float64."""
     system = jaxq.MGinf(2.0, 0.8, "erlang:2", most_customers=20)
-    carry = start(system, jnp.asarray(key_data(3)), 0)
+    carry = start(system, jnp.asarray(seeded(system, 3, 0)))
     advance = jax.jit(lambda carry: (system.tally(carry.state, carry.event), step(system, carry)))
     clock, ends, sums, expected = 0.0, [], np.zeros(3), np.zeros(3)
     for _ in range(100):
