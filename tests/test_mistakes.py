@@ -251,7 +251,9 @@ COMMANDS = {
     ),
     "N a policy for a system": ("list priority", 2, ["unknown system priority", "parallel-servers"]),
     "N a system of one's own, no file": ("run polling.py:Polling", 2, ["polling.py: No such file or directory"]),
-    "N a verb that does not exist": ("plot mg1.json", 2, ["unknown command plot"]),
+    "N a verb that does not exist": ("draw mg1.json", 2, ["unknown command draw"]),
+    "plot of no file": ("plot mg1.json --out mg1.png", 2, ["result = mg1.json: cannot be read"]),
+    "merge of one part": ("merge a.npz --out b.npz", 2, ["parts = ", "must be two checkpoint files or more"]),
     "N completion": ("--install-completion", 2, ["unknown option --install-completion"]),
     "derivative by nothing": ("gradient mmc --arrival-rate .5", 2, ["parameter: must be one or more", "arrival_rate"]),
     "derivative by a whole number": (
