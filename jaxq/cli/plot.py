@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from jaxq.cli.errors import input_errors, interruptible
+from jaxq.cli.report import deliver
 
 
 def plot(
@@ -33,5 +34,6 @@ def plot(
             known = list(found[0].metrics)
             if metric not in known:
                 raise FieldError("metric", metric, f"must be one of {', '.join(known)}")
-        plotting.plot(found, metric=metric, path=out)
+    with interruptible():
+        deliver({out: lambda: plotting.plot(found, metric=metric, path=out)}, lambda: None)
     return 0

@@ -49,5 +49,6 @@ class Desk(jaxq.JumpProcess):
     def oracle(self):
         """Exact values where you have them, so that every run is compared with them; leave it out if not."""
         weights = [(self.arrival_rate / self.service_rate) ** n for n in range(int(self.room) + 2)]
-        law = [weight / sum(weights) for weight in weights]
+        total = sum(weights)
+        law = [weight / total for weight in weights]
         return {"customers": sum(n * p for n, p in enumerate(law)), "loss_rate": self.arrival_rate * law[-1]}

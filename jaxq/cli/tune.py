@@ -8,7 +8,7 @@ import numpy as np
 from jaxq.checks import FieldError
 from jaxq.cli import tune_search
 from jaxq.cli.console import add_column, new_table, stdout_console
-from jaxq.cli.errors import input_errors, interruptible
+from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.field_values import one
 from jaxq.cli.given_systems import build_systems, merge
@@ -32,8 +32,9 @@ from jaxq.engine.files import check_ending
 from jaxq.engine.model import Model
 from jaxq.plotting import plot
 from jaxq.stats.intervals import family_bound
-from jaxq.tuning.result import Tuning, columns, flat, plain_values
+from jaxq.tuning.result import Tuning, flat, plain_values
 from jaxq.tuning.search import solve as search_solve
+from jaxq.tuning.simulated import BadStart
 from jaxq.tuning.tune import Problem, choose_objective, prepare, solve
 
 ROWS = 10
@@ -62,8 +63,10 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
                 outcome, output, lambda path: plot(outcome, path=path), lambda: tune_search.print_outcome(outcome)
             )
         assert problem is not None
-        with input_errors(sources):  # what only a simulation of the start can tell
+        try:
             found = solve(problem, meter)
+        except BadStart as error:
+            raise BadInput(str(error)) from error
         return present(found, output, lambda path: plot(found, path=path), lambda: print_tuning(found))
 
 
@@ -108,13 +111,16 @@ def print_tuning(found: Tuning) -> None:
         *([("known optimum", True)] if known else []),
     ):
         add_column(table, header, numeric)
-    best, optimum = columns(found.best), {} if known is None else flat(plain_values(known.values))
-    for name, value in columns(found.start).items():
-        table.add_row(name, *(f"{x:.6g}" for x in (value, best[name], *([optimum[name]] if known else []))))
-    ends = [found.start.objective, found.best.objective, *([known.objective] if known else [])]
-    table.add_row(f"objective {found.objective}", *(f"{x:.6g}" for x in ends))
+    ends = [*found.ends().values()]
+    if known is not None:
+        ends.append({**flat(plain_values(known.values)), "objective": known.objective})
+    for name in ends[0]:
+        label = f"objective {found.objective}" if name == "objective" else name
+        table.add_row(label, *(f"{end[name]:.6g}" for end in ends))
     console.print(table)
     console.print(found.objective_text(), style="dim")
+    if text := found.run_text():
+        console.print(text, style="dim")
     if known is not None:
         console.print(f"known optimum: {known.source}", style="dim")
     console.print(trace_table(found))

@@ -57,6 +57,8 @@ def merge(parts: Sequence[str | Path], out: str | Path) -> Merged:
     check_path("out", out, (".npz",))
     if isinstance(parts, (str, Path)) or len(parts) < 2:
         raise FieldError("parts", str(parts), "must be two checkpoint files or more")
+    if Path(out).resolve() in [Path(path).resolve() for path in parts]:
+        raise FieldError("out", out, "is one of the parts; must be another file")
     found = sorted((_read(str(path)) for path in parts), key=lambda part: part.first)
     first, last = found[0], found[-1]
     for before, part in itertools.pairwise(found):

@@ -68,7 +68,7 @@ class Coordinates:
 
     def __init__(self, rules: Mapping[str, Rule], values: Mapping[str, Any], shares: Collection[str] = ()):
         self._rules, self._shares = {name: rules[name] for name in values}, shares
-        self.sums = [name for name in values if name in shares or rules[name].simplex or rules[name].rows]
+        self.sums = [name for name in values if name in shares or rules[name].simplex]
         self._bijections = {name: bijection(rules[name], x, name in shares) for name, x in values.items()}
         self.start = {name: start_coordinates(name, rules[name], x, name in shares) for name, x in values.items()}
         self.names, free = [], []

@@ -130,11 +130,29 @@ class Tuning(Tabular):
         apart = f"; it stands for the simulated {metric} and need not equal it" * bool(metric)
         return f"objective {self.objective}: {self.meaning}{apart}"
 
+    def run_text(self) -> str | None:
+        """How a simulated objective was descended on, in one line; None of a formula."""
+        if self.run is None:
+            return None
+        run = self.run
+        ran = f"{run['steps']} steps, {run['replicas']} replicas, {run['events']:.4g} events, seed {run['seed']}"
+        time = f"{run['seconds']:.3g} s, {run['compile_seconds']:.3g} of them compiling"
+        return f"derivatives by {run['method']}: {ran}; {time}"
+
+    def ends(self) -> dict[str, dict[str, float]]:
+        """Values and objective, with its standard error if it is simulated, at start and best."""
+        both = {"start": self.start, "best": self.best}
+        found = {name: {**columns(step), "objective": step.objective} for name, step in both.items()}
+        if self.run is not None:
+            for name, step in both.items():
+                found[name]["standard error"] = step.objective_error or 0.0
+        return found
+
     def __str__(self) -> str:
-        ends = {"start": self.start, "best": self.best}
         lines = [f"{self.system}  {self.objective}"]
-        lines += aligned([{"": name, **columns(step), "objective": step.objective} for name, step in ends.items()])
+        lines += aligned([{"": name, **end} for name, end in self.ends().items()])
         lines.append(self.objective_text())
+        lines += filter(None, [self.run_text()])
         if self.known is not None:
             shown = ", ".join(f"{name} {x:.6g}" for name, x in flat(plain_values(self.known.values)).items())
             lines.append(f"known optimum: {shown}, objective {self.known.objective:.6g} ({self.known.source})")

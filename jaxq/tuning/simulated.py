@@ -5,7 +5,6 @@ out in which they adapt, and derivatives are taken of a batch of events that fol
 the iterates settle; the mean of the last quarter is the answer (Polyak and Juditsky 1992).
 """
 
-import contextlib
 import math
 import time
 from typing import Any, NamedTuple
@@ -59,6 +58,10 @@ HALVINGS = 20
 """Of a step that leaves the region where there is a system."""
 MOVING = 4.0
 """Standard errors of a derivative at the end that are no accident."""
+
+
+class BadStart(FieldError):
+    """What only a simulation of the start can tell."""
 
 
 class Reading(NamedTuple):
@@ -117,8 +120,8 @@ class Landscape:
             self.reason = f"coupling: {half.size} transitions of paths take long to compile"
             if half.size <= LARGEST:
                 self.half, self.reason = half, ""
-        self._order = getattr(rare_first(system.prepare()), "_order", None)
-        self.start: Place | None = None
+        self._order = None if self.half is not None else getattr(rare_first(system.prepare()), "_order", None)
+        self._first: Process | None = None
         try:
             self.start = self.place(start)
         except ValueError as error:
@@ -160,8 +163,9 @@ class Landscape:
 
     def _checked(self, place: Place) -> Place:
         """ValueError where the program, or a whole number of it, is not that of the start."""
-        first = place.processes[0] if self.start is None else self.start.processes[0]
-        if not all(alike(first, process) for process in place.processes):
+        if self._first is None:
+            self._first = place.processes[0]
+        if not all(alike(self._first, process) for process in place.processes):
             raise ValueError("the program, or a whole number of it, changes with the parameters")
         return place
 
@@ -180,7 +184,6 @@ class Running:
 
     def __init__(self, landscape: Landscape, replicas: int, options: Options, devices: tuple):
         place = landscape.start
-        assert place is not None
         self._landscape, self._place, self._options = landscape, place, options
         # of random words that the check of start and best does not use
         seed = (options.seed + 1) % 2**64
@@ -201,10 +204,10 @@ class Running:
                 break
             growing = [name for name in verdict.growth if "/" not in name] if verdict.certain else []
             if growing and certain:
-                raise FieldError("start", ..., f"{', '.join(growing)} grows without end there; must be stable")
+                raise BadStart("start", ..., f"{', '.join(growing)} grows without end there; must be stable")
             blocks, certain = 2 * blocks, bool(growing)
             if blocks * stack.layout.events_per_block > most:
-                raise FieldError("max_events", self._options.max_events, "the start has not warmed up within it")
+                raise BadStart("max_events", self._options.max_events, "the start has not warmed up within it")
         discarded = judge.discarded(self._view(), verdict) if not interrupt.heard else 0
         stack.forget()
         return discarded
@@ -264,7 +267,6 @@ def descend(
     devices = choose_devices(options.devices)
     replicas = options.replicas or default_replicas(devices)
     place = landscape.start
-    assert place is not None
     check_run([(place.processes[0], len(place.systems))], replicas, devices)
     meter.start(f"{landscape.system.title()}: {landscape.metric} by {', '.join(landscape.names)}, {steps} steps")
     flags: list[str] = []
@@ -299,17 +301,24 @@ def descend(
             adapting, batch = SHARE * took, max(BATCH, SHARE * took)
             for number in range(steps):
                 late = options.time_limit is not None and time.perf_counter() - began > options.time_limit
-                if interrupt.heard or late or running.events > options.max_events:
-                    flags.append(Flag.UNFINISHED if interrupt.heard else Flag.TRUNCATED)
+                if interrupt.heard:
+                    flags.append(Flag.UNFINISHED)
+                elif number and (late or running.events > options.max_events):
+                    flags.append(Flag.TRUNCATED)
+                if flags:
                     break
                 if number:
                     running.move(place, adapting)
                 reading = running.measure(batch)
-                trace.append(step(number, coordinates.fields(at) if number else _values(landscape), reading))
+                here = step(number, coordinates.fields(at) if number else _values(landscape), reading)
+                if not (math.isfinite(here.objective) and math.isfinite(here.gradient_norm)):
+                    if not number:
+                        raise BadStart("start", shown(here.values), f"{landscape.metric} is not finite there")
+                    flags.append(Flag.OBJECTIVE_NOT_FINITE)
+                    break
+                trace.append(here)
                 path.append(at)
                 flags += running.wrong()
-                if not all(math.isfinite(x) for x in (trace[-1].objective, trace[-1].gradient_norm)):
-                    flags.append(Flag.OBJECTIVE_NOT_FINITE)
                 if flags:
                     break
                 meter.update(Progress(running.events, time.perf_counter() - began, f"step {number + 1} of {steps}"))
@@ -326,8 +335,10 @@ def descend(
                 raise KeyboardInterrupt
             last = np.mean(path[-max(1, round(AVERAGED * len(path))) :], axis=0)
             fields = _printed(landscape, coordinates.fields(last), digits)
-            with contextlib.suppress(ValueError):  # else the last place that there was
+            try:
                 place = landscape.place(coordinates.vector(fields))
+            except ValueError:  # where the last step was
+                fields = coordinates.fields(at)
             running.move(place, adapting)
             end = step(len(trace), fields, running.measure(LAST_BATCH * batch))
     finally:

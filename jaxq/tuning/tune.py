@@ -83,9 +83,9 @@ def tune(
     """Tune fields of a system by gradient, and check the gain by simulating start and best on common random numbers.
 
     Of a fluid objective the descent is deterministic: the random words of the check are the first that are drawn. Where the
-    metric has jumps
-    the objective is smoothed less and less, and the last steps are by the metric itself: over its known jumps, then by a
-    simplex. The best values are rounded to the 6 digits that are printed; their objective and the check are of these.
+    metric has jumps the objective is smoothed less and less, and the last steps are by the metric itself: over its known
+    jumps, then by a simplex. The best values are rounded to the 6 digits that are printed; their objective and the check are
+    of these.
 
     Args:
         system: the system; its other fields are kept.
@@ -232,8 +232,7 @@ def _of_formula(problem: Problem) -> Found:
 
 def _end(problem: Problem, best: Step, coordinates: Coordinates) -> Step:
     """The best step polished, where the objective has a true metric, and as it is printed."""
-    objective, declared = problem.objective, rules(type(problem.system))
-    shares = [name for name in best.values if declared[name].simplex or name in objective.shares]
+    objective, shares = problem.objective, coordinates.sums
     sign = 1.0 if objective.maximise else -1.0
     evaluate: Any = objective.function if objective.hard is None else objective.hard
 

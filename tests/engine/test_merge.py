@@ -92,6 +92,7 @@ def test_what_does_not_belong_together_is_named(tmp_path):
 
     refused(r"parts = .*: must be two checkpoint files or more", one)
     refused(r"0.npz: has replica 0, which .*0.npz has too", one, one)
+    refused(r"0.npz: is one of the parts; must be another file", one, two, out=one)
     refused(r"80.npz: begins at replica 80; no part has 40 to 79", one, late)
     refused(r"out = out.json: must", one, two, out="out.json")
     refused(r"nowhere.npz: cannot be read", one, tmp_path / "nowhere.npz")
