@@ -11,7 +11,8 @@ MOST_LINES = 20
 
 
 def plot_tuning(tuning: Tuning, ax: Any = None) -> Any:
-    """Objective against the step on the left axis, parameters on one on the right; the best iterate is marked.
+    """Objective against the step on the left axis, with a band of two standard errors where it is simulated; parameters on
+    one on the right; the best iterate is marked.
 
     Args:
         tuning: what `jaxq.tune` returned.
@@ -24,6 +25,11 @@ def plot_tuning(tuning: Tuning, ax: Any = None) -> Any:
     tidy(ax)
     steps = [step.step for step in tuning.trace]
     (left,) = ax.plot(steps, [step.objective for step in tuning.trace], color=COLOUR, label="objective")
+    if tuning.run is not None:  # simulated: two standard errors
+        bounds = [
+            [step.objective + sign * (step.objective_error or 0.0) for step in tuning.trace] for sign in (-2.0, 2.0)
+        ]
+        ax.fill_between(steps, *bounds, color=COLOUR, alpha=0.2, linewidth=0)
     ax.axhline(tuning.best.objective, color=COLOUR, linewidth=0.8, linestyle=":")
     ax.set_xlabel("step")
     ax.set_ylabel(f"objective, {tuning.objective.replace('_', ' ')}", color=COLOUR)

@@ -56,7 +56,7 @@ RUN = {"replicas": 256, "steps": 60, "precision": 0.02}
 
 
 @pytest.mark.parametrize(("system", "method"), [(Paid, "coupling"), (Compared, "finite-difference")])
-def test_the_price_of_service(system, method):
+def test_the_price_of_service(system, method, tmp_path):
     found = jaxq.tune(system(service_rate=2.5), "service_rate", objective="simulated:cost", **RUN)
     assert found.run["method"] == method and ("reason" in found.run) == (method != "coupling")
     assert found.best.values["service_rate"] == pytest.approx(OPTIMUM, abs=0.04)
@@ -69,6 +69,10 @@ def test_the_price_of_service(system, method):
     assert abs(gain.mean - (2.75 - least)) < 2 * gain.half_width + 0.004
     assert float(found.rows()[0]["objective_error"]) > 0 and len(found.trace) == 60
     assert "objective simulated:cost" in str(found) and "need not equal" not in str(found)
+    assert f"derivatives by {method}: 60 steps, 256 replicas" in str(found) and "standard error" in str(found)
+    (band,) = jaxq.plot(found, path=tmp_path / "trace.png").collections
+    low, high = band.get_paths()[0].vertices[:, 1].min(), band.get_paths()[0].vertices[:, 1].max()
+    assert low < min(step.objective for step in found.trace) and high > max(step.objective for step in found.trace)
     assert found.to_dict()["run"]["events"] > 0
 
 
