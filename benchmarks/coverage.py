@@ -33,7 +33,7 @@ CASES = {
     "mm1-.99-30": (jaxq.MMc(0.99), {"replicas": 30, "precision": 0.2}, HIGH),
     "mm1-.99-64": (jaxq.MMc(0.99), {"replicas": 64, "precision": 0.1}, HIGH),
     "mm1-.99-1024": (jaxq.MMc(0.99), {"replicas": 1024, "precision": 0.05}, HIGH),
-    "mm1-.9-1": (jaxq.MMc(0.9), {"replicas": 1, "events": 20_000}, HIGH),
+    "mm1-.9-1": (jaxq.MMc(0.9), {"replicas": 1, "events": 100_000}, HIGH),
     "mm1-.9-4": (jaxq.MMc(0.9), {"replicas": 4, "events": 20_000}, HIGH),
     "mm1-.9-16": (jaxq.MMc(0.9), {"replicas": 16, "events": 20_000}, HIGH),
     "mmc+m": (

@@ -3,7 +3,7 @@
 import os
 
 from jaxq.checks import FieldError
-from jaxq.engine.layout import first_look
+from jaxq.engine.layout import FEW, first_look
 from jaxq.engine.outline import lanes_bytes, summed
 from jaxq.engine.process import Process
 
@@ -23,8 +23,9 @@ class TooLarge(FieldError):
 
 
 def window_limit(columns: int, rows: int, replicas: int) -> int:
-    """Windows that a run's sums are kept in: twice its first look, and fewer while they take more than 1 GB, 16 at least."""
-    limit = 2 * first_look(replicas)
+    """Windows that a run's sums are kept in: twice its first look, eight times where replicas are few (a window as long as a
+    correlation time makes that seem longer), and fewer while they take more than 1 GB, 16 at least."""
+    limit = (2 if replicas >= FEW else 8) * first_look(replicas)
     while limit > LEAST_WINDOWS and 8 * limit * columns * rows > WINDOW_BYTES:
         limit //= 2
     return limit

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxq.stats.batch_means import widened
 from jaxq.stats.estimate import Estimate
 
 BIAS_SHARE = 0.03
@@ -19,6 +20,8 @@ _SIGNIFICANT = 12.0
 """Reduction in chi-square above which a transient is declared (false-alarm probability 1/2000 per fit; several fits are
 made). For n points run together it is raised by 2 log n to keep the family-wise false-alarm probability, because the run
 continues until no point reports a transient."""
+STRETCHES = 16
+"""Stretches that windows are put together to, for the growth of few replicas."""
 _TAUS = np.geomspace(0.25, 640.0, 45)
 
 
@@ -107,3 +110,16 @@ def growth(windows: Sequence[Estimate], window_time: float) -> tuple[Estimate, f
     half = len(windows) // 2
     last, first = slope(windows[half:]), slope(windows[:half])
     return last, last.value / first.value if first.value else float("inf")
+
+
+def drift(windows: Sequence[Estimate], window_time: float) -> Estimate:
+    """Mean growth per unit time, from the increments between `STRETCHES` neighbouring stretches of windows in each replica.
+
+    Where few replicas say little of the spread of a slope, their increments do: those of a random walk depend on their
+    neighbours only (`widened`), and those of what returns to its mean cancel, so that they vary less than they seem to.
+    """
+    size = len(windows) // STRETCHES
+    values = np.array([w.value + w.residuals for w in windows[len(windows) - STRETCHES * size :]])
+    means = values.reshape(STRETCHES, size, -1).mean(axis=1)
+    increments = np.diff(means, axis=0) / (size * window_time)
+    return widened(Estimate.of(increments.T.ravel()), STRETCHES - 1)

@@ -171,6 +171,21 @@ def test_growth_ends_a_run():
     assert stable.run["events"] < 10**9
 
 
+@pytest.mark.parametrize("replicas", [1, 2, 4, 16])
+def test_few_replicas_show_growth_by_their_increments(replicas):
+    result = jaxq.simulate(Unchecked(1.2), replicas=replicas, events=200_000)
+    assert "unstable" in result.flags
+    growth = result.growth["number_in_system"]
+    assert growth["half_width"] < 0.05, "no power"
+    assert abs(growth["rate"] - 0.2) < 2.3 * growth["half_width"]
+
+
+def test_two_replicas_that_drift_apart_are_not_called_unstable():
+    """The slopes of two are 5 standard errors from 0 in an eighth of all cases, by Student's law with one degree."""
+    for seed in range(12):
+        assert "unstable" not in jaxq.simulate(Unchecked(0.9), replicas=2, events=10_000, seed=seed).flags
+
+
 @pytest.mark.parametrize(("events", "rate"), [(3000, 0.999), (10_000, 0.99)])
 def test_events_bound_a_run_that_does_not_warm_up(events, rate):
     result = jaxq.simulate(jaxq.MMc(rate), events=events, replicas=256)
@@ -265,10 +280,10 @@ def test_one_replica_that_is_too_short_has_no_interval():
 
 @pytest.mark.parametrize("replicas", [1, 2, 4, 16])
 def test_few_replicas_run_until_their_batches_are_long(replicas):
-    result = jaxq.simulate(jaxq.MMc(0.9), replicas=replicas, events=20_000)
+    result = jaxq.simulate(jaxq.MMc(0.9), replicas=replicas, events=100_000 // replicas)
     assert result.flags == ()
     samples = result.estimates["number_in_system"].residuals.size
-    assert samples >= 20
+    assert samples >= 40
     assert result.run["events_per_replica"] * replicas / samples >= 9 * result.run["correlation"]
 
 
@@ -499,7 +514,7 @@ def test_a_paired_comparison_needs_replicas():
 def test_few_replicas_use_batch_means():
     result = jaxq.simulate(jaxq.MMc(0.5), events=50_000, replicas=4)
     assert result.run["method"] == "batch-means"
-    assert result.estimates["number_in_system"].residuals.size >= 30
+    assert result.estimates["number_in_system"].residuals.size == 40
     metric = result["number_in_system"]
     assert metric.half_width < 0.1, "no power"
     assert abs(metric.mean - 1) < 4.5 * metric.standard_error

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxq.stats.intervals import family_bound, t_quantile
+from jaxq.stats.intervals import as_unlikely, family_bound, t_quantile
 
 
 def test_family_bounds_of_the_design():
@@ -29,3 +29,11 @@ def test_t_quantiles_of_the_tables():
     assert t_quantile(0.975, 10) == pytest.approx(2.228139, rel=1e-6)
     assert t_quantile(0.5, 3) == pytest.approx(0, abs=1e-12)
     assert np.isnan(t_quantile(0.975, 0))
+
+
+@pytest.mark.parametrize(
+    "z, degrees, expected", [(5, 1, 1_110_441.8), (5, 63, 5.5654), (8, 10**9, 8.0), (1.959964, 10, 2.228139)]
+)
+def test_as_unlikely(z, degrees, expected):
+    """By the tail of the Cauchy law, 1/(pi t), with one degree; by tables of Student's law with ten."""
+    assert as_unlikely(z, degrees) == pytest.approx(expected, rel=1e-4)

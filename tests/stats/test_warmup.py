@@ -5,6 +5,7 @@ import pytest
 
 from jaxq.stats import warmup
 from jaxq.stats.estimate import Estimate
+from jaxq.stats.intervals import as_unlikely
 
 WINDOWS, GROUPS = 64, 128
 
@@ -127,3 +128,32 @@ def test_no_growth_without_growth():
         slope, ratio = warmup.growth([Estimate.of(w) for w in noise(np.random.default_rng(seed))], 1.0)
         called += slope.value > 5 * slope.standard_error and ratio >= 0.75
     assert called == 0
+
+
+def walks(random, replicas, drift=0.0, windows=64, memory=1.0):
+    """Windows of few replicas: increments of a random walk, drawn back to 0 by ``1 - memory``."""
+    state, values = np.zeros(replicas), []
+    for _ in range(windows):
+        state = memory * state + drift + random.standard_normal(replicas)
+        values.append(Estimate.of(state.copy()))
+    return values
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 4, 16])
+def test_the_drift_of_few_walks_is_covered(replicas):
+    covered = 0
+    for seed in range(300):
+        slope = warmup.drift(walks(np.random.default_rng(seed), replicas, 0.5), 2.0)
+        covered += abs(slope.value - 0.25) < slope.half_width()
+    assert slope.degrees == 15 * replicas - 1
+    assert slope.half_width() < 0.25, "no power"
+    assert covered >= 0.9 * 300  # four standard errors under .95
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.9, 0.99, 1.0])
+def test_few_replicas_are_rarely_called_growing(memory):
+    alarms = 0
+    for seed in range(2000):
+        slope = warmup.drift(walks(np.random.default_rng(seed), 2, memory=memory), 1.0)
+        alarms += abs(slope.value) > as_unlikely(5.0, slope.degrees) * slope.standard_error
+    assert alarms == 0
