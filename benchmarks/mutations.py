@@ -144,7 +144,7 @@ FAULTS = [
         PROGRAM,
         "    words, stream = random.next_words(carry.stream, system.words)",
         "    words, _ = random.next_words(carry.stream, system.words)\n    stream = carry.stream",
-        f"{INVARIANCE} -k sweep or seeds",
+        "tests/engine/test_simulate.py -k few_replicas_use",
     ),
     Fault(
         "parameters donated, not the carry",
@@ -186,21 +186,21 @@ FAULTS = [
         "engine/clock.py",
         "return exponential(words[1]) / jnp.maximum(total, 1 / NEVER)",
         "return exponential(words[1]) * jnp.maximum(total, 1 / NEVER)",
-        "tests/engine/test_transitions.py -k switch",
+        "tests/engine/test_transitions.py -k time_average",
     ),
     Fault(
         "replicas rounded down to whole tiles",
         "engine/layout.py",
         "-(-replicas // unit) * unit",
         "replicas // unit * unit",
-        f"{INVARIANCE} -k batches",
+        "tests/engine/test_layout.py",
     ),
     Fault(
         "the carry of a checkpoint restored in reverse",
         STACK,
         "True) for j in range(len(leaves))]",
         "True) for j in reversed(range(len(leaves)))]",
-        "tests/engine/test_checkpoint.py -k resuming",
+        "tests/engine/test_checkpoint.py -k resumed_run",
     ),
     Fault(
         "a censored state leaves its own rate in",

@@ -30,3 +30,11 @@ def test_stretches_are_powers_of_two_that_two_words_hold(observations):
     stretch = choose_layout(QUEUE, 64, (CPU,), observations=observations).stretch
     assert stretch & (stretch - 1) == 0
     assert stretch == 1 or stretch * observations <= 2**16 < 2 * stretch * observations
+
+
+@pytest.mark.parametrize("devices", [1, 2, 3])
+@pytest.mark.parametrize("replicas", [1, 37, 101, 1024, 1025])
+def test_whole_tiles_have_room_for_every_replica(replicas, devices):
+    layout = choose_layout(QUEUE, replicas, (CPU,) * devices)
+    unit = layout.tile * devices
+    assert layout.replicas % unit == 0 and replicas <= layout.replicas < replicas + unit
