@@ -65,6 +65,19 @@ class Gradients(Tabular):
         }
         return {"schema": SCHEMA, "with_respect_to": self.parameters, **data}
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Gradients":
+        """The inverse of `to_dict` (without values by replica). ValueError for another schema."""
+        metrics, bias = {}, {}
+        for name, told in data["metrics"].items():
+            metrics[name] = {key: x for key, x in told.items() if key != "derivatives"}
+            for path, slope in told["derivatives"].items():
+                own = {key: x for key, x in slope.items() if not key.startswith("bias")}
+                metrics[f"{name}/{path}"] = own
+                if "bias" in slope:
+                    bias[f"{name}/{path}"] = (slope["bias"], slope["bias_half_width"])
+        return cls(Result.from_dict({**data, "metrics": metrics}), data["with_respect_to"], bias)
+
     def _bias(self, name: str, path: str) -> dict[str, float | None]:
         found = self.bias.get(f"{name}/{path}")
         return {} if found is None else {"bias": found[0], "bias_half_width": found[1]}

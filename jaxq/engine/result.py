@@ -11,6 +11,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, write_csv, write_json, write_npz
 from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.metric import Metric
+from jaxq.engine.model import Model
 from jaxq.engine.plain import WIDTH, aligned, brief, in_words, with_scaling
 from jaxq.engine.tabular import Tabular
 from jaxq.stats.estimate import Estimate
@@ -173,11 +174,13 @@ class Result(Tabular):
 
 
 class Results(Tabular, list):
-    """Results of a sweep or a comparison, with the paired differences of the latter."""
+    """Results of a sweep or a comparison, with the paired differences of the latter. ``model``: the system of the first
+    point of a sweep, where it is at hand; files do not keep it."""
 
-    def __init__(self, results=(), differences: list[dict[str, Any]] | None = None):
+    def __init__(self, results=(), differences: list[dict[str, Any]] | None = None, model: Model | None = None):
         super().__init__(results)
         self.differences = differences or []
+        self.model = model
 
     @property
     def flags(self) -> tuple[str, ...]:

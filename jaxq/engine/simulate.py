@@ -80,6 +80,7 @@ def compare(systems: Sequence[Model], *, meter: Meter | None = None, **options) 
 def run_sweep(planned: Plan, grid: Mapping[str, Sequence], refused: Mapping, meter: Meter | None = None) -> Results:
     """Run what `jaxq.engine.plan.plan_sweep` gives; the points that were ``refused`` are marked."""
     results = run(planned, meter, varied=tuple(grid))
+    results.model = planned.points[0].model
     for i, (values, reason) in refused.items():
         point = {name: plain(value) for name, value in values.items()}
         results.insert(i, results[0].infeasible({**describe(planned.points[0].model), **point}, point, reason))

@@ -229,8 +229,8 @@ class ParallelServers(Model):
         named = NETWORKS.get(self.network.name) is self.network
         return {**super().parameters(), "network": self.network.name if named else self.network.to_dict()}
 
-    def last_change(self):
-        return 0.0 if self.changes is None else self.changes.times[-1]
+    def switches(self):
+        return () if self.changes is None else tuple(self.changes.times)
 
     def check_stationary(self):
         from jaxq.systems.parallel_servers import planning
