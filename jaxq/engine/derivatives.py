@@ -9,7 +9,7 @@ from jaxq.engine.flags import flag_lines
 from jaxq.engine.metric import Metric
 from jaxq.engine.plain import aligned, brief
 from jaxq.engine.result import SCHEMA, Result
-from jaxq.engine.tabular import Tabular
+from jaxq.engine.tabular import Tabular, of_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +82,16 @@ class Gradients(Tabular):
         found = self.bias.get(f"{name}/{path}")
         return {} if found is None else {"bias": found[0], "bias_half_width": found[1]}
 
+    index = ("metric", "parameter")
+
+    def records(self) -> list[dict[str, Any]]:
+        """The `rows` with standard errors, and replicas, level and seed of the run."""
+        found = []
+        for row in self.rows():
+            metric = self[row["metric"], row["parameter"]] if row["parameter"] else self[row["metric"]]
+            found.append({**row, "standard_error": metric.standard_error, **of_run(self.run)})
+        return found
+
     def rows(self) -> list[dict[str, Any]]:
         """One row a metric, where ``parameter`` is empty, and one a derivative of it."""
         empty = {"bias": None, "bias_half_width": None}
@@ -101,7 +111,7 @@ class Gradients(Tabular):
         if path.suffix == ".json":
             write_json(path, self.to_dict())
         elif path.suffix == ".csv":
-            write_csv(path, [{**row, "flags": " ".join(self.flags)} for row in self.rows()])
+            write_csv(path, [{**row, "flags": " ".join(self.flags)} for row in self.records()])
         else:
             self.result.save(path)
 

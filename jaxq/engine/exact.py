@@ -75,6 +75,8 @@ class ExactResult(Tabular):
         mean = np.tensordot(self.probabilities, values, axes=1)
         return float(mean) if mean.ndim == 0 else mean
 
+    index = ("metric",)
+
     def law(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """(values, probabilities) of an observation, increasing, of a probability > 0. KeyError for another name."""
         values, where = np.unique(self.observed[name], return_inverse=True)

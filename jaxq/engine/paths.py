@@ -31,7 +31,7 @@ from jaxq.engine.rarity import rare_first
 from jaxq.engine.real_clock import AREA, sampler
 from jaxq.engine.result import SCHEMA
 from jaxq.engine.simulate import versions
-from jaxq.engine.tabular import Tabular
+from jaxq.engine.tabular import Tabular, of_run
 from jaxq.engine.unknown import known_keywords
 from jaxq.stats.intervals import t_quantile
 
@@ -122,6 +122,12 @@ class Paths(Tabular):
             for t, x in zip(self.times, path, strict=True)
         ]
 
+    index = ("time", "observable")
+
+    def records(self) -> list[dict[str, Any]]:
+        """The `rows`, with replicas, level and seed of the run."""
+        return [{**row, **of_run({**self.run, "level": self.level})} for row in self.rows()]
+
     def rows(self) -> list[dict[str, Any]]:
         """One row a time and observable, for tables and CSV."""
         return [
@@ -138,7 +144,7 @@ class Paths(Tabular):
         if path.suffix == ".json":
             write_json(path, self.to_dict())
         elif path.suffix == ".csv":
-            write_csv(path, self.rows())
+            write_csv(path, self.records())
         else:
             kinds = {"mean": self.mean, "half_width": self.half_width, "paths": self.paths}
             arrays: dict[str, Any] = {f"{kind}/{name}": x for kind, named in kinds.items() for name, x in named.items()}

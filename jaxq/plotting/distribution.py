@@ -73,7 +73,7 @@ def _begun(result: Result, quantity: str, ax: Any) -> tuple[Any, np.ndarray, np.
     whole = bool(np.all(left == right))
     x = left if whole else right
     below = np.cumsum(probability)
-    return ax, *((x, below) if whole else (np.r_[min(0.0, left[0]), x], np.r_[0.0, below]))
+    return (ax, x, below) if whole else (ax, np.r_[min(0.0, left[0]), x], np.r_[0.0, below])
 
 
 def _line(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
