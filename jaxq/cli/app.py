@@ -20,6 +20,7 @@ from jaxq.cli.info import info
 from jaxq.cli.list import list_systems
 from jaxq.cli.merge import merge
 from jaxq.cli.new import new
+from jaxq.cli.page import report
 from jaxq.cli.plot import plot
 from jaxq.cli.reproduce import reproduce
 from jaxq.cli.staffing import staffing
@@ -82,6 +83,7 @@ def build() -> typer.Typer:
     app.command("reproduce", cls=Command, context_settings=HELP)(reproduce)
     app.command("new", cls=Command, context_settings=HELP)(new)
     app.command("plot", cls=Command, context_settings=HELP)(plot)
+    app.command("report", cls=Command, context_settings=HELP)(report)
     app.command("merge", cls=Command, context_settings=HELP)(merge)
     app.command("staffing", cls=Command, context_settings=HELP)(staffing)
     app.command("list", cls=Command, context_settings=HELP)(list_systems)

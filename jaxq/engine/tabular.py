@@ -47,7 +47,7 @@ class Tabular(ABC):
         """The `records` as an ``xarray.Dataset`` with a dimension for each column of ``index``, those of one value left
         out, and a variable for each other column; missing where a combination was not run. ImportError without xarray."""
         try:
-            import xarray
+            import xarray  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise ImportError("to_xarray needs xarray (pip install xarray); records() has the same as dicts") from None
         rows = [{"row": i, **row} for i, row in enumerate(self.records())]
@@ -73,7 +73,7 @@ class Tabular(ABC):
             caption: what stands above it (default: what the result says it is).
             label: for ``\\ref``; none: without.
         """
-        rows = [_rounded(row) for row in self.rows()]
+        rows = [rounded(row) for row in self.rows()]
         columns = [c for c in dict.fromkeys(name for row in rows for name in row) if any(row.get(c) for row in rows)]
         numeric = {c: all(_is_number(row.get(c, "")) for row in rows) for c in columns}
         above = latex(self._caption()) if caption is None else caption
@@ -119,7 +119,7 @@ def latex(text: str) -> str:
     return "".join(SPECIAL.get(character, character) for character in text)
 
 
-def _rounded(row: Mapping[str, Any]) -> dict[str, str]:
+def rounded(row: Mapping[str, Any]) -> dict[str, str]:
     """A row as text, the mean to the place of its half-width."""
     shown = {name: _text(value) for name, value in row.items()}
     if row.get("mean") is not None and row.get("half_width") is not None:
@@ -148,7 +148,7 @@ def _typed(cells: np.ndarray) -> np.ndarray:
     if known and all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in known):
         whole = len(known) == cells.size and all(isinstance(x, int) for x in known)
         return cells.astype(np.int64 if whole else np.float64)  # None becomes nan
-    return np.frompyfunc(lambda x: "" if x is None else str(x), 1, 1)(cells).astype(str)
+    return np.array(np.frompyfunc(lambda x: "" if x is None else str(x), 1, 1)(cells)).astype(str)
 
 
 def _text(value: Any) -> str:

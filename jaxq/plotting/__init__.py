@@ -42,7 +42,14 @@ _DRAWN: dict[type, Drawn] = {
 }
 
 
-def plot(found: Any, ax: Any = None, *, metric: str | Collection[str] | None = None, path: Any = None) -> Any:
+def plot(
+    found: Any,
+    ax: Any = None,
+    *,
+    metric: str | Collection[str] | None = None,
+    path: Any = None,
+    figure: Any = None,
+) -> Any:
     """Draw what jaxq found.
 
     Args:
@@ -54,6 +61,7 @@ def plot(found: Any, ax: Any = None, *, metric: str | Collection[str] | None = N
             given.
         metric: a name or several; none: the first headline metric of `Results`, everything of the others.
         path: a file, .png, .svg or .pdf, that the figure is written to.
+        figure: an empty matplotlib Figure for all parts.
 
     Returns:
         The Axes, the first if there are several.
@@ -77,7 +85,7 @@ def plot(found: Any, ax: Any = None, *, metric: str | Collection[str] | None = N
         chosen = {"metric": names[0] if drawn.single else names} if names else {}
         axes = drawn.on(found, ax, **chosen)
     else:
-        figure = empty() if path is not None else _shown()
+        figure = figure or (empty() if path is not None else _shown())
         axes = drawn.whole(found, figure, **({"metric": names} if names else {}))
     if path is not None:
         write(axes.get_figure(root=True), path)
