@@ -24,6 +24,7 @@ from jaxq.cli.page import report
 from jaxq.cli.plot import plot
 from jaxq.cli.reproduce import reproduce
 from jaxq.cli.staffing import staffing
+from jaxq.cli.tutorial import tutorial
 from jaxq.cli.validate import validate
 from jaxq.cli.verbs import VERBS
 from jaxq.engine import interrupt
@@ -31,6 +32,8 @@ from jaxq.engine.memory import TooLarge
 from jaxq.engine.unknown import suggestion
 
 OK, INTERRUPTED = 0, 130
+COMPLETE = "_JAXQ_COMPLETE"
+"""Variable through which a shell asks what could come next."""
 
 
 def show_version(wanted: bool) -> None:
@@ -69,14 +72,14 @@ class Verbs(TyperGroup):
 
 def build() -> typer.Typer:
     """The application."""
-    app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode=None, context_settings=HELP)
+    app = typer.Typer(cls=Verbs, add_completion=True, rich_markup_mode=None, context_settings=HELP)
     app.callback()(root)
     for name, verb in VERBS.items():
         group = typer.Typer(cls=SystemGroup, rich_markup_mode=None, context_settings=HELP)
         app.add_typer(
             group,
             name=name,
-            help=verb.help,
+            help=f"{verb.help}\n\nExample: {verb.example}",
             short_help=verb.short,
             subcommand_metavar="SYSTEM|FILE.py:CLASS|FILE.toml [OPTIONS]",
         )
@@ -86,6 +89,7 @@ def build() -> typer.Typer:
     app.command("report", cls=Command, context_settings=HELP)(report)
     app.command("merge", cls=Command, context_settings=HELP)(merge)
     app.command("staffing", cls=Command, context_settings=HELP)(staffing)
+    app.command("tutorial", cls=Command, context_settings=HELP)(tutorial)
     app.command("list", cls=Command, context_settings=HELP)(list_systems)
     app.command("info", cls=Command, context_settings=HELP)(info)
     app.command("validate", cls=Command, context_settings=HELP)(validate)
@@ -99,6 +103,10 @@ def call(argv: Sequence[str]) -> int:
     try:
         with interrupt.handling(_hear), contextlib.redirect_stdout(Stdout(sys.stdout)):
             command = typer.main.get_command(build())
+            if COMPLETE in os.environ:
+                with contextlib.suppress(BadInput):  # of a line that is not finished
+                    command(prog_name="jaxq", complete_var=COMPLETE)
+                return OK
             # not its main(), which has another line, or none, and other exit codes for what is caught here
             with command.make_context("jaxq", list(argv) or ["--help"]) as context:
                 code = command.invoke(context)

@@ -58,7 +58,7 @@ class ParallelServers(Model):
         static=True,
         table=True,
     )
-    policy: str = choice("policy", tuple(POLICIES), default="c-mu-theta")
+    policy: str = choice("policy", {name: known.doc for name, known in POLICIES.items()}, default="c-mu-theta")
     scale: float | None = positive("n, the size of the network; none: its own", default=None, optional=True)
     priorities: Preferences | None = compound(
         "order of the classes, 2 > 1, or by pool, 3: 2 > 1; 4: 1 > 2",
