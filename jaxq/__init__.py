@@ -30,10 +30,12 @@ from jaxq.engine.options import Options as Options
 from jaxq.engine.paths import Paths as Paths
 from jaxq.engine.paths import paths as paths
 from jaxq.engine.process import Process as Process
+from jaxq.engine.progress import Progress as Progress
 from jaxq.engine.quantity import Quantity as Quantity
 from jaxq.engine.reference import Reference as Reference
 from jaxq.engine.result import Result as Result
 from jaxq.engine.result import Results as Results
+from jaxq.engine.saved import load as load
 from jaxq.engine.simulate import compare as compare
 from jaxq.engine.simulate import simulate as simulate
 from jaxq.engine.simulate import sweep as sweep

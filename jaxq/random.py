@@ -7,7 +7,7 @@ into a variate; each uses exactly one word, so that a word can keep one purpose 
 parameter (common random numbers).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,11 +30,26 @@ class Stream(NamedTuple):
     d: jax.Array
 
 
+def whole_seed(seed: Any) -> Any:
+    """The number of a key of ``jax.random``, new or old style: that of ``jax.random.key(7)`` is 7. Anything else as it is.
+    ValueError for a key that is not one of Threefry, or several."""
+    if isinstance(seed, jax.core.Tracer):
+        raise FieldError("seed", "traced by JAX", "must be a number on the host (a run is a loop there)")
+    if not isinstance(seed, (np.ndarray, jax.Array)):
+        return seed
+    typed = isinstance(seed, jax.Array) and jax.dtypes.issubdtype(seed.dtype, jax.dtypes.prng_key)
+    if not typed and not (seed.dtype == np.uint32 and seed.ndim):
+        return seed
+    words = np.asarray(jax.random.key_data(seed) if typed else seed)
+    if words.shape != (2,):
+        raise FieldError("seed", f"keys of shape {words.shape}", "must be a whole number or one Threefry key")
+    return int(words[0]) << 32 | int(words[1])
+
+
 def key_data(seed: int):
     """The seed as the two uint32 words of a Threefry key, on the host; ValueError unless 0 <= seed < 2**64."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-        key = isinstance(seed, (np.ndarray, jax.Array))
-        raise FieldError("seed", seed, "must be a whole number >= 0 and < 2**64" + ", no key of jax.random" * key)
+        raise FieldError("seed", seed, "must be a whole number >= 0 and < 2**64, or a key of jax.random")
     return np.array([int(seed) >> 32, int(seed) & 0xFFFFFFFF], np.uint32)
 
 

@@ -741,7 +741,7 @@ SNIPPETS = {
     "N a gradient": (
         lambda: jax.grad(mean_number)(0.5),
         TypeError,
-        r"^MMc.arrival_rate is traced by JAX \(jit, grad, vmap\): .* use sweep for many values, and tune",
+        r"^MMc.arrival_rate is traced by JAX \(jit, grad, vmap\): .* use jaxq.sweep for many values, jaxq.gradient for",
     ),
     "N a jitted run": (lambda: jax.jit(mean_number)(0.5), TypeError, "^MMc.arrival_rate is traced by JAX"),
     "N a mapped run": (
@@ -749,20 +749,35 @@ SNIPPETS = {
         TypeError,
         "^MMc.arrival_rate is traced by JAX",
     ),
-    "N a key as seed": (
-        lambda: jaxq.simulate(MMC, seed=jax.random.key(0)),
-        ValueError,
-        r"^seed = .*: must be a whole number >= 0 and < 2\*\*64, no key of jax.random$",
-    ),
-    "N an old key as seed": (
-        lambda: jaxq.simulate(MMC, seed=jax.random.PRNGKey(0)),
-        ValueError,
-        r"^seed = .*, no key of jax.random$",
-    ),
-    "N a function as meter": (
-        lambda: jaxq.simulate(MMC, meter=print),
+    "N a swept value in jit": (
+        lambda: jax.jit(lambda x: jaxq.sweep(MMC, {"arrival_rate": [x]})[0]["queue_length"].mean)(0.5),
         TypeError,
-        "^meter = <built-in function print>: must have start, update and close",
+        r"^arrival_rate is traced by JAX \(jit, grad, vmap\): a run is a loop on the host",
+    ),
+    "N keys as seed": (
+        lambda: jaxq.simulate(MMC, seed=jax.random.split(jax.random.key(0))),
+        ValueError,
+        r"^seed = keys of shape \(2, 2\): must be a whole number or one Threefry key$",
+    ),
+    "N a key of another generator": (
+        lambda: jaxq.simulate(MMC, seed=jax.random.key(0, impl="rbg")),
+        ValueError,
+        r"^seed = keys of shape \(4,\): must be a whole number or one Threefry key$",
+    ),
+    "N a seed in jit": (
+        lambda: jax.jit(lambda seed: jaxq.simulate(MMC, seed=seed)["queue_length"].mean)(3),
+        ValueError,
+        "^seed = traced by JAX: must be a number on the host",
+    ),
+    "N an array as seed": (
+        lambda: jaxq.simulate(MMC, seed=np.array([1.0, 2.0])),
+        ValueError,
+        r"^seed = .*: must be a whole number >= 0 and < 2\*\*64, or a key of jax.random$",
+    ),
+    "N a number as meter": (
+        lambda: jaxq.simulate(MMC, meter=3),
+        TypeError,
+        "^meter = 3: must be a function of a jaxq.Progress, or have start, update and close",
     ),
     "F25 cores that come too late": (
         lambda: (jax.devices(), jaxq.use_all_cores(3)),

@@ -49,6 +49,13 @@ def test_a_users_own_jump_process_works_with_everything(capsys):
     assert "first_queue" in capsys.readouterr().out
 
 
+def test_the_step_functions_go_into_a_scan_of_ones_own(capsys):
+    exec(block("scan"), {})
+    *watched, own = map(float, capsys.readouterr().out.split())
+    # 10,000 uniformised events from an empty queue: a transient of some 6 units of time in 6,667
+    assert watched and abs(watched[-1] - 0.5) < 0.05 and abs(own - 0.5) < 0.05
+
+
 def test_the_tandem_is_short():
     lines = [x for x in block("tandem").split("class Tandem")[1].split("tandem = ")[0].splitlines() if x.strip()]
     assert len(lines) <= 22
@@ -57,7 +64,7 @@ def test_the_tandem_is_short():
 SHELL = [
     line.split("#")[0].strip()
     for line in README.split("## On the command line")[1].split("```sh")[1].split("```")[0].splitlines()
-    if line.strip()
+    if line.strip() and not line.startswith("jaxq tutorial")  # test_tutorial runs it
 ]
 
 
@@ -67,6 +74,8 @@ def test_the_shell_lines_run(line, tmp_path, monkeypatch, capsys):
     toml = re.search(r"```toml\n(.*?)```", README, re.S)[1]
     (tmp_path / "experiment.toml").write_text(toml)
     arguments = shlex.split(line)[1:]
+    if arguments[0] in ("plot", "report"):
+        jaxq.sweep(jaxq.MMc(), {"arrival_rate": [0.3, 0.6]}, replicas=64, events=1000, warmup=500).save(arguments[1])
     if arguments[0] == "reproduce":
         arguments += ["--quick", "--quiet"]
     if arguments[0] == "tune":

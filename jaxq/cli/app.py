@@ -20,9 +20,11 @@ from jaxq.cli.info import info
 from jaxq.cli.list import list_systems
 from jaxq.cli.merge import merge
 from jaxq.cli.new import new
+from jaxq.cli.page import report
 from jaxq.cli.plot import plot
 from jaxq.cli.reproduce import reproduce
 from jaxq.cli.staffing import staffing
+from jaxq.cli.tutorial import tutorial
 from jaxq.cli.validate import validate
 from jaxq.cli.verbs import VERBS
 from jaxq.engine import interrupt
@@ -30,6 +32,8 @@ from jaxq.engine.memory import TooLarge
 from jaxq.engine.unknown import suggestion
 
 OK, INTERRUPTED = 0, 130
+COMPLETE = "_JAXQ_COMPLETE"
+"""Variable through which a shell asks what could come next."""
 
 
 def show_version(wanted: bool) -> None:
@@ -68,22 +72,24 @@ class Verbs(TyperGroup):
 
 def build() -> typer.Typer:
     """The application."""
-    app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode=None, context_settings=HELP)
+    app = typer.Typer(cls=Verbs, add_completion=True, rich_markup_mode=None, context_settings=HELP)
     app.callback()(root)
     for name, verb in VERBS.items():
         group = typer.Typer(cls=SystemGroup, rich_markup_mode=None, context_settings=HELP)
         app.add_typer(
             group,
             name=name,
-            help=verb.help,
+            help=f"{verb.help}\n\nExample: {verb.example}",
             short_help=verb.short,
             subcommand_metavar="SYSTEM|FILE.py:CLASS|FILE.toml [OPTIONS]",
         )
     app.command("reproduce", cls=Command, context_settings=HELP)(reproduce)
     app.command("new", cls=Command, context_settings=HELP)(new)
     app.command("plot", cls=Command, context_settings=HELP)(plot)
+    app.command("report", cls=Command, context_settings=HELP)(report)
     app.command("merge", cls=Command, context_settings=HELP)(merge)
     app.command("staffing", cls=Command, context_settings=HELP)(staffing)
+    app.command("tutorial", cls=Command, context_settings=HELP)(tutorial)
     app.command("list", cls=Command, context_settings=HELP)(list_systems)
     app.command("info", cls=Command, context_settings=HELP)(info)
     app.command("validate", cls=Command, context_settings=HELP)(validate)
@@ -97,6 +103,10 @@ def call(argv: Sequence[str]) -> int:
     try:
         with interrupt.handling(_hear), contextlib.redirect_stdout(Stdout(sys.stdout)):
             command = typer.main.get_command(build())
+            if COMPLETE in os.environ:
+                with contextlib.suppress(BadInput):  # of a line that is not finished
+                    command(prog_name="jaxq", complete_var=COMPLETE)
+                return OK
             # not its main(), which has another line, or none, and other exit codes for what is caught here
             with command.make_context("jaxq", list(argv) or ["--help"]) as context:
                 code = command.invoke(context)

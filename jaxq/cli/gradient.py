@@ -13,21 +13,21 @@ from jaxq.cli.options import DIFFERENTIATED, OUTPUT, Output, number, run_options
 from jaxq.cli.report import present
 from jaxq.cli.run import start_devices
 from jaxq.cli.tables import (
-    bound_of,
     interval,
     mean_text,
     oracle_text,
-    pair,
     parameters_text,
     print_judgement,
     run_line,
     z_text,
 )
+from jaxq.engine.agreement import bound_of
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.fields import rules
 from jaxq.engine.gradient import Question, prepare, solve
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
+from jaxq.engine.plain import pair
 from jaxq.plotting import plot
 
 

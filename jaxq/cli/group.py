@@ -57,6 +57,8 @@ class SystemGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """BadInput unless a system comes first."""
+        if ctx.resilient_parsing:  # a shell asks what could come next
+            return super().parse_args(ctx, args)
         if not args:
             raise BadInput(f"jaxq {self.name}: name a system ({', '.join(known())}), FILE.py:CLASS or a .toml file")
         if args[0].startswith("-") and args[0] not in ("--help", "-h"):
@@ -77,7 +79,7 @@ def command(verb: str, system: type[Model], experiment: Experiment | None = None
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     name = system.title() if experiment is None else experiment.path
     described = first_paragraph(system)
-    text = f"{VERBS[verb].help}\n\n{described}"
+    text = f"{VERBS[verb].help}\n\n{described}\n\nExample: {VERBS[verb].example}"
     app.command(name, cls=SystemCommand, help=text, short_help=described, context_settings=HELP)(run)
     built = typer.main.get_command(app)
     assert isinstance(built, SystemCommand)

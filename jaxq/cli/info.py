@@ -10,7 +10,10 @@ from jaxq.cli.report import print_json
 
 
 def info(json: Annotated[bool, typer.Option("--json", help="print JSON and nothing else")] = False) -> None:
-    """Show versions, devices, and a default run."""
+    """Show versions, devices, and a default run.
+
+    Example: jaxq info --json
+    """
     found = describe_machine()
     if json:
         print_json(found)

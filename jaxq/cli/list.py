@@ -11,6 +11,7 @@ from jaxq.cli.errors import input_errors
 from jaxq.cli.field_values import allowed
 from jaxq.cli.group import default_words, first_paragraph
 from jaxq.cli.report import print_json
+from jaxq.cli.word import print_matching
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.model import Model
 from jaxq.engine.outline import names
@@ -20,10 +21,18 @@ from jaxq.systems.find import find, known
 
 
 def list_systems(
-    system: Annotated[str | None, typer.Argument(help="one system, with everything about it")] = None,
+    system: Annotated[
+        str | None, typer.Argument(help="one system, with everything about it, or a word to look for", metavar="WORD")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print JSON and nothing else")] = False,
 ) -> None:
-    """List the systems, with fields, metrics and oracles."""
+    """List the systems; one of them; or what has a word: fields, policies, metrics, laws.
+
+    Examples: jaxq list mmc; jaxq list priority; jaxq list policy
+    """
+    if system is not None and system not in known() and ".py" not in system:
+        print_matching(system, json)
+        return
     with input_errors():
         chosen = {name: find(name) for name in (known() if system is None else (system,))}
     found = {name: describe_class(kind) for name, kind in chosen.items()}

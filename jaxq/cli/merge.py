@@ -17,6 +17,8 @@ def merge(
 
     The same command with --replicas in place of --replica-range, and --checkpoint FILE, then prints the result of all
     replicas and runs nothing again.
+
+    Example: jaxq merge part-*.npz --out all.npz
     """
     from jaxq.engine.merge import merge as put_together
 

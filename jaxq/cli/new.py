@@ -14,6 +14,8 @@ def new(file: Annotated[str, typer.Argument(metavar="FILE.py", help="the file to
     """Write a small system with comments, to be changed into your own.
 
     It runs as it is: jaxq run FILE.py
+
+    Example: jaxq new my_system.py
     """
     with input_errors():
         check_path("file", file, (".py",))

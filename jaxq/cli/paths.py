@@ -14,11 +14,16 @@ from jaxq.cli.given_systems import build_systems, merge
 from jaxq.cli.options import PATHS, Output, number
 from jaxq.cli.report import present
 from jaxq.cli.run import start_devices
-from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text, print_flags
+from jaxq.cli.tables import (
+    WITHHELD_TEXT,
+    parameters_text,
+    print_flags,
+)
 from jaxq.engine.fields import Rule
 from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
+from jaxq.engine.plain import pair
 from jaxq.plotting import plot
 
 ROWS = 21

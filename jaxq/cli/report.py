@@ -92,26 +92,7 @@ def print_json(data: Any) -> None:
 
 
 def draw(outcome: Result | Results, path: str, headline: tuple[str, ...]) -> None:
-    """The figure of an outcome, without pyplot and so without a display."""
-    from matplotlib.figure import Figure
+    """The figure of an outcome, without a display: all metrics of a run, the headline metrics of several."""
+    from jaxq.plotting import plot
 
-    from jaxq.plotting import figure as figures
-
-    if isinstance(outcome, Results):
-        from jaxq.plotting.sweep import plot_results
-
-        figure = Figure(figsize=(6.4, 0.8 + 3.4 * len(headline)), layout="constrained")
-        for axes, metric in zip(figure.subplots(len(headline), 1, squeeze=False)[:, 0], headline, strict=True):
-            plot_results(outcome, axes, metric=metric)
-    else:
-        from jaxq.plotting.histogram import plot_histogram
-        from jaxq.plotting.metrics import plot_metrics
-
-        quantities = list(outcome.histograms)
-        heights = [1.2 + 0.32 * len(outcome.metrics), *[3.2] * len(quantities)]
-        figure = Figure(figsize=(7.2, sum(heights)), layout="constrained")
-        column = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-        plot_metrics(outcome, column[0])
-        for axes, quantity in zip(column[1:], quantities, strict=True):
-            plot_histogram(outcome, quantity, axes)
-    figures.write(figure, path)
+    plot(outcome, metric=headline if isinstance(outcome, Results) else None, path=path)

@@ -41,6 +41,8 @@ def reproduce(
 
     Simulated points are judged together against their curves. Exit code 1 if one is beyond the family-wise bound, 3 if
     a result carries a flag.
+
+    Example: jaxq reproduce token-pool/figure-2 --out figures
     """
     from jaxq.cli.run import start_devices
     from jaxq.experiments.catalogue import EXPERIMENTS, select

@@ -4,12 +4,10 @@ from typing import Any
 
 from jaxq.cli.console import add_column, new_table
 from jaxq.cli.tables import (
-    bound_of,
     growth_lines,
     interval,
     mean_text,
     oracle_text,
-    pair,
     parameters_text,
     print_flags,
     run_line,
@@ -17,6 +15,8 @@ from jaxq.cli.tables import (
     verdict_line,
     z_text,
 )
+from jaxq.engine.agreement import bound_of
+from jaxq.engine.plain import pair
 from jaxq.engine.result import Result, Results
 
 SIDE_BY_SIDE = 4

@@ -66,6 +66,8 @@ def staffing(
     of the queues over the second half of the horizon, with its interval, next to the prediction; with --diffusion the
     stationary means of the limiting diffusion under a Markov control, and its growth where theta is not positive. In Python
     a control can be any function of the state (jaxq.StaffingDiffusion). Of other networks: load, bottleneck, what is spare.
+
+    Example: jaxq staffing --network n --n 400
     """
     from jaxq.cli.run import start_devices
     from jaxq.cli.staffing_text import print_diffusion, print_growth, print_staffing

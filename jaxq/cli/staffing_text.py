@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.cli.console import add_column, new_table, stdout_console
-from jaxq.cli.tables import pair
+from jaxq.engine.plain import pair
 
 
 def print_staffing(found: Any, noise: Any, steps: bool) -> None:

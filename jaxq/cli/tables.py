@@ -6,16 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxq.cli.console import add_column, new_table
+from jaxq.engine.agreement import FAMILY_LEVEL, bound_of
 from jaxq.engine.flags import Flag, withheld
 from jaxq.engine.metric import Metric
-from jaxq.engine.plain import WIDTH, brief, with_scaling
+from jaxq.engine.plain import WIDTH, brief, pair, with_scaling
 from jaxq.engine.result import Result
-from jaxq.stats.intervals import family_bound
 
 WITHHELD_TEXT = "withheld"
-FAMILY_LEVEL = 0.95
-LEAST_SAMPLES = 30
-"""With fewer replicas the engine cuts them into batches, at least this many in all."""
 
 
 def interval(metric: Metric) -> tuple[str, str]:
@@ -27,32 +24,9 @@ def interval(metric: Metric) -> tuple[str, str]:
     return pair(metric.mean, metric.half_width)
 
 
-def pair(mean: float, width: float | None) -> tuple[str, str]:
-    """A mean and its half-width as text."""
-    if width is None or width <= 1e-12 * abs(mean):
-        return f"{mean:.6g}", "" if width is None else "0"
-    digits = 1 - math.floor(math.log10(width))
-    size = max(abs(mean), width)
-    if not 1e-4 <= size < 1e9 or digits > 9:
-        shown = max(1, digits + math.floor(math.log10(size)))
-        return f"{mean:.{shown}e}", f"{width:.1e}"
-    return f"{mean:.{max(digits, 0)}f}", f"{width:.{max(digits, 0)}f}"
-
-
 def oracle_text(metric: Metric) -> str:
     """The oracle to seven digits."""
     return "" if metric.oracle is None else f"{metric.oracle:.7g}"
-
-
-def bound_of(results: Iterable[Result]) -> tuple[int, float]:
-    """(comparisons, bound on max |z|) over the exact and identity metrics of some results."""
-    results = list(results)
-    count = sum(m.z is not None for r in results for m in r.metrics.values())
-    degrees = [
-        r.run["control"]["freedom"] if "control" in r.run else max(r.run["replicas"], LEAST_SAMPLES) - 1
-        for r in results
-    ]
-    return count, family_bound(count, FAMILY_LEVEL, min(degrees, default=LEAST_SAMPLES - 1))
 
 
 def z_text(metric: Metric, bound: float) -> Any:

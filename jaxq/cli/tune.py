@@ -20,7 +20,6 @@ from jaxq.cli.tables import (
     WITHHELD_TEXT,
     interval,
     oracle_text,
-    pair,
     parameters_text,
     print_flags,
     run_line,
@@ -30,6 +29,7 @@ from jaxq.cli.tables import (
 from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending
 from jaxq.engine.model import Model
+from jaxq.engine.plain import pair
 from jaxq.plotting import plot
 from jaxq.stats.intervals import family_bound
 from jaxq.tuning.result import Tuning, flat, plain_values

@@ -7,8 +7,14 @@ from jaxq.checks import FieldError
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.given_systems import build_systems
 from jaxq.cli.options import number
-from jaxq.cli.tables import WITHHELD_TEXT, pair, parameters_text, print_flags, run_line
+from jaxq.cli.tables import (
+    WITHHELD_TEXT,
+    parameters_text,
+    print_flags,
+    run_line,
+)
 from jaxq.engine.model import Model
+from jaxq.engine.plain import pair
 from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.search import Question, prepare
 

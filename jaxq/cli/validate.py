@@ -25,6 +25,8 @@ def validate(
 
     Takes under a minute. Exit code 1 if a metric is beyond the family-wise bound, a result carries a flag, or a case is
     too imprecise to show an error.
+
+    Example: jaxq validate mmc
     """
     from jaxq.cli.run import start_devices
     from jaxq.experiments import validate as experiment

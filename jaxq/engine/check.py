@@ -77,6 +77,12 @@ def check_process(process: Process) -> None:
         walk(process)
 
 
+HOST = (
+    "(jit, grad, vmap): a run is a loop on the host; use jaxq.sweep for many values, jaxq.gradient for derivatives, "
+    "jaxq.tune to go along them"
+)
+
+
 def check_kind(system: Model) -> None:
     """TypeError unless it is a system that can be simulated: no class, nothing traced, nor what `prepare` returns."""
     if isinstance(system, type) and issubclass(system, Model):
@@ -90,10 +96,7 @@ def check_kind(system: Model) -> None:
         raise TypeError(f"{shown(system)} is not a jaxq system")
     for path, leaf in jax.tree.leaves_with_path(system):
         if isinstance(leaf, Tracer):
-            raise TypeError(
-                f"{type(system).__name__}{jax.tree_util.keystr(path)} is traced by JAX (jit, grad, vmap): a run is a loop "
-                "on the host; use sweep for many values, and tune, or the gradient of one of objectives(), for derivatives"
-            )
+            raise TypeError(f"{type(system).__name__}{jax.tree_util.keystr(path)} is traced by JAX {HOST}")
 
 
 def check_methods(process: Process) -> frozenset[str]:

@@ -9,7 +9,7 @@ from jaxq.engine.flags import flag_lines
 from jaxq.engine.metric import Metric
 from jaxq.engine.plain import aligned, brief
 from jaxq.engine.result import SCHEMA, Result
-from jaxq.engine.tabular import Tabular
+from jaxq.engine.tabular import Tabular, of_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +65,32 @@ class Gradients(Tabular):
         }
         return {"schema": SCHEMA, "with_respect_to": self.parameters, **data}
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Gradients":
+        """The inverse of `to_dict` (without values by replica). ValueError for another schema."""
+        metrics, bias = {}, {}
+        for name, told in data["metrics"].items():
+            metrics[name] = {key: x for key, x in told.items() if key != "derivatives"}
+            for path, slope in told["derivatives"].items():
+                own = {key: x for key, x in slope.items() if not key.startswith("bias")}
+                metrics[f"{name}/{path}"] = own
+                if "bias" in slope:
+                    bias[f"{name}/{path}"] = (slope["bias"], slope["bias_half_width"])
+        return cls(Result.from_dict({**data, "metrics": metrics}), data["with_respect_to"], bias)
+
     def _bias(self, name: str, path: str) -> dict[str, float | None]:
         found = self.bias.get(f"{name}/{path}")
         return {} if found is None else {"bias": found[0], "bias_half_width": found[1]}
+
+    index = ("metric", "parameter")
+
+    def records(self) -> list[dict[str, Any]]:
+        """The `rows` with standard errors, and replicas, level and seed of the run."""
+        found = []
+        for row in self.rows():
+            metric = self[row["metric"], row["parameter"]] if row["parameter"] else self[row["metric"]]
+            found.append({**row, "standard_error": metric.standard_error, **of_run(self.run)})
+        return found
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a metric, where ``parameter`` is empty, and one a derivative of it."""
@@ -88,7 +111,7 @@ class Gradients(Tabular):
         if path.suffix == ".json":
             write_json(path, self.to_dict())
         elif path.suffix == ".csv":
-            write_csv(path, [{**row, "flags": " ".join(self.flags)} for row in self.rows()])
+            write_csv(path, [{**row, "flags": " ".join(self.flags)} for row in self.records()])
         else:
             self.result.save(path)
 

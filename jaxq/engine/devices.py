@@ -46,7 +46,9 @@ def use_all_cores(cores: int | None = None) -> int:
 
     Call it before the first JAX computation (the command line does). ``cores`` (default: all usable) is the number of
     devices. Returns the number of devices that a run will use; on a machine with an accelerator that is the
-    accelerators. Raises RuntimeError if a backend has already started with another number of devices.
+    accelerators. It sets ``jax_num_cpu_devices`` and, where they are not there yet, XLA_FLAGS (`jaxq info` prints them) and
+    NPROC, for this process; it switches x64 neither on nor off, and no number depends on that. Raises RuntimeError if a
+    backend has already started with another number of devices.
     """
     cores = usable_cores() if cores is None else cores
     try:

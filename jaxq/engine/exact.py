@@ -20,7 +20,9 @@ from jaxq.engine.check import check_kind, check_methods
 from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
+from jaxq.engine.outline import plain_means
 from jaxq.engine.plain import aligned, describe, finite, in_words
+from jaxq.engine.quantity import unit
 from jaxq.engine.reference import Reference
 from jaxq.engine.result import SCHEMA
 from jaxq.engine.state_space import StateSpace
@@ -44,6 +46,8 @@ class ExactResult(Tabular):
             that only counts (see `exact`) stays at its initial value.
         probabilities: stationary probability of each state, float64, shape (number_of_states,).
         edge_mass: probability of the states with a transition that ``keep`` suppressed; 0 without a cut.
+        observed: value of every observation (`Process.observe`) in each state, shape (number_of_states,).
+        units: of the observations that are metrics as they are, where the system names them.
     """
 
     system: str
@@ -52,6 +56,8 @@ class ExactResult(Tabular):
     states: Any = dataclasses.field(repr=False)
     probabilities: np.ndarray = dataclasses.field(repr=False)
     edge_mass: float = 0.0
+    observed: dict[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
+    units: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def number_of_states(self) -> int:
@@ -68,6 +74,14 @@ class ExactResult(Tabular):
             values = np.asarray(jax.vmap(function)(self.states), np.float64)
         mean = np.tensordot(self.probabilities, values, axes=1)
         return float(mean) if mean.ndim == 0 else mean
+
+    index = ("metric",)
+
+    def law(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """(values, probabilities) of an observation, increasing, of a probability > 0. KeyError for another name."""
+        values, where = np.unique(self.observed[name], return_inverse=True)
+        probabilities = np.bincount(where.ravel(), self.probabilities)
+        return values[probabilities > 0], probabilities[probabilities > 0]
 
     def oracle(self) -> dict[str, Reference]:
         """The finite metrics as references: ``exact``, or ``limit`` where the cut left more than 1e-9 at the edge."""
@@ -187,4 +201,8 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
     with np.errstate(divide="ignore", invalid="ignore"):
         metrics = {name: float(value) for name, value in system.metrics(sums).items()}
     edge_mass = float(probabilities[chain.edge].sum())
-    return ExactResult(system.title(), describe(system), metrics, states, probabilities, edge_mass)
+    observed = {name: np.asarray(x) for name, x in chain.values["observed"].items()}
+    told = {
+        name: found for name in plain_means(system, prepared) if (found := unit(system.metric_table, name)) is not None
+    }
+    return ExactResult(system.title(), describe(system), metrics, states, probabilities, edge_mass, observed, told)

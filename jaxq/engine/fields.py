@@ -7,7 +7,7 @@ A field is declared with `real`, `whole`, `choice` or `compound`. Its converter 
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -52,6 +52,7 @@ class Rule:
     kind: type = object
     observed: str = ""
     usage: str = ""
+    meanings: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
         object.__setattr__(self, "simplex", self.simplex or self.rows)
@@ -204,9 +205,10 @@ def whole(doc: str, *, default=_MISSING, low=1, **rule) -> Any:
     return _field(Rule(doc, low=low, whole=True, **rule), default)
 
 
-def choice(doc: str, choices: tuple[str, ...], *, default=_MISSING) -> Any:
-    """A static field that holds one of a few names, such as a policy."""
-    return _field(Rule(doc, choices=choices, static=True), default)
+def choice(doc: str, choices: tuple[str, ...] | Mapping[str, str], *, default=_MISSING) -> Any:
+    """A static field that holds one of a few names, such as a policy; of a mapping, what each name means."""
+    meanings = tuple(choices.items()) if isinstance(choices, Mapping) else ()
+    return _field(Rule(doc, choices=tuple(choices), static=True, meanings=meanings), default)
 
 
 def compound(
@@ -219,15 +221,16 @@ def compound(
     static: bool = False,
     table: bool = False,
     usage: str = "",
+    meanings: tuple[tuple[str, str], ...] = (),
 ) -> Any:
     """A field that holds a module of its own, such as a service law, of class ``kind``; ``parse`` turns text into one, and
     with ``table`` the table of an experiment file, a dict. ``static``: it is hashable and only read on the host, when a run
-    is prepared."""
+    is prepared. ``meanings``: names that may be given, and what they mean."""
 
     def convert(value):
         return parse(value) if isinstance(value, (str, dict) if table else str) else value
 
-    rule = Rule(doc, parse_compound=parse, kind=kind, optional=optional, table=table, usage=usage)
+    rule = Rule(doc, parse_compound=parse, kind=kind, optional=optional, table=table, usage=usage, meanings=meanings)
     return eqx.field(converter=convert, static=static, default=default, metadata={RULE: rule})
 
 

@@ -114,8 +114,13 @@ def _finite(data: Any) -> Any:
 
 def write_json(path, data: Any) -> None:
     """JSON as `json_text`, whole or not at all."""
+    write_text(path, json_text(data) + "\n")
+
+
+def write_text(path, text: str) -> None:
+    """Text as UTF-8, whole or not at all."""
     with replacing(path) as partial:
-        partial.write_text(json_text(data) + "\n")
+        partial.write_text(text, encoding="utf8")
 
 
 def write_csv(path, rows: list[dict[str, Any]]) -> None:

@@ -40,7 +40,7 @@ from jaxq.engine.parameter import (
 )
 from jaxq.engine.plain import describe, finite
 from jaxq.engine.plan import Plan, plan
-from jaxq.engine.progress import Meter
+from jaxq.engine.progress import Watch
 from jaxq.engine.reference import Reference
 from jaxq.engine.result import Result
 from jaxq.engine.simulate import launched, run_info
@@ -86,7 +86,7 @@ def gradient(
     method: str = "auto",
     side: str | None = None,
     step: float = STEP,
-    meter: Meter | None = None,
+    meter: Watch = None,
     **options,
 ) -> Gradients:
     """Stationary means and their derivatives by parameters of the system, each with its interval and, where there is an
@@ -269,7 +269,7 @@ def _targets(system: Model, known: list[str], paths: list[str], asked: Sequence[
     return list(found.values())
 
 
-def solve(question: Question, meter: Meter | None = None) -> Gradients:
+def solve(question: Question, meter: Watch = None) -> Gradients:
     """Differentiate or simulate, and conclude."""
     if question.planned is None or question.model is None:
         return _fluid(question)

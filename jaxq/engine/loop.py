@@ -19,6 +19,7 @@ from jaxq.engine.layout import FEW, first_look
 from jaxq.engine.options import Options
 from jaxq.engine.progress import Meter, Progress
 from jaxq.engine.stack import Stack
+from jaxq.stats.estimate import Estimate
 
 LAUNCH_SECONDS = 1.0
 """What a launch should take: Ctrl-C and the time limit are heard in between."""
@@ -102,12 +103,16 @@ class Loop:
                 if stack.blocks < end:
                     self._launch(i, end - stack.blocks)
             self.seconds = time.perf_counter() - self._compiled
-            self.meter.update(Progress(self.total_events, self.seconds, waiting_for))
+            self.meter.update(Progress(self.total_events, self.seconds, waiting_for, self.estimates))
             self.checkpoint.save()
         if interrupt.heard:
             self.stopped = Flag.UNFINISHED
         elif any(stack.events < goal for i, stack in enumerate(self.stacks) if self._live(i)):
             self.stopped = Flag.TRUNCATED
+
+    def estimates(self) -> list[dict[str, Estimate]]:
+        """The metrics of every point over the second half of what has run, for who wants to watch."""
+        return [judge.evaluate(s.systems[k], s.sums(k, s.windows.filled // 2)) for s, k in self.points]
 
     def _live(self, index: int) -> bool:
         """Whether any point of a stack is still worth running."""

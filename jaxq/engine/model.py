@@ -67,9 +67,13 @@ class Model(Record):
         variance of an average over time (``heavy_tail``); None elsewhere."""
         return None
 
+    def switches(self) -> tuple[float, ...]:
+        """Model times, increasing, at which the system changes by itself (rates that switch)."""
+        return ()
+
     def last_change(self) -> float:
-        """Model time of the last change of the system by itself (rates that switch); means begin after it."""
-        return 0.0
+        """The last of `switches`; means begin after it."""
+        return max(self.switches(), default=0.0)
 
     def jump_process(self) -> Process:
         """The system as a `MarkovProcess`, for `exact`: what `prepare` returns, unless it steps in another way. Raises

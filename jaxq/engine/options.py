@@ -8,7 +8,7 @@ from jaxq.checks import FieldError, integer, is_number, one_of, positive, probab
 from jaxq.engine.files import check_path
 from jaxq.engine.host_numbers import host_numbers, off_device
 from jaxq.engine.unknown import refuse_unknown
-from jaxq.random import key_data
+from jaxq.random import key_data, whole_seed
 
 DEFAULT_PRECISION = 0.01
 DEFAULT_MAX_EVENTS = 20_000_000_000
@@ -76,7 +76,8 @@ class Options:
         time_limit: wall-clock seconds, compiling included, after which the run stops; the launch that is under way, about
             a second, ends first.
         level: confidence level of the intervals.
-        seed: whole number; with the same seed and replicas a run gives the same numbers.
+        seed: whole number, or a key of ``jax.random`` (``jax.random.key(7)`` is 7); with the same seed and replicas a run
+            gives the same numbers.
         devices: how many devices to use (default: all).
         batch: replicas per launch (default: all), to bound the memory of a very large run.
         control: "none", or what narrows the intervals of a jump process for the same run (`jaxq.engine.controls`):
@@ -111,6 +112,7 @@ class Options:
         return super().__new__(cls)
 
     def __post_init__(self):
+        object.__setattr__(self, "seed", whole_seed(self.seed))
         for name in NUMBERS:
             object.__setattr__(self, name, host_numbers(off_device(getattr(self, name))))
         for name in ("replicas", "events", "max_events", "devices", "batch"):

@@ -19,17 +19,19 @@ from jaxq.engine.host_numbers import host_column
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.memory import check_paths
+from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
-from jaxq.engine.outline import followed
+from jaxq.engine.outline import followed, plain_means
 from jaxq.engine.plain import aligned, describe, in_words
 from jaxq.engine.program import compute_leaf
+from jaxq.engine.quantity import unit
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import rare_first
 from jaxq.engine.real_clock import AREA, sampler
 from jaxq.engine.result import SCHEMA
 from jaxq.engine.simulate import versions
-from jaxq.engine.tabular import Tabular
+from jaxq.engine.tabular import Tabular, of_run
 from jaxq.engine.unknown import known_keywords
 from jaxq.stats.intervals import t_quantile
 
@@ -50,6 +52,9 @@ class Paths(Tabular):
         paths: the first replicas' values by observable, shape (keep_paths, times); empty without keep_paths.
         run: replicas, seed, events (of all replicas), seconds (compiling included), devices, versions.
         flags: truncated | overflow | invalid_rates | nan (`jaxq.engine.flags`); means from there on are withheld.
+        units: of the observables that are metrics as they are, where the system names them.
+        stationary: exact stationary means, by observable, where the oracle of the system has them.
+        switches: times at which the system changes by itself.
     """
 
     system: str
@@ -61,6 +66,9 @@ class Paths(Tabular):
     paths: dict[str, np.ndarray] = dataclasses.field(repr=False)
     run: dict[str, Any]
     flags: tuple[str, ...] = ()
+    units: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    stationary: dict[str, float] = dataclasses.field(default_factory=dict)
+    switches: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; None where a mean is withheld or an interval undefined."""
@@ -76,10 +84,49 @@ class Paths(Tabular):
             "level": self.level,
             "run": self.run,
             "flags": list(self.flags),
+            "units": self.units,
+            "stationary": self.stationary,
+            "switches": list(self.switches),
         }
         if self.paths:
             data["paths"] = {name: [_listed(path) for path in values] for name, values in self.paths.items()}
         return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Paths":
+        """The inverse of `to_dict`. ValueError for another schema."""
+        if data.get("schema") != SCHEMA:
+            raise FieldError("schema", data.get("schema"), f"must be {SCHEMA}")
+        seen, kept = data["observables"], data.get("paths", {})
+        return cls(
+            data["system"],
+            data["parameters"],
+            np.array(data["times"], float),
+            {name: np.array(x["mean"], float) for name, x in seen.items()},
+            {name: np.array(x["half_width"], float) for name, x in seen.items()},
+            data["level"],
+            {name: np.array(x, float) for name, x in kept.items()},
+            data["run"],
+            tuple(map(Flag, data["flags"])),
+            data.get("units", {}),
+            data.get("stationary", {}),
+            tuple(data.get("switches", ())),
+        )
+
+    def path_rows(self) -> list[dict[str, Any]]:
+        """The kept sample paths as tidy records: one row a replica, time and observable."""
+        return [
+            {"replica": i, "time": float(t), "observable": name, "value": _none(x)}
+            for name, values in self.paths.items()
+            for i, path in enumerate(values)
+            for t, x in zip(self.times, path, strict=True)
+        ]
+
+    index = ("time", "observable")
+
+    def records(self) -> list[dict[str, Any]]:
+        """The `rows`, with replicas, level and seed of the run."""
+        return [{**row, **of_run({**self.run, "level": self.level})} for row in self.rows()]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a time and observable, for tables and CSV."""
@@ -97,7 +144,7 @@ class Paths(Tabular):
         if path.suffix == ".json":
             write_json(path, self.to_dict())
         elif path.suffix == ".csv":
-            write_csv(path, self.rows())
+            write_csv(path, self.records())
         else:
             kinds = {"mean": self.mean, "half_width": self.half_width, "paths": self.paths}
             arrays: dict[str, Any] = {f"{kind}/{name}": x for kind, named in kinds.items() for name, x in named.items()}
@@ -220,7 +267,33 @@ def paths(
     }
     kept = {name: values[:keep_paths].copy() for name, values in seen.items()} if keep_paths else {}
     flags = tuple(flag for flag, there in found.items() if there)
-    return Paths(system.title(), describe(system), grid, mean, half_width, float(level), kept, run, flags)
+    same = plain_means(system, process) & set(mean)
+    told = {name: found for name in same if (found := unit(system.metric_table, name)) is not None}
+    known = {name: x for name, x in stationary_means(system).items() if name in same}
+    return Paths(
+        system.title(),
+        describe(system),
+        grid,
+        mean,
+        half_width,
+        float(level),
+        kept,
+        run,
+        flags,
+        told,
+        known,
+        tuple(map(float, system.switches())),
+    )
+
+
+def stationary_means(system: Model) -> dict[str, float]:
+    """The exact stationary means that the oracle of a system has; none where there is no stationary regime."""
+    try:
+        system.check_stationary()
+        oracle = {name: as_reference(x) for name, x in system.oracle().items()}
+    except (ValueError, ArithmeticError):
+        return {}
+    return {n: float(x.value) for n, x in oracle.items() if x.kind in ("exact", "identity") and np.isfinite(x.value)}
 
 
 def _standard_error(values: np.ndarray) -> np.ndarray:

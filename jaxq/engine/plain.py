@@ -70,6 +70,18 @@ def number(x, digits: int = 6) -> str:
     return "" if x is None else x if isinstance(x, str) else f"{x:.{digits}g}"
 
 
+def pair(mean: float, width: float | None) -> tuple[str, str]:
+    """A mean and its half-width as text."""
+    if width is None or width <= 1e-12 * abs(mean):
+        return f"{mean:.6g}", "" if width is None else "0"
+    digits = 1 - math.floor(math.log10(width))
+    size = max(abs(mean), width)
+    if not 1e-4 <= size < 1e9 or digits > 9:
+        shown = max(1, digits + math.floor(math.log10(size)))
+        return f"{mean:.{shown}e}", f"{width:.1e}"
+    return f"{mean:.{max(digits, 0)}f}", f"{width:.{max(digits, 0)}f}"
+
+
 def aligned(rows: list[dict[str, Any]]) -> list[str]:
     """Rows as lines of aligned columns."""
     if not rows:

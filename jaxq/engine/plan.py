@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxq.checks import FieldError, shown
-from jaxq.engine.check import check_kind, check_process
+from jaxq.engine.check import HOST, check_kind, check_process
 from jaxq.engine.control_choice import with_controls
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
@@ -147,6 +147,8 @@ def plan_sweep(system: Model, grid: Mapping[str, Sequence], options: Options) ->
         if len(values) == 0:
             raise FieldError(name, [], "a sweep needs at least one value")
         for value in values:
+            if isinstance(value, jax.core.Tracer):
+                raise TypeError(f"{name} is traced by JAX {HOST}")
             known[name].check(name, known[name].convert(value))
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     systems, refused = feasible(lambda point: system.replace(**point), points)

@@ -1,15 +1,24 @@
-"""Progress between launches: an interface, a meter for any stream, and one that shows nothing."""
+"""Progress between launches: an interface, a function, a meter for any stream, and one that shows nothing."""
 
 import sys
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
+
+from jaxq.stats.estimate import Estimate
 
 
 class Progress(NamedTuple):
-    """Where a run stands: total events so far, seconds of running, and a few words on what it waits for."""
+    """Where a run stands: total events so far, seconds of running, and a few words on what it waits for.
+
+    ``estimates()``: by metric, for each point, the `Estimate` (``value``, ``half_width(level)``) over the second half of
+    what has run. They are worked out when asked for, change nothing, and may still be biased: whether the run has warmed up
+    is judged later.
+    """
 
     events: int
     seconds: float
     waiting_for: str
+    estimates: Callable[[], list[dict[str, Estimate]]] = list
 
 
 class Meter(Protocol):
@@ -23,6 +32,23 @@ class Meter(Protocol):
 
     def close(self) -> None:
         """The run has ended, also after an error."""
+
+
+class Called:
+    """A function that is called with the `Progress` after each launch, about once a second."""
+
+    def __init__(self, function: Callable[[Progress], object]):
+        self._function = function
+
+    def start(self, description: str) -> None:
+        """Nothing has run yet."""
+
+    def update(self, progress: Progress) -> None:
+        """Call the function; what it raises ends the run."""
+        self._function(progress)
+
+    def close(self) -> None:
+        """Nothing to take away."""
 
 
 class Silent:
@@ -59,3 +85,18 @@ class Patient:
 
     def close(self) -> None:
         """Nothing to take away."""
+
+
+Watch = Meter | Callable[[Progress], object] | None
+"""What a user may give as meter."""
+
+
+def as_meter(meter: Watch) -> Meter:
+    """A meter from what a user gives: one, a function of the `Progress`, or None for `Patient`. TypeError else."""
+    if meter is None:
+        return Patient()
+    if all(hasattr(meter, name) for name in ("start", "update", "close")):
+        return meter  # pyright: ignore[reportReturnType] - what it has is what counts
+    if callable(meter):
+        return Called(meter)
+    raise TypeError(f"meter = {meter!r}: must be a function of a jaxq.Progress, or have start, update and close")

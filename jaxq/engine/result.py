@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from jaxq.checks import FieldError
 from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, write_csv, write_json, write_npz
 from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.metric import Metric
+from jaxq.engine.model import Model
 from jaxq.engine.plain import WIDTH, aligned, brief, in_words, with_scaling
-from jaxq.engine.tabular import Tabular
+from jaxq.engine.tabular import Tabular, of_run
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
 
@@ -40,6 +42,8 @@ class Result(Tabular):
     distributions: dict[str, Distribution] = dataclasses.field(default_factory=dict, repr=False, compare=False)
     headline: tuple[str, ...] = ()
     units: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
+
+    index = ("metric",)
 
     def __getitem__(self, metric: str) -> Metric:
         try:
@@ -103,6 +107,11 @@ class Result(Tabular):
             }
             for name, m in self.metrics.items()
         ]
+
+    def records(self) -> list[dict[str, Any]]:
+        """One row a metric or quantile, with its standard error, and replicas, level and seed of the run."""
+        known = [{**row, "standard_error": self.metrics[row["metric"]].standard_error} for row in self.rows()]
+        return [{**row, **of_run(self.run)} for row in [*known, *map(_as_metric, self.quantile_rows())]]
 
     def probability_below(self, quantity: str, value: float) -> tuple[float, float]:
         """(P(quantity <= value), half-width at the level of the run): a service level, from the histogram.
@@ -173,11 +182,13 @@ class Result(Tabular):
 
 
 class Results(Tabular, list):
-    """Results of a sweep or a comparison, with the paired differences of the latter."""
+    """Results of a sweep or a comparison, with the paired differences of the latter. ``model``: the system of the first
+    point of a sweep, where it is at hand; files do not keep it."""
 
-    def __init__(self, results=(), differences: list[dict[str, Any]] | None = None):
+    def __init__(self, results=(), differences: list[dict[str, Any]] | None = None, model: Model | None = None):
         super().__init__(results)
         self.differences = differences or []
+        self.model = model
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -186,11 +197,28 @@ class Results(Tabular, list):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a metric or quantile of each result, with what varies between them and its flags."""
+        return self._long(lambda result: [*result.rows(), *map(_as_metric, result.quantile_rows())])
+
+    def records(self) -> list[dict[str, Any]]:
+        """The `rows` with standard errors, and replicas, level and seed of the run."""
+        return self._long(Result.records)
+
+    def _long(self, rows: Callable[[Result], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         return [
             {"system": r.system, **{k: in_words(v) for k, v in r.point.items()}, **row, "flags": " ".join(r.flags)}
             for r in self
-            for row in [*r.rows(), *map(_as_metric, r.quantile_rows())]
+            for row in rows(r)
         ]
+
+    def _caption(self) -> str:
+        fixed = {k: v for k, v in self[0].parameters.items() if k not in self[0].point} if self else {}
+        fields = ", ".join(f"{k}={brief(v)}" for k, v in fixed.items())
+        return f"{self[0].system}  {fields}" if self else "no results"
+
+    @property
+    def index(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The system, what varies, and the metric."""
+        return ("system", *dict.fromkeys(name for result in self for name in result.point), "metric")
 
     def to_dict(self) -> dict[str, Any]:
         """``{"schema": 1, "results": [...], "differences": [...]}``."""
@@ -225,7 +253,7 @@ def save(results, path, single: bool = False) -> None:
     if path.suffix == ".json":
         write_json(path, data)
     elif path.suffix == ".csv":
-        write_csv(path, Results(results).rows())
+        write_csv(path, Results(results).records())
     else:
         arrays: dict[str, Any] = {"result": json.dumps(data, allow_nan=False)}
         for i, result in enumerate(results):

@@ -15,19 +15,20 @@ from jaxq.engine.options import Options
 from jaxq.engine.outline import initial_rate
 from jaxq.engine.plain import describe, finite, in_words, plain
 from jaxq.engine.plan import Plan, plan, plan_comparison, plan_sweep
-from jaxq.engine.progress import Meter, Patient
+from jaxq.engine.progress import Watch, as_meter
 from jaxq.engine.result import Result, Results
 from jaxq.engine.stack import Stack
 
 Outcome = TypeVar("Outcome")
 
 
-def simulate(system: Model, *, meter: Meter | None = None, **options) -> Result:
+def simulate(system: Model, *, meter: Watch = None, **options) -> Result:
     """Simulate one system; estimates of its stationary metrics with intervals, next to its oracle.
 
     Args:
         system: the system, built from its fields.
-        meter: shows progress (`jaxq.engine.progress.Meter`); default: a line on stderr after 10, 20, 40, ... seconds.
+        meter: a function that is called with a `jaxq.Progress` about once a second, of which ``estimates()`` are the
+            running estimates, or a `jaxq.engine.progress.Meter`; default: a line on stderr after 10, 20, 40, ... seconds.
         **options: see `jaxq.Options`.
 
     Returns:
@@ -44,7 +45,7 @@ def simulate(system: Model, *, meter: Meter | None = None, **options) -> Result:
     return run(plan([system], Options(**options)), meter)[0]
 
 
-def sweep(system: Model, grid: Mapping[str, Sequence], *, meter: Meter | None = None, **options) -> Results:
+def sweep(system: Model, grid: Mapping[str, Sequence], *, meter: Watch = None, **options) -> Results:
     """Simulate every point of a grid, side by side in one compilation, with common random numbers across it.
 
     Args:
@@ -63,7 +64,7 @@ def sweep(system: Model, grid: Mapping[str, Sequence], *, meter: Meter | None = 
     return run_sweep(*plan_sweep(system, grid, Options(**options)), meter)
 
 
-def compare(systems: Sequence[Model], *, meter: Meter | None = None, **options) -> Results:
+def compare(systems: Sequence[Model], *, meter: Watch = None, **options) -> Results:
     """Simulate several systems on the same random words, and estimate their differences to the first, paired.
 
     Args:
@@ -77,16 +78,17 @@ def compare(systems: Sequence[Model], *, meter: Meter | None = None, **options) 
     return run_comparison(plan_comparison(systems, Options(**options)), meter)
 
 
-def run_sweep(planned: Plan, grid: Mapping[str, Sequence], refused: Mapping, meter: Meter | None = None) -> Results:
+def run_sweep(planned: Plan, grid: Mapping[str, Sequence], refused: Mapping, meter: Watch = None) -> Results:
     """Run what `jaxq.engine.plan.plan_sweep` gives; the points that were ``refused`` are marked."""
     results = run(planned, meter, varied=tuple(grid))
+    results.model = planned.points[0].model
     for i, (values, reason) in refused.items():
         point = {name: plain(value) for name, value in values.items()}
         results.insert(i, results[0].infeasible({**describe(planned.points[0].model), **point}, point, reason))
     return results
 
 
-def run_comparison(planned: Plan, meter: Meter | None = None) -> Results:
+def run_comparison(planned: Plan, meter: Watch = None) -> Results:
     """Run what `jaxq.engine.plan.plan_comparison` gives, and take the paired differences."""
     described = [describe(point.model) for point in planned.points]
     varied = [n for n in described[0] if any(n in d and d[n] != described[0][n] for d in described)]
@@ -114,23 +116,21 @@ def label(result: Result, index: int) -> str:
     return " ".join(f"{k}={in_words(v)}" for k, v in result.point.items()) or f"{result.system} {index + 1}"
 
 
-def run(planned: Plan, meter: Meter | None = None, varied=()) -> Results:
+def run(planned: Plan, meter: Watch = None, varied=()) -> Results:
     """Run the points of a plan for the same number of events and judge each."""
     return launched(planned, meter, lambda loop: conclude(loop, planned, varied))
 
 
 def launched(
     planned: Plan,
-    meter: Meter | None,
+    meter: Watch,
     concluded: Callable[[Loop], Outcome],
     judged: Callable[[list[Stack]], Sequence[tuple[Any, int]]] | None = None,
 ) -> Outcome:
     """Run the points of a plan to the end of its loop; what is ``concluded`` from it. ``judged``: what the loop looks at
     (default: each point)."""
     began = time.perf_counter()
-    meter = meter or Patient()
-    if not all(hasattr(meter, name) for name in ("start", "update", "close")):
-        raise TypeError(f"meter = {meter!r}: must have start, update and close, as jaxq.engine.progress.Meter says")
+    meter = as_meter(meter)
     points, options, replicas = planned.points, planned.options, planned.replicas
     expected = options.events or options.max_events
     if options.horizon is not None:

@@ -4,16 +4,35 @@ from pathlib import Path
 from typing import Any
 
 from jaxq.engine.files import replacing
+from jaxq.plotting.labels import WRONG
+from jaxq.plotting.style import house
+
+WIDTH = 6.4
+"""Inches of a figure, the width of a page."""
 
 
 def write(figure: Any, path, **options: Any) -> None:
     """A matplotlib Figure as the file that the ending of ``path`` says, whole or not at all."""
-    with replacing(path) as partial:
-        figure.savefig(partial, format=Path(path).suffix[1:], dpi=150, **options)
+    with house(), replacing(path) as partial:
+        figure.savefig(partial, format=Path(path).suffix[1:], **options)
 
 
 def empty() -> Any:
-    """The Axes of a new Figure."""
+    """A new Figure."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(6.4, 4.2), layout="constrained").subplots()
+    return Figure(layout="constrained")
+
+
+def panels(figure: Any, heights: list[float], columns: int = 1, **options: Any) -> Any:
+    """Axes of these heights (inches) below each other; array of shape (rows, columns)."""
+    figure.set_size_inches(WIDTH, sum(heights) + 0.4)
+    figure.get_layout_engine().set(h_pad=0.06, hspace=0.02)
+    return figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights, **options)
+
+
+def head(figure: Any, text: str, flags: Any = ()) -> None:
+    """What the figure is of, on top of it, and in red what is wrong."""
+    figure.suptitle(text, x=0.01, ha="left", color="0.2")
+    if flags:
+        figure.axes[0].set_title(f"flags: {', '.join(flags)}", loc="left", fontsize="small", color=WRONG, pad=14)

@@ -23,7 +23,7 @@ def plot_histogram(result: Result, quantity: str, ax: Any = None) -> Any:
         raise KeyError(f"{quantity}: no histogram was kept; run with quantiles={quantity!r}")
     ax = given_or_new(ax)
     tidy(ax)
-    left, right, probability = _bins(result.histograms[quantity])
+    left, right, probability = bins(result.histograms[quantity])
     if np.all(left == right) and np.all(left == np.floor(left)) and np.ptp(left) <= MOST_BARS:
         shown = np.cumsum(probability) - probability < 1 - TAIL
         ax.bar(left[shown], probability[shown], 0.85, color=COLOUR, alpha=0.6)
@@ -47,7 +47,8 @@ def plot_histogram(result: Result, quantity: str, ax: Any = None) -> Any:
     return ax
 
 
-def _bins(histogram: dict[str, list]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def bins(histogram: dict[str, list]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(left ends, right ends, probabilities) of the bins of a histogram."""
     left = np.array(histogram["left"], float)
     right = np.array([np.nan if x is None else x for x in histogram["right"]], float)
     return left, np.where(np.isfinite(right), right, 2 * left), np.array(histogram["probability"], float)

@@ -1,11 +1,18 @@
 """Names for axes: words instead of identifiers, with units."""
 
+import textwrap
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from jaxq.engine.plain import in_words
+from jaxq.plotting.style import CYCLE, house
 
-COLOUR, ORACLE = "#1f5fa8", "#c8541b"
+COLOUR, ORACLE = CYCLE[:2]
 """Simulation, oracle."""
+WRONG = "firebrick"
+"""Flags, and what is withheld."""
+LINE = 95
+"""Characters of a line of a heading."""
 
 
 def axis_label(name: str, unit: str | None) -> str:
@@ -32,6 +39,13 @@ def point_label(point: dict[str, Any], names=None) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value_label(point[name])}" for name in names)
 
 
+def heading(system: str, parameters: Mapping[str, Any], but: Collection[str] = ()) -> str:
+    """What a figure is of: the system, and its fields that have a value, ``but`` those that vary."""
+    known = {name: x for name, x in parameters.items() if name not in but and x is not None}
+    fields = ", ".join(f"{name.replace('_', ' ')} {value_label(x)}" for name, x in known.items())
+    return textwrap.fill(f"{system}:  {fields}" if fields else system, LINE, max_lines=2, placeholder=" ...")
+
+
 def given_or_new(ax: Any) -> Any:
     """``ax``, or the Axes of a new pyplot figure."""
     if ax is not None:
@@ -42,7 +56,12 @@ def given_or_new(ax: Any) -> Any:
 
 
 def tidy(ax: Any) -> None:
-    """No box, a faint grid."""
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(True, color="0.9", linewidth=0.8)
-    ax.set_axisbelow(True)
+    """Spines and grid of the style in force, on Axes that were made under another."""
+    from matplotlib import rcParams
+
+    with house():
+        ax.spines["top"].set_visible(rcParams["axes.spines.top"])
+        ax.spines["right"].set_visible(rcParams["axes.spines.right"])
+        if rcParams["axes.grid"]:
+            ax.grid(True, color=rcParams["grid.color"], linewidth=rcParams["grid.linewidth"])
+        ax.set_axisbelow(rcParams["axes.axisbelow"])

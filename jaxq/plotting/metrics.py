@@ -1,57 +1,98 @@
 """One result: every metric's interval next to its oracle."""
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.metric import Metric
+from jaxq.engine.plain import pair
 from jaxq.engine.result import Result
-from jaxq.plotting.labels import COLOUR, ORACLE, axis_label, given_or_new, tidy
+from jaxq.plotting.distribution import fill_distribution
+from jaxq.plotting.figure import head, panels
+from jaxq.plotting.labels import WRONG, axis_label, given_or_new, heading, tidy
+from jaxq.plotting.style import colours, house
+
+WITHHELD = "withheld"
 
 
-def plot_metrics(result: Result, ax: Any = None) -> Any:
+@house()
+def plot_metrics(result: Result, ax: Any = None, *, metric: Collection[str] = ()) -> Any:
     """Deviation of every metric from its oracle in percent, with its interval; returns the Axes.
 
     Metrics without an exact oracle show their relative half-width around zero, hollow. The values are written on the
     right; a withheld mean has no interval.
+
+    Args:
+        result: what `jaxq.simulate` returned.
+        ax: the Axes (default: a new figure).
+        metric: which metrics (default: all).
     """
     ax = given_or_new(ax)
     tidy(ax)
-    names = list(result.metrics)
-    compared_to = {}
+    simulation, oracle = colours()[:2]
+    names = list(metric or result.metrics)
+    hollow = False
     for row, name in enumerate(names):
-        metric = result[name]
-        exact = metric.kind in ("exact", "identity") and bool(metric.oracle)
-        place = _deviation(metric, exact)
+        found = result[name]
+        exact = found.kind in ("exact", "identity") and bool(found.oracle)
+        place = _deviation(found, exact)
         if place is not None:
-            face = COLOUR if exact else "white"
-            style = {"fmt": "o", "color": COLOUR, "markerfacecolor": face, "markersize": 5, "capsize": 3}
-            compared_to.setdefault("with oracle" if exact else "without oracle", (row, place, style))
-            ax.errorbar(place[0], row, xerr=place[1], **style)
-        ax.annotate(
-            _value(metric),
-            (1.02, row),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize="small",
-            color="firebrick" if metric.mean is None else "0.25",
-        )
-    ax.axvline(0.0, color=ORACLE, linewidth=1.2, zorder=1)
+            hollow |= not exact
+            face = simulation if exact else "white"
+            ax.errorbar(place[0], row, xerr=place[1], fmt="o", color=simulation, markerfacecolor=face, capsize=3)
+    _write(ax, 8, ["simulation", *(_value(result[name]) for name in names)])
+    _write(
+        ax, 24 + 4.7 * max(len(_value(result[name])) for name in names), ["oracle", *(_known(result[n]) for n in names)]
+    )
+    ax.axvline(0.0, color=oracle, zorder=1)
     ax.set_yticks(range(len(names)), [axis_label(name, result[name].unit) for name in names])
+    ax.tick_params(axis="y", length=0)
+    ax.grid(False, axis="y")
+    ax.spines["left"].set_visible(False)
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.margins(x=0.1)
-    level = f"{100 * result.run['level']:g} %"
-    hollow = "; hollow: no exact oracle" if "without oracle" in compared_to else ""
-    ax.set_xlabel(f"deviation from the oracle, % of it, with {level} intervals{hollow}")
-    flags = f"   flags: {', '.join(result.flags)}" if result.flags else ""
-    ax.set_title(f"{result.system}{flags}", loc="left", color="firebrick" if flags else "black")
+    ax.set_xlim(*[sign * 1.08 * max(*map(abs, ax.get_xlim()), 1e-9) for sign in (-1, 1)])
+    ax.xaxis.get_major_locator().set_params(nbins=5)
+    level = f"{100 * result.run['level']:g} % interval"
+    ax.set_xlabel(f"deviation from the oracle (%), {level}{'; hollow: no exact oracle' if hollow else ''}")
     return ax
 
 
-def plot_gradients(found: Gradients, ax: Any = None) -> Any:
-    """`plot_metrics` of every derivative; returns the Axes."""
-    own = {f"{name} by {path}": x for name, slopes in found.derivatives.items() for path, x in slopes.items()}
-    return plot_metrics(dataclasses.replace(found.result, metrics=own), ax)
+@house()
+def plot_gradients(found: Gradients, ax: Any = None, *, metric: Collection[str] = ()) -> Any:
+    """`plot_metrics` of the derivatives of every ``metric`` (default: all); returns the Axes."""
+    return plot_metrics(_slopes(found, metric), ax)
+
+
+@house()
+def fill_result(result: Result, figure: Any, metric: Collection[str] = ()) -> Any:
+    """Metrics, and below them the distributions that were kept. Returns the Axes of the metrics."""
+    quantities = [name for name in result.histograms if not metric or name in metric]
+    rows = len(metric or result.metrics)
+    first, *others = figure.subfigures(
+        1 + len(quantities), 1, squeeze=False, height_ratios=[0.9 + 0.27 * rows, *[2.7] * len(quantities)]
+    )[:, 0]
+    figure.set_size_inches(6.8, 1.2 + 0.27 * rows + 2.7 * len(quantities))
+    ax = plot_metrics(result, first.subplots(), metric=metric)
+    for part, quantity in zip(others, quantities, strict=True):
+        fill_distribution(result, quantity, part)
+    head(figure, heading(result.system, result.parameters), result.flags)
+    return ax
+
+
+@house()
+def fill_gradients(found: Gradients, figure: Any, metric: Collection[str] = ()) -> Any:
+    """All derivatives. Returns the Axes."""
+    slopes = _slopes(found, metric)
+    ax = plot_metrics(slopes, panels(figure, [0.7 + 0.27 * len(slopes.metrics)])[0, 0])
+    head(figure, heading(slopes.system, slopes.parameters), found.flags)
+    return ax
+
+
+def _slopes(found: Gradients, metric: Collection[str]) -> Result:
+    derivatives = {name: found.derivatives[name] for name in metric or found.means}
+    own = {f"d {name} / d {path}": x for name, slopes in derivatives.items() for path, x in slopes.items()}
+    return dataclasses.replace(found.result, metrics=own)
 
 
 def _deviation(metric: Metric, exact: bool) -> tuple[float, float] | None:
@@ -65,8 +106,21 @@ def _deviation(metric: Metric, exact: bool) -> tuple[float, float] | None:
     return 100 * centre / scale, 100 * (metric.half_width or 0.0) / scale
 
 
+def _write(ax: Any, place: float, texts: list[str]) -> None:
+    """A column of text ``place`` points to the right of the axes: a header, and a text a row."""
+    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": "small", "annotation_clip": False}
+    ax.annotate(texts[0], (1.0, 1.0), xytext=(place, 1), xycoords="axes fraction", color="0.45", va="bottom", **style)
+    for row, text in enumerate(texts[1:]):
+        colour = WRONG if text == WITHHELD else "0.2"
+        at = {"xycoords": ("axes fraction", "data"), "color": colour, "va": "center"}
+        ax.annotate(text, (1.0, row), xytext=(place, 0), **at, **style)
+
+
 def _value(metric: Metric) -> str:
-    if metric.mean is None:
-        return "withheld"
-    shown = f"{metric.mean:.5g}" + (f" ± {metric.half_width:.1g}" if metric.half_width else "")
-    return shown + (f"  ({metric.kind} {metric.oracle:.5g})" if metric.oracle is not None else "")
+    return WITHHELD if metric.mean is None else " ± ".join(filter(None, pair(metric.mean, metric.half_width)))
+
+
+def _known(metric: Metric) -> str:
+    if metric.oracle is None:
+        return ""
+    return f"{metric.oracle:.6g}" + ("" if metric.kind == "exact" else f" ({metric.kind})")

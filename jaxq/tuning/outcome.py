@@ -66,6 +66,8 @@ class Outcome(Tabular):
     flags: tuple[str, ...]
     tuned: Model = dataclasses.field(repr=False)
 
+    index = ("start",)
+
     @property
     def found(self) -> bool:
         """Whether the best climb beats the baseline for sure."""

@@ -83,6 +83,8 @@ class Tuning(Tabular):
     known: Optimum | None = None
     run: dict[str, Any] | None = None
 
+    index = ("step",)
+
     @property
     def converged(self) -> bool:
         """Whether the descent ran to its end and its iterates had come to rest."""

@@ -15,7 +15,7 @@ from jaxq.engine.objective import Landscape, Search
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
 from jaxq.engine.plan import check_model
-from jaxq.engine.progress import Meter
+from jaxq.engine.progress import Watch
 from jaxq.engine.simulate import compare
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.outcome import Climb, Outcome
@@ -53,7 +53,7 @@ def search(
     steps: int = STEPS,
     rate: float = RATE,
     level: float = LEVEL,
-    meter: Meter | None = None,
+    meter: Watch = None,
     **options,
 ) -> Outcome:
     """Look for values of a system's fields that beat its baseline, from many random starts.
@@ -107,7 +107,7 @@ def prepare(
     return Question(system, name, known[name], int(starts), int(steps), float(rate), float(level), run)
 
 
-def solve(asked: Question, meter: Meter | None = None) -> Outcome:
+def solve(asked: Question, meter: Watch = None) -> Outcome:
     """Climb, finish and simulate."""
     rng = np.random.default_rng(asked.options.seed)
     with jax.enable_x64(True):

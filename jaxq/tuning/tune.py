@@ -18,7 +18,7 @@ from jaxq.engine.objective import Objective, Optimum
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
 from jaxq.engine.plan import check_model
-from jaxq.engine.progress import Meter, Patient
+from jaxq.engine.progress import Meter, Watch, as_meter
 from jaxq.engine.simulate import compare
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
@@ -77,7 +77,7 @@ def tune(
     steps: int | None = None,
     rate: float | None = None,
     verify: bool = True,
-    meter: Meter | None = None,
+    meter: Watch = None,
     **options,
 ) -> Tuning:
     """Tune fields of a system by gradient, and check the gain by simulating start and best on common random numbers.
@@ -163,9 +163,9 @@ def prepare(
     return Problem(first, name, chosen, values, int(steps), float(rate), run, verify, landscape)
 
 
-def solve(problem: Problem, meter: Meter | None = None) -> Tuning:
+def solve(problem: Problem, meter: Watch = None) -> Tuning:
     """Descend, then simulate."""
-    objective, meter = problem.objective, meter or Patient()
+    objective, meter = problem.objective, as_meter(meter)
     found = _of_formula(problem) if problem.landscape is None else _of_simulation(problem, problem.landscape, meter)
     flags, tuned = list(found.flags), problem.system.replace(**found.best.values)
     verification = None
@@ -341,7 +341,7 @@ def _options(metric: str | None, given: dict[str, Any]) -> Options:
     return dataclasses.replace(options, precision=None, metric=(target, *options.metric))
 
 
-def _verify(problem: Problem, tuned: Model, metric: str, options: Options, meter: Meter | None) -> Verification:
+def _verify(problem: Problem, tuned: Model, metric: str, options: Options, meter: Watch) -> Verification:
     """Simulate both on the same words."""
     results = compare([problem.system, tuned], meter=meter, **options.to_dict())
     sign = 1.0 if problem.objective.maximise else -1.0

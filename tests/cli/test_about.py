@@ -1,6 +1,8 @@
 """`jaxq --version`, `--help`, `list` and `info`."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -69,3 +71,37 @@ def test_info(jaxq):
     assert code == 0 and data["default_run"]["replicas"] > 0 and data["usable_cores"] >= 1 and "jax" in data["versions"]
     code, out, _ = jaxq("info")
     assert code == 0 and "usable cores" in out and "XLA_FLAGS" in out
+
+
+COMMANDS = [*VERBS, "reproduce", "new", "plot", "report", "merge", "staffing", "tutorial", "list", "info", "validate"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example_of_its_own(jaxq, command):
+    for system in ([], ["mmc"]) if command in VERBS else ([],):
+        code, out, _ = jaxq(command, *system, "--help")
+        assert code == 0 and re.search(rf"Examples?: jaxq {command}", " ".join(out.split()))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_example_of_a_verb_is_a_command(jaxq, verb):
+    words = VERBS[verb].example.split()
+    assert words[:2] == ["jaxq", verb]
+    _, out, _ = jaxq(verb, words[2], "--help")
+    assert all(f"{word} " in " ".join(out.split()) for word in words if word.startswith("--"))
+
+
+def complete(*words: str) -> list[str]:
+    """What bash is offered after these words, the last of which is not finished."""
+    asked = {"_JAXQ_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    command = [sys.executable, "-m", "jaxq"]
+    done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""
+    return done.stdout.split()
+
+
+def test_a_shell_can_complete():
+    assert complete("jaxq", "re") == ["reproduce", "report"]
+    assert set(complete("jaxq", "run", "m")) == {"mmc", "mg1", "mgcc", "mginf"}
+    assert complete("jaxq", "run", "mmc", "--arr") == ["--arrival-rate"]
+    assert complete("jaxq", "nothing", "x") == []

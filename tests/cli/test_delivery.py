@@ -51,10 +51,10 @@ def test_a_figure_on_a_full_disk(jaxq, tmp_path):
 
 
 def test_a_figure_that_cannot_be_drawn_loses_no_result(jaxq, tmp_path, monkeypatch, capsys):
-    def broken(*_):
+    def broken(*_, **__):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("jaxq.plotting.metrics.plot_metrics", broken)
+    monkeypatch.setattr("jaxq.plotting.plot", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         jaxq("run", *MMC, *QUICK, "--plot", str(tmp_path / "x.png"))
     assert "number_in_system" in capsys.readouterr().out

@@ -1,20 +1,58 @@
 """`jaxq plot` draws what was saved."""
 
+import pytest
 
-def test_a_saved_run_and_a_saved_sweep(jaxq, short, tmp_path):
-    run, sweep, figure = tmp_path / "run.json", tmp_path / "sweep.npz", tmp_path / "figure.png"
-    assert jaxq("run", "mmc", "--arrival-rate", "0.5", *short, "--quiet", "--out", str(run))[0] == 0
-    assert jaxq("sweep", "mmc", "--arrival-rate", "0.3,0.5", *short, "--quiet", "--out", str(sweep))[0] == 0
-    for args in ([run], [sweep], [sweep, "--metric", "queue_length"]):
-        assert jaxq("plot", *map(str, args), "--out", str(figure)) == (0, "", "")
+KINDS = {
+    "run": ["run", "mmc", "--arrival-rate", "0.5", "--quiet", "--quantiles", "number_in_system"],
+    "sweep": ["sweep", "mmc", "--arrival-rate", "0.3,0.5", "--quiet"],
+    "compare": ["compare", "mmc", "--arrival-rate", "0.5", "--servers", "1,2", "--quiet"],
+    "gradient": ["gradient", "mmc", "--arrival-rate", "0.5", "--parameter", "arrival_rate", "--quiet"],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("ending", ["json", "npz"])
+def test_what_was_saved(kind, ending, jaxq, short, tmp_path):
+    saved, figure = tmp_path / f"saved.{ending}", tmp_path / "figure.png"
+    assert jaxq(*KINDS[kind], *short, "--out", str(saved))[0] in (0, 3)
+    for args in ([], ["--metric", "queue_length"], ["--style", "ggplot"]):
+        assert jaxq("plot", str(saved), *args, "--out", str(figure)) == (0, "", "")
         assert figure.read_bytes()[:4] == b"\x89PNG"
         figure.unlink()
+
+
+def test_a_saved_transient(jaxq, tmp_path):
+    for ending in ("json", "npz"):
+        saved, figure = tmp_path / f"saved.{ending}", tmp_path / "figure.svg"
+        assert (
+            jaxq("paths", "mmc", "--times", "0,1,2", "--replicas", "32", "--keep-paths", "2", "--out", str(saved))[0]
+            == 0
+        )
+        assert jaxq("plot", str(saved), "--out", str(figure)) == (0, "", "")
+        assert "sample paths" in figure.read_text()
+
+
+def test_a_saved_sweep_has_its_system_again(jaxq, short, tmp_path):
+    from jaxq.cli.plot import read
+
+    saved = tmp_path / "sweep.json"
+    jaxq(*KINDS["sweep"], *short, "--service-rate", "2", "--out", str(saved))
+    model = read(str(saved)).model
+    assert model.title() == "mmc" and model.service_rate == 2.0
+
+
+def test_what_is_refused(jaxq, short, tmp_path):
+    run, sweep = tmp_path / "run.json", tmp_path / "sweep.json"
+    jaxq(*KINDS["run"], *short, "--out", str(run))
+    jaxq(*KINDS["sweep"], *short, "--out", str(sweep))
+    (tmp_path / "else.json").write_text("[1]")
     for args, message in (
-        ([run, "--metric", "queue_length"], "metric = queue_length: is for a sweep or a comparison"),
         ([sweep, "--metric", "queue"], "metric = queue: must be one of number_in_system, queue_length"),
+        ([run, "--style", "none"], "style = none: must be a matplotlib style sheet"),
         ([tmp_path / "nowhere.json"], "result = "),
-        ([figure], f"{figure}"),
+        ([tmp_path / "else.json"], "holds no result of simulate, sweep, compare, gradient or paths"),
+        ([tmp_path / "figure.png"], "path = "),
     ):
         code, out, err = jaxq("plot", *map(str, args), "--out", str(tmp_path / "other.png"))
-        assert code == 2 and out == "" and message in err and err.count("\n") == 1
+        assert code == 2 and out == "" and message in err and err.count("\n") == 1, err
     assert jaxq("plot", str(run), "--out", "figure.txt")[0] == 2

@@ -257,7 +257,7 @@ def test_written_results(tmp_path):
     data = json.loads((tmp_path / "out.json").read_text())
     assert data == result.to_dict() and data["times"] == [0, 1, 3] and len(data["paths"]["queue_length"]) == 2
     lines = (tmp_path / "out.csv").read_text().splitlines()
-    assert lines[0] == "time,observable,mean,half_width" and len(lines) == 1 + 3 * 3
+    assert lines[0] == "time,observable,mean,half_width,replicas,level,seed" and len(lines) == 1 + 3 * 3
     with np.load(tmp_path / "out.npz", allow_pickle=False) as file:
         np.testing.assert_array_equal(file["mean/number_in_system"], result.mean["number_in_system"])
         np.testing.assert_array_equal(file["paths/number_in_system"], result.paths["number_in_system"])
@@ -279,12 +279,9 @@ def test_plot():
     result = paths(jaxq.MMc(arrival_rate=1.0), [0, 1, 2], replicas=20, keep_paths=4, devices=1)
     figure, ax = plt.subplots()
     assert jaxq.plot(result, ax) is ax
-    assert len(ax.lines) == 3 * (1 + 4) and len(ax.collections) == 3
-    assert ax.get_xlabel() == "time" and [t.get_text() for t in ax.get_legend().texts] == [
-        "number in system",
-        "queue length",
-        "all busy",
-    ]
+    assert len(ax.lines) == 1 + 4 and len(ax.collections) == 1
+    assert ax.get_xlabel() == "time" and ax.get_ylabel() == "number in system (customers)"
+    assert len(jaxq.plot(result).figure.axes) == 3
     plt.close(figure)
 
 

@@ -2,6 +2,7 @@
 
 import builtins
 import dataclasses
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -60,8 +61,10 @@ class Cells(HTMLParser):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pandas_has_the_numbers_of_the_rows(found, kind):
-    rows, frame = found[kind].rows(), found[kind].to_pandas()
+def test_pandas_has_the_numbers_of_the_records(found, kind):
+    rows, frame = found[kind].records(), found[kind].to_pandas()
+    for short, long in zip(found[kind].rows(), rows, strict=False):
+        assert short.items() <= long.items()
     assert isinstance(frame, pandas.DataFrame) and len(frame) == len(rows) > 0
     for name in frame.columns:
         for value, row in zip(frame[name], rows, strict=True):
@@ -76,7 +79,10 @@ def test_a_notebook_shows_a_row_each(found, kind):
     assert len(seen.rows) - 1 == min(len(rows), MOST_ROWS)
     assert all(len(row) == len(seen.rows[0]) for row in seen.rows)
     assert (f"the first {MOST_ROWS} of {len(rows)} rows" in seen.outside) == (len(rows) > MOST_ROWS)
-    assert seen.outside[0] == str(found[kind]).splitlines()[0]
+    above = {"sweep": "mmc  service_rate=1.0, ", "comparison": "mmc  arrival_rate=0.5, "}.get(kind) or str(
+        found[kind]
+    ).splitlines()[0]
+    assert seen.outside[0].startswith(above)
 
 
 def test_what_is_wrong_is_shown_in_words(found):
@@ -92,14 +98,77 @@ def test_a_sweep_is_long_with_a_column_for_what_varies(found):
     assert picked["mean"].item() == found["sweep"][1]["queue_length"].mean
 
 
-def test_without_pandas_there_is_a_sentence(found, monkeypatch):
+@pytest.mark.parametrize("package", ["pandas", "xarray"])
+def test_without_the_package_there_is_a_sentence(found, monkeypatch, package):
     real = builtins.__import__
 
     def without(name, *args, **named):
-        if name == "pandas":
+        if name == package:
             raise ImportError(name)
         return real(name, *args, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match=r"to_pandas needs pandas \(pip install pandas\)"):
-        found["exact"].to_pandas()
+    with pytest.raises(ImportError, match=rf"to_{package} needs {package} \(pip install {package}\)"):
+        getattr(found["exact"], f"to_{package}")()
+
+
+@pytest.mark.parametrize("kind", ["result", "sweep", "comparison", "gradients", "paths"])
+def test_a_record_says_how_it_was_run(found, kind):
+    for record in found[kind].records():
+        assert record["replicas"] == 32 and record["level"] == 0.95 and record["seed"] == 0
+        assert kind == "paths" or "standard_error" in record or ":" in record["metric"]
+
+
+def test_a_csv_is_long(found, tmp_path):
+    found["sweep"].save(tmp_path / "x.csv")
+    frame = pandas.read_csv(tmp_path / "x.csv")
+    assert {"arrival_rate", "metric", "mean", "standard_error", "replicas", "level", "seed"} <= set(frame.columns)
+    told = found["sweep"][0]["queue_length"].standard_error
+    assert frame[frame["metric"] == "queue_length"]["standard_error"].iloc[0] == pytest.approx(told, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_xarray_has_the_records(found, kind):
+    pytest.importorskip("xarray")
+    data, result = found[kind].to_xarray(), found[kind]
+    assert set(data.dims) <= set(result.index)
+    for row in result.records():
+        one = data.sel({name: "" if row[name] is None else row[name] for name in data.dims})
+        for name in set(row) - set(result.index):
+            cell = one[name].item()
+            assert cell in ("", None) or np.isnan(cell) if row[name] is None else cell == row[name]
+
+
+def test_a_grid_has_a_dimension_a_field(found):
+    pytest.importorskip("xarray")
+    data = found["sweep"].to_xarray()
+    assert data.sizes["arrival_rate"] == 2 and "system" not in data.dims
+    told = found["sweep"][1]["queue_length"].mean
+    assert data["mean"].sel(arrival_rate=0.6, metric="queue_length").item() == told
+    twice = jaxq.Results([found["result"], found["result"]]).to_xarray()
+    assert tuple(twice.dims) == ("row",)  # nothing tells them apart
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_latex_has_a_row_each(found, kind):
+    lines = found[kind].to_latex(label="tab:x").splitlines()
+    body = lines[lines.index(r"\midrule") + 1 : lines.index(r"\bottomrule")]
+    assert len(body) == len(found[kind].rows()) and r"\label{tab:x}" in lines
+    columns = next(line for line in lines if "begin{tabular}" in line).rpartition("{")[2].rstrip("}")
+    assert all(line.count(" & ") == len(columns) - 1 and line.endswith(r" \\") for line in body)
+    assert not re.search(r"(?<!\\)[_#%]", "".join(lines).replace(r"\label{tab:x}", ""))
+
+
+def test_latex_rounds_and_escapes(found):
+    metric = jaxq.Metric(1.23456, 0.0123, 0.95, oracle=1.2, kind="exact", z=2.0)
+    told = dataclasses.replace(found["result"], metrics={"a_b": metric}, quantiles={}).to_latex("Ours")
+    assert r"a b & $1.235$ & $0.012$ & $1.2$ & exact & $2.00$ \\" in told and r"\caption{Ours}" in told
+    assert r"50\%" in dataclasses.replace(found["result"], system="50%").to_latex()
+
+
+def test_sample_paths_are_tidy_records(found):
+    kept = jaxq.paths(QUEUE, [0, 1, 2], replicas=8, keep_paths=2)
+    frame = pandas.DataFrame(kept.path_rows())
+    assert list(frame.columns) == ["replica", "time", "observable", "value"] and len(frame) == 2 * 3 * len(kept.mean)
+    picked = frame[(frame["replica"] == 1) & (frame["observable"] == "queue_length")]
+    assert list(picked["value"]) == list(kept.paths["queue_length"][1]) and found["paths"].path_rows() == []

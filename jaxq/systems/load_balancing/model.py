@@ -17,7 +17,7 @@ from jaxq.engine.fields import choice, compound, positive, real, whole
 from jaxq.engine.model import Model
 from jaxq.engine.quantity import Quantity
 from jaxq.systems.load_balancing import response
-from jaxq.systems.load_balancing.policy import Policy, parse_policy, ranking, speed_ranks
+from jaxq.systems.load_balancing.policy import MEANINGS, Policy, parse_policy, ranking, speed_ranks
 from jaxq.systems.load_balancing.processes import small_system
 from jaxq.systems.load_balancing.processes.dedicated import Dedicated
 from jaxq.systems.load_balancing.processes.level_counts import LevelCounts
@@ -75,6 +75,7 @@ class LoadBalancing(Model):
         parse_policy,
         Policy,
         default=Policy("sa-jsq"),
+        meanings=tuple(MEANINGS.items()),
     )
     load: float | None = positive("arrival rate / capacity", default=None, optional=True)
     beta: float | None = real(

@@ -33,20 +33,32 @@ NAMES = (
 )
 
 
-class Policy(eqx.Module):
-    """A policy by name; ``draws`` is d of the power of d choices, 1 where a server is drawn at random, 0 where all are seen.
+MEANINGS = {
+    "sa-jsq": "join the shortest queue, ties to the fastest server (Definition 2.1)",
+    "jsq": "join the shortest queue, ties at random",
+    "jsq-slowest": "join the shortest queue, ties to the slowest server",
+    "led": "least expected delay (i + 1)/mu_j, ties to the fastest server",
+    "sa-jiq": "join an idle queue, the fastest; if none is idle, any server, or by the routing probabilities if given",
+    "sa-jiq-weighted": "join an idle queue, the fastest; if none is idle, a server in proportion to its speed",
+    "jiq": "join an idle queue, any; if none is idle, any server",
+    "uniform": "any server at random",
+    "random": "a type by the routing probabilities, then any of its servers",
+    "pod<d>": "power of d choices: the shortest queue of d distinct servers, ties at random",
+    "pod<d>r": "power of d choices, drawn with replacement",
+    "sa-pod<d>": "power of d choices, distinct, ties to the fastest server",
+    "med-fsf": "one queue a type; to the fastest idle server, else to the least expected delay queue_j / (N_j mu_j)",
+    "modified": "n queues of two jobs at most, servers moving so that the fastest serve the longest queues",
+}
+"""What each policy does."""
 
-    ``sa-jsq``: shortest queue, ties to the fastest (Definition 2.1). ``jsq``: ties at random; ``jsq-slowest``: ties to
-    the slowest. ``led``: least expected delay (i + 1)/mu_j, ties to the fastest. ``sa-jiq``, ``jiq``: an idle server,
-    the fastest or any; if none is idle, any server (``sa-jiq``: by the routing probabilities where they are given).
-    ``sa-jiq-weighted``: if none is idle, a server with probability proportional to its speed. ``uniform``: any server.
-    ``random``: a type by the routing probabilities, then any of its servers. ``pod<d>``: the shortest of d distinct
-    servers, ties at random; ``pod<d>r``: drawn with replacement. Where routing probabilities are given, they are those of
-    the type of each draw, independent of the others; then any server of that type, of ``pod<d>`` one not drawn before.
-    ``sa-pod<d>``: distinct, ties to the fastest. ``med-fsf``: the system of Tezcan (2008), one queue a type that all
-    its servers serve; a job goes to the fastest idle server, if none is idle to the type of minimum expected delay,
-    queue_j / (N_j mu_j), ties to the fastest. ``modified``: the lower bound of Section 7, n queues of two jobs at most,
-    servers moving freely so that the fastest serve the longest queues.
+
+class Policy(eqx.Module):
+    """A policy by name (`MEANINGS`); ``draws`` is d of the power of d choices, 1 where a server is drawn at random, 0 where
+    all are seen.
+
+    Where routing probabilities are given, they are those of the type of each draw, independent of the others; then any
+    server of that type, of ``pod<d>`` one not drawn before. ``modified`` is the lower bound of Section 7, ``med-fsf`` the
+    system of Tezcan (2008).
     """
 
     name: str = eqx.field(static=True)

@@ -58,7 +58,7 @@ class ParallelServers(Model):
         static=True,
         table=True,
     )
-    policy: str = choice("policy", tuple(POLICIES), default="c-mu-theta")
+    policy: str = choice("policy", {name: known.doc for name, known in POLICIES.items()}, default="c-mu-theta")
     scale: float | None = positive("n, the size of the network; none: its own", default=None, optional=True)
     priorities: Preferences | None = compound(
         "order of the classes, 2 > 1, or by pool, 3: 2 > 1; 4: 1 > 2",
@@ -229,8 +229,8 @@ class ParallelServers(Model):
         named = NETWORKS.get(self.network.name) is self.network
         return {**super().parameters(), "network": self.network.name if named else self.network.to_dict()}
 
-    def last_change(self):
-        return 0.0 if self.changes is None else self.changes.times[-1]
+    def switches(self):
+        return () if self.changes is None else tuple(self.changes.times)
 
     def check_stationary(self):
         from jaxq.systems.parallel_servers import planning

@@ -1,0 +1,116 @@
+"""A result as one HTML page that needs nothing else: figures, tables, flags, and how it was run."""
+
+import base64
+import html
+import io
+from typing import Any
+
+from jaxq.engine.derivatives import Gradients
+from jaxq.engine.flags import flag_lines
+from jaxq.engine.paths import Paths
+from jaxq.engine.plain import brief
+from jaxq.engine.result import Result, Results
+from jaxq.engine.tabular import html_table, rounded
+from jaxq.plotting import plot
+from jaxq.plotting.figure import empty
+from jaxq.plotting.style import house
+
+MOST_ROWS = 2000
+SHEET = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62em; margin: 2em auto; padding: 0 1em; }
+h1 { font-size: 1.5em; margin-bottom: 0; } h2 { font-size: 1.1em; margin-top: 2em; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; font-size: .9em; } th { text-align: left; border-bottom: 1px solid #888; }
+th, td { padding: .15em 1em .15em 0; vertical-align: top; } tbody tr:nth-child(even) { background: #f6f6f6; }
+img { max-width: 100%; display: block; margin: 1em 0; } .flag { color: #b00; font-weight: bold; }
+pre { background: #f6f6f6; padding: .6em; white-space: pre-wrap; } .scroll { overflow-x: auto; }
+"""
+TOLD = {
+    "replicas": "replicas",
+    "events": "events",
+    "events_per_replica": "events a replica used",
+    "warmup": "events of warm-up",
+    "warmup_method": "how the warm-up was found",
+    "method": "intervals",
+    "level": "level",
+    "seed": "seed",
+    "seconds": "seconds",
+    "compile_seconds": "seconds compiling",
+}
+
+
+def page(found: Result | Results | Gradients | Paths, command: str | None = None) -> str:
+    """The page.
+
+    Args:
+        found: what `jaxq.simulate`, `jaxq.sweep`, `jaxq.compare`, `jaxq.gradient` or `jaxq.paths` returned, or
+            `jaxq.load`.
+        command: what finds it again, to be written down.
+    """
+    first = found[0] if isinstance(found, Results) else found.result if isinstance(found, Gradients) else found
+    varied = {name for result in found for name in result.point} if isinstance(found, Results) else set()
+    fields = [
+        {"field": n, "value": "none" if x is None else str(brief(x))}
+        for n, x in first.parameters.items()
+        if n not in varied
+    ]
+    parts = [f"<h1>{html.escape(first.system)}</h1>", f"<p>{html.escape(_what(found))}</p>"]
+    parts += [f'<p class="flag">{html.escape(line)}</p>' for line in flag_lines(found.flags)]
+    parts += [_figure(found, name) for name in _figures(found)]
+    parts += ["<h2>Estimates</h2>", _table(found.rows())]
+    if isinstance(found, Results) and found.differences:
+        parts += ["<h2>Paired differences</h2>", _table(found.differences)]
+    if isinstance(found, Gradients):
+        parts.append(f"<p>{html.escape(found.method_text())}</p>")
+    parts += ["<h2>Fields</h2>", _table(fields), "<h2>How it was run</h2>", _table(_run(first.run))]
+    if command is not None:
+        parts += ["<p>The same numbers again:</p>", f"<pre>{html.escape(command)}</pre>"]
+    head = f"<title>{html.escape(first.system)}: {html.escape(_what(found))}</title><style>{SHEET}</style>"
+    body = "\n".join(parts)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{head}</head>\n<body>\n{body}\n</body></html>\n'
+    )
+
+
+def _what(found: Any) -> str:
+    if isinstance(found, Results):
+        return f"comparison of {len(found)} systems" if found.differences else f"sweep of {len(found)} points"
+    kinds = {Gradients: "derivatives", Paths: "means over time from the initial state"}
+    return kinds.get(type(found), "stationary means")
+
+
+def _figures(found: Any) -> list[str | None]:
+    """A figure each for the headline metrics of several results; one of everything else."""
+    if not isinstance(found, Results):
+        return [None]
+    return [*(name for name in found[0].headline if name in found[0].metrics)] or list(found[0].metrics)[:3]
+
+
+def _figure(found: Any, metric: str | None) -> str:
+    from matplotlib import rc_context
+
+    figure, drawn = empty(), io.BytesIO()
+    plot(found, figure=figure, metric=metric)
+    with house(), rc_context({"svg.fonttype": "path"}):  # the page has no fonts
+        figure.savefig(drawn, format="svg")
+    data = base64.b64encode(drawn.getvalue()).decode("ascii")
+    about = html.escape(f"figure of {metric or 'the result'}".replace("_", " "), quote=True)
+    return f'<img alt="{about}" src="data:image/svg+xml;base64,{data}">'
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """Columns without an entry are left out."""
+    shown = [rounded(row) for row in rows]
+    empty = {name for row in shown for name in row if not any(row.get(name) for row in shown)}
+    shown = [{name: x for name, x in row.items() if name not in empty} for row in shown]
+    return f'<div class="scroll">{html_table(shown, MOST_ROWS)}</div>'
+
+
+def _run(run: dict[str, Any]) -> list[dict[str, Any]]:
+    told = [
+        {"": words, "value": f"{run[name]:,}" if isinstance(run[name], int) else run[name]}
+        for name, words in TOLD.items()
+        if run.get(name) is not None
+    ]
+    told.append({"": "devices", "value": ", ".join(run.get("devices", ()))})
+    versions = ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())
+    return [*told, {"": "versions", "value": versions}]
