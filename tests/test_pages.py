@@ -1,5 +1,6 @@
 """The written pages are followed to the letter: files written, edits made, commands run, links opened."""
 
+import inspect
 import json
 import os
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+import jaxq
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "notebooks" / "add_a_system.md").read_text(encoding="utf8")
@@ -109,6 +112,13 @@ def test_an_edit_of_other_lines_is_noticed(tmp_path):
         apply("-d\n", tmp_path / "file.py")
     with pytest.raises(AssertionError, match="nothing"):
         run("jaxq run nothing", tmp_path, ROOT)
+
+
+def test_every_public_name_is_in_the_reference():
+    page = (ROOT / "notebooks" / "api.md").read_text(encoding="utf8")
+    told = set(re.findall(r"auto(?:function|class|exception):: jaxq\.(\w+)", page))
+    public = {name for name, thing in vars(jaxq).items() if name[0] != "_" and not inspect.ismodule(thing)}
+    assert told == public - {"SYSTEMS"} | {"plot"}
 
 
 def anchors(path: Path) -> set[str]:

@@ -50,7 +50,7 @@ def sweep(system: Model, grid: Mapping[str, Sequence], *, meter: Meter | None = 
     Args:
         system: the system whose other fields are kept.
         grid: values by scalar field; several fields give their product.
-        meter, **options: as `simulate`. Replicas are per point.
+        meter, options: as `simulate`. Replicas are per point.
 
     Returns:
         `Results`, a point each. A point whose fields do not go together, or that has no stationary regime by a formula, is
@@ -68,7 +68,7 @@ def compare(systems: Sequence[Model], *, meter: Meter | None = None, **options) 
 
     Args:
         systems: two or more systems, of one class or of several.
-        meter, **options: as `simulate`. Replicas are per system.
+        meter, options: as `simulate`. Replicas are per system.
 
     Returns:
         `Results` whose ``differences`` has, for each other system and each metric that both have, the mean
