@@ -9,11 +9,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import jaxq
+from tests.pages import Step, steps
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "notebooks" / "add_a_system.md").read_text(encoding="utf8")
@@ -24,21 +24,6 @@ PAGES = [
     ROOT / "jaxq/CHANGELOG.md",
 ]
 COPIED = "jaxq", "tests", "README.md", "pyproject.toml"
-
-
-class Step(NamedTuple):
-    """A block of the page: a file to write, an edit to make (``what`` is the path) or lines of shell."""
-
-    kind: str
-    what: str
-    text: str
-
-
-def steps(part: str) -> list[Step]:
-    """The blocks of a part of the page, in order; other blocks (``toml``) are only read."""
-    blocks = re.finditer(r"(?:<!-- (file|edit): (\S+) -->\n)?```(\w+)\n(.*?)```", part, re.S)
-    found = [Step(kind or language, path, text) for kind, path, language, text in (m.groups() for m in blocks)]
-    return [step for step in found if step.kind in ("file", "edit", "sh")]
 
 
 ONE_FILE, FOLDER = (steps(part) for part in PAGE.split("\n## ")[1:3])
@@ -75,7 +60,7 @@ def follow(part: list[Step], folder: Path, package: Path) -> dict[str, str]:
             (folder / what).write_text(text, encoding="utf8")
         elif kind == "edit":
             apply(text, folder / what)
-        else:
+        elif kind == "sh":
             printed |= {line: run(line, folder, package) for line in text.splitlines()}
     return printed
 
