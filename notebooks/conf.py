@@ -5,6 +5,9 @@ Build it with ``python -m sphinx -W -c notebooks . build/site`` from the root of
 
 from pathlib import Path
 
+from docutils.nodes import SkipNode
+from latex2mathml.converter import convert
+
 import jaxq
 from jaxq.cli.list import describe_class
 
@@ -39,6 +42,8 @@ napoleon_use_ivar = True
 html_theme = "furo"
 html_title = f"jaxq {release}"
 html_copy_source = False
+html_static_path = html_css_files = ["site.css"]
+html_math_renderer = "mathml"  # needs no script from elsewhere
 
 
 def fields_and_metrics(app, what, name, kind, options, lines) -> None:
@@ -51,6 +56,16 @@ def fields_and_metrics(app, what, name, kind, options, lines) -> None:
             lines.append(f":metric {metric['name']}: {metric['meaning']}, {metric['unit']}")
 
 
+def mathml(display: str):
+    """A visitor that writes a formula as MathML, which browsers draw by themselves."""
+
+    def visit(translator, node):
+        translator.body.append(convert(node.astext(), display=display))
+        raise SkipNode
+
+    return visit, None
+
+
 def front_page(app, exception) -> None:
     """The address of the site itself leads to its first page."""
     if exception is None:
@@ -58,5 +73,6 @@ def front_page(app, exception) -> None:
 
 
 def setup(app) -> None:
+    app.add_html_math_renderer("mathml", mathml("inline"), mathml("block"))
     app.connect("autodoc-process-docstring", fields_and_metrics)
     app.connect("build-finished", front_page)

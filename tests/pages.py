@@ -19,6 +19,11 @@ def steps(page: str) -> list[Step]:
     return [Step(kind or language, what, text) for kind, what, language, text in (m.groups() for m in blocks)]
 
 
+def slug(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import jaxq
-from tests.pages import Step, steps
+from tests.pages import Step, slug, steps
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "notebooks" / "add_a_system.md").read_text(encoding="utf8")
@@ -109,7 +109,7 @@ def test_every_public_name_is_in_the_reference():
 def anchors(path: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf8"), re.M)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {slug(heading) for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

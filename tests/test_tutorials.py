@@ -1,11 +1,12 @@
 """The tutorials run from top to bottom, and print what they say that they print."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 import jaxq
-from tests.pages import execute, steps
+from tests.pages import execute, slug, steps
 from tests.test_pages import run
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +33,15 @@ def test_it_runs_and_prints_what_it_says(page, tmp_path, monkeypatch):
         elif kind == "sh":
             for line in text.splitlines():
                 run(line, tmp_path, ROOT)
+
+
+def test_the_lines_beside_those_of_others_are_counted():
+    page = (ROOT / "notebooks" / "coming_from.md").read_text(encoding="utf8")
+    parts = {slug(part.splitlines()[0]): steps(part) for part in page.split("\n## ")[1:]}
+    told = {anchor: int(lines) for anchor, lines in re.findall(r"\]\(#([\w-]+)\).*?\| [\w ]+, (\d+) \|", page)}
+    lines = {name: [line for step in part for line in step.text.splitlines()] for name, part in parts.items()}
+    comment = re.compile(r'\s*(#|""")|\s*$')
+    assert told == {name: sum(not comment.match(line) for line in found) for name, found in lines.items()}
 
 
 @pytest.mark.parametrize(
