@@ -1,5 +1,6 @@
 """The written pages are followed to the letter: files written, edits made, commands run, links opened."""
 
+import inspect
 import json
 import os
 import re
@@ -8,9 +9,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+
+import jaxq
+from tests.pages import Step, slug, steps
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "notebooks" / "add_a_system.md").read_text(encoding="utf8")
@@ -21,21 +24,6 @@ PAGES = [
     ROOT / "jaxq/CHANGELOG.md",
 ]
 COPIED = "jaxq", "tests", "README.md", "pyproject.toml"
-
-
-class Step(NamedTuple):
-    """A block of the page: a file to write, an edit to make (``what`` is the path) or lines of shell."""
-
-    kind: str
-    what: str
-    text: str
-
-
-def steps(part: str) -> list[Step]:
-    """The blocks of a part of the page, in order; other blocks (``toml``) are only read."""
-    blocks = re.finditer(r"(?:<!-- (file|edit): (\S+) -->\n)?```(\w+)\n(.*?)```", part, re.S)
-    found = [Step(kind or language, path, text) for kind, path, language, text in (m.groups() for m in blocks)]
-    return [step for step in found if step.kind in ("file", "edit", "sh")]
 
 
 ONE_FILE, FOLDER = (steps(part) for part in PAGE.split("\n## ")[1:3])
@@ -72,7 +60,7 @@ def follow(part: list[Step], folder: Path, package: Path) -> dict[str, str]:
             (folder / what).write_text(text, encoding="utf8")
         elif kind == "edit":
             apply(text, folder / what)
-        else:
+        elif kind == "sh":
             printed |= {line: run(line, folder, package) for line in text.splitlines()}
     return printed
 
@@ -111,10 +99,17 @@ def test_an_edit_of_other_lines_is_noticed(tmp_path):
         run("jaxq run nothing", tmp_path, ROOT)
 
 
+def test_every_public_name_is_in_the_reference():
+    page = (ROOT / "notebooks" / "api.md").read_text(encoding="utf8")
+    told = set(re.findall(r"auto(?:function|class|exception):: jaxq\.(\w+)", page))
+    public = {name for name, thing in vars(jaxq).items() if name[0] != "_" and not inspect.ismodule(thing)}
+    assert told == public - {"SYSTEMS"} | {"plot"}
+
+
 def anchors(path: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf8"), re.M)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {slug(heading) for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -8,13 +8,14 @@ import pytest
 
 import jaxq
 from jaxq.__main__ import main
+from tests.pages import steps
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
 def block(name: str) -> str:
     """The code block after ``<!-- test:name -->``."""
-    return re.search(rf"<!-- test:{name} -->\s*```python\n(.*?)```", README, re.S)[1]
+    return next(step.text for step in steps(README) if (step.kind, step.what) == ("test", name))
 
 
 def test_the_example_runs(tmp_path, monkeypatch, capsys):

@@ -34,7 +34,7 @@ class Gradients(Tabular):
 
     @property
     def run(self) -> dict[str, Any]:
-        """How it was run; ``run["gradient"]``: the method, the side and the step."""
+        """How it was run, with the method, the side and the step as ``run["gradient"]``."""
         return self.result.run
 
     @property

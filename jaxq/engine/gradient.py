@@ -109,7 +109,7 @@ def gradient(
             else finite-difference. ``run["gradient"]`` says which, and why it is not coupled.
         side: ``left`` or ``right``, the derivative on that side, where the parameter is at a bound or at a kink.
         step: h, of finite differences, as a share of the parameter, from 0.0001 to 0.25; of 1 where that is 0.
-        meter, **options: as `jaxq.simulate`, without ``metric``, ``quantiles`` and ``control``; ``precision`` is that of
+        meter, options: as `jaxq.simulate`, without ``metric``, ``quantiles`` and ``control``; ``precision`` is that of
             the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
 
     Returns:

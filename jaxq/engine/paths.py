@@ -196,7 +196,7 @@ def paths(
             `MarkovProcess`, how often transition k happened (``count_K``).
 
     Returns:
-        A `Paths`. Memory: some 54 bytes a replica and time, and 20 of each observable, on the host.
+        A `Paths`. On the host it takes some 54 bytes a replica and time, and 20 of each observable.
 
     Raises:
         ValueError: an argument is not allowed, the system observes nothing, or what is seen does not fit into memory.

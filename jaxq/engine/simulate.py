@@ -51,7 +51,7 @@ def sweep(system: Model, grid: Mapping[str, Sequence], *, meter: Watch = None, *
     Args:
         system: the system whose other fields are kept.
         grid: values by scalar field; several fields give their product.
-        meter, **options: as `simulate`. Replicas are per point.
+        meter, options: as `simulate`. Replicas are per point.
 
     Returns:
         `Results`, a point each. A point whose fields do not go together, or that has no stationary regime by a formula, is
@@ -69,7 +69,7 @@ def compare(systems: Sequence[Model], *, meter: Watch = None, **options) -> Resu
 
     Args:
         systems: two or more systems, of one class or of several.
-        meter, **options: as `simulate`. Replicas are per system.
+        meter, options: as `simulate`. Replicas are per system.
 
     Returns:
         `Results` whose ``differences`` has, for each other system and each metric that both have, the mean

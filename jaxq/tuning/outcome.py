@@ -44,7 +44,8 @@ class Outcome(Tabular):
     Attributes:
         system: its name.
         fixed: the fields that were not looked for.
-        objective, metric: names.
+        objective: its name.
+        metric: its name.
         baseline: the fields of the system to beat.
         against: its simulation.
         climbs: one a start; the intervals of their gains hold together with probability ``level``.

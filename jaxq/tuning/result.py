@@ -57,8 +57,9 @@ class Tuning(Tabular):
         system: its name.
         fixed: the fields that were not tuned.
         objective: name of the objective.
-        start, best: values, objective and norm of the gradient, in the coordinates of the descent (`Step`); the
-            objective is the metric itself where it can be evaluated (``hard``), the values of ``best`` are as printed.
+        start: values, objective and norm of the gradient, in the coordinates of the descent (`Step`).
+        best: the same of the best; the objective is the metric itself where it can be evaluated (``hard``), the
+            values of ``best`` are as printed.
         average: the mean of the last quarter of the iterates; None where the descent ended early.
         trace: every iterate, with the smooth objective at its temperature.
         verification: the simulation of start and best; None if it was not asked for or there is no metric.

@@ -70,7 +70,7 @@ def search(
         steps: gradient steps from each.
         rate: their length, in coordinates.
         level: of all intervals together.
-        meter, **options: of the simulation, as `simulate` (default: 20,000 events per replica).
+        meter, options: of the simulation, as `simulate` (default: 20,000 events per replica).
 
     Returns:
         An `Outcome`; a gain is claimed (``outcome.found``) only if the whole interval of the best end is above 0.

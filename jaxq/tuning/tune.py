@@ -98,7 +98,7 @@ def tune(
         rate: length of the first steps, in the unconstrained coordinates of `jaxq.tuning.parametrise` (default: 0.1, of a
             simulated objective 0.15).
         verify: whether to simulate start and best.
-        meter, **options: of the simulation, as `simulate`; ``precision`` is wanted of the objective's metric alone
+        meter, options: of the simulation, as `simulate`; ``precision`` is wanted of the objective's metric alone
             (default: 0.01 if nothing else ends the run), as other metrics may vanish at the optimum.
 
     Returns:

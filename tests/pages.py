@@ -1,0 +1,55 @@
+"""Pages as programs: their code blocks are run in order, and what they say that is printed must be printed."""
+
+import re
+import sys
+from typing import NamedTuple
+
+
+class Step(NamedTuple):
+    """A block of a page. ``kind``: its language, or what the comment before it says, ``<!-- kind: what -->``."""
+
+    kind: str
+    what: str
+    text: str
+
+
+def steps(page: str) -> list[Step]:
+    """The code blocks of a page, in order."""
+    blocks = re.finditer(r"(?:<!-- (\w+): ?(\S+) -->\n)?^```(\w+)\n(.*?)^```", page, re.S | re.M)
+    return [Step(kind or language, what, text) for kind, what, language, text in (m.groups() for m in blocks)]
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
+
+
+def agree(printed: str, told: str) -> None:
+    """The words are the same; a number with an interval is as near as two such intervals may be, others to .1 %."""
+    assert re.sub(NUMBER, "#", printed) == re.sub(NUMBER, "#", told), (printed, told)
+    for pattern in (rf"({NUMBER}) \+- ({NUMBER})", rf"()({NUMBER})"):
+        for (here, width), (there, told_width) in zip(
+            re.findall(pattern, printed), re.findall(pattern, told), strict=True
+        ):
+            if here:
+                assert abs(float(here) - float(there)) <= 2 * (float(width) + float(told_width)), (printed, told)
+                assert 0.5 < float(width) / float(told_width) < 2, (printed, told)
+            else:
+                assert abs(float(width) - float(told_width)) <= 1e-3 * abs(float(told_width)), (printed, told)
+        printed, told = re.sub(pattern, "", printed), re.sub(pattern, "", told)
+
+
+def execute(block: str, names: dict) -> None:
+    """Run a block of Python; ``print(...)  # text`` must print the text."""
+    lines = block.splitlines()
+
+    def checked(*values) -> None:
+        printed, told = " ".join(map(str, values)), lines[sys._getframe(1).f_lineno - 1].partition("  # ")[2]
+        if told:
+            agree(printed, told)
+
+    names["print"] = checked
+    exec(compile(block, "page", "exec"), names)
