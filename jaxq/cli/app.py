@@ -27,9 +27,10 @@ from jaxq.cli.validate import validate
 from jaxq.cli.verbs import VERBS
 from jaxq.engine import interrupt
 from jaxq.engine.memory import TooLarge
+from jaxq.engine.team import ProcessLost
 from jaxq.engine.unknown import suggestion
 
-OK, INTERRUPTED = 0, 130
+OK, LOST, INTERRUPTED = 0, 4, 130
 
 
 def show_version(wanted: bool) -> None:
@@ -107,6 +108,9 @@ def call(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print_line("error", NOTHING)
         return INTERRUPTED
+    except ProcessLost as error:
+        print_line("error", str(error))
+        return LOST
     except TooLarge as error:
         print_line("error", str(error))
         return BadInput.code

@@ -70,7 +70,7 @@ def use_all_cores(cores: int | None = None) -> int:
 
 
 def choose_devices(count: int | None) -> tuple:
-    """The first ``count`` devices of this process, of the default backend (None: all). Raises ValueError if there are fewer."""
+    """The first ``count`` devices of this process and the default backend (None: all). ValueError if there are fewer."""
     global _warned
     devices = jax.local_devices()
     if count is None:
