@@ -199,25 +199,35 @@ def conclude(loop: Loop, planned: Plan, varied) -> Results:
 
 def run_info(loop: Loop, planned: Plan) -> dict[str, Any]:
     """What was run, and what it took."""
-    options, devices = loop.options, [f"{d.platform}:{d.id} {d.device_kind}" for d in planned.devices]
-    mine = {
+    options = loop.options
+    found = {
         "replicas": planned.replicas,
         "seed": int(options.seed),
         "level": options.level,
         "seconds": loop.seconds,
         "compile_seconds": sum(stack.compile_seconds for stack in loop.stacks),
         "ns_per_event": 1e9 * loop.seconds / (loop.total_events - loop.resumed or loop.total_events),
-        "devices": devices,
+        "devices": named_devices(planned.devices),
         "versions": versions(),
         "options": {k: plain(v) if not isinstance(v, tuple) else list(v) for k, v in options.to_dict().items()},
         **loop.checkpoint.report(),
     }
+    return of_all_processes(found)
 
-    def together(said: list) -> dict[str, Any]:
-        found, devices = said[0][0], [device for _, each in said for device in each]
-        return {**found, "devices": devices, **({"processes": len(said)} if len(said) > 1 else {})}
 
-    return loop.team.decide("run", [mine, devices], together)
+def named_devices(devices: Sequence[Any]) -> list[str]:
+    """Devices by platform, number and kind."""
+    return [f"{d.platform}:{d.id} {d.device_kind}" for d in devices]
+
+
+def of_all_processes(run: dict[str, Any]) -> dict[str, Any]:
+    """What process 0 says of a run, with the devices of all."""
+
+    def together(said: list[dict[str, Any]]) -> dict[str, Any]:
+        devices = [device for each in said for device in each["devices"]]
+        return {**said[0], "devices": devices, **({"processes": len(said)} if len(said) > 1 else {})}
+
+    return team().decide("run", run, together)
 
 
 def versions() -> dict[str, str]:

@@ -53,12 +53,12 @@ class Channel:
 
     def send(self, message: Message) -> None:
         """Send a message."""
-        arrays = [np.ascontiguousarray(x) for x in message.arrays]
-        forms = [[x.dtype.str, np.shape(y)] for x, y in zip(arrays, message.arrays, strict=True)]
+        arrays = [np.asarray(x) for x in message.arrays]
+        forms = [[x.dtype.str, x.shape] for x in arrays]
         head = json.dumps([message.tag, message.value, forms]).encode()
         self._connection.sendall(SIZES.pack(len(head), sum(x.nbytes for x in arrays)) + head)
         for x in arrays:
-            self._connection.sendall(x.reshape(-1).view(np.uint8))
+            self._connection.sendall(x.tobytes())
 
     def receive(self, most: int | None = None) -> Message:
         """Wait for a message and return it. ``most``: bytes that it may have (default: any number)."""

@@ -20,7 +20,8 @@ class WindowedSums:
 
     def with_data(self, data: np.ndarray) -> "WindowedSums":
         """As many windows, as long, with the sums of other replicas."""
-        other = WindowedSums(*data.shape[1:], len(data))
+        limit, columns, replicas = data.shape
+        other = WindowedSums(columns, replicas, limit)
         other.data, other.span, other.filled, other.partial = data, self.span, self.filled, self.partial
         return other
 
