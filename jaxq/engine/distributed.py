@@ -91,10 +91,11 @@ def _listen(at: Place, timeout: float) -> dict[int, Channel]:
                 channel.patience(GREETING)
                 tag, who, _ = channel.receive(LONGEST)
                 if tag != JOIN:
-                    continue
+                    raise ConnectionError(tag)
                 number, wrong = who["process_id"], _wrong(at, who, found)
             except (OSError, KeyError, TypeError):
-                continue  # not one of ours
+                channel.close()  # not one of ours
+                continue
             if wrong is not None:
                 raise _told({**found, -1: channel}, wrong)
             found[number] = channel

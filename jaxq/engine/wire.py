@@ -43,6 +43,9 @@ class Channel:
             if hasattr(socket, name):  # not all of them are everywhere
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
+    def __del__(self):
+        self._connection.close()
+
     def fileno(self) -> int:
         """So that `select.select` takes it."""
         return self._connection.fileno()
@@ -96,6 +99,7 @@ class Channel:
             return True
 
     def close(self) -> None:
-        """Say that nothing more will come. What was sent before still arrives."""
+        """Nothing more will come. What was sent before still arrives."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_WR)
+        self._connection.close()

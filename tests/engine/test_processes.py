@@ -3,14 +3,18 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.engine.process_runs import RUNS, numbers
+import jaxq
+from jaxq.engine.files import read_npz
+from tests.engine.process_runs import QUEUE, RUNS, numbers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -121,3 +125,11 @@ def test_sigterm_in_any_process_saves_all(tmp_path, uninterrupted):
     found = jaxq.Result.load(result)
     assert found.flags == ("unfinished",) and found.run["processes"] == 2
     assert numbers(jaxq.simulate(QUEUE, **LONG_RUN, checkpoint=file)) == uninterrupted
+
+
+def test_processes_that_are_asked_other_things_are_refused():
+    port, words = free_port(), ("run", "mmc", "--arrival-rate", 0.8, "--events", 1000)
+    with started(*[command(2, number, port, *words, "--seed", number) for number in range(2)]) as processes:
+        outcomes = ended(processes)
+    sentence = "error: processes: process 1 was asked with other seed than process 0; must be the same in all\n"
+    assert outcomes == [(2, "", sentence)] * 2
