@@ -11,6 +11,7 @@ from jaxq.checks import FieldError as FieldError
 from jaxq.engine.check import check as check
 from jaxq.engine.derivatives import Gradients as Gradients
 from jaxq.engine.devices import use_all_cores as use_all_cores
+from jaxq.engine.distributed import distributed as distributed
 from jaxq.engine.exact import ExactResult as ExactResult
 from jaxq.engine.exact import exact as exact
 from jaxq.engine.fields import choice as choice
@@ -41,6 +42,7 @@ from jaxq.engine.simulate import simulate as simulate
 from jaxq.engine.simulate import sweep as sweep
 from jaxq.engine.sums import Sums as Sums
 from jaxq.engine.system import System as System
+from jaxq.engine.team import ProcessLost as ProcessLost
 from jaxq.laws.empirical import Empirical as Empirical
 from jaxq.laws.gamma import Gamma as Gamma
 from jaxq.laws.phase_type import PhaseType as PhaseType

@@ -29,9 +29,10 @@ from jaxq.cli.validate import validate
 from jaxq.cli.verbs import VERBS
 from jaxq.engine import interrupt
 from jaxq.engine.memory import TooLarge
+from jaxq.engine.team import ProcessLost
 from jaxq.engine.unknown import suggestion
 
-OK, INTERRUPTED = 0, 130
+OK, LOST, INTERRUPTED = 0, 4, 130
 COMPLETE = "_JAXQ_COMPLETE"
 """Variable through which a shell asks what could come next."""
 
@@ -117,6 +118,9 @@ def call(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print_line("error", NOTHING)
         return INTERRUPTED
+    except ProcessLost as error:
+        print_line("error", str(error))
+        return LOST
     except TooLarge as error:
         print_line("error", str(error))
         return BadInput.code

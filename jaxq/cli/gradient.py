@@ -1,6 +1,6 @@
 """``jaxq gradient``: means and their derivatives by fields of a system."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxq.checks import FieldError
@@ -8,6 +8,7 @@ from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.given_systems import build_systems, merge
+from jaxq.cli.join import join, placed
 from jaxq.cli.meter import make_meter
 from jaxq.cli.options import DIFFERENTIATED, OUTPUT, Output, number, run_options, texts
 from jaxq.cli.report import present
@@ -35,8 +36,9 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
     """Differentiate one system; returns the exit code."""
     chosen, sources = merge(verb, given, experiment)
     with interruptible(), input_errors(sources):
-        output = Output.of(chosen)
-        question = read(system, chosen)
+        at, own = placed(chosen)
+        output = Output.of(own)
+        question = read(system, own, lambda: join(at, chosen))
     with interruptible():
         try:
             found = solve(question, make_meter(output.quiet))
@@ -48,13 +50,14 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
         return present(found, output, lambda path: plot(found, path=path), lambda: print_gradients(found))
 
 
-def read(system: type[Model], chosen: Mapping[str, Any]) -> Question:
-    """The question that all options stand for, checked. Raises ValueError."""
+def read(system: type[Model], chosen: Mapping[str, Any], meet: Callable[[], None]) -> Question:
+    """The question that all options stand for, checked; ``meet`` is called once they are read. Raises ValueError."""
     apart = (*DIFFERENTIATED, *OUTPUT, *rules(system))
     options = run_options({name: value for name, value in chosen.items() if name not in apart})
     metrics = options.pop("metric", None)
     instance = build_systems("gradient", system, chosen)[0][0]
     start_devices(options.get("devices"))
+    meet()
     own = {name: chosen[name] for name in ("method", "side") if name in chosen}
     own |= {"step": number(chosen["step"])} if "step" in chosen else {}
     return prepare(instance, metrics, texts("parameter", chosen.get("parameter", ())), **own, **options)

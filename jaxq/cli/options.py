@@ -56,6 +56,16 @@ SHARED = {
         "and --checkpoint",
         "A:B",
     ),
+    "coordinator": SharedOption(
+        "run together with the same command in other processes: where process 0 listens and the others reach it; auto under "
+        "SLURM",
+        "HOST:PORT",
+    ),
+    "processes": SharedOption("how many processes run together  [default: as SLURM or MPI says]"),
+    "process_id": SharedOption(
+        "which of them this is, 0, 1, ...; process 0 prints and writes  [default: as SLURM, MPI or Kubernetes says]"
+    ),
+    "join_timeout": SharedOption("seconds within which all processes must be there  [default: 300]"),
     "times": SharedOption("times to report: start:stop:count (ends included) or a,b,c  [required]", "TIMES"),
     "keep_paths": SharedOption("number of replicas whose sample paths are kept  [default: 0]"),
     "totals": SharedOption("also time averages and counts over [0, t] (a terminating run)", None),
@@ -89,7 +99,9 @@ SHARED = {
 TEXT = ("warmup", "checkpoint", "control", "replica_range")
 """Options whose value need not be a number."""
 OUTPUT = ("out", "json", "plot", "quiet")
-SIMULATION = (*OPTIONS, *OUTPUT)
+JOINED = ("coordinator", "processes", "process_id", "join_timeout")
+"""How the processes of one run find each other."""
+SIMULATION = (*OPTIONS, *JOINED, *OUTPUT)
 """What `run`, `sweep` and `compare` take."""
 PATHS = ("times", "replicas", "seed", "level", "devices", "keep_paths", "max_events", "totals", "out", "json", "plot")
 EXACT = ("max_states", "out", "json")
@@ -97,7 +109,7 @@ THEORY = ("json",)
 TUNED = ("parameter", "start", "objective", "maximise", "starts", "steps", "rate")
 """What `tune` takes besides the options of a simulation."""
 _RUN = ("replicas", "events", "horizon", "warmup", "precision", "max_events", "time_limit", "level", "seed", "devices")
-TUNE = (*TUNED, *_RUN, *OUTPUT)
+TUNE = (*TUNED, *_RUN, *JOINED, *OUTPUT)
 DIFFERENTIATED = ("parameter", "method", "side", "step")
 """What `gradient` takes besides the options of a simulation."""
 GRADIENT = (*DIFFERENTIATED, *(name for name in SIMULATION if name not in ("quantiles", "control")))

@@ -12,6 +12,7 @@ from jaxq.engine.files import json_text, reason
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.model import Model
 from jaxq.engine.result import Result, Results
+from jaxq.engine.team import team
 
 OK, FLAGGED, INTERRUPTED = 0, 3, 130
 
@@ -34,7 +35,10 @@ def report(verb: str, outcome: Result | Results, systems: list[Model], output: O
 
 
 def present(outcome: Any, output: Output, draw: Callable[[str], None], show: Callable[[], None]) -> int:
-    """Save an outcome (which has ``save``, ``to_dict`` and ``flags``), ``draw`` it to a file and ``show`` it."""
+    """Save an outcome (which has ``save``, ``to_dict`` and ``flags``), ``draw`` it to a file and ``show`` it: process 0 of
+    several does, the others have its exit code alone."""
+    if not team().first:
+        return exit_code(outcome.flags)
     files: dict[Any, Callable[[], Any]] = {path: functools.partial(outcome.save, path) for path in output.files}
     if output.plot is not None:
         files[output.plot] = functools.partial(draw, output.plot)

@@ -9,6 +9,7 @@ from jaxq.checks import FieldError
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.given_systems import build_systems, merge
+from jaxq.cli.join import join, placed
 from jaxq.cli.meter import make_meter
 from jaxq.cli.options import Output, build_options
 from jaxq.cli.report import report
@@ -43,10 +44,12 @@ def prepare(
     """(what runs, its systems, where the outcome goes); everything that can be wrong with the input is found here."""
     chosen, sources = merge(verb, given, experiment)
     with input_errors(sources):
-        output = Output.of(chosen)
-        options = build_options(chosen)
-        systems, grid = build_systems(verb, system, chosen)
+        at, own = placed(chosen)
+        output = Output.of(own)
+        options = build_options(own)
+        systems, grid = build_systems(verb, system, own)
         start_devices(options.devices)
+        join(at, chosen)
         return plan_verb(verb, systems, grid, options), systems, output
 
 

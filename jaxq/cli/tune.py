@@ -12,6 +12,7 @@ from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.field_values import one
 from jaxq.cli.given_systems import build_systems, merge
+from jaxq.cli.join import join, placed
 from jaxq.cli.meter import make_meter
 from jaxq.cli.options import TUNED, Output, number, run_options, texts
 from jaxq.cli.report import present
@@ -47,14 +48,16 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
     """Tune one system; returns the exit code."""
     chosen, sources = merge(verb, given, experiment)
     with interruptible(), input_errors(sources):
-        output = Output.of(chosen)
+        at, own = placed(chosen)
+        output = Output.of(own)
         for path in output.files:
             check_ending("out", path, ENDINGS)
-        options = read_options(system, chosen)
+        options = read_options(system, own)
         # before the objective is evaluated, which starts JAX
         start_devices(options.get("devices"))
-        question = tune_search.read(system, chosen, options)
-        problem = read(system, chosen, options) if question is None else None
+        join(at, chosen)
+        question = tune_search.read(system, own, options)
+        problem = read(system, own, options) if question is None else None
     with interruptible():
         meter = make_meter(output.quiet)
         if question is not None:

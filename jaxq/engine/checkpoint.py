@@ -3,7 +3,8 @@
 A checkpoint belongs to one question: systems (their fields, what files they were read from, the code of a user's class),
 replicas, seed, quantities, version of jaxq. Resuming with any of them changed is refused, before anything is compiled. How
 long the run goes on may change (more events, a smaller precision): blocks keep the length they had. A run that is resumed
-gives the same numbers, bit for bit, as one that was never interrupted.
+gives the same numbers, bit for bit, as one that was never interrupted. Of several processes the first has the file; it
+holds all replicas, so that any number of processes can go on from it.
 """
 
 import json
@@ -22,7 +23,9 @@ from jaxq.engine.fingerprint import digest
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.plain import describe
+from jaxq.engine.replicas import saved_together
 from jaxq.engine.stack import Stack
+from jaxq.engine.team import team
 
 FIRST = "first replica"
 """What the number of the first replica of a part is called."""
@@ -56,17 +59,22 @@ class Checkpoint:
 
     def __init__(self, groups: Sequence[Sequence[Model]], replicas: int, options: Options):
         self.path, self._every = options.checkpoint, options.checkpoint_every
+        self._team = team()
+        self.written: float | None = None
         self.error: str | None = None
         self.progress: dict[str, Any] = {}
         self._stacks: Sequence[Stack] = ()
         self._found: dict[str, np.ndarray] = {}
         self._layouts: list[dict[str, int]] = []
         self._saved = time.monotonic()
-        if self.path is None:
-            return
-        self._question = question(groups, replicas, options)
-        if Path(self.path).exists():
-            self._read(self.path, len(groups))
+        self._question = {} if self.path is None else question(groups, replicas, options)
+
+        def opened(_) -> list:
+            if self.path is not None and Path(self.path).exists():
+                self._read(self.path, len(groups))
+            return [self.path, self.progress, self._layouts]
+
+        self.path, self.progress, self._layouts = self._team.decide("checkpoint", None, opened)
 
     def _read(self, path: str, groups: int) -> None:
         if not Path(path).is_file():
@@ -97,19 +105,19 @@ class Checkpoint:
     def restore(self, stacks: Sequence[Stack]) -> None:
         """Put the stacks where the file left them, and keep them to be saved. ValueError if they do not fit."""
         self._stacks, found, self._found = stacks, self._found, {}
-        if not found:
+        if not self._layouts:
             return
+        found = self._team.tell("checkpoint", {name: x for name, x in found.items() if name != "checkpoint"})
         path = str(self.path)
         for i, stack in enumerate(stacks):
             arrays = {name.split("/", 1)[1]: x for name, x in found.items() if name.startswith(f"{i}/")}
-            for name, mine in stack.saved().items():
-                if name not in arrays or arrays[name].dtype.kind != np.asarray(mine).dtype.kind:
-                    raise damaged(path)
-                if arrays[name].shape != np.shape(mine):
-                    raise damaged(path)
+            forms = {name: _form(x) for name, x in stack.saved().items()}
+            if any(name not in arrays or _form(arrays[name])[0] != kind for name, (kind, _) in forms.items()):
+                raise damaged(path)
             try:
                 stack.restore(arrays)
-                good = stack.fits()
+                now = stack.saved()
+                good = stack.fits() and all(_form(now[name]) == form for name, form in forms.items())
             except Exception:  # whatever a damaged array leads to
                 good = False
             if not good:
@@ -117,29 +125,48 @@ class Checkpoint:
 
     def save(self, now: bool = False) -> None:
         """Write the file, if it is time to or ``now``. Where that fails the run goes on, and a warning says so once."""
-        if self.path is None or (not now and time.monotonic() - self._saved < self._every):
+
+        def due(_) -> bool:
+            return self.path is not None and (now or time.monotonic() - self._saved >= self._every)
+
+        if not self._team.decide("save", None, due):
             return
         layouts = [{name: getattr(stack.layout, name) for name in LENGTHS} for stack in self._stacks]
         header = {"question": self._question, "progress": self.progress, "layouts": layouts}
         arrays: dict[str, Any] = {"checkpoint": json.dumps(header)}
         for i, stack in enumerate(self._stacks):
-            arrays |= {f"{i}/{name}": array for name, array in stack.saved().items()}
-        before, self.error = self.error, None
-        try:
-            write_npz(self.path, arrays)
-        except OSError as error:
-            self.error = reason(error)
-            if before is None:
-                warnings.warn(
-                    f"checkpoint = {self.path}: not written ({self.error}); the run goes on without", stacklevel=2
-                )
+            mine = stack.saved()
+            shares = self._team.gather("save", list(mine.values()), everywhere=False)
+            named = [dict(zip(mine, share, strict=True)) for share in shares]
+            if named:
+                arrays |= {f"{i}/{name}": x for name, x in saved_together(named, len(stack.systems)).items()}
+        before, self.error = self.error, self._team.decide("written", None, lambda _: self._write(arrays))
+        if self.error is None:
+            self.written = time.monotonic()
+        elif before is None and self._team.first:
+            warnings.warn(
+                f"checkpoint = {self.path}: not written ({self.error}); the run goes on without", stacklevel=2
+            )
         self._saved = time.monotonic()
+
+    def _write(self, arrays: Mapping[str, Any]) -> str | None:
+        """Write the file; why not, where that fails."""
+        try:
+            write_npz(self.path, dict(arrays))
+        except OSError as error:
+            return reason(error)
+        return None
 
     def report(self) -> Mapping[str, str]:
         """``{"checkpoint": "written"}`` or why it is not, for `Result.run`; {} without a file."""
         if self.path is None:
             return {}
         return {"checkpoint": "written" if self.error is None else f"not written: {self.error}"}
+
+
+def _form(x: Any) -> tuple[str, tuple[int, ...]]:
+    """The kind of number and the shape of an array."""
+    return np.asarray(x).dtype.kind, np.shape(x)
 
 
 def damaged(path: str, field: str = "checkpoint") -> ValueError:

@@ -58,23 +58,23 @@ def use_all_cores(cores: int | None = None) -> int:
     try:
         jax.config.update("jax_num_cpu_devices", cores)
     except RuntimeError:  # a backend has started, its devices and flags are fixed
-        if jax.default_backend() == "cpu" and len(jax.devices()) != cores:
+        if jax.default_backend() == "cpu" and len(jax.local_devices()) != cores:
             raise RuntimeError(
-                f"use_all_cores({cores}): JAX has already started with {len(jax.devices())} device(s); "
+                f"use_all_cores({cores}): JAX has already started with {len(jax.local_devices())} device(s); "
                 "call it before the first JAX computation"
             ) from None
-        return len(jax.devices())
+        return len(jax.local_devices())
     present = os.environ.get("XLA_FLAGS", "")
     extra = [flag for flag in wanted if flag.split("=")[0] not in present]
     os.environ["XLA_FLAGS"] = " ".join([present, *extra]).strip()
     os.environ.setdefault("NPROC", str(cores))  # threads of XLA's pool: more than devices only spin
-    return len(jax.devices())
+    return len(jax.local_devices())
 
 
 def choose_devices(count: int | None) -> tuple:
-    """The first ``count`` devices of the default backend (None: all of them). Raises ValueError if there are fewer."""
+    """The first ``count`` devices of this process and the default backend (None: all). ValueError if there are fewer."""
     global _warned
-    devices = jax.devices()
+    devices = jax.local_devices()
     if count is None:
         if len(devices) == 1 and devices[0].platform == "cpu" and usable_cores() > 1 and not _warned:
             _warned = True

@@ -2,7 +2,8 @@
 
 Between launches the host shows progress, hears Ctrl-C (`jaxq.engine.interrupt`), saves the checkpoint and asks the stop
 rule, at doubling lengths only and never looking at seconds, so that a seed gives the same numbers twice. All points run side
-by side for the same number of events, on the same random words.
+by side for the same number of events, on the same random words. Of several processes all run this loop, and the first
+decides (`jaxq.engine.team`).
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ from jaxq.engine.layout import FEW, first_look
 from jaxq.engine.options import Options
 from jaxq.engine.progress import Meter, Progress
 from jaxq.engine.stack import Stack
+from jaxq.engine.team import team
 from jaxq.stats.estimate import Estimate
 
 LAUNCH_SECONDS = 1.0
@@ -46,6 +48,7 @@ class Loop:
     ):
         """``judged``: what is looked at (default: every point of every stack)."""
         self.stacks, self.options, self.meter, self.checkpoint = stacks, options, meter, checkpoint
+        self.team = team()
         every = [(stack, point) for stack in stacks for point in range(len(stack.systems))]
         self.points: Sequence[tuple[Any, int]] = every if judged is None else judged
         self.verdicts: list[judge.Verdict] = []
@@ -82,7 +85,7 @@ class Loop:
             if self.stopped:
                 self.checkpoint.save(now=True)
             self._look()
-            goal = None if self.stopped else self._next_goal()
+            goal = self._agreed(None if self.stopped else self._next_goal())
         if not self.stopped:
             self.checkpoint.save(now=True)
         self.seconds = time.perf_counter() - self._compiled
@@ -93,25 +96,24 @@ class Loop:
         waiting_for = next((m for m in self.missing if m), "the first look")
         ends = [self._end(i, goal, most) for i in range(len(self.stacks))]
         while any(stack.blocks < end for stack, end in zip(self.stacks, ends, strict=True)):
-            if interrupt.heard:
-                self.stopped = Flag.UNFINISHED
-            elif self._out_of_time():
-                self.stopped = Flag.TRUNCATED
+            lengths = self._next_launch(interrupt, ends)
             if self.stopped and self.total_events:
                 return
-            for i, (stack, end) in enumerate(zip(self.stacks, ends, strict=True)):
-                if stack.blocks < end:
-                    self._launch(i, end - stack.blocks)
+            for i, blocks in enumerate(lengths):
+                if blocks:
+                    self._launch(i, blocks)
             self.seconds = time.perf_counter() - self._compiled
             self.meter.update(Progress(self.total_events, self.seconds, waiting_for, self.estimates))
             self.checkpoint.save()
-        if interrupt.heard:
+        if self.team.decide("end", interrupt.heard, any):
             self.stopped = Flag.UNFINISHED
         elif any(stack.events < goal for i, stack in enumerate(self.stacks) if self._live(i)):
             self.stopped = Flag.TRUNCATED
 
     def estimates(self) -> list[dict[str, Estimate]]:
         """The metrics of every point over the second half of what has run, for who wants to watch."""
+        if self.team.processes > 1:
+            raise RuntimeError("estimates: are put together at looks alone where several processes run together")
         return [judge.evaluate(s.systems[k], s.sums(k, s.windows.filled // 2)) for s, k in self.points]
 
     def _live(self, index: int) -> bool:
@@ -128,12 +130,29 @@ class Loop:
         limit = self.options.time_limit
         return limit is not None and time.perf_counter() - self._began > limit
 
-    def _launch(self, index: int, left: int) -> None:
-        """Launch as many blocks of a stack as are left and take about a second: one, until it is known how long that is."""
-        stack, cost = self.stacks[index], self._block_seconds[index]
-        every = LAUNCH_SECONDS if self.options.checkpoint is None else self.options.checkpoint_every
-        began, wanted = time.perf_counter(), max(1, int(min(LAUNCH_SECONDS, every) / cost))
-        stack.launch(min(left, wanted, stack.layout.blocks))
+    def _next_launch(self, interrupt: Interrupt, ends: list[int]) -> list[int]:
+        """Blocks of each stack that are launched next: as many as are left and take about a second, one until it is known
+        how long that is; and whether the run stops before."""
+        every = LAUNCH_SECONDS if self.checkpoint.path is None else self.options.checkpoint_every
+
+        def decided(said: list) -> list:
+            stopped = Flag.UNFINISHED if any(heard for heard, _ in said) else None
+            if stopped is None and self._out_of_time():
+                stopped = Flag.TRUNCATED
+            lengths = []
+            for stack, end, *costs in zip(self.stacks, ends, *(costs for _, costs in said), strict=True):
+                wanted = max(1, int(min(LAUNCH_SECONDS, every) / max(costs)))
+                lengths.append(max(0, min(end - stack.blocks, wanted, stack.layout.blocks)))
+            return [stopped, lengths]
+
+        stopped, lengths = self.team.decide("launch", [interrupt.heard, self._block_seconds], decided)
+        self.stopped = self.stopped if stopped is None else Flag(stopped)
+        return lengths
+
+    def _launch(self, index: int, blocks: int) -> None:
+        """Launch so many blocks of a stack; the first time, see how long one takes."""
+        stack, cost, began = self.stacks[index], self._block_seconds[index], time.perf_counter()
+        stack.launch(blocks)
         if stack.layout.blocks > 1 and cost == math.inf:
             stack.settle()
             self._block_seconds[index] = time.perf_counter() - began
@@ -150,6 +169,12 @@ class Loop:
                 self.missing[i] = None
             self.lost[i] = self.lost[i] or spoilt or (verdict.certain and self._certain[i])
             self._certain[i] = verdict.certain
+
+    def _agreed(self, goal: int | None) -> int | None:
+        """What process 0 has concluded from a look; other machines may round otherwise."""
+        mine = [goal, self.wanted, [bool(x) for x in self.lost], [bool(x) for x in self._certain]]
+        goal, self.wanted, self.lost, self._certain = self.team.decide("look", mine, lambda said: said[0])
+        return goal
 
     def _next_goal(self) -> int | None:
         """Events per replica to go on to; None if the run is over."""

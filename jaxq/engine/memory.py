@@ -6,6 +6,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.layout import FEW, first_look
 from jaxq.engine.outline import lanes_bytes, summed
 from jaxq.engine.process import Process
+from jaxq.engine.team import team
 
 WINDOW_BYTES, LEAST_WINDOWS = 2**30, 16
 """Above so many bytes the sums of a run are kept in fewer windows, down to so many."""
@@ -77,8 +78,10 @@ def check_points(names: str, count: int, replicas: int | None = None) -> None:
 
 
 def check_run(groups: list[tuple[Process, int]], replicas: int, devices: tuple) -> int:
-    """TooLarge if a run does not fit; else the bytes on its devices. ``groups``: (prepared system, points like it)."""
-    state = sum(device_bytes(process, count * replicas) for process, count in groups)
+    """TooLarge if a run does not fit; else the bytes on the devices of this process. ``groups``: (prepared system, points
+    like it)."""
+    share = team().share(replicas)
+    state = sum(device_bytes(process, count * (share.stop - share.start)) for process, count in groups)
     host = sum(host_bytes(process, count * replicas, replicas) for process, count in groups)
     points = sum(count for _, count in groups)
     what = "a run of them" if points == 1 else f"a run of them at each of {points} points"

@@ -16,6 +16,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.checkpoint import FIRST, damaged
 from jaxq.engine.files import check_path, read_npz, reason, write_npz
 from jaxq.engine.options import LEAST_PART
+from jaxq.engine.replicas import saved_together
 
 
 class Part(NamedTuple):
@@ -74,16 +75,9 @@ def merge(parts: Sequence[str | Path], out: str | Path) -> Merged:
         progress[name] = [any(each) for each in zip(*(p.header["progress"][name] for p in found), strict=True)]
     header = {**first.header, "question": question, "progress": progress}
     arrays: dict[str, Any] = {"checkpoint": json.dumps(header)}
-    points = [len(group) for group in question["systems"]]
-    for name in first.arrays:
-        group, _, what = name.partition("/")
-        columns = [part.arrays[name] for part in found]
-        if what == "windows":
-            arrays[name] = _side_by_side(columns, points[int(group)], -1)
-        elif what.startswith("carry/"):
-            arrays[name] = _side_by_side(columns, points[int(group)], 0)
-        else:
-            arrays[name] = columns[0]
+    for i, group in enumerate(question["systems"]):
+        shares = [_of_group(part.arrays, i) for part in found]
+        arrays |= {f"{i}/{name}": x for name, x in saved_together(shares, len(group)).items()}
     try:
         write_npz(out, arrays)
     except OSError as error:
@@ -136,10 +130,7 @@ def _check_alike(first: Part, part: Part) -> None:
         raise damaged(part.path, "parts")
 
 
-def _side_by_side(columns: Sequence[np.ndarray], points: int, axis: int) -> np.ndarray:
-    """Arrays whose ``axis`` runs over points and, faster, replicas, with the replicas of all."""
-    axis = axis % columns[0].ndim
-    before, after = columns[0].shape[:axis], columns[0].shape[axis + 1 :]
-    cut = [x.reshape(*before, points, x.shape[axis] // points, *after) for x in columns]
-    whole = np.concatenate(cut, axis + 1)
-    return whole.reshape(*before, points * whole.shape[axis + 1], *after)
+def _of_group(arrays: Mapping[str, np.ndarray], group: int) -> dict[str, np.ndarray]:
+    """The arrays of a stack, by their names in it."""
+    start = f"{group}/"
+    return {name.removeprefix(start): x for name, x in arrays.items() if name.startswith(start)}

@@ -7,6 +7,7 @@ from typing import Any
 from jaxq.checks import FieldError, integer, is_number, one_of, positive, probability, within
 from jaxq.engine.files import check_path
 from jaxq.engine.host_numbers import host_numbers, off_device
+from jaxq.engine.team import team
 from jaxq.engine.unknown import refuse_unknown
 from jaxq.random import key_data, whole_seed
 
@@ -149,7 +150,8 @@ class Options:
         if self.checkpoint is not None:
             if not str(self.checkpoint).endswith(".npz"):
                 raise FieldError("checkpoint", self.checkpoint, "must be a file; its name must end in .npz")
-            check_path("checkpoint", self.checkpoint, (".npz",))
+            if team().first:  # the others have no file
+                check_path("checkpoint", self.checkpoint, (".npz",))
             object.__setattr__(self, "checkpoint", str(self.checkpoint))
 
     @property

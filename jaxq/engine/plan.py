@@ -10,9 +10,11 @@ import numpy as np
 
 from jaxq.checks import FieldError, shown
 from jaxq.engine.check import HOST, check_kind, check_process
+from jaxq.engine.checkpoint import question
 from jaxq.engine.control_choice import with_controls
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
+from jaxq.engine.fingerprint import digest
 from jaxq.engine.layout import FEW, default_replicas
 from jaxq.engine.memory import check_points, check_run
 from jaxq.engine.model import Model
@@ -21,6 +23,7 @@ from jaxq.engine.outline import compile_seconds, names
 from jaxq.engine.process import Process
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import rare_first
+from jaxq.engine.team import team
 
 LONG_COMPILE = 10.0
 """Estimated seconds of compiling from which they are announced."""
@@ -56,6 +59,7 @@ class Plan(NamedTuple):
         """One line, before the run begins."""
         words = f"{len(self.points)} point(s) x {self.replicas} replicas on {len(self.devices)} "
         words += f"{self.devices[0].platform} device(s), {self.state_bytes / 2**20:.3g} MB of state"
+        words += f", in each of {team().processes} processes" if team().processes > 1 else ""
         return words + (
             f", about {self.compile_seconds:.0f} s to compile" if self.compile_seconds > LONG_COMPILE else ""
         )
@@ -92,8 +96,36 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False) ->
         Point(model, process, with_controls(rare_first(process), options.control, replicas, model.title()), oracle)
         for model, process, oracle in derived
     ]
-    sizes = [(points[members[0]].stepped, len(members)) for members in _groups(points)]
+    groups = _groups(points)
+    check_team(question([[points[i].model for i in members] for members in groups], replicas, options), options)
+    sizes = [(points[members[0]].stepped, len(members)) for members in groups]
     return Plan(points, options, devices, replicas, check_run(sizes, replicas, devices), compiling)
+
+
+def check_team(asked: dict[str, Any], options: Options) -> None:
+    """FieldError unless all processes ask the same, and have replicas each."""
+    processes, replicas = team().processes, asked["replicas"]
+    if processes == 1:
+        return
+    if replicas < processes:
+        raise FieldError("replicas", replicas, f"must be at least {processes}, one for each process")
+    if options.quantiles:
+        raise FieldError(
+            "quantiles", options.quantiles[0], "are counted by one process; must not be given with several"
+        )
+    own = ("checkpoint", "checkpoint_every", "time_limit", "devices", "batch")
+    said = asked | {name: value for name, value in options.to_dict().items() if name not in own}
+
+    def same(all_said: list) -> None:
+        for number, other in enumerate(all_said):
+            names = [name for name in other if other[name] != all_said[0][name]]
+            if names:
+                rule = (
+                    f"process {number} was asked with other {', '.join(names)} than process 0; must be the same in all"
+                )
+                raise FieldError("processes", ..., rule)
+
+    team().decide("question", {name: digest(value) for name, value in said.items()}, same)
 
 
 def _groups(points: Sequence[Point]) -> list[list[int]]:

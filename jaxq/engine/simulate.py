@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from jaxq.checks import FieldError
 from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.conclusion import conclude_point
 from jaxq.engine.interrupt import Interrupt
@@ -15,9 +16,10 @@ from jaxq.engine.options import Options
 from jaxq.engine.outline import initial_rate
 from jaxq.engine.plain import describe, finite, in_words, plain
 from jaxq.engine.plan import Plan, plan, plan_comparison, plan_sweep
-from jaxq.engine.progress import Watch, as_meter
+from jaxq.engine.progress import Silent, Watch, as_meter
 from jaxq.engine.result import Result, Results
 from jaxq.engine.stack import Stack
+from jaxq.engine.team import ProcessLost, team
 
 Outcome = TypeVar("Outcome")
 
@@ -136,7 +138,9 @@ def launched(
     if options.horizon is not None:
         expected = min(expected, math.ceil(options.horizon * max(initial_rate(point.process) for point in points)))
     groups = planned.groups
+    meter = meter if team().first else Silent()
     meter.start(planned.describe())
+    checkpoint = None
     try:
         checkpoint = Checkpoint([[points[i].model for i in members] for members in groups], replicas, options)
         stacks = [
@@ -160,8 +164,25 @@ def launched(
         with Interrupt() as interrupt:
             loop.run(interrupt)
             return concluded(loop)
+    except ProcessLost as lost:
+        raise ProcessLost(f"{lost}; {_left(checkpoint)}") from None
+    except FieldError:
+        raise  # in all processes alike
+    except BaseException:
+        team().leave()
+        raise
     finally:
         meter.close()
+
+
+def _left(checkpoint: Checkpoint | None) -> str:
+    """What there is of a run that a process was lost of."""
+    if checkpoint is None or checkpoint.path is None:
+        return "the run is lost, as it had no checkpoint"
+    if checkpoint.written is None:
+        return f"nothing has been saved since; {checkpoint.path}, where it exists, can be resumed by any number of processes"
+    ago = time.monotonic() - checkpoint.written
+    return f"{checkpoint.path} has the run of {ago:.0f} s ago, which any number of processes can resume"
 
 
 def conclude(loop: Loop, planned: Plan, varied) -> Results:
@@ -179,18 +200,34 @@ def conclude(loop: Loop, planned: Plan, varied) -> Results:
 def run_info(loop: Loop, planned: Plan) -> dict[str, Any]:
     """What was run, and what it took."""
     options = loop.options
-    return {
+    found = {
         "replicas": planned.replicas,
-        "seed": options.seed,
+        "seed": int(options.seed),
         "level": options.level,
         "seconds": loop.seconds,
         "compile_seconds": sum(stack.compile_seconds for stack in loop.stacks),
         "ns_per_event": 1e9 * loop.seconds / (loop.total_events - loop.resumed or loop.total_events),
-        "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in planned.devices],
+        "devices": named_devices(planned.devices),
         "versions": versions(),
         "options": {k: plain(v) if not isinstance(v, tuple) else list(v) for k, v in options.to_dict().items()},
         **loop.checkpoint.report(),
     }
+    return of_all_processes(found)
+
+
+def named_devices(devices: Sequence[Any]) -> list[str]:
+    """Devices by platform, number and kind."""
+    return [f"{d.platform}:{d.id} {d.device_kind}" for d in devices]
+
+
+def of_all_processes(run: dict[str, Any]) -> dict[str, Any]:
+    """What process 0 says of a run, with the devices of all."""
+
+    def together(said: list[dict[str, Any]]) -> dict[str, Any]:
+        devices = [device for each in said for device in each["devices"]]
+        return {**said[0], "devices": devices, **({"processes": len(said)} if len(said) > 1 else {})}
+
+    return team().decide("run", run, together)
 
 
 def versions() -> dict[str, str]:

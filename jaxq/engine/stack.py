@@ -1,7 +1,8 @@
 """Points of one structure run as one batch: the host side of a compiled program.
 
 A sweep is more replicas with other leaves: point p, replica r is row ``p * replicas + r``, and r alone seeds it, so
-all points see the same random words (common random numbers).
+all points see the same random words (common random numbers). Where several processes run together (`jaxq.engine.team`) each
+has a share of the replicas on its devices; what is read of a stack is of all replicas, in all processes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,9 @@ from jaxq.engine.outline import summed
 from jaxq.engine.process import Process
 from jaxq.engine.program import compute_leaf, program, seeded
 from jaxq.engine.rarity import prepared
+from jaxq.engine.replicas import axis_of, cut, side_by_side
 from jaxq.engine.sums import Sums
+from jaxq.engine.team import team
 from jaxq.stats.estimate import Estimate, grain
 from jaxq.stats.histogram import GROUPS, Distribution, Histogram
 from jaxq.stats.windows import WindowedSums
@@ -75,8 +78,12 @@ class Stack:
         self.processes = processes = [prepared(system) for system in systems] if processes is None else list(processes)
         structure, leaves, self._own = stacked_leaves(processes)
         self.rows = len(systems) * replicas
+        self._team = team()
+        self._share = self._team.share(replicas)
+        self._mine = self._share.stop - self._share.start
+        self._lanes = len(systems) * self._mine
         batch = layout.pop("batch", None)
-        launch_rows = min(self.rows, batch or self.rows)
+        launch_rows = min(self._lanes, batch or self._lanes)
         self.layout = choose_layout(processes[0], launch_rows, devices, point=replicas, **layout)
         self.quantities = summed(processes[0])
         shapes = tuple((leaf.shape[mine:], leaf.dtype) for leaf, mine in zip(leaves, self._own, strict=True))
@@ -86,16 +93,17 @@ class Stack:
         self.step_times = [system.step_time() for system in processes]
         self.blocks = 0
         self._parts, self._totals = [], []
-        seeds = seeded(processes[0], seed, first + np.arange(replicas))
-        for begin in range(0, self.rows, launch_rows):
-            part = slice(begin, min(begin + launch_rows, self.rows))
+        seeds = seeded(processes[0], seed, first + self._share.start + np.arange(self._mine))
+        for begin in range(0, self._lanes, launch_rows):
+            part = slice(begin, min(begin + launch_rows, self._lanes))
             placed = self._placed(leaves, self._rows(part))
-            seeded_rows = self.program.place(seeds[self._rows(part) % replicas], True)
+            seeded_rows = self.program.place(seeds[self._rows(part) % self._mine], True)
             carry, totals = self.program.start(placed, seeded_rows)
             self._parts.append([placed, carry, part])
             self._totals.append(totals)
         columns = len(self.quantities)
-        self._windows = WindowedSums(columns, self.rows, window_limit(columns, self.rows, replicas))
+        self._windows = WindowedSums(columns, self._lanes, window_limit(columns, self.rows, replicas))
+        self._known: dict[str, Any] = {}
         self._queued: Queued | None = None
         self._histograms: dict[str, Histogram] = {}
         self._groups = min(replicas, GROUPS)  # of each point
@@ -123,7 +131,8 @@ class Stack:
         """Begin the sums anew; the states go on."""
         self.settle()
         self.blocks = 0
-        self._windows = WindowedSums(len(self.quantities), self.rows, len(self._windows.data))
+        self._windows = WindowedSums(len(self.quantities), self._lanes, len(self._windows.data))
+        self._known = {}
         self._totals = [
             totals._replace(**jax.tree.map(jax.numpy.zeros_like, {"whole": totals.whole, "real": totals.real}))
             for totals in self._totals
@@ -131,11 +140,11 @@ class Stack:
 
     def _rows(self, part: slice) -> np.ndarray:
         """The rows of a part, the last one repeated to fill the last tile."""
-        return np.minimum(part.start + np.arange(self.layout.replicas), self.rows - 1)
+        return np.minimum(part.start + np.arange(self.layout.replicas), self._lanes - 1)
 
     def _placed(self, leaves: Sequence[np.ndarray], rows: np.ndarray) -> list:
         return [
-            self.program.place(leaf[rows // self.replicas] if mine else leaf, mine)
+            self.program.place(leaf[rows // self._mine] if mine else leaf, mine)
             for leaf, mine in zip(leaves, self._own, strict=True)
         ]
 
@@ -145,17 +154,31 @@ class Stack:
         self.settle()
         if self._windows.blocks < self.blocks:  # looked at many times, read once
             self._windows.show(self._by_row([_float64(x.whole, x.real) for x in self._totals]), self._open)
-        return self._windows
+        own = self._windows
+        if self._team.processes == 1:
+            return own
+        if "sums" not in self._known:
+            self._known["sums"] = own.with_data(self._of_all("sums", own.data[: own.filled + (own.partial > 0)]))
+        return self._known["sums"]
 
     @property
     def overflow(self) -> np.ndarray:
         """Whether a replica's numbers have left their range, shape (rows,); `jaxq.engine.program.Totals`."""
-        return self._by_row([totals.overflow for totals in self._totals])
+        return self._marks("overflow")
 
     @property
     def invalid(self) -> np.ndarray:
         """Whether a replica's rates were none at the end of a block, shape (rows,)."""
-        return self._by_row([totals.invalid for totals in self._totals])
+        return self._marks("invalid")
+
+    def _marks(self, name: str) -> np.ndarray:
+        if name not in self._known:
+            self._known[name] = self._of_all(name, self._by_row([getattr(totals, name) for totals in self._totals]))
+        return self._known[name]
+
+    def _of_all(self, tag: str, mine: np.ndarray, axis: int = -1) -> np.ndarray:
+        """An array of all replicas, from that of those of each process."""
+        return side_by_side([x for x, *_ in self._team.gather(tag, [mine])], len(self.systems), axis)
 
     def _by_row(self, parts: list) -> np.ndarray:
         """What there is of all parts, rows last, without the rows that only fill the last tile."""
@@ -172,7 +195,7 @@ class Stack:
     def launch(self, blocks: int | None = None) -> None:
         """Queue ``blocks`` blocks of every part (default: `Layout.blocks`), a launch for so many at a time, and do the
         host's work for a launch while the next one runs."""
-        left = self.layout.blocks if blocks is None else blocks
+        left, self._known = self.layout.blocks if blocks is None else blocks, {}
         while left:
             span, room = self._windows.span_at(self.blocks)
             stretch, count = min(span, self.layout.stretch), min(left, room, self.layout.blocks)
@@ -222,7 +245,7 @@ class Stack:
             self._histograms[name].add(np.concatenate(values, axis=1), weight, self._group)
 
     def saved(self) -> dict[str, np.ndarray]:
-        """Everything computed so far, as arrays (`jaxq.engine.checkpoint`)."""
+        """Everything computed so far, as arrays (`jaxq.engine.checkpoint`), of the replicas of this process."""
         self.settle()
         self._windows.hide()
         state = np.array([self._windows.span, self._windows.filled, self._windows.partial])
@@ -239,7 +262,13 @@ class Stack:
         return arrays | {f"carry/{j}": np.concatenate(column) for j, column in enumerate(zip(*parts, strict=True))}
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """The inverse of `saved`."""
+        """The inverse of `saved`, of all replicas: this process takes its own. ValueError where they are not so many."""
+        axes, arrays, self._known = {name: axis_of(name) for name in arrays}, dict(arrays), {}
+        for name, axis in axes.items():
+            if axis is not None:
+                if arrays[name].shape[axis] != self.rows:
+                    raise ValueError(name)
+                arrays[name] = cut(arrays[name], len(self.systems), axis, self._share)
         self.blocks, self._windows.data = int(arrays["blocks"]), arrays["windows"]
         self._windows.span, self._windows.filled, self._windows.partial = map(int, arrays["windows_state"])
         for name in self.layout.histograms:
@@ -335,10 +364,12 @@ class Stack:
     def states(self, point: int, most: int) -> Any:
         """The states that the first ``most`` replicas of a point are in now, an axis in front; fewer if they are cut off."""
         self.settle()
-        first = point * self.replicas
+        first = point * self._mine
         _, carry, rows = next(part for part in self._parts if part[2].start <= first < part[2].stop)
-        begin, end = first - rows.start, min(first + min(most, self.replicas), rows.stop) - rows.start
-        return jax.tree.map(lambda x: np.asarray(x)[begin:end], carry.state)
+        begin, end = first - rows.start, min(first + min(most, self._mine), rows.stop) - rows.start
+        leaves, structure = jax.tree.flatten(jax.tree.map(lambda x: np.asarray(x)[begin:end], carry.state))
+        shares = self._team.gather("states", leaves)
+        return jax.tree.unflatten(structure, [np.concatenate(x)[:most] for x in zip(*shares, strict=True)])
 
     def distribution(self, point: int, name: str, events: int | None) -> Distribution:
         """The distribution of one quantity over all but the first ``events`` of a replica; None: over the last half."""

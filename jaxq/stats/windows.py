@@ -18,6 +18,13 @@ class WindowedSums:
         self.span, self.filled, self.partial = 1, 0, 0
         self._hidden: tuple[np.ndarray, int] | None = None
 
+    def with_data(self, data: np.ndarray) -> "WindowedSums":
+        """As many windows, as long, with the sums of other replicas."""
+        limit, columns, replicas = data.shape
+        other = WindowedSums(columns, replicas, limit)
+        other.data, other.span, other.filled, other.partial = data, self.span, self.filled, self.partial
+        return other
+
     @property
     def blocks(self) -> int:
         """Blocks added so far, those of an incomplete window among them."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxq.checks import FieldError
 from jaxq.engine import judge
+from jaxq.engine.checkpoint import question
 from jaxq.engine.coupled import Coupled, coupled
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.differences import Differences, Moved, Node, Together, moved_nodes, named
@@ -28,10 +29,13 @@ from jaxq.engine.objective import Objective
 from jaxq.engine.options import Options
 from jaxq.engine.outline import at_halves
 from jaxq.engine.parameter import Parameter, alike, tangents
+from jaxq.engine.plan import check_team
 from jaxq.engine.process import Process
-from jaxq.engine.progress import Meter, Progress
+from jaxq.engine.progress import Meter, Progress, Silent
 from jaxq.engine.rarity import rare_first
+from jaxq.engine.simulate import named_devices, of_all_processes
 from jaxq.engine.stack import Stack
+from jaxq.engine.team import team
 from jaxq.engine.unknown import suggestion
 from jaxq.stats.estimate import Estimate
 from jaxq.tuning.descent import AVERAGED, Step, shown, straight
@@ -195,8 +199,8 @@ class Running:
     def warm_up(self, interrupt: Interrupt) -> int:
         """Run until the start has warmed up; the events per replica that this took. ValueError where it grows."""
         stack, blocks, most = self.stack, first_look(self.stack.replicas), self._options.max_events / self.stack.rows
-        certain = False
-        while not interrupt.heard:
+        certain, heard = False, False
+        while not (heard := team().decide("warm-up", interrupt.heard, any)):
             self._run(blocks - stack.blocks)
             view = self._view()
             verdict = judge.look(view, 0, self._options)
@@ -208,7 +212,7 @@ class Running:
             blocks, certain = 2 * blocks, bool(growing)
             if blocks * stack.layout.events_per_block > most:
                 raise BadStart("max_events", self._options.max_events, "the start has not warmed up within it")
-        discarded = judge.discarded(self._view(), verdict) if not interrupt.heard else 0
+        discarded = judge.discarded(self._view(), verdict) if not heard else 0
         stack.forget()
         return discarded
 
@@ -267,7 +271,9 @@ def descend(
     devices = choose_devices(options.devices)
     replicas = options.replicas or default_replicas(devices)
     place = landscape.start
+    check_team(question([[landscape.system]], replicas, options), options)
     check_run([(place.processes[0], len(place.systems))], replicas, devices)
+    meter = meter if team().first else Silent()
     meter.start(f"{landscape.system.title()}: {landscape.metric} by {', '.join(landscape.names)}, {steps} steps")
     flags: list[str] = []
     trace: list[Step] = []
@@ -301,7 +307,10 @@ def descend(
             adapting, batch = SHARE * took, max(BATCH, SHARE * took)
             for number in range(steps):
                 late = options.time_limit is not None and time.perf_counter() - began > options.time_limit
-                if interrupt.heard:
+                heard, late = team().decide(
+                    "step", [interrupt.heard, late], lambda said: [any(x for x, _ in said), said[0][1]]
+                )
+                if heard:
                     flags.append(Flag.UNFINISHED)
                 elif number and (late or running.events > options.max_events):
                     flags.append(Flag.TRUNCATED)
@@ -325,7 +334,9 @@ def descend(
                 slopes = np.array([slope.value for slope in reading.slopes]) * (-1 if maximise else 1)
                 with jax.enable_x64(True):
                     change, memory = adam.update(slopes, memory)
-                found = following(np.asarray(change))
+                # other machines may round otherwise
+                agreed = team().decide("change", np.asarray(change).tolist(), lambda said: said[0])
+                found = following(np.array(agreed))
                 if found is None:
                     flags.append(Flag.OBJECTIVE_UNDEFINED)
                     break
@@ -356,9 +367,9 @@ def descend(
         "warmup": took,
         "seconds": time.perf_counter() - began,
         "compile_seconds": running.stack.compile_seconds,
-        "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in devices],
+        "devices": named_devices(devices),
     }
-    return Walk(trace[0], end, tuple(trace), tuple(flags), run)
+    return Walk(trace[0], end, tuple(trace), tuple(flags), of_all_processes(run))
 
 
 def _values(landscape: Landscape) -> dict[str, Any]:

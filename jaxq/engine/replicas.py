@@ -1,0 +1,41 @@
+"""Arrays with an axis that runs over points and, faster, over replicas: put together from shares, and cut into them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def side_by_side(shares: Sequence[np.ndarray], points: int, axis: int) -> np.ndarray:
+    """The array of all replicas, from those of consecutive shares of them."""
+    if len(shares) == 1:
+        return shares[0]
+    axis = axis % shares[0].ndim
+    return _together(np.concatenate([_apart(share, points, axis) for share in shares], axis + 1), axis)
+
+
+def cut(whole: np.ndarray, points: int, axis: int, share: slice) -> np.ndarray:
+    """The part of an array that is of a share of the replicas of each point."""
+    axis = axis % whole.ndim
+    return _together(_apart(whole, points, axis)[(slice(None),) * (axis + 1) + (share,)], axis)
+
+
+def _apart(x: np.ndarray, points: int, axis: int) -> np.ndarray:
+    return x.reshape(*x.shape[:axis], points, x.shape[axis] // points, *x.shape[axis + 1 :])
+
+
+def _together(x: np.ndarray, axis: int) -> np.ndarray:
+    return x.reshape(*x.shape[:axis], x.shape[axis] * x.shape[axis + 1], *x.shape[axis + 2 :])
+
+
+def axis_of(name: str) -> int | None:
+    """The axis over replicas of an array of `jaxq.engine.stack.Stack.saved`, by its name; None: it is the same for all."""
+    return -1 if name == "windows" else 0 if name.startswith("carry/") else None
+
+
+def saved_together(shares: Sequence[Mapping[str, Any]], points: int) -> dict[str, Any]:
+    """What `jaxq.engine.stack.Stack.saved` gives of all replicas, from that of consecutive shares of them."""
+    return {
+        name: x if (axis := axis_of(name)) is None else side_by_side([share[name] for share in shares], points, axis)
+        for name, x in shares[0].items()
+    }

@@ -1,0 +1,51 @@
+"""Runs that several processes do together, by name; as a script, one of these processes."""
+
+import json
+import sys
+
+import jaxq
+
+QUEUE = jaxq.MMc(0.8)
+IMPATIENT = jaxq.MMc(arrival_rate=4, service_rate=1, servers=3, abandonment_rate=1)
+LENGTH = {"events": 2000, "warmup": 500}
+RUNS = {
+    "uneven": lambda: jaxq.simulate(QUEUE, **LENGTH, replicas=131),
+    "batches": lambda: jaxq.simulate(jaxq.TokenPool(4, 0.8, 0.6, 3), **LENGTH, replicas=70, batch=16),
+    "few": lambda: jaxq.simulate(QUEUE, events=4000, replicas=5),
+    "sweep": lambda: jaxq.sweep(QUEUE, {"arrival_rate": [0.5, 0.6, 0.7]}, events=2000, replicas=61),
+    "two programs": lambda: jaxq.compare([QUEUE, jaxq.MG1(0.7)], **LENGTH, replicas=50),
+    "precision": lambda: jaxq.simulate(QUEUE, precision=0.05, replicas=64, seed=3),
+    "controls": lambda: jaxq.simulate(IMPATIENT, events=4000, replicas=300, control="generator"),
+    "coupled": lambda: jaxq.gradient(IMPATIENT, "queue_length", "arrival_rate", events=2000, replicas=40).result,
+    "tuned": lambda: jaxq.tune(
+        IMPATIENT, "service_rate", objective="simulated:queue_length", steps=3, events=2000, replicas=60
+    ),
+}
+
+
+def numbers(found):
+    """All that does not depend on where and how fast it was run, as JSON."""
+    if isinstance(found, jaxq.Tuning):
+        return json.dumps([found.best.values, [step.objective for step in found.trace], list(found.flags)])
+    results = found if isinstance(found, jaxq.Results) else [found]
+    kept = ("events", "events_per_replica", "time", "warmup", "correlation", "replicas")
+    told = [[r.to_dict()["metrics"], list(r.flags), [r.run[name] for name in kept]] for r in results]
+    residuals = [[x.residuals.tolist() for x in r.estimates.values()] for r in results]
+    return json.dumps([told, residuals, getattr(found, "differences", None)])
+
+
+def main(port: str, processes: str, process_id: str, out: str, *names: str):
+    jaxq.use_all_cores(1)
+    team = jaxq.distributed(f"127.0.0.1:{port}", int(processes), int(process_id), timeout=120)
+    found = {}
+    for name in names:
+        try:
+            found[name] = numbers(RUNS[name]())
+        except ValueError as error:
+            found[name] = str(error)
+    with open(out, "w") as file:
+        json.dump([found, [team.process_id, team.processes, team.first]], file)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
