@@ -1,6 +1,7 @@
 """Processes that say something to each other: what is decided and put together, who is lost, who does not come."""
 
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -215,7 +216,7 @@ def _connected(port):
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=0.1)
         except OSError:
-            continue
+            time.sleep(0.05)
     raise AssertionError
 
 
