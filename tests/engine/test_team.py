@@ -93,6 +93,12 @@ def test_who_ends_is_named_to_all_though_others_let_wait(connected):
         assert isinstance(error, ProcessLost) and "start all processes again" in str(error)
 
 
+def test_one_process_goes_on_after_an_error():
+    alone = Team()
+    alone.leave()
+    assert alone.decide("launch", 3, sum) == 3
+
+
 def test_process_0_ends(connected):
     teams = connected(3)
     teams[0].leave()
