@@ -53,7 +53,8 @@ def root(version: Version = False) -> None:
     """Monte Carlo for queueing systems on JAX.
 
     Results go to stdout, everything else to stderr. Exit codes: 0 ok, 1 validation failed, 2 bad input, 3 a result
-    carries a flag, 130 interrupted by Ctrl-C or SIGTERM. For the fields of a system: jaxq run mmc --help.
+    carries a flag, 4 another process of the run was lost, 130 interrupted by Ctrl-C or SIGTERM. For the fields of a
+    system: jaxq run mmc --help.
     """
 
 

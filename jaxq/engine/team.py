@@ -84,7 +84,9 @@ class Team:
         return dict(arrays)
 
     def leave(self) -> None:
-        """End the connections: the other processes end too."""
+        """End the connections, if there are any: the other processes end too."""
+        if self.processes == 1:
+            return
         self._failure = self._failure or "the run of several processes has ended in an error"
         for channel in self._channels.values():
             channel.close()

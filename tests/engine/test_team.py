@@ -1,6 +1,7 @@
 """Processes that say something to each other: what is decided and put together, who is lost, who does not come."""
 
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -90,6 +91,12 @@ def test_who_ends_is_named_to_all_though_others_let_wait(connected):
     assert isinstance(late, ProcessLost) and str(late) == str(found[0])
     for error in in_each(teams[:2], lambda t: t.decide("launch", 0, sum)):
         assert isinstance(error, ProcessLost) and "start all processes again" in str(error)
+
+
+def test_one_process_goes_on_after_an_error():
+    alone = Team()
+    alone.leave()
+    assert alone.decide("launch", 3, sum) == 3
 
 
 def test_process_0_ends(connected):
@@ -215,7 +222,7 @@ def _connected(port):
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=0.1)
         except OSError:
-            continue
+            time.sleep(0.05)
     raise AssertionError
 
 
