@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from jax.scipy.special import ndtri
 
 from jaxq.checks import FieldError
@@ -33,11 +34,11 @@ class Stream(NamedTuple):
 def whole_seed(seed: Any) -> Any:
     """The number of a key of ``jax.random``, new or old style: that of ``jax.random.key(7)`` is 7. Anything else as it is.
     ValueError for a key that is not one of Threefry, or several."""
-    if isinstance(seed, jax.core.Tracer):
+    if isinstance(seed, Tracer):
         raise FieldError("seed", "traced by JAX", "must be a number on the host (a run is a loop there)")
     if not isinstance(seed, (np.ndarray, jax.Array)):
         return seed
-    typed = isinstance(seed, jax.Array) and jax.dtypes.issubdtype(seed.dtype, jax.dtypes.prng_key)
+    typed = isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key)
     if not typed and not (seed.dtype == np.uint32 and seed.ndim):
         return seed
     words = np.asarray(jax.random.key_data(seed) if typed else seed)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxq.checks import FieldError, shown
 from jaxq.engine.check import HOST, check_kind, check_process
@@ -179,7 +180,7 @@ def plan_sweep(system: Model, grid: Mapping[str, Sequence], options: Options) ->
         if len(values) == 0:
             raise FieldError(name, [], "a sweep needs at least one value")
         for value in values:
-            if isinstance(value, jax.core.Tracer):
+            if isinstance(value, Tracer):
                 raise TypeError(f"{name} is traced by JAX {HOST}")
             known[name].check(name, known[name].convert(value))
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
