@@ -50,10 +50,12 @@ def fields_and_metrics(app, what, name, kind, options, lines) -> None:
     """What a system declares besides its docstring: its fields with their rules, its metrics with their units."""
     if what == "class" and kind in jaxq.SYSTEMS.values():
         told = describe_class(kind)
-        for field, x in told["fields"].items():
-            lines.append(f":param {field}: {x['doc']} ({x['rule']}; {x['default_text']})")
-        for metric in told["metric_table"]:
-            lines.append(f":metric {metric['name']}: {metric['meaning']}, {metric['unit']}")
+        lines += ["", "Metrics:", ""]
+        lines += [f"* ``{x['name']}``: {x['meaning']}, {x['unit']}" for x in told["metric_table"]]
+        lines += [
+            "",
+            *(f":param {x}: {y['doc']} ({y['rule']}; {y['default_text']})" for x, y in told["fields"].items()),
+        ]
 
 
 def mathml(display: str):

@@ -1,5 +1,6 @@
 """Pages as programs: their code blocks are run in order, and what they say that is printed must be printed."""
 
+import ast
 import re
 import sys
 from typing import NamedTuple
@@ -45,9 +46,11 @@ def agree(printed: str, told: str) -> None:
 def execute(block: str, names: dict) -> None:
     """Run a block of Python; ``print(...)  # text`` must print the text."""
     lines = block.splitlines()
+    calls = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    ends = {node.lineno: node.end_lineno for node in calls if getattr(node.func, "id", "") == "print"}
 
     def checked(*values) -> None:
-        printed, told = " ".join(map(str, values)), lines[sys._getframe(1).f_lineno - 1].partition("  # ")[2]
+        printed, told = " ".join(map(str, values)), lines[ends[sys._getframe(1).f_lineno] - 1].partition("  # ")[2]
         if told:
             agree(printed, told)
 

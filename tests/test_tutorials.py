@@ -44,10 +44,16 @@ def test_the_lines_beside_those_of_others_are_counted():
     assert told == {name: sum(not comment.match(line) for line in found) for name, found in lines.items()}
 
 
-@pytest.mark.parametrize(
-    "block",
-    ["print(1.5)  # 1.51", "print('1.0 +- 0.1')  # 1.5 +- 0.1", "print('1.0 +- 0.1')  # 1.0 +- 0.3", "print('a')  # b"],
+WRONG = (
+    "print(1.5)  # 1.51",
+    "print('1.0 +- 0.1')  # 1.5 +- 0.1",
+    "print('1.0 +- 0.1')  # 1.0 +- 0.3",
+    "print('a')  # b",
+    "print(\n    'a'\n)  # b",
 )
+
+
+@pytest.mark.parametrize("block", WRONG)
 def test_a_page_that_says_what_is_not_printed_is_noticed(block):
     with pytest.raises(AssertionError):
         execute(block, {})
