@@ -1,9 +1,10 @@
-"""Best responses in the token-based resource-pooling mechanism as linear programs.
+"""Best responses in the token-based resource-pooling mechanism.
 
 Paper: Chen, Chen and Qian, "Incentivizing Resource Pooling": Section 6.3, Appendix D (LP (76)), Appendix A.2 (LP (3)).
 Notation as in `jaxq.analytic.token_pool.server_chain`; time unit 1 / mu, costs per server and time unit, holding cost 1.
 """
 
+import contextlib
 import functools
 import math
 from collections.abc import Sequence
@@ -12,20 +13,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jaxq.analytic.markov.decisions import Outcome, balanced, least_cost
+from jaxq.analytic.token_pool.deviator import Deviator, Others, deviator, one_server, streams
+from jaxq.analytic.token_pool.pool_queue import capped_pool_queue
 from jaxq.analytic.token_pool.server_chain import best_response, token_server
-from jaxq.checks import integer, nonnegative, probability
+from jaxq.checks import FieldError, integer, nonnegative, probability
 
-_NEVER = 1e-9
-_MOST_STATES = 6000
+_MOST_STATES = 60_000
+"""With a cap; a sixth of it where tokens have a price, two thirds with the state of another server."""
+_MOST_OF_TWO = 25_000
+_MOST_ALONG = 20_000
 
 _Entries = tuple[NDArray[np.int64], NDArray[np.int64], float]
 
 
 class Policy(NamedTuple):
-    """What the deviating server does at (own queue q_1, pool queue q_0); nan where it never gets to decide.
+    """What the deviating server does by own queue, pool queue, its tokens, and the queue and the tokens of the other of two
+    servers; axes that do not matter are left out from the end.
 
     Attributes:
-        request: probability that an arriving job is routed to the pool, shape (own, pool).
+        request: probability that an arriving job is routed to the pool, shape (own, pool), (own, pool, tokens) or with
+            both axes of the other server.
         relocate: probability that a job is moved to the pool after another server's unit served the pool.
         offer: probability that an arriving capacity unit is offered to the pool.
         serve: probability that an arriving capacity unit serves the own queue.
@@ -44,13 +52,17 @@ class Deviation(NamedTuple):
         optimal: V_OPT, cost of the deviating server, per mean service time or, of unlike servers, per time.
         pooling: V_CRP, its cost if it plays as the others do (complete pooling).
         gap: (V_CRP - V_OPT) / V_OPT.
+        token_price: what one token more is worth where tokens balance in the mean, cost; None with a token cap.
         policy: the optimal policy.
+        exact: the others are as they are in the market, not a limit of many.
     """
 
     optimal: float
     pooling: float
     gap: float
+    token_price: float | None
     policy: Policy
+    exact: bool
 
 
 class FluidResponse(NamedTuple):
@@ -74,29 +86,31 @@ def best_deviation(
 ) -> Deviation:
     """Best response of a server that sees the pool, the others pooling completely, at phi = rho.
 
-    Formula: LP (76), `best_response_to_streams` at mu = 1. V_CRP = rho (c + 1 / (N (1 - rho))).
+    Formula: LP (76), `best_response_to_others` at mu = 1. V_CRP = rho (c + 1 / (N (1 - rho))).
 
     Args:
         servers: N, 2 or more.
         rho: utilisation lambda / mu and probability that an offer earns a token, in (0, 1).
         processing_cost: c, cost of serving a job, 0 or more.
-        charge_after_service: as `best_response_to_streams`.
+        charge_after_service: as `best_response_to_others`.
 
     Returns:
         V_OPT, V_CRP, the gap and the optimal policy.
 
     Raises:
         ValueError: servers is no integer of at least 2, rho is outside (0, 1) or processing_cost is negative.
-        ArithmeticError: the program was not solved, or is not stable with up to 6,000 states.
+        ArithmeticError: as `best_response_to_others`.
 
     Source: Chen, Chen and Qian, Section 6.3 and Appendix D.
     """
     servers = integer("servers", servers, 2)
     rho = probability("rho", rho)
     cost = nonnegative("processing_cost", processing_cost)
-    others = (servers - 1) * rho
-    optimal, policy = best_response_to_streams(rho, 1.0, rho, others, float(servers), cost, charge_after_service)
-    return _against(rho * (cost + 1 / (servers * (1 - rho))), optimal, policy)
+    optimal, price, policy = best_response_to_others(
+        rho, 1.0, rho, None, (servers - 1) * rho, float(servers), cost, charge_after_service
+    )
+    pooling = rho * (cost + 1 / (servers * (1 - rho)))
+    return Deviation(optimal, pooling, (pooling - optimal) / optimal, price, policy, True)
 
 
 def best_unlike_deviation(
@@ -107,19 +121,21 @@ def best_unlike_deviation(
     wait: float = 0.0,
     processing_cost: float = 1.0,
 ) -> Deviation:
-    """Best response of the first server, which sees the pool, to others that play Lemma 4.2 (with their tokens).
+    """Best response of the first server, which sees the pool and its tokens, to others that play Lemma 4.2 with theirs.
 
-    Formula: `best_response_to_streams` where the others send R_j jobs and R_j / phi units per time (`token_server`).
-    With phi >= rho_j and unconstrained tokens their streams are Poisson and the value is exact (R_j = lambda_j).
-    Otherwise their queues and tokens modulate the streams, and the value is a limit: of many servers, of a large cap.
-    The first server's own tokens balance in the mean only, as in LP (76). V_CRP is its cost if it plays Lemma 4.2 too:
-    c lambda_1 + E[q_1] + R_1 w, with phi / (1 - phi) jobs in the pool and w by Little; a limit in the same cases.
+    Formula: `best_response_to_others`. Of two servers the first one sees the queue and the tokens of the other as well,
+    and the value, a bound for every strategy, is exact, as long as there are few states (some 25,000: C = 3 at
+    utilisations of .6, 20 tokens at .1). Otherwise the others send R_j jobs and R_j / phi units per time
+    (`token_server`), as Poisson streams: exact with phi >= rho_j and unconstrained tokens (R_j = lambda_j), and a limit
+    of many servers where queues and tokens modulate the streams. V_CRP is the first server's cost if it plays
+    Lemma 4.2 too: c lambda_1 + E[q_1] + R_1 w, with w by Little from the pool's exact queue where servers are alike and
+    few, and from phi / (1 - phi) jobs otherwise, which is exact and a limit in the same cases.
 
     Args:
         arrival_rate: lambda_i, 1/time, shape (N,), N at least 2.
         service_rate: mu_i, 1/time, one number or shape (N,).
         phi: probability that an offer earns a token, in (0, 1).
-        token_cap: C, or None for unconstrained tokens.
+        token_cap: C, or None for unconstrained tokens, which then balance in the mean only, as in LP (76).
         wait: anticipated wait that the others answer to, time.
         processing_cost: c, cost of serving a job, 0 or more.
 
@@ -127,7 +143,7 @@ def best_unlike_deviation(
         V_OPT, V_CRP, the gap and the optimal policy.
 
     Raises:
-        ValueError, ArithmeticError: as `token_server` and `best_response_to_streams`.
+        ValueError, ArithmeticError: as `token_server` and `best_response_to_others`.
 
     Source: Chen, Chen and Qian, Section 7, Theorem 7.2, and Appendix D.
     """
@@ -136,85 +152,138 @@ def best_unlike_deviation(
     kinds, members = np.unique(np.stack([arrivals, services]), axis=1, return_inverse=True)
     ones = [token_server(a / s, phi, token_cap, wait, s) for a, s in kinds.T]
     requests = np.array([ones[kind]["request_rate"] for kind in np.ravel(members)])
-    optimal, policy = best_response_to_streams(
-        float(arrivals[0]),
-        float(services[0]),
-        phi,
-        float(requests[1:].sum()),
-        float(services.sum()),
-        float(processing_cost),
+    rest: float | tuple[float, float, float] = float(requests[1:].sum())
+    exact = token_cap is None and bool(np.all(arrivals[1:] <= phi * services[1:]) and wait <= 1 / services[1:].max())
+    if arrivals.size == 2 and _states_of_two(arrivals / services, phi, token_cap) <= _MOST_OF_TWO:
+        rest, exact = (float(arrivals[1]), float(services[1]), float(wait)), True
+    optimal, price, policy = best_response_to_others(
+        float(arrivals[0]), float(services[0]), phi, token_cap, rest, float(services.sum()), float(processing_cost)
     )
-    mean_wait = phi / (1 - phi) / requests.sum()
+    queue = phi / (1 - phi)
+    if len(ones) == 1 and token_cap is not None:
+        arguments = (arrivals.size, arrivals[0] / services[0], phi, token_cap, float(wait * services[0]))
+        with contextlib.suppress(ValueError):  # more states than are solved here
+            queue = capped_pool_queue(*arguments, most_states=_MOST_ALONG)
     own = ones[int(np.ravel(members)[0])]["own_queue"]
-    return _against(float(processing_cost * arrivals[0] + own + requests[0] * mean_wait), optimal, policy)
+    pooling = float(processing_cost * arrivals[0] + own + requests[0] * queue / requests.sum())
+    return Deviation(optimal, pooling, (pooling - optimal) / optimal, price, policy, exact)
 
 
-def _against(pooling: float, optimal: float, policy: Policy) -> Deviation:
-    return Deviation(optimal, pooling, (pooling - optimal) / optimal, policy)
+def _states_of_two(rho: NDArray[np.float64], phi: float, token_cap: int | None) -> float:
+    """About how many states the chain with both servers takes; own queues at token 0 until their tail is 1e-7."""
+    threshold = best_response(rho[1], phi)[0]
+    if token_cap is None:
+        return 0
+    own, other = np.log(1e-7) / np.log(rho)
+    return (own + 7 * token_cap) * (2 * token_cap + 1) * (other + (threshold + 1) * token_cap)
 
 
 @functools.lru_cache(maxsize=32)
-def best_response_to_streams(
+def best_response_to_others(
     arrival_rate: float,
     service_rate: float,
     phi: float,
-    others: float,
+    token_cap: int | None,
+    others: float | tuple[float, float, float],
     capacity: float,
     processing_cost: float = 1.0,
     charge_after_service: bool = False,
-) -> tuple[float, Policy]:
-    """Least cost per time of a server that sees the pool, where the others send Poisson streams to the pool.
+) -> tuple[float, float | None, Policy]:
+    """Least cost per time of a server that sees all that the others do.
 
-    Formula: LP (76), a minimisation, in the stationary law of (q_1, q_0) and the decisions; tokens only balance in the
-    mean. A request made at q_0 is charged (q_0 + 1) / capacity, also one made after a service of the pool, q_0 being
-    the length before it. Both queues are cut; the cut of the own queue is moved until V_OPT changes by less than 1e-8
-    of itself, then that of the pool until it changes by less than 1e-7, which leaves about 1e-9.
+    Formula: the chain of `jaxq.analytic.token_pool.deviator`, its least mean cost by policy iteration. With a cap the
+    server's tokens, 0 to C, are part of the state. Without one they need to balance in the mean only: LP (76), a
+    minimisation, whose dual is a price on tokens. A request made at q_0 is charged (q_0 + 1) / capacity, also one made
+    after a service of the pool, q_0 being the length before it. Both queues are cut; the cut of the own queue is moved
+    until V_OPT changes by less than 1e-8 of itself, then that of the pool until it changes by less than 1e-7, which
+    leaves about 1e-9.
 
     Args:
         arrival_rate, service_rate: lambda_1 and mu_1 of the server, 1/time.
         phi: probability that an offer earns a token, in (0, 1).
-        others: jobs that the others send to the pool, 1/time; they send 1 / phi times as many units.
+        token_cap: C, or None for unconstrained tokens.
+        others: jobs that they send to the pool as a Poisson stream, 1/time, with 1 / phi times as many units; or the
+            arrival rate, the service rate and the anticipated wait of the one other server, which plays Lemma 4.2.
         capacity: sum of mu_i, 1/time, which the pool's services cannot exceed.
         processing_cost: c, cost of serving a job, 0 or more.
         charge_after_service: charge a request made after a service of the pool q_0 / capacity, the jobs it then finds
             and itself, instead of the paper's (q_0 + 1) / capacity.
 
     Returns:
-        V_OPT and the optimal policy.
+        V_OPT, what a token is worth (None with a cap), and the optimal policy.
 
     Raises:
-        ValueError: arrival_rate / service_rate or phi is outside (0, 1), or a cost or rate is negative.
-        ArithmeticError: the program was not solved, or is not stable with up to 6,000 states.
+        ValueError: arrival_rate / service_rate or phi is outside (0, 1), a cost or rate is negative, or the token cap
+            makes more than 60,000 states (40,000 with the state of another server).
+        ArithmeticError: V_OPT is not stable with up to 10,000 states.
 
     Source: Chen, Chen and Qian, Section 6.3 and Appendix D.
     """
     probability("rho", arrival_rate / service_rate)
     phi = probability("phi", phi)
     nonnegative("processing_cost", processing_cost)
+    if not isinstance(others, tuple):
+        market = streams(others, phi)
+    else:
+        arrivals, services, wait = others
+        market = one_server(arrivals, services, phi, token_cap, wait)
+    capped = token_cap is not None
 
-    def solve(own: int, pool: int) -> tuple[float, Policy]:
-        if own * pool > _MOST_STATES:
+    def solve(cuts: list[int], start: tuple[Deviator, list] | None = None) -> tuple[Deviator, Outcome, float | None]:
+        rich, own, pool = cuts
+        states = (own + (rich * token_cap if token_cap is not None else 0)) * pool * market.phases
+        most = _MOST_STATES if market.phases == 1 else _MOST_STATES * 2 // 3
+        most = most if capped else _MOST_STATES // 6
+        if states > most and capped:
+            rule = f"must be less for the best response: {states} states or more, and at most {most} are solved"
+            raise FieldError("token_cap", token_cap, rule)
+        if states > most:
             rates = f"{arrival_rate = }, {service_rate = }, {phi = }, {others = }"
-            raise ArithmeticError(f"LP (76) is not stable with {_MOST_STATES} states: {rates}")
-        return _deviation(
-            arrival_rate, service_rate, phi, others, capacity, processing_cost, charge_after_service, own, pool
+            raise ArithmeticError(f"LP (76) is not stable with {most} states: {rates}")
+        chain = deviator(
+            *(arrival_rate, service_rate, phi, token_cap, market, capacity, processing_cost, charge_after_service),
+            *(rich, own, pool),
         )
+        along = chain.chances(0, 0.0, 1.0)
+        if not capped:
+            best, price = balanced(chain.holding, chain.events, along)
+            return chain, best, price
+        begin = along if start is None else chain.carried(*start, along)
+        return chain, least_cost(chain.holding, chain.events, begin), None
 
-    own, pool = 4, math.ceil(math.log(1e-6) / math.log(phi))
-    optimal, _ = solve(own, pool)
-    while True:
-        wider = own + 1 + own // 2
-        value, _ = solve(wider, pool)
-        if abs(value - optimal) <= 1e-8 * optimal:
-            break
-        own, optimal = wider, value
+    # In the pool is what was paid for.
+    longest = 2 * token_cap + 1 if token_cap is not None and not isinstance(others, float) else math.inf
+    cuts = [4, 8 if capped else 4, int(min(math.ceil(math.log(1e-6) / math.log(phi)), longest))]
+    found = solve(cuts)
+    for axis in (1, 0) if capped else (1,):
+        while True:
+            wider = list(cuts)
+            wider[axis] += 1 + wider[axis] // 2
+            value = solve(wider, (found[0], found[1].chances))
+            if abs(value[1].cost - found[1].cost) <= 1e-8 * found[1].cost:
+                break
+            cuts, found = wider, value
     # Each lengthening leaves about a hundredth of the bias, so the last one leaves about 1e-9.
-    while True:
-        pool += math.ceil(math.log(0.01) / math.log(phi))
-        value, policy = solve(own, pool)
-        change, optimal = abs(value - optimal), value
-        if change <= 1e-7 * optimal:
-            return optimal, policy
+    while cuts[2] < longest:
+        cuts[2] = int(min(cuts[2] + math.ceil(math.log(0.01) / math.log(phi)), longest))
+        value = solve(cuts, (found[0], found[1].chances))
+        change, found = abs(value[1].cost - found[1].cost), value
+        if change <= 1e-7 * found[1].cost:
+            break
+    chain, best, price = found
+    return best.cost, price, _policy(chain, best.chances, market)
+
+
+def _policy(chain: Deviator, chances: list[NDArray[np.float64]], others: Others) -> Policy:
+    """Tables of the chances; a phase is a queue and tokens of the other server, where there are phases."""
+    # A longer queue than is met: as the longest with as many tokens.
+    place = np.maximum.accumulate(chain.place, axis=0)
+    if others.phases > 1 and others.place is not None:
+        place = place[..., np.maximum.accumulate(others.place, axis=0)]
+    else:
+        place = place[..., 0] if chain.place.shape[2] > 1 else place[..., 0, 0]
+    request, relocate, offer, serve = chances[0][1], chances[2][1], chances[1][2], chances[1][1]
+    return Policy(*(x[place] for x in (request, relocate, offer, serve)))
 
 
 def fluid_best_response_lp(rho: float, phi: float, wait: float, processing_cost: float = 1.0) -> FluidResponse:
@@ -257,82 +326,6 @@ def fluid_best_response_lp(rho: float, phi: float, wait: float, processing_cost:
     cost = np.concatenate([jobs, 0.0 * jobs, wait + zero, processing_cost + zero, processing_cost * phi + zero])
     value, solution = _minimum(cost, equal, 2 * states, least, np.array([join[-1], serve[0]]))
     return FluidResponse(value, solution[law], solution[request], solution[offer])
-
-
-def _deviation(
-    arrival_rate: float,
-    service_rate: float,
-    phi: float,
-    others: float,
-    capacity: float,
-    processing_cost: float,
-    charge_after_service: bool,
-    own: int,
-    pool: int,
-) -> tuple[float, Policy]:
-    """LP (76) with q_1 < own, q_0 < pool, in rates, the total rate times the paper's probabilities of decisions.
-
-    At the cut of the pool jobs that come to it are lost; at the cut of the own queue every job is routed.
-    """
-    states = own * pool
-    state = np.arange(states)
-    q1, q0 = np.divmod(state, pool)
-    longer, shorter = np.where(q0 < pool - 1, state + 1, state), np.where(q0 > 0, state - 1, state)
-    law, relocate, join, request, serve, offer = np.arange(6 * states).reshape(6, states)
-    units, zero = others / phi, np.zeros(states, dtype=np.int64)
-
-    balance: list[_Entries] = []
-
-    def flow(variable: NDArray[np.int64], origin: NDArray[np.int64], target: NDArray[np.int64], rate: float) -> None:
-        # The balance of the last state follows from the others: with it the solver can fail.
-        for row, value in ((target, rate), (origin, -rate)):
-            kept = row < states - 1
-            balance.append((row[kept], variable[kept], value))
-
-    flow(law, state, longer, others)
-    flow(law, state, shorter, units)
-    able = (q1 > 0) & (q0 > 0)
-    flow(relocate[able], shorter[able], state[able] - pool, 1.0)
-    below, above = q1 < own - 1, q1 > 0
-    flow(join[below], state[below], state[below] + pool, 1.0)
-    flow(request, state, longer, 1.0)
-    flow(serve[above], state[above], state[above] - pool, 1.0)
-    flow(offer, state, shorter, 1.0)
-
-    # Rows: balance of each state, decisions on arriving jobs, tokens, then the total.
-    tokens = 2 * states + zero
-    equal = [
-        *balance,
-        (states + state, join, 1.0),
-        (states + state, request, 1.0),
-        (states + state, law, -arrival_rate),
-    ]
-    equal += [(tokens, relocate, 1.0), (tokens, request, 1.0), (tokens, offer, -phi), (tokens + 1, law, 1.0)]
-    least = [(state, relocate, 1.0), (state, law, -units)]
-    least += [(states + state, serve, 1.0), (states + state, offer, 1.0), (states + state, law, -service_rate)]
-    charge = (q0 + 1) / capacity
-    cost = np.concatenate(
-        [
-            q1,
-            charge - charge_after_service / capacity,
-            0.0 * charge,
-            charge,
-            processing_cost + 0.0 * charge,
-            processing_cost * (q0 > 0),
-        ]
-    )
-    absent = np.concatenate([relocate[~able], join[~below], serve[~above]])
-    value, solution = _minimum(cost, equal, 2 * states + 1, least, absent)
-
-    present = solution[law] > _NEVER
-    chance = np.where(present, solution[law], np.nan).reshape(own, pool)
-
-    def share(variable: NDArray[np.int64], rate: float) -> NDArray[np.float64]:
-        return np.clip(solution[variable].reshape(own, pool) / (rate * chance), 0.0, 1.0)
-
-    return value, Policy(
-        share(request, arrival_rate), share(relocate, units), share(offer, service_rate), share(serve, service_rate)
-    )
 
 
 def _minimum(

@@ -78,8 +78,8 @@ class TokenPool(Model):
     """The token mechanism with N servers, homogeneous or (rates given one per server) heterogeneous.
 
     With 2 to 8 kinds of servers there are metrics of each kind; with a deviator, who is the first server, metrics of it.
-    The optimal deviator plays the policy of LP (76), in which its tokens balance in the mean only, as far as it has tokens
-    (as pi-bar^F does of pi^F in Section 6.1): with a small token cap it is not the best it could do.
+    The optimal deviator plays the best response: the policy of LP (76), in which its tokens balance in the mean only, and
+    with a token cap one that depends on the tokens it holds.
     """
 
     servers: int = whole("servers N", default=10, static=True, high=MOST_SERVERS)
@@ -101,7 +101,7 @@ class TokenPool(Model):
         optional=True,
     )
     deviator: Policy | None = compound(
-        "what the first server plays instead: mean-field (as the others), optimal (LP (76)), threshold[:mix[:offer]]",
+        "what the first server plays instead: mean-field (as the others), optimal (best response), threshold[:mix[:offer]]",
         parse_deviator,
         Policy,
         default=None,
@@ -118,7 +118,7 @@ class TokenPool(Model):
             "jumps there: its gradient is zero; sweep it, or see the equilibria of jaxq theory",
             "policy": "a threshold jumps, and the mix and the offer that balance the tokens follow from phi (Lemma 4.2): "
             "tune phi, which moves all three; or sweep policies",
-            "deviator": "its best policy is not found by gradient but as a linear program: deviator = optimal, LP (76)",
+            "deviator": "its best policy is not found by gradient but by policy iteration: deviator = optimal",
             "token_cap": "a whole number has no gradient: sweep it; Lemmas 6.1 and 6.2 say what it costs, like 1/C",
         }
     )
@@ -164,6 +164,8 @@ class TokenPool(Model):
             raise FieldError("servers", self.servers, f"must be >= 2 where one deviates (deviator = {deviator})")
         if self.waits == "tagged":
             raise FieldError("waits", "tagged", "must be little with a deviator, whose own jobs are tagged then")
+        if isinstance(deviator, TablePolicy) and np.ndim(deviator.request) == 5 and self.servers != 2:
+            raise FieldError("servers", self.servers, f"must be 2 with a {deviator}, which knows one other server")
         if isinstance(deviator, ThresholdPolicy) and any(np.ndim(x) > 0 for x in vars(deviator).values()):
             raise FieldError("deviator", deviator, "must be the policy of one server, numbers and no lists")
         if str(deviator) == "optimal" and self.policy is not None:
@@ -243,7 +245,7 @@ class TokenPool(Model):
                 "deviator",
                 self.deviator,
                 "must be none for exact, whose servers all play one policy; the value of the best "
-                "response is LP (76), the oracle of jaxq run",
+                "response is the oracle of jaxq run, LP (76)",
             )
         if self.waits == "tagged":
             raise FieldError("waits", "tagged", "must be little for exact, whose states do not tell jobs apart")

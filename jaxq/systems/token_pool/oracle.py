@@ -69,16 +69,17 @@ def deviation(
     deviator, servers, arrival_rate, service_rate, phi, token_cap, wait, processing_cost
 ) -> dict[str, Reference]:
     """References where the first server plays ``deviator`` and the others Lemma 4.2. By the account of LP (76) its optimal
-    policy costs V_OPT: exactly, if the others pool completely and tokens are unconstrained (Sections 6.3 and 7), else in
-    the limit of many servers and a large cap. Where it pools completely too its jobs wait as long as all others'."""
+    policy costs V_OPT: exactly, if the others pool completely and tokens are unconstrained (Sections 6.3 and 7), or if
+    there is one other server and few tokens; else in the limit of many servers. Where it pools completely too its jobs
+    wait as long as all others'."""
     arrivals, services = _rates(int(servers), arrival_rate, service_rate)
     phi, c = float(phi), float(processing_cost)
     pooling = arrivals <= phi * (1 + 1e-12) * services
     exact = token_cap is None and bool(np.all(pooling[1:])) and wait <= 1 / services[1:].max()
     if deviator == "optimal":
         cap = None if token_cap is None else int(token_cap)
-        value = best_response.best_unlike_deviation(arrivals, services, phi, cap, float(wait), c).optimal
-        return {"deviator_charged_cost": Reference(value, "exact" if exact else "limit")}
+        best = best_response.best_unlike_deviation(arrivals, services, phi, cap, float(wait), c)
+        return {"deviator_charged_cost": Reference(best.optimal, "exact" if best.exact else "limit")}
     if deviator == "mean-field" and exact and pooling[0] and wait <= 1 / services[0]:
         pool = phi / (1 - phi)
         costs = c * arrivals + arrivals / arrivals.sum() * pool

@@ -52,7 +52,8 @@ class ThresholdPolicy(Policy):
 
 
 class TablePolicy(Policy):
-    """Probabilities by (own queue, pool queue), each of shape (own, pool); longer queues do as the longest listed.
+    """Probabilities by own queue, pool queue, own tokens, and queue and tokens of the other of two servers: shape
+    (own, pool), (own, pool, tokens) or all five. More than listed does as the most listed.
 
     ``request``: an arriving job is routed to the pool. ``relocate``: a job of the own queue is moved to the pool after
     another server's unit has served the pool, lengths as before that service. ``offer``: an arriving capacity unit is
@@ -65,13 +66,16 @@ class TablePolicy(Policy):
     serve: Any = eqx.field(converter=np.asarray)
 
     def __str__(self) -> str:
-        return f"table of {np.shape(self.request)[0]} x {np.shape(self.request)[1]}"
+        return f"table of {' x '.join(map(str, np.shape(self.request)))}"
 
     def __check_init__(self):
         shape = np.shape(self.request)
         for name, x in vars(self).items():
-            if np.ndim(x) != 2 or np.shape(x) != shape or 0 in shape:
-                raise FieldError(f"policy {name}", f"shape {np.shape(x)}", "must have the shape (own, pool) of request")
+            if np.shape(x) != shape or 0 in shape:
+                raise FieldError(f"policy {name}", f"shape {np.shape(x)}", f"must be that of request, {shape}")
+            if len(shape) not in (2, 3, 5):
+                rule = "must have 2 axes (own, pool), 3 with the tokens, or 5 with queue and tokens of the other server"
+                raise FieldError(f"policy {name}", f"shape {shape}", rule)
             if not np.all((x >= 0) & (x <= 1 + 1e-9)):
                 raise FieldError(f"policy {name}", ..., "must hold probabilities >= 0 and <= 1")
         if not np.all(self.offer + self.serve <= 1 + 1e-6):
@@ -79,7 +83,8 @@ class TablePolicy(Policy):
 
 
 class NamedPolicy(Policy):
-    """A policy worked out when the run is prepared: ``mean-field``, what the other servers play, or ``optimal``, LP (76)."""
+    """A policy worked out when the run is prepared: ``mean-field``, what the other servers play, or ``optimal``, the best
+    response: LP (76), and with a token cap the one that minds its tokens."""
 
     name: str = eqx.field(static=True)
 

@@ -116,14 +116,29 @@ def of_best_response(servers, arrival_rate, service_rate, phi, cap, wait, proces
         arrivals, services, float(phi), limit, float(wait), float(processing_cost)
     )
     lower = float(processing_cost * arrivals[0])
-    return {
-        "v_opt": Statement(
-            best.optimal, "cost of the first server's best response, as charged by the program", "LP (76)"
-        ),
+    knows = ""
+    if limit is not None:
+        others = "the queue and tokens of the other" if best.exact else "others are streams, a limit of many servers"
+        knows = f"; it knows its tokens; {others}"
+    found = {
+        "v_opt": Statement(best.optimal, f"cost of the first server's best response, as charged{knows}", "LP (76)"),
         "v_crp": Statement(best.pooling, "its cost if it plays along", "Section 6.3, Theorem 7.2(1)"),
         "gap": Statement(best.gap, "(V_CRP - V_OPT) / V_OPT", "Section 6.3"),
-        "processing_only": Statement(lower, "c lambda_1, which both tend to at phi >= rho_1 as N grows", "Theorem 7.2"),
+        "processing_only": Statement(
+            lower, "c lambda_1, which both tend to at phi >= rho_1 as N and C grow", "Theorem 7.2"
+        ),
     }
+    if best.token_price is not None:
+        found["token_price"] = Statement(best.token_price, "cost that one token more saves it", "LP (76), dual")
+    alike = np.ptp(arrivals) == 0 and np.ptp(services) == 0
+    if np.all(arrivals <= float(phi) * (1 + 1e-12) * services) and (alike or limit is None):
+        bound = heterogeneous.deviation_bound(arrivals, services)
+        words = "V_CRP - c lambda_1 is at most"
+        if limit is not None:
+            bound += cap_constants(float(arrivals[0] / services[0]), float(phi)).own_queue / limit
+            words += ", with what the cap adds to the own queue (Lemma 6.2)"
+        found["v_crp_bound"] = Statement(bound, words, "Theorem 7.2(1)")
+    return found
 
 
 def _response(rho: float, phi: float, wait: float, mu: float) -> dict[str, Statement]:

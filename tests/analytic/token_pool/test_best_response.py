@@ -1,9 +1,18 @@
 import numpy as np
 import pytest
 
-from jaxq.analytic.token_pool.best_response import Policy, best_deviation, best_unlike_deviation, fluid_best_response_lp
+from jaxq.analytic.markov.decisions import outcome
+from jaxq.analytic.token_pool.best_response import (
+    Policy,
+    best_deviation,
+    best_response_to_others,
+    best_unlike_deviation,
+    fluid_best_response_lp,
+)
+from jaxq.analytic.token_pool.deviator import deviator, one_server
 from jaxq.analytic.token_pool.mean_field_equilibrium import fluid_cost
-from jaxq.analytic.token_pool.server_chain import best_response, switching_wait
+from jaxq.analytic.token_pool.pool_queue import capped_pool_queue
+from jaxq.analytic.token_pool.server_chain import best_response, switching_wait, token_server
 
 
 def play(servers: int, rho: float, cost: float, policy: Policy, after: bool) -> tuple[float, float, float]:
@@ -167,8 +176,125 @@ def test_unlike_servers_that_are_alike_are_those_of_section_6_3():
     assert faster.optimal == pytest.approx(one.optimal, rel=1e-8)
 
 
-def test_a_large_cap_is_no_cap():
+def program(arrival, service, phi, others, capacity, cost, own, pool):
+    """LP (76) in rates, in the stationary law and the decisions by (q_1, q_0), by HiGHS: the paper's formulation."""
+    from scipy.optimize import linprog
+
+    units, states = others / phi, own * pool
+    balance, rows = np.zeros((states, 6 * states)), np.arange(states)
+    law, relocate, join, request, serve, offer = (k * states + rows for k in range(6))
+    q1, q0 = np.divmod(rows, pool)
+    longer, shorter = np.where(q0 < pool - 1, rows + 1, rows), np.where(q0 > 0, rows - 1, rows)
+    moves = [(law, longer, others), (law, shorter, units), (request, longer, 1), (offer, shorter, 1)]
+    for variable, target, rate in moves:
+        balance[target, variable] += rate
+        balance[rows, variable] -= rate
+    up, down = rows[q1 < own - 1], rows[q1 > 0]
+    for variable, origin, target in ((join[up], up, up + pool), (serve[down], down, down - pool)):
+        balance[target, variable] += 1
+        balance[origin, variable] -= 1
+    able = rows[(q1 > 0) & (q0 > 0)]
+    balance[able - pool, relocate[able]] += 1
+    balance[able - 1, relocate[able]] -= 1
+    jobs, tokens, total = np.zeros((states, 6 * states)), np.zeros((1, 6 * states)), np.zeros((1, 6 * states))
+    jobs[rows, join] = jobs[rows, request] = 1
+    jobs[rows, law] = -arrival
+    tokens[0, relocate], tokens[0, request], tokens[0, offer], total[0, law] = 1, 1, -phi, 1
+    most = np.zeros((2 * states, 6 * states))
+    most[rows, relocate], most[rows, law] = 1, -units
+    most[states + rows, serve] = most[states + rows, offer] = 1
+    most[states + rows, law] = -service
+    charge = (q0 + 1) / capacity
+    paid = np.concatenate([q1, charge, 0 * charge, charge, cost + 0 * charge, cost * (q0 > 0)])
+    largest = np.full(6 * states, np.inf)
+    for variable, possible in ((relocate, able), (join, up), (serve, down)):
+        largest[np.delete(variable, possible)] = 0
+    equal = np.concatenate([balance[:-1], jobs, tokens, total])
+    result = linprog(
+        paid,
+        most,
+        np.zeros(2 * states),
+        equal,
+        np.eye(len(equal))[-1],
+        np.column_stack([np.zeros(largest.size), largest]),
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    assert result.status == 0
+    return result.fun, result.eqlin.marginals[-2]
+
+
+@pytest.mark.parametrize("rates", [(0.5, 1.0, 0.5, 1.5, 4.0, 1.0), (0.6, 1.0, 0.4, 1.0, 3.0, 0.3)])
+def test_the_value_is_that_of_the_printed_program_and_the_price_its_dual(rates):
+    arrival, service, phi, others, capacity, cost = rates
+    optimal, price, _ = best_response_to_others(arrival, service, phi, None, others, capacity, cost)
+    value, dual = program(*rates, own=9, pool=26)
+    assert optimal == pytest.approx(value, rel=2e-6)
+    assert abs(price) == pytest.approx(abs(dual), rel=1e-3) and price > 0.1
+
+
+def capped_value(arrival, service, phi, cap, others, capacity, cost, own, pool):
+    """Least cost per time of a server that minds its tokens, by value iteration over (q_1, s, q_0)."""
+    q1, s, q0 = np.indices((own + 1, cap + 1, pool + 1))
+    units, charge = others / phi, (q0 + 1) / capacity
+    total, values, never = others + units + arrival + service, np.zeros(q1.shape), np.inf
+
+    def moved(x, axis, by):
+        """x one step further along an axis; the last value again beyond its end."""
+        size = x.shape[axis]
+        return np.take(x, np.clip(np.arange(size) + by, 0, size - 1), axis=axis)
+
+    for _ in range(100_000):
+        longer, shorter, poorer = moved(values, 2, 1), moved(values, 2, -1), moved(values, 1, -1)
+        relocating = np.where((q1 > 0) & (q0 > 0) & (s > 0), charge + moved(poorer, 0, -1), never)
+        joining = np.where(q1 < own, moved(values, 0, 1), cost + values)
+        routing = np.where(s > 0, charge + moved(poorer, 2, 1), never)
+        serving = np.where(q1 > 0, cost + moved(values, 0, -1), never)
+        earned = phi * moved(shorter, 1, 1) + (1 - phi) * shorter
+        offering = np.where(s < cap, cost * (q0 > 0) + earned, never)
+        working = np.minimum(np.minimum(values, serving), offering)
+        after = q1 + others * longer + units * np.minimum(shorter, relocating)
+        after = (after + arrival * np.minimum(joining, routing) + service * working) / total
+        change, values = after - values, after - after[0, 0, 0]
+        if np.ptp(change) < 1e-10:
+            return total * change[0, 0, 0]
+    raise AssertionError("values did not settle")
+
+
+@pytest.mark.parametrize("cap", [1, 3])
+def test_the_best_response_under_a_cap_is_that_of_value_iteration(cap):
+    rates = (0.5, 1.0, 0.5)
+    optimal, price, policy = best_response_to_others(*rates, cap, 1.2, 4.0, 0.7)
+    assert optimal == pytest.approx(capped_value(*rates, cap, 1.2, 4.0, 0.7, own=28, pool=28), rel=3e-7)
+    assert price is None and policy.request.ndim == 3
+    assert (policy.request[..., 0] == 0).all() and (policy.relocate[..., 0] == 0).all()  # nothing without a token
+    assert (policy.offer[..., cap] == 0).all()
+
+
+def test_a_cap_costs_less_the_larger_it_is_and_nothing_in_the_end():
     rates = ([0.5, 0.6, 1.2], [1.0, 1.0, 2.0], 0.6)
-    free = best_unlike_deviation(*rates).optimal
-    gaps = [abs(best_unlike_deviation(*rates, cap).optimal - free) for cap in (4, 40, 4000)]
-    assert gaps[0] > 5 * gaps[1] > 5 * gaps[2] and gaps[2] < 1e-3
+    free = best_unlike_deviation(*rates)
+    capped = [best_unlike_deviation(*rates, cap) for cap in (2, 6, 18, 54)]
+    gaps = np.array([one.optimal - free.optimal for one in capped])
+    assert np.all(gaps[:-1] > 1.5 * gaps[1:]) and 0 < gaps[-1] < 0.02 * free.optimal
+    assert free.exact and not any(one.exact for one in capped)
+    assert all(one.optimal < one.pooling for one in capped)
+
+
+def test_playing_along_on_the_chain_of_two_servers_costs_what_their_exact_chain_says():
+    """Lemma 4.2 with mixing, lambda = .5, phi = .4, C = 2: own queue, tokens and pool, each known otherwise."""
+    chain = deviator(0.5, 1.0, 0.4, 2, one_server(0.5, 1.0, 0.4, 2, 0.0), 2.0, 1.0, False, 2, 30, 5)
+    along = outcome(chain.holding, chain.events, chain.chances(*best_response(0.5, 0.4)))
+    one = token_server(0.5, 0.4, 2)
+    lengths = np.argwhere(chain.place >= 0)  # states are numbered in this order
+    assert along.law @ lengths[:, 0] == pytest.approx(one["own_queue"], abs=2e-6)
+    assert along.law @ (lengths[:, 2] == 0) == pytest.approx(one["no_tokens"], abs=2e-6)
+    assert along.law @ lengths[:, 1] == pytest.approx(capped_pool_queue(2, 0.5, 0.4, 2), abs=2e-6)
+    assert along.drift == pytest.approx(0, abs=1e-9)
+    best = best_unlike_deviation([0.5, 0.5], 1.0, 0.4, 2)
+    assert best.exact and best.optimal < along.cost
+    assert best.pooling == pytest.approx(0.5 + one["own_queue"] + capped_pool_queue(2, 0.5, 0.4, 2) / 2, rel=1e-9)
+
+
+def test_too_large_a_cap_is_said():
+    with pytest.raises(ValueError, match=r"token_cap = 1000: must be less for the best response: \d+ states"):
+        best_unlike_deviation([0.5] * 8, 1.0, 0.5, 1000)

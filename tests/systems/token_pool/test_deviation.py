@@ -158,11 +158,36 @@ def test_the_best_response_of_an_unlike_server_costs_what_the_program_says():
     assert found.pooling == pytest.approx(along["deviator_cost"].oracle)
 
 
-def test_with_a_cap_the_program_is_a_limit():
-    oracle = {cap: jaxq.TokenPool(10, 0.8, 0.8, cap, deviator="optimal").oracle() for cap in (20, None)}
-    assert {cap: x["deviator_charged_cost"].kind for cap, x in oracle.items()} == {20: "limit", None: "exact"}
+def test_under_a_cap_the_simulated_best_response_costs_what_the_chain_says():
+    """Two servers, C = 2: the first knows its tokens, and the queue and tokens of the other; what it gains is in the bounds
+    of Theorem 7.2 with a cap."""
+    market = jaxq.TokenPool(2, 0.5, 0.5, 2)
+    pair = jaxq.compare([market.replace(deviator=name) for name in ("mean-field", "optimal")], **RUN)
+    along, best = pair
+    found = best_response.best_unlike_deviation([0.5, 0.5], 1.0, 0.5, 2)
+    check_agreement(best["deviator_charged_cost"], found.optimal, 0.01)
+    assert best["deviator_charged_cost"].kind == "exact"
+    check_agreement(along["deviator_cost"], found.pooling, 0.01)
+    drift = best["deviator_token_drift"]
+    assert drift.half_width < 0.005 and abs(drift.mean) < K * drift.standard_error
+    gain = next(d for d in pair.differences if d["metric"] == "deviator_cost")
+    assert 0 < -gain["mean"] - 2.3 * gain["half_width"] < found.pooling - found.optimal
+    bound = 0.5 / (2 * 0.5) + (0.5 / 0.5**2) / 2  # Theorem 7.2(1) and M_3 / C
+    assert 0.5 < found.optimal < best["deviator_cost"].mean < along["deviator_cost"].mean < 0.5 + bound
+
+
+def test_many_servers_and_a_cap_are_a_limit():
+    oracle = {cap: jaxq.TokenPool(10, 0.8, 0.8, cap, deviator="optimal").oracle() for cap in (5, None)}
+    assert {cap: x["deviator_charged_cost"].kind for cap, x in oracle.items()} == {5: "limit", None: "exact"}
     keeping = jaxq.TokenPool(10, 0.8, 0.6, deviator="optimal").oracle()["deviator_charged_cost"]
     assert keeping.kind == "limit"
+
+
+def test_a_table_of_two_servers_needs_two():
+    with pytest.raises(ValueError, match="servers = 3: must be 2"):
+        jaxq.TokenPool(3, 0.7, 0.7, 2, deviator=TablePolicy(*np.full((4, 1, 1, 1, 1, 1), 0.5)))
+    with pytest.raises(ValueError, match="must have 2 axes"):
+        TablePolicy(*np.full((4, 1, 1, 1, 1), 0.5))
 
 
 def test_threshold_text_and_table_are_one_policy():

@@ -230,14 +230,17 @@ class Mechanism(Process):
         }
 
     def _decide_all(self, state: State, server, arrival, decision, relocation):
-        """`_decide` where the first server plays `deviator`: it looks its decision up by its queue and the pool's, and
+        """`_decide` where the first server plays `deviator`: it looks its decision up by what the axes of the table are, and
         may move a job of its own to the pool after another server has served the pool."""
         cap, table = self.token_cap, self.deviator
         first = server == 0
-        rows, columns = jnp.shape(table.request)
+        shape = jnp.shape(table.request)
         q0, s0 = state.servers[0] >> 16, state.servers[0] & 0xFFFF
-        row, column = jnp.minimum(q0, rows - 1), jnp.minimum(state.pool, columns - 1)
-        ask, move, offer, serve = (table_[row, column] for table_ in vars(table).values())
+        seen = [q0, state.pool, s0]
+        if len(shape) == 5:
+            seen += [state.servers[1] >> 16, state.servers[1] & 0xFFFF]
+        at = tuple(jnp.minimum(x, most - 1) for x, most in zip(seen, shape, strict=False))
+        ask, move, offer, serve = (chances[at] for chances in vars(table).values())
         has_token, has_room = (True, True) if cap is None else (s0 > 0, s0 < cap)
         mine = {
             "request": arrival & (decision < ask) & has_token,
