@@ -3,9 +3,9 @@
     python -m benchmarks.peers --out benchmarks/peers.json      # 5 minutes; needs the extra: pip install '.[bench]'
 
 Three stations that all of them can express. Each simulator runs each of them for some ``--seconds`` of CPU time, in turn,
-and that three times over; the table has the medians. Everything is on one core and counted in CPU time of this process, without
-start and compilation (that of jaxq and numba is a column). Each must also find the exact mean number of customers, to within
-6 standard errors from 20 equal parts of its run, what comes before them left out.
+and that three times over; the table has the medians. Everything is on one core and counted in CPU time of this process,
+without start and compilation (that of jaxq and numba is in the file). Each must also find the exact mean number of
+customers, to within 6 standard errors from 20 equal parts of its run, what comes before them left out.
 
 What a simulator needs to a half-width of .1 % is, of jaxq's run, its customers times (its relative half-width/.001)^2, at
 the simulator's own pace: the variance of a time average is that of the system, whoever simulates it. (jaxq's is a little
