@@ -187,10 +187,10 @@ def measure(seconds: float, rounds: int) -> dict:
     found = {}
     for name, station in STATIONS.items():
         runs: dict[str, list[Ran]] = {simulator: [] for simulator in SIMULATORS}
-        lengths = {}
+        lengths, compiling = {}, {}
         for simulator, (run, length) in SIMULATORS.items():
             tried = run(station, length)
-            lengths[simulator] = length * seconds / max(tried.seconds, 1e-3)
+            lengths[simulator], compiling[simulator] = length * seconds / max(tried.seconds, 1e-3), tried.compiling
         for _ in range(rounds):
             for simulator, (run, _) in SIMULATORS.items():
                 runs[simulator].append(run(station, lengths[simulator]))
@@ -206,7 +206,7 @@ def measure(seconds: float, rounds: int) -> dict:
                 "customers_per_second": pace[simulator],
                 "jaxq_is_faster": pace["jaxq"] / pace[simulator],
                 "seconds_to_0.1_percent": needed / pace[simulator],
-                "compile_seconds": runs[simulator][0].compiling,
+                "compile_seconds": compiling[simulator],
             }
             for simulator in SIMULATORS
         }
