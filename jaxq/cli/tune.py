@@ -30,7 +30,7 @@ from jaxq.cli.tables import (
 from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending
 from jaxq.engine.model import Model
-from jaxq.engine.plain import pair
+from jaxq.engine.plain import pair, scalings
 from jaxq.plotting import plot
 from jaxq.stats.intervals import family_bound
 from jaxq.tuning.result import Tuning, flat, plain_values
@@ -104,7 +104,7 @@ def print_tuning(found: Tuning) -> None:
     from rich.text import Text
 
     console = stdout_console()
-    console.print(Text(found.system, style="bold") + Text("  " + parameters_text(found.fixed)))
+    console.print(Text(found.system, style="bold") + Text("  " + parameters_text(found.fixed, {"scaled": scalings(found.tuned)})))
     table = new_table()
     known = found.known
     for header, numeric in (

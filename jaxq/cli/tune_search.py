@@ -14,7 +14,7 @@ from jaxq.cli.tables import (
     run_line,
 )
 from jaxq.engine.model import Model
-from jaxq.engine.plain import pair
+from jaxq.engine.plain import pair, scalings
 from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.search import Question, prepare
 
@@ -46,7 +46,7 @@ def print_outcome(found: Outcome) -> None:
     from rich.text import Text
 
     console = stdout_console()
-    console.print(Text(found.system, style="bold") + Text("  " + parameters_text(found.fixed)))
+    console.print(Text(found.system, style="bold") + Text("  " + parameters_text(found.fixed, {"scaled": scalings(found.tuned)})))
     rows = found.rows()
     hidden = ("smooth", found.metric, "gain", "half_width")
     table = new_table()

@@ -31,6 +31,13 @@ def test_the_mean_of_the_data_stands_beside_the_rate_it_is_scaled_to(jaxq, files
     assert "scaled" not in json.loads(jaxq(*args[:4], *short, "--json").out)["run"]
 
 
+def test_a_tuning_says_what_its_data_are_scaled_to(jaxq, files, short):
+    args = ("--size-law", "empirical:bank.csv#service", "--parameter", "tolls", "--start", "3", "--steps", "2", "--quiet")
+    _, out, _ = jaxq("tune", "tolled-queues", *args, *short)
+    note = "size_law=empirical:bank.csv#service (observed mean 4, scaled to mean_sizes)"
+    assert note in " ".join(out.split())
+
+
 @pytest.mark.parametrize("by", ["command line", "experiment file"])
 def test_the_rate_may_be_that_of_the_file(jaxq, files, short, by):
     """Pollaczek-Khinchine with the data themselves: rho = .8, E S^2 = 86/3, so .2 (86/3) / (2 (1 - .8))."""
