@@ -20,8 +20,12 @@ def house() -> Iterator[None]:
     untouched: Any = {
         name: value for name, value in own.items() if matplotlib.rcParams[name] == matplotlib.rcParamsDefault[name]
     }
-    with matplotlib.rc_context(untouched):
+    before = {name: matplotlib.rcParams[name] for name in untouched}
+    matplotlib.rcParams.update(untouched)
+    try:
         yield
+    finally:  # not rc_context, which also takes back what a backend that starts inside has set, as that of notebooks
+        matplotlib.rcParams.update(before)
 
 
 def colours() -> tuple[str, ...]:

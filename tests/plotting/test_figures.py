@@ -185,6 +185,14 @@ def test_what_a_user_has_set_comes_before_the_house_style(ax):
     assert matplotlib.rcParams["legend.frameon"] is True
 
 
+def test_what_a_backend_sets_while_it_starts_stays(monkeypatch):
+    """That of notebooks becomes interactive with the first figure, and shows none if it is not."""
+    monkeypatch.setitem(matplotlib.rcParams, "interactive", False)
+    with house():
+        matplotlib.rcParams["interactive"] = True
+    assert matplotlib.rcParams["interactive"] is True
+
+
 def test_the_house_style_can_be_used_for_other_figures():
     import matplotlib.style
 
