@@ -14,10 +14,10 @@ from jaxq.cli.options import DIFFERENTIATED, OUTPUT, Output, number, run_options
 from jaxq.cli.report import present
 from jaxq.cli.run import start_devices
 from jaxq.cli.tables import (
+    heading,
     interval,
     mean_text,
     oracle_text,
-    parameters_text,
     print_judgement,
     run_line,
     z_text,
@@ -65,10 +65,8 @@ def read(system: type[Model], chosen: Mapping[str, Any], meet: Callable[[], None
 
 def print_gradients(found: Gradients) -> None:
     """Every mean with its derivatives under it, how they were obtained, and what is wrong with them."""
-    from rich.text import Text
-
     console, result = stdout_console(), found.result
-    console.print(Text(result.system, style="bold") + Text("  " + parameters_text(result.parameters, result.run)))
+    console.print(heading(result.system, result.parameters, result.run))
     simulated = "replicas" in result.run
     bound = bound_of([result])[1] if simulated else 0.0
     table = new_table()

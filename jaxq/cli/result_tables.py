@@ -5,6 +5,7 @@ from typing import Any
 from jaxq.cli.console import add_column, new_table
 from jaxq.cli.tables import (
     growth_lines,
+    heading,
     interval,
     mean_text,
     oracle_text,
@@ -121,11 +122,10 @@ def scaling_lines(results: Results) -> list[str]:
 
 def print_results(console: Any, verb: str, results: Results, headline: tuple[str, ...]) -> None:
     """A sweep or a comparison. ``headline``: the metrics of a sweep's columns."""
-    from rich.text import Text
 
     first = results[0]
     fixed = {name: value for name, value in first.parameters.items() if name not in first.point}
-    console.print(Text(f"{first.system}  ", style="bold") + Text(parameters_text(fixed, first.run)))
+    console.print(heading(first.system, fixed, first.run))
     for line in scaling_lines(results):
         console.print(line)
     if verb == "compare" and len(results) <= SIDE_BY_SIDE:

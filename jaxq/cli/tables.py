@@ -112,6 +112,13 @@ def parameters_text(parameters: dict[str, Any], run: Mapping[str, Any] | None = 
     return "  ".join(with_scaling(name, value_text(value), run or {}) for name, value in parameters.items())
 
 
+def heading(system: str, parameters: dict[str, Any], run: Mapping[str, Any] | None = None) -> Any:
+    """The first line of what is printed: the name of a system, bold, and its fields."""
+    from rich.text import Text
+
+    return Text(system, style="bold") + Text("  " + parameters_text(parameters, run))
+
+
 def value_text(value) -> str:
     """A field's value for a line or a table."""
     value = brief(value)
@@ -153,10 +160,8 @@ def verdict_line(results: Iterable[Result]) -> Any:
 
 def print_result(console: Any, result: Result) -> None:
     """Everything about one result."""
-    from rich.text import Text
-
     _, bound = bound_of([result])
-    console.print(Text(result.system, style="bold") + Text("  " + parameters_text(result.parameters, result.run)))
+    console.print(heading(result.system, result.parameters, result.run))
     console.print(metrics_table(result, bound))
     for line in quantile_lines(result):
         console.print(line)

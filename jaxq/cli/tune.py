@@ -19,9 +19,9 @@ from jaxq.cli.report import present
 from jaxq.cli.run import start_devices
 from jaxq.cli.tables import (
     WITHHELD_TEXT,
+    heading,
     interval,
     oracle_text,
-    parameters_text,
     print_flags,
     run_line,
     value_text,
@@ -101,10 +101,8 @@ def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, A
 
 def print_tuning(found: Tuning) -> None:
     """What was found, the way there, and what the simulation says."""
-    from rich.text import Text
-
     console = stdout_console()
-    console.print(Text(found.system, style="bold") + Text("  " + parameters_text(found.fixed, {"scaled": scalings(found.tuned)})))
+    console.print(heading(found.system, found.fixed, {"scaled": scalings(found.tuned)}))
     table = new_table()
     known = found.known
     for header, numeric in (

@@ -9,6 +9,7 @@ from jaxq.cli.given_systems import build_systems
 from jaxq.cli.options import number
 from jaxq.cli.tables import (
     WITHHELD_TEXT,
+    heading,
     parameters_text,
     print_flags,
     run_line,
@@ -46,7 +47,7 @@ def print_outcome(found: Outcome) -> None:
     from rich.text import Text
 
     console = stdout_console()
-    console.print(Text(found.system, style="bold") + Text("  " + parameters_text(found.fixed, {"scaled": scalings(found.tuned)})))
+    console.print(heading(found.system, found.fixed, {"scaled": scalings(found.tuned)}))
     rows = found.rows()
     hidden = ("smooth", found.metric, "gain", "half_width")
     table = new_table()

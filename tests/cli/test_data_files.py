@@ -32,7 +32,17 @@ def test_the_mean_of_the_data_stands_beside_the_rate_it_is_scaled_to(jaxq, files
 
 
 def test_a_tuning_says_what_its_data_are_scaled_to(jaxq, files, short):
-    args = ("--size-law", "empirical:bank.csv#service", "--parameter", "tolls", "--start", "3", "--steps", "2", "--quiet")
+    args = (
+        "--size-law",
+        "empirical:bank.csv#service",
+        "--parameter",
+        "tolls",
+        "--start",
+        "3",
+        "--steps",
+        "2",
+        "--quiet",
+    )
     _, out, _ = jaxq("tune", "tolled-queues", *args, *short)
     note = "size_law=empirical:bank.csv#service (observed mean 4, scaled to mean_sizes)"
     assert note in " ".join(out.split())
