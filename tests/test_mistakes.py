@@ -249,12 +249,11 @@ COMMANDS = {
         2,
         ["error: arrival_rate = xxx", "a number > 0"],
     ),
-    "N a policy for a system": ("list priority", 2, ["unknown system priority", "parallel-servers"]),
+    "N a policy for a system": ("list priority", 0, ["parallel-servers", "policy"]),
     "N a system of one's own, no file": ("run polling.py:Polling", 2, ["polling.py: No such file or directory"]),
     "N a verb that does not exist": ("draw mg1.json", 2, ["unknown command draw"]),
     "plot of no file": ("plot mg1.json --out mg1.png", 2, ["result = mg1.json: cannot be read"]),
     "merge of one part": ("merge a.npz --out b.npz", 2, ["parts = ", "must be two checkpoint files or more"]),
-    "N completion": ("--install-completion", 2, ["unknown option --install-completion"]),
     "derivative by nothing": ("gradient mmc --arrival-rate .5", 2, ["parameter: must be one or more", "arrival_rate"]),
     "derivative by a whole number": (
         "gradient mmc --arrival-rate .5 --parameter servers",

@@ -8,6 +8,7 @@ from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import BadInput
 from jaxq.cli.report import print_json
 from jaxq.engine.fields import rules
+from jaxq.engine.unknown import suggestion
 from jaxq.systems.find import find, known
 
 
@@ -48,7 +49,7 @@ def print_matching(word: str, json: bool) -> None:
     """A row each. BadInput where nothing has the word."""
     found = matching(word, entries())
     if not found:
-        raise BadInput(f"word = {word}: no system, field, policy, metric or law has it; all systems: jaxq list")
+        raise BadInput(f"word = {word}: no system, field, policy, metric or law has it{suggestion(word, known())}")
     if json:
         print_json({"schema": 1, "word": word, "found": [entry._asdict() for entry in found]})
         return

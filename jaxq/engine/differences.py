@@ -49,8 +49,8 @@ class Differences(Model):
     def prepare(self):
         return self.systems[0].prepare()
 
-    def last_change(self):
-        return max(system.last_change() for system in self.systems)
+    def switches(self):
+        return tuple(sorted({time for system in self.systems for time in system.switches()}))
 
     def metrics(self, sums):
         found = self._by_system(sums)

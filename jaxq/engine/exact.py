@@ -202,7 +202,7 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
         metrics = {name: float(value) for name, value in system.metrics(sums).items()}
     edge_mass = float(probabilities[chain.edge].sum())
     observed = {name: np.asarray(x) for name, x in chain.values["observed"].items()}
-    told = {
-        name: found for name in plain_means(system, prepared) if (found := unit(system.metric_table, name)) is not None
-    }
+    with np.errstate(over="ignore"):  # fields outside of float32 have the same names
+        named = {name: unit(system.metric_table, name) for name in plain_means(system, prepared)}
+    told = {name: found for name, found in named.items() if found is not None}
     return ExactResult(system.title(), describe(system), metrics, states, probabilities, edge_mass, observed, told)

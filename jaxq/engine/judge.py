@@ -175,7 +175,7 @@ def initial_cut(
 
 def settled_cut(stack: Stack, point: int) -> int | None:
     """Windows that begin before the system's last change, in any replica; None if that is past the middle."""
-    change = stack.systems[point].last_change()
+    change = max(stack.systems[point].switches(), default=0.0)
     for cut in range(stack.windows.filled // 2 + 1 if change > 0 else 0):
         time = stack.sums(point, 0, cut).time
         if (time.value + time.residuals).min() >= change:

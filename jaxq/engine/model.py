@@ -68,12 +68,8 @@ class Model(Record):
         return None
 
     def switches(self) -> tuple[float, ...]:
-        """Model times, increasing, at which the system changes by itself (rates that switch)."""
+        """Model times, increasing, at which the system changes by itself (rates that switch); means begin after the last."""
         return ()
-
-    def last_change(self) -> float:
-        """The last of `switches`; means begin after it."""
-        return max(self.switches(), default=0.0)
 
     def jump_process(self) -> Process:
         """The system as a `MarkovProcess`, for `exact`: what `prepare` returns, unless it steps in another way. Raises

@@ -27,7 +27,7 @@ def empty() -> Any:
 def panels(figure: Any, heights: list[float], columns: int = 1, **options: Any) -> Any:
     """Axes of these heights (inches) below each other; array of shape (rows, columns)."""
     figure.set_size_inches(WIDTH, sum(heights) + 0.4)
-    figure.get_layout_engine().set(h_pad=0.06, hspace=0.02)
+    figure.set_layout_engine("constrained", h_pad=0.06, hspace=0.02)
     return figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights, **options)
 
 

@@ -131,7 +131,7 @@ def test_the_sum_over_servers_is_not_taken_for_the_mean_of_one():
 
 def test_changes_of_the_rates_are_known():
     system = jaxq.ParallelServers(changes="5: 10,30; 12: 20,20")
-    assert system.switches() == (5.0, 12.0) and system.last_change() == 12.0 and jaxq.MMc().last_change() == 0.0
+    assert system.switches() == (5.0, 12.0) and jaxq.MMc().switches() == ()
 
 
 def test_distribution_and_tail(ax):

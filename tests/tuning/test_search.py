@@ -92,7 +92,8 @@ def test_files_and_figure(tmp_path):
     assert data["best"] == found.best + 1 and len(data["climbs"]) == 2 and data["baseline"]["fields"]["place"] == [0.2]
     found.save(tmp_path / "s.csv")
     assert (tmp_path / "s.csv").read_text().startswith("start,place_1,smooth,searched,reward,gain,half_width")
-    assert "2 starts" in jaxq.plot(found).get_title(loc="left")
+    ax = jaxq.plot(found)
+    assert "of 2 gain" in ax.get_xlabel() and "hills" in ax.figure.get_suptitle()
 
 
 @pytest.mark.parametrize(

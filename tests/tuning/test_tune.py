@@ -218,11 +218,13 @@ def test_the_figure(tmp_path):
     from matplotlib.figure import Figure
 
     found = jaxq.tune(Shop(), start=[0.9, 0.1], objective="even", steps=10)
-    ax = Figure().subplots()
-    assert jaxq.plot(found, ax) is ax
-    ax.figure.canvas.draw()
-    right = next(other for other in ax.figure.axes if other is not ax)
-    drawn = [line.get_ydata() for line in right.lines if len(line.get_xdata()) == 11]
+    figure = Figure()
+    ax = jaxq.plot(found, figure=figure)
+    figure.canvas.draw()
+    below = figure.axes[1]
+    drawn = [line.get_ydata() for line in below.lines if len(line.get_xdata()) == 11]
     np.testing.assert_allclose(drawn, [[row[f"shares_{i}"] for row in found.rows()] for i in (1, 2)])
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [step.objective for step in found.trace])
-    assert ax.get_xlabel() == "step" and "even" in ax.get_ylabel() and right.get_ylabel() == "shares"
+    assert below.get_xlabel() == "step" and "even" in ax.get_ylabel() and "shares" in below.get_ylabel()
+    alone = Figure().subplots()
+    assert jaxq.plot(found, alone) is alone and alone.get_xlabel() == "step"

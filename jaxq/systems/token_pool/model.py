@@ -118,7 +118,7 @@ class TokenPool(Model):
             "jumps there: its gradient is zero; sweep it, or see the equilibria of jaxq theory",
             "policy": "a threshold jumps, and the mix and the offer that balance the tokens follow from phi (Lemma 4.2): "
             "tune phi, which moves all three; or sweep policies",
-            "deviator": "its best policy is not found by gradient but by policy iteration: deviator = optimal",
+            "deviator": "its best policy is not found by gradient but by policy iteration, of LP (76): deviator = optimal",
             "token_cap": "a whole number has no gradient: sweep it; Lemmas 6.1 and 6.2 say what it costs, like 1/C",
         }
     )
