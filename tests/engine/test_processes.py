@@ -67,8 +67,8 @@ def test_several_processes_are_one(tmp_path, count, names):
         assert [name for name in names if found[name] != alone[name]] == []
 
 
-LONG = ("run", "mmc", "--arrival-rate", 0.8, "--events", 8e6, "--warmup", 1000, "--replicas", 64)
-LONG_RUN = {"events": 8_000_000, "warmup": 1000, "replicas": 64}
+LONG = ("run", "mmc", "--arrival-rate", 0.8, "--events", 2e7, "--warmup", 1000, "--replicas", 64)
+LONG_RUN = {"events": 20_000_000, "warmup": 1000, "replicas": 64}
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +83,24 @@ def until(condition, processes):
         time.sleep(0.02)
 
 
+def until_saved_twice(file, processes):
+    """All processes know of the first save when the second one is written."""
+    saves = set()
+
+    def twice():
+        if file.exists():
+            saves.add(file.stat().st_mtime_ns)
+        return len(saves) > 1
+
+    until(twice, processes)
+
+
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_process_that_is_killed_ends_the_others(tmp_path, uninterrupted, killed):
     file, port = tmp_path / "run.npz", free_port()
     words = (*LONG, "--checkpoint", file, "--checkpoint-every", 0.1)
     with started(*[command(2, number, port, *words) for number in range(2)]) as processes:
-        until(file.exists, processes)
+        until_saved_twice(file, processes)
         processes[killed].kill()
         began = time.monotonic()
         code, out, err = ended([processes[1 - killed]])[0]
