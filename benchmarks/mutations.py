@@ -102,14 +102,14 @@ FAULTS = [
     ),
     Fault(
         "the stride forgotten",
-        STACK,
+        "engine/reading.py",
         '"observed": stride * (',
         '"observed": (',
         f"{SUMS} -k third",
     ),
     Fault(
         "a tally counted once a stride",
-        STACK,
+        "engine/reading.py",
         '"tallied": stride,',
         '"tallied": 1,',
         f"{SUMS} -k third",
@@ -117,8 +117,8 @@ FAULTS = [
     Fault(
         "replicas numbered through the points of a sweep",
         STACK,
-        "seeds = seeded(processes[0], seed, first + np.arange(replicas))",
-        "replicas, seeds = self.rows, seeded(processes[0], seed, first + np.arange(self.rows))",
+        "seeds[self._rows(part) % self._mine]",
+        "seeds[self._rows(part) // len(systems)]",
         f"{INVARIANCE} -k sweep",
     ),
     Fault(

@@ -43,16 +43,20 @@ def agree(printed: str, told: str) -> None:
         printed, told = re.sub(pattern, "", printed), re.sub(pattern, "", told)
 
 
-def execute(block: str, names: dict) -> None:
-    """Run a block of Python; ``print(...)  # text`` must print the text."""
-    lines = block.splitlines()
+def execute(block: str, names: dict) -> int:
+    """Run a block of Python; every ``print(...)  # text`` must print the text. Returns how many of these there are."""
+    lines, reached = block.splitlines(), set()
     calls = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
     ends = {node.lineno: node.end_lineno for node in calls if getattr(node.func, "id", "") == "print"}
 
     def checked(*values) -> None:
-        printed, told = " ".join(map(str, values)), lines[ends[sys._getframe(1).f_lineno] - 1].partition("  # ")[2]
+        line = ends[sys._getframe(1).f_lineno]
+        told = lines[line - 1].partition("  # ")[2]
         if told:
-            agree(printed, told)
+            agree(" ".join(map(str, values)), told)
+            reached.add(line)
 
     names["print"] = checked
     exec(compile(block, "page", "exec"), names)
+    assert reached == {line for line in ends.values() if "  # " in lines[line - 1]}, "a print that is never reached"
+    return len(reached)

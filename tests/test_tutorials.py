@@ -12,6 +12,8 @@ from tests.test_pages import run
 ROOT = Path(__file__).parents[1]
 FOLLOWED = "add_a_system.md"
 """Has a test of its own, which edits a copy of the package (test_pages.py)."""
+SHOWN = ("py",)
+"""Blocks that are there to be read: Python that needs other machines."""
 TUTORIALS = {
     path.name: blocks
     for path in sorted((ROOT / "notebooks").glob("*.md"))
@@ -33,6 +35,8 @@ def test_it_runs_and_prints_what_it_says(page, tmp_path, monkeypatch):
         elif kind == "sh":
             for line in text.splitlines():
                 run(line, tmp_path, ROOT)
+        else:
+            assert kind in SHOWN, f"{page}: a block of {kind} is neither run nor one that is only shown"
 
 
 def test_the_lines_beside_those_of_others_are_counted():
@@ -50,6 +54,7 @@ WRONG = (
     "print('1.0 +- 0.1')  # 1.0 +- 0.3",
     "print('a')  # b",
     "print(\n    'a'\n)  # b",
+    "if False:\n    print('a')  # a",
 )
 
 
@@ -60,4 +65,4 @@ def test_a_page_that_says_what_is_not_printed_is_noticed(block):
 
 
 def test_a_page_that_says_what_is_printed_is_taken():
-    execute("print('q 1.0 +- 0.1')  # q 1.1 +- 0.12\nprint(2.0004)  # 2.0", {})
+    assert execute("print('q 1.0 +- 0.1')  # q 1.1 +- 0.12\nprint(2.0004)  # 2.0", {}) == 2

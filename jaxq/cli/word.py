@@ -47,7 +47,7 @@ def matching(word: str, among: Iterable[Entry]) -> list[Entry]:
 
 def print_matching(word: str, json: bool) -> None:
     """A row each. BadInput where nothing has the word."""
-    found = matching(word, entries())
+    found = matching(word, entries()) if word.strip() else []
     if not found:
         raise BadInput(f"word = {word}: no system, field, policy, metric or law has it{suggestion(word, known())}")
     if json:

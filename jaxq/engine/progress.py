@@ -12,7 +12,7 @@ class Progress(NamedTuple):
 
     ``estimates()``: by metric, for each point, the `Estimate` (``value``, ``half_width(level)``) over the second half of
     what has run. They are worked out when asked for, change nothing, and may still be biased: whether the run has warmed up
-    is judged later.
+    is judged later. RuntimeError where several processes run together.
     """
 
     events: int

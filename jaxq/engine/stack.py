@@ -16,18 +16,18 @@ from jaxq.engine.layout import choose_layout
 from jaxq.engine.memory import window_limit
 from jaxq.engine.model import Model
 from jaxq.engine.outline import summed
+from jaxq.engine.outputs import by_stretch, float64, of_block
 from jaxq.engine.process import Process
 from jaxq.engine.program import compute_leaf, program, seeded
 from jaxq.engine.rarity import prepared
+from jaxq.engine.reading import estimated, grouped
 from jaxq.engine.replicas import axis_of, cut, side_by_side
 from jaxq.engine.sums import Sums
 from jaxq.engine.team import team
-from jaxq.stats.estimate import Estimate, grain
+from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import GROUPS, Distribution, Histogram
 from jaxq.stats.windows import WindowedSums
 
-ROUNDING = 2.0**-23
-"""What a sum in float32 may be off by, as a share of it (measured: 2e-8, always in the same direction)."""
 FEW_POINTS = 8
 """Up to so many points side by side, histograms are kept in 32 windows, else in 16."""
 
@@ -153,7 +153,7 @@ class Stack:
         """The sums of `Process.observe`, `tally` and `counters`, by window of time."""
         self.settle()
         if self._windows.blocks < self.blocks:  # looked at many times, read once
-            self._windows.show(self._by_row([_float64(x.whole, x.real) for x in self._totals]), self._open)
+            self._windows.show(self._by_row([float64(x.whole, x.real) for x in self._totals]), self._open)
         own = self._windows
         if self._team.processes == 1:
             return own
@@ -223,7 +223,7 @@ class Stack:
         jax.block_until_ready(done.filed)
         complete = done.complete
         if complete:
-            found = [_float64(*jax.tree.map(lambda x: _by_stretch(x, complete), filed)) for filed in done.filed]
+            found = [float64(*jax.tree.map(lambda x: by_stretch(x, complete), filed)) for filed in done.filed]
             for sums in self._by_row(found):
                 self._windows.extend(sums, done.stretch)
         for name in self.layout.histograms:
@@ -240,7 +240,7 @@ class Stack:
                 limit=32 if len(self.systems) <= FEW_POINTS else 16,
             )
         for block in range(blocks):
-            values, weights = zip(*[_of_block(sampled, block, rows) for sampled, rows in parts], strict=True)
+            values, weights = zip(*[of_block(sampled, block, rows) for sampled, rows in parts], strict=True)
             weight = None if weights[0] is None else np.concatenate(weights, axis=1)
             self._histograms[name].add(np.concatenate(values, axis=1), weight, self._group)
 
@@ -328,34 +328,17 @@ class Stack:
             blocks = size * windows.span
         else:
             data = data.sum(axis=0)
-        return self._estimates(point, _grouped(data, groups), blocks * self.layout.events_per_block, episode)
+        return self._estimates(point, grouped(data, groups), blocks * self.layout.events_per_block, episode)
 
     def series(self, point: int, groups: int) -> Sums:
         """`sums` of every complete window by itself, all at once (`jaxq.stats.estimate.Estimate.windows`)."""
         windows = self.windows
         rows = slice(point * self.replicas, (point + 1) * self.replicas)
-        data = _grouped(windows.data[: windows.filled, :, rows], groups)
+        data = grouped(windows.data[: windows.filled, :, rows], groups)
         return self._estimates(point, data, windows.span * self.layout.events_per_block, 0.0)
 
     def _estimates(self, point: int, data: np.ndarray, events: int, episode: float) -> Sums:
-        step_time, stride = self.step_times[point], self.layout.stride
-        scale = {
-            "time": stride,
-            "observed": stride * (1.0 if step_time is None else step_time),
-            "tallied": stride,
-            "counted": 1,
-        }
-        entries: dict[str, dict[str, Estimate]] = {kind: {} for kind in scale}
-        constant = np.zeros(data.shape[-1])
-        for column, (kind, name, exact) in enumerate(self.quantities):  # the time before what it is needed for
-            values, once = data[..., column, :] * scale[kind], scale[kind]
-            if episode and kind == "observed" and step_time is None:  # the mean weight of an observation
-                once *= entries["time"][""].value / max(events, 1)
-            one = grain(values, once) if episode else 0.0
-            long = max(one, once * episode / stride / len(values)) if one else 0.0
-            entries[kind][name] = Estimate.of(values, 0.0 if exact else ROUNDING, one, long)
-        time = Estimate(events * step_time, constant) if step_time is not None else entries["time"][""]
-        return Sums(time, Estimate(float(events), constant), *[entries[k] for k in ("observed", "tallied", "counted")])
+        return estimated(data, self.quantities, self.step_times[point], self.layout.stride, events, episode)
 
     def relative_to(self, metric: str, metrics: Mapping[str, Estimate]) -> float:
         """What a relative half-width of a metric is a share of: its mean."""
@@ -376,37 +359,3 @@ class Stack:
         self.settle()
         block = None if events is None else -(-events // self.layout.events_per_block)
         return self._histograms[name].distribution(slice(point * self._groups, (point + 1) * self._groups), block)
-
-
-def _float64(whole: tuple, real: tuple) -> np.ndarray:
-    """The sums in pairs of words of shape (..., rows, columns), as (..., columns, rows)."""
-    (a, b), (c, d) = [[np.asarray(word, np.float64).swapaxes(-1, -2) for word in words] for words in (whole, real)]
-    return np.concatenate([2.0**16 * a + b, c + d], axis=-2)
-
-
-def _by_stretch(x: jax.Array, count: int) -> np.ndarray:
-    """A launch's output (tiles, stretches, tile, columns) as (count, rows, columns)."""
-    shards = sorted(x.addressable_shards, key=lambda shard: shard.index[0].start or 0)
-    found = np.concatenate([np.asarray(shard.data)[:, :count] for shard in shards]).swapaxes(0, 1)
-    _, tiles, tile, columns = found.shape
-    return found.reshape(count, tiles * tile, columns)
-
-
-def _of_block(sampled, block: int, rows: slice):
-    """(values, weights or None) of one block of a launch, each (observations, rows), from (tiles, blocks, ..., tile)."""
-
-    def cut(x):
-        if x is None:
-            return None
-        x = x[:, block].reshape(len(x), -1, x.shape[-1])
-        return np.moveaxis(x, 0, 1).reshape(x.shape[1], -1)[:, : rows.stop - rows.start]
-
-    return tuple(map(cut, sampled))
-
-
-def _grouped(data: np.ndarray, groups: int | None) -> np.ndarray:
-    """Means over that many groups of neighbouring replicas, the last axis; as it is without, or where there are no more."""
-    if groups is None or groups >= data.shape[-1]:
-        return data
-    edges = np.linspace(0, data.shape[-1], groups + 1).astype(int)
-    return np.add.reduceat(data, edges[:-1], axis=-1) / np.diff(edges)
