@@ -34,8 +34,8 @@ from jaxq.engine.plain import pair, scalings
 from jaxq.plotting import plot
 from jaxq.stats.intervals import family_bound
 from jaxq.tuning.result import Tuning, flat, plain_values
+from jaxq.tuning.running import BadStart
 from jaxq.tuning.search import solve as search_solve
-from jaxq.tuning.simulated import BadStart
 from jaxq.tuning.tune import Problem, choose_objective, prepare, solve
 
 ROWS = 10

@@ -13,34 +13,25 @@ import jax
 import numpy as np
 
 from jaxq.checks import FieldError
-from jaxq.engine import judge
 from jaxq.engine.checkpoint import question
-from jaxq.engine.coupled import Coupled, coupled
 from jaxq.engine.devices import choose_devices
-from jaxq.engine.differences import Differences, Moved, Node, Together, moved_nodes, named
 from jaxq.engine.flags import Flag
-from jaxq.engine.gradient import LARGEST, STENCILS
 from jaxq.engine.interrupt import Interrupt
-from jaxq.engine.jump_process import MarkovProcess
-from jaxq.engine.layout import default_replicas, first_look
+from jaxq.engine.layout import default_replicas
 from jaxq.engine.memory import check_run
 from jaxq.engine.model import Model
 from jaxq.engine.objective import Objective
 from jaxq.engine.options import Options
 from jaxq.engine.outline import at_halves
-from jaxq.engine.parameter import Parameter, alike, tangents
 from jaxq.engine.plan import check_team
-from jaxq.engine.process import Process
 from jaxq.engine.progress import Meter, Progress, Silent
-from jaxq.engine.rarity import rare_first
 from jaxq.engine.simulate import named_devices, of_all_processes
-from jaxq.engine.stack import Stack
 from jaxq.engine.team import team
 from jaxq.engine.unknown import suggestion
-from jaxq.stats.estimate import Estimate
 from jaxq.tuning.descent import AVERAGED, Step, shown, straight
-from jaxq.tuning.parametrise import Coordinates
+from jaxq.tuning.landscape import Landscape, Place
 from jaxq.tuning.printed import printable
+from jaxq.tuning.running import BATCH, BadStart, Reading, Running
 
 PREFIX = "simulated:"
 """What an objective begins with that is a simulated mean."""
@@ -49,46 +40,17 @@ MEMORY = 0.8, 0.95
 """Decay of Adam's means of the derivatives and of their squares."""
 LAST_RATE = 0.03
 """The last step over the first."""
-BATCH, GROWTH = 200, 1.03
-"""Events per replica of the first batch, and how much longer each is than the one before."""
+GROWTH = 1.03
+"""How much longer each batch is than the one before."""
 SHARE = 1 / 16
 """Events that are left out after a step, and the least batch, as a share of those that the warm-up took, which are some 20
 relaxation times."""
 LAST_BATCH = 8
 """Batches as long as the last one that the end is measured with."""
-STEP, STENCIL = 0.05, STENCILS[None]
-"""Step of a difference, in the coordinates, and what it is extrapolated from."""
 HALVINGS = 20
 """Of a step that leaves the region where there is a system."""
 MOVING = 4.0
 """Standard errors of a derivative at the end that are no accident."""
-
-
-class BadStart(FieldError):
-    """What only a simulation of the start can tell."""
-
-
-class Reading(NamedTuple):
-    """The metric and its derivatives by the free coordinates, of one batch."""
-
-    value: Estimate
-    slopes: list[Estimate]
-
-    def norm(self) -> tuple[float, float]:
-        """The norm of the gradient, and its standard error."""
-        slopes = np.array([slope.value for slope in self.slopes])
-        errors = np.array([slope.standard_error for slope in self.slopes])
-        norm = float(np.linalg.norm(slopes))
-        return norm, float(np.linalg.norm(slopes * errors)) / norm if norm else float(np.linalg.norm(errors))
-
-
-class Place(NamedTuple):
-    """What is run at one point: the systems, the processes that are stepped, and the model that judges them."""
-
-    systems: list[Model]
-    processes: list[Process]
-    model: Differences
-    nodes: list[Node]
 
 
 class Walk(NamedTuple):
@@ -99,153 +61,6 @@ class Walk(NamedTuple):
     trace: tuple[Step, ...]
     flags: tuple[str, ...]
     run: dict[str, Any]
-
-
-class Landscape:
-    """A simulated mean as a function of coordinates: which systems are run there, and how its derivatives are taken.
-
-    ``half``: the coupled half at the start; None: by differences, and ``reason`` says why.
-    """
-
-    def __init__(self, system: Model, coordinates: Coordinates, metric: str):
-        self.system, self.coordinates, self.metric = system, coordinates, metric
-        self.free: list[int] = np.flatnonzero(coordinates.free).tolist()
-        self.names = [coordinates.names[i] for i in self.free]
-        self.half: Coupled | None = None
-        self.reason = ""
-        start = self.vector(system)
-        parameters = self._parameters(start)
-        slopes = [tangents(of) for of in parameters]
-        try:
-            half = coupled(system.prepare(), parameters, slopes, system.title())
-        except FieldError as error:
-            self.reason = str(error)
-        else:
-            self.reason = f"coupling: {half.size} transitions of paths take long to compile"
-            if half.size <= LARGEST:
-                self.half, self.reason = half, ""
-        self._order = None if self.half is not None else getattr(rare_first(system.prepare()), "_order", None)
-        self._first: Process | None = None
-        try:
-            self.start = self.place(start)
-        except ValueError as error:
-            raise FieldError("start", shown(_values(self)), f"no derivative there: {error}") from None
-
-    @property
-    def method(self) -> str:
-        """As `jaxq.gradient` calls it."""
-        return "finite-difference" if self.half is None else "coupling"
-
-    def vector(self, system: Model) -> np.ndarray:
-        """The coordinates of a system's values."""
-        return self.coordinates.vector({name: getattr(system, name) for name in self.coordinates.start})
-
-    def at(self, vector: np.ndarray) -> Model:
-        """The system there; ValueError where there is none, or it has no stationary regime."""
-        system = self.system.replace(**self.coordinates.fields(vector))
-        system.check_stationary()
-        return system
-
-    def place(self, vector: np.ndarray) -> Place:
-        """What is run there. ValueError where there is no system, or its program is another one."""
-        system, wanted = self.at(vector), [named(self.metric, name) for name in self.names]
-        if self.half is not None:
-            parameters = self._parameters(vector)
-            model, nodes = moved_nodes(system, parameters, None, wanted)
-            half = self.half.at(system.prepare(), [tangents(of) for of in parameters])
-            return self._checked(Place([system], [half], model, nodes))
-        systems, pairs = [system], {}
-        for name, i in zip(self.names, self.free, strict=True):
-            weights = enumerate(STENCIL.slope, len(systems))
-            pairs[name] = [(number, weight / STEP) for number, weight in weights], []
-            systems += [self.at(vector + offset * STEP * _unit(vector, i)) for offset in STENCIL.offsets]
-        model = Differences(tuple(systems), pairs, dict.fromkeys(self.names, 1.0), tuple(wanted))
-        return self._checked(Place(systems, [self._ordered(each.prepare()) for each in systems], model, []))
-
-    def _ordered(self, process: Process) -> Process:
-        return process.in_order(self._order) if isinstance(process, MarkovProcess) and self._order else process
-
-    def _checked(self, place: Place) -> Place:
-        """ValueError where the program, or a whole number of it, is not that of the start."""
-        if self._first is None:
-            self._first = place.processes[0]
-        if not all(alike(self._first, process) for process in place.processes):
-            raise ValueError("the program, or a whole number of it, changes with the parameters")
-        return place
-
-    def _parameters(self, vector: np.ndarray) -> list[Parameter]:
-        """The free coordinates as directions in systems."""
-
-        def along(i: int) -> Any:
-            return lambda offset: self.system.replace(**self.coordinates.fields(vector + offset * _unit(vector, i)))
-
-        values = np.concatenate([np.ravel(x) for x in self.coordinates.fields(vector).values()])
-        return [Parameter(n, float(values[i]), along(i), 1.0) for n, i in zip(self.names, self.free, strict=True)]
-
-
-class Running:
-    """Replicas that keep running while what they are moves."""
-
-    def __init__(self, landscape: Landscape, replicas: int, options: Options, devices: tuple):
-        place = landscape.start
-        self._landscape, self._place, self._options = landscape, place, options
-        # of random words that the check of start and best does not use
-        seed = (options.seed + 1) % 2**64
-        self.stack = Stack(
-            place.systems, replicas, seed, devices, place.processes, events=8 * BATCH, batch=options.batch
-        )
-        self.events = 0
-
-    def warm_up(self, interrupt: Interrupt) -> int:
-        """Run until the start has warmed up; the events per replica that this took. ValueError where it grows."""
-        stack, blocks, most = self.stack, first_look(self.stack.replicas), self._options.max_events / self.stack.rows
-        certain, heard = False, False
-        while not (heard := team().decide("warm-up", interrupt.heard, any)):
-            self._run(blocks - stack.blocks)
-            view = self._view()
-            verdict = judge.look(view, 0, self._options)
-            if verdict.cut is not None:
-                break
-            growing = [name for name in verdict.growth if "/" not in name] if verdict.certain else []
-            if growing and certain:
-                raise BadStart("start", ..., f"{', '.join(growing)} grows without end there; must be stable")
-            blocks, certain = 2 * blocks, bool(growing)
-            if blocks * stack.layout.events_per_block > most:
-                raise BadStart("max_events", self._options.max_events, "the start has not warmed up within it")
-        discarded = judge.discarded(self._view(), verdict) if not heard else 0
-        stack.forget()
-        return discarded
-
-    def move(self, place: Place, events: float) -> None:
-        """Go on as what is at a place, and leave so many events per replica out."""
-        self._place = place
-        self.stack.move(place.systems, place.processes)
-        self._run(self._blocks(events))
-        self.stack.forget()
-
-    def measure(self, events: float) -> Reading:
-        """The metric and its derivatives over so many events per replica that follow."""
-        self._run(self._blocks(events))
-        landscape, found = self._landscape, self._place.model.metrics(self._view().sums(0, 0))
-        return Reading(found[landscape.metric], [found[named(landscape.metric, name)] for name in landscape.names])
-
-    def wrong(self) -> list[str]:
-        """The flag of what has gone wrong for good in a replica."""
-        view = self._view()
-        flags = ((Flag.INVALID_RATES, view.invalid), (Flag.OVERFLOW, view.overflow))
-        return [flag for flag, replicas in flags if replicas.any()]
-
-    def _view(self) -> Any:
-        place = self._place
-        return Moved(self.stack, place.model, place.nodes) if place.nodes else Together(self.stack, place.model)
-
-    def _blocks(self, events: float) -> int:
-        return max(1, math.ceil(events / self.stack.layout.events_per_block))
-
-    def _run(self, blocks: int) -> None:
-        self.stack.launch(blocks)
-        self.stack.settle()
-        self.events += blocks * self.stack.layout.events_per_block * self.stack.rows
 
 
 def descend(
@@ -319,7 +134,7 @@ def descend(
                 if number:
                     running.move(place, adapting)
                 reading = running.measure(batch)
-                here = step(number, coordinates.fields(at) if number else _values(landscape), reading)
+                here = step(number, coordinates.fields(at) if number else landscape.values(), reading)
                 if not (math.isfinite(here.objective) and math.isfinite(here.gradient_norm)):
                     if not number:
                         raise BadStart("start", shown(here.values), f"{landscape.metric} is not finite there")
@@ -372,11 +187,6 @@ def descend(
     return Walk(trace[0], end, tuple(trace), tuple(flags), of_all_processes(run))
 
 
-def _values(landscape: Landscape) -> dict[str, Any]:
-    """The start as it was given, not after there and back."""
-    return {name: getattr(landscape.system, name) for name in landscape.coordinates.start}
-
-
 def _printed(landscape: Landscape, fields: dict[str, Any], digits: int) -> dict[str, Any]:
     """The values as they are printed."""
 
@@ -389,10 +199,6 @@ def _printed(landscape: Landscape, fields: dict[str, Any], digits: int) -> dict[
 
     rounded, worth = printable(allowed, fields, digits, landscape.coordinates.sums, moved=False)
     return rounded if math.isfinite(worth) else fields
-
-
-def _unit(vector: np.ndarray, i: int) -> np.ndarray:
-    return (np.arange(vector.size) == i).astype(np.float64)
 
 
 def simulated(system: Model, name: str, maximise: bool = False) -> Objective:

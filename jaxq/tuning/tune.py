@@ -23,11 +23,11 @@ from jaxq.engine.simulate import compare
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
 from jaxq.tuning.descent import Step, descend, shown
+from jaxq.tuning.landscape import Landscape
 from jaxq.tuning.parametrise import Coordinates, start_coordinates
 from jaxq.tuning.polish import by_simplex, carried, over_jumps
 from jaxq.tuning.printed import printable, without_traces
 from jaxq.tuning.result import Tuning, Verification
-from jaxq.tuning.simulated import Landscape
 
 STEPS, RATE = 600, 0.1
 DIGITS = 6

@@ -1,0 +1,119 @@
+"""A simulated mean as a function of coordinates: what is run at a point of it."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxq.checks import FieldError
+from jaxq.engine.coupled import Coupled, coupled
+from jaxq.engine.differences import Differences, Node, moved_nodes, named
+from jaxq.engine.gradient import LARGEST, STENCILS
+from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.model import Model
+from jaxq.engine.parameter import Parameter, alike, tangents
+from jaxq.engine.process import Process
+from jaxq.engine.rarity import rare_first
+from jaxq.tuning.descent import shown
+from jaxq.tuning.parametrise import Coordinates
+
+STEP, STENCIL = 0.05, STENCILS[None]
+"""Step of a difference, in the coordinates, and what it is extrapolated from."""
+
+
+class Place(NamedTuple):
+    """What is run at one point: the systems, the processes that are stepped, and the model that judges them."""
+
+    systems: list[Model]
+    processes: list[Process]
+    model: Differences
+    nodes: list[Node]
+
+
+class Landscape:
+    """A simulated mean as a function of coordinates: which systems are run there, and how its derivatives are taken.
+
+    ``half``: the coupled half at the start; None: by differences, and ``reason`` says why.
+    """
+
+    def __init__(self, system: Model, coordinates: Coordinates, metric: str):
+        self.system, self.coordinates, self.metric = system, coordinates, metric
+        self.free: list[int] = np.flatnonzero(coordinates.free).tolist()
+        self.names = [coordinates.names[i] for i in self.free]
+        self.half: Coupled | None = None
+        self.reason = ""
+        start = self.vector(system)
+        parameters = self._parameters(start)
+        slopes = [tangents(of) for of in parameters]
+        try:
+            half = coupled(system.prepare(), parameters, slopes, system.title())
+        except FieldError as error:
+            self.reason = str(error)
+        else:
+            self.reason = f"coupling: {half.size} transitions of paths take long to compile"
+            if half.size <= LARGEST:
+                self.half, self.reason = half, ""
+        self._order = None if self.half is not None else getattr(rare_first(system.prepare()), "_order", None)
+        self._first: Process | None = None
+        try:
+            self.start = self.place(start)
+        except ValueError as error:
+            raise FieldError("start", shown(self.values()), f"no derivative there: {error}") from None
+
+    @property
+    def method(self) -> str:
+        """As `jaxq.gradient` calls it."""
+        return "finite-difference" if self.half is None else "coupling"
+
+    def vector(self, system: Model) -> np.ndarray:
+        """The coordinates of a system's values."""
+        return self.coordinates.vector({name: getattr(system, name) for name in self.coordinates.start})
+
+    def values(self) -> dict[str, Any]:
+        """The start as it was given, not after there and back."""
+        return {name: getattr(self.system, name) for name in self.coordinates.start}
+
+    def at(self, vector: np.ndarray) -> Model:
+        """The system there; ValueError where there is none, or it has no stationary regime."""
+        system = self.system.replace(**self.coordinates.fields(vector))
+        system.check_stationary()
+        return system
+
+    def place(self, vector: np.ndarray) -> Place:
+        """What is run there. ValueError where there is no system, or its program is another one."""
+        system, wanted = self.at(vector), [named(self.metric, name) for name in self.names]
+        if self.half is not None:
+            parameters = self._parameters(vector)
+            model, nodes = moved_nodes(system, parameters, None, wanted)
+            half = self.half.at(system.prepare(), [tangents(of) for of in parameters])
+            return self._checked(Place([system], [half], model, nodes))
+        systems, pairs = [system], {}
+        for name, i in zip(self.names, self.free, strict=True):
+            weights = enumerate(STENCIL.slope, len(systems))
+            pairs[name] = [(number, weight / STEP) for number, weight in weights], []
+            systems += [self.at(vector + offset * STEP * _unit(vector, i)) for offset in STENCIL.offsets]
+        model = Differences(tuple(systems), pairs, dict.fromkeys(self.names, 1.0), tuple(wanted))
+        return self._checked(Place(systems, [self._ordered(each.prepare()) for each in systems], model, []))
+
+    def _ordered(self, process: Process) -> Process:
+        return process.in_order(self._order) if isinstance(process, MarkovProcess) and self._order else process
+
+    def _checked(self, place: Place) -> Place:
+        """ValueError where the program, or a whole number of it, is not that of the start."""
+        if self._first is None:
+            self._first = place.processes[0]
+        if not all(alike(self._first, process) for process in place.processes):
+            raise ValueError("the program, or a whole number of it, changes with the parameters")
+        return place
+
+    def _parameters(self, vector: np.ndarray) -> list[Parameter]:
+        """The free coordinates as directions in systems."""
+
+        def along(i: int) -> Any:
+            return lambda offset: self.system.replace(**self.coordinates.fields(vector + offset * _unit(vector, i)))
+
+        values = np.concatenate([np.ravel(x) for x in self.coordinates.fields(vector).values()])
+        return [Parameter(n, float(values[i]), along(i), 1.0) for n, i in zip(self.names, self.free, strict=True)]
+
+
+def _unit(vector: np.ndarray, i: int) -> np.ndarray:
+    return (np.arange(vector.size) == i).astype(np.float64)
