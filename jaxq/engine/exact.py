@@ -26,7 +26,6 @@ from jaxq.engine.quantity import unit
 from jaxq.engine.reference import Reference
 from jaxq.engine.result import SCHEMA
 from jaxq.engine.state_space import StateSpace
-from jaxq.engine.stationary import stationary_law
 from jaxq.engine.tabular import Tabular
 from jaxq.engine.unknown import known_keywords
 
@@ -192,6 +191,8 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
             "fields, too many to solve for",
         )
     check_methods(prepared)
+    from jaxq.engine.stationary import stationary_law  # and with it scipy's sparse solvers
+
     with jax.enable_x64(True):
         chain = StateSpace(prepared, keep, int(max_states))
         chain.enumerate()
