@@ -14,7 +14,7 @@ from jaxq.cli.tables import parameters_text
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.plain import describe
-from jaxq.engine.result import SCHEMA
+from jaxq.engine.saved import SCHEMA
 
 UNSTATED = "no more is known than what jaxq exact and jaxq run compute"
 
