@@ -132,10 +132,10 @@ FAULTS = [
         "the weight of the state before the last jump",
         PROGRAM,
         "    words, stream = random.next_words(carry.stream, system.words)\n"
-        "    event, weight = system.choose(state, words)\n"
+        "    event, weight = system.next_event(state, words)\n"
         "    return Carry(state, event, weight, stream)",
         "    words, stream = random.next_words(carry.stream, system.words)\n"
-        "    event, weight = system.choose(state, words)\n"
+        "    event, weight = system.next_event(state, words)\n"
         "    return Carry(state, event, carry.weight, stream)",
         "tests/engine/test_exact.py -k references_judge or uniformisation",
     ),

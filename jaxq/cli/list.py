@@ -80,7 +80,7 @@ def known_names(kind: type[Model]) -> tuple[tuple, tuple, tuple, dict[str, str],
     with np.errstate(all="ignore"):  # simple values may stand where a formula of a user's own has no value
         try:
             instance = example(kind)
-            metrics, quantities = names(instance, instance.prepare())
+            metrics, quantities = names(instance, instance.process())
             oracle = {name: getattr(value, "kind", "exact") for name, value in instance.oracle().items()}
             objectives = {name: objective.doc for name, objective in instance.objectives().items()}
         except (TypeError, ValueError, ArithmeticError):

@@ -67,11 +67,11 @@ class WithControls(Process):
     def init(self, words):
         return self.process.init(words)
 
-    def choose(self, state, words):
-        return self.process.choose(state, words)
+    def next_event(self, state, words):
+        return self.process.next_event(state, words)
 
-    def apply(self, state, event):
-        return self.process.apply(state, event)
+    def update(self, state, event):
+        return self.process.update(state, event)
 
     def tally(self, state, event):
         return self.process.tally(state, event)

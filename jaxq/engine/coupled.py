@@ -84,7 +84,7 @@ class Coupled(Process):
         x, zero = typed(self.process.init(words)), jnp.float32(0)
         return x, (x,) * (self.slots + 1), ((zero,) * len(self.tangents),) * (self.slots + 1)
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         x, paths, weights = state
         r, d = self._along(lambda process: floats(process.rates(x)))
         others = [floats(self.process.rates(a)) for a in paths]
@@ -108,7 +108,7 @@ class Coupled(Process):
         event = Step(_pack([k, m, *followed], count), plan, grow, created)
         return event, (None if bound is not None else 1.0 / total)
 
-    def apply(self, state, event):
+    def update(self, state, event):
         x, paths, weights = state
         slots, move, count = self.slots, self.process.transition, len(self.process.rates(x))
         k, m, *followed = _unpack(event.codes, slots + 3, count)
@@ -258,8 +258,8 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
             compare it; transitions are too rare for one word.
     """
     name = f"coupling: {title}"
-    stepped = isinstance(process, MarkovProcess) and type(process).choose is MarkovProcess.choose
-    if not isinstance(process, MarkovProcess) or not stepped or type(process).apply is not MarkovProcess.apply:
+    stepped = isinstance(process, MarkovProcess) and type(process).next_event is MarkovProcess.next_event
+    if not isinstance(process, MarkovProcess) or not stepped or type(process).update is not MarkovProcess.update:
         raise FieldError(
             "method", name, "has steps of its own here, not only rates and jumps; must be finite-difference"
         )

@@ -46,8 +46,8 @@ class Differences(Model):
         mine = self.systems[0].wandering
         return (*mine, *(named(metric, path) for metric in mine for path in self.nodes))
 
-    def prepare(self):
-        return self.systems[0].prepare()
+    def process(self):
+        return self.systems[0].process()
 
     def switches(self):
         return tuple(sorted({time for system in self.systems for time in system.switches()}))
@@ -161,12 +161,12 @@ def moved_nodes(
     system: Model, parameters: Sequence[Parameter], side: str | None, wanted: Sequence[str]
 ) -> tuple[Differences, list[Node]]:
     """The model of a system's metrics and their derivatives, and the nodes at which `Moved` evaluates it."""
-    systems, nodes, places = [system], [Node(0, 0.0, system.prepare().step_time())], {}
+    systems, nodes, places = [system], [Node(0, 0.0, system.process().step_time())], {}
     for by, of in enumerate(parameters):
         pairs = difference(side, float(2.0 ** np.round(np.log2(STEP * of.unit))))
         places[of.path] = [(len(systems) + i, weight) for i, (_, weight) in enumerate(pairs)], []
         systems += [of.at(offset) for offset, _ in pairs]
-        nodes += [Node(by, offset, of.at(offset).prepare().step_time()) for offset, _ in pairs]
+        nodes += [Node(by, offset, of.at(offset).process().step_time()) for offset, _ in pairs]
     scales = {of.path: of.unit for of in parameters}
     return Differences(tuple(systems), places, scales, tuple(wanted)), nodes
 

@@ -153,7 +153,7 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
     total rate x relaxation time), and by aggregation where parts of the chain hardly ever meet.
 
     Args:
-        system: the process, or a system that `prepare` or `Model.jump_process` makes one; the components of its state
+        system: the process, or a system that `process` or `Model.jump_process` makes one; the components of its state
             are whole numbers.
         keep: predicate on one state, True where it is kept, written with ``& | ~``; transitions out of the kept set are
             suppressed (of a reversible process, that leaves the law conditioned on the set), and

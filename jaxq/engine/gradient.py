@@ -175,7 +175,7 @@ def prepare(
     question = Question(system, parameters, "finite-difference", side, step)
     if method != "finite-difference":
         try:
-            half = coupled(system.prepare(), parameters, slopes, system.title())
+            half = coupled(system.process(), parameters, slopes, system.title())
         except FieldError as error:
             if method == "coupling":
                 raise
@@ -220,7 +220,7 @@ def _planned(
             for weights in (stencil.slope, stencil.bias)
         ]
         nodes[of.path], scales[of.path] = pair, of.unit
-    process = system.prepare()
+    process = system.process()
     wanted = _targets(system, list(at_halves(system, process)), [p.path for p in parameters], asked)
     model = Differences(tuple(systems), nodes, scales, tuple(target.partition(":")[0] for target in wanted))
     planned = plan(systems, options, stationary=True)

@@ -13,7 +13,7 @@ from jaxq.engine.sums import Sums
 
 
 class Model(Record):
-    """A queueing system as it is asked for: `prepare` makes the `Process` that is simulated, `metrics` what is reported.
+    """A queueing system as it is asked for: `process` makes the `Process` that is simulated, `metrics` what is reported.
 
     Declare the fields. A system that is simple enough is model and process in one: `System`, `JumpProcess`.
     """
@@ -29,7 +29,7 @@ class Model(Record):
     """Fields that no gradient moves -> why, and what to do instead: the sentence that `jaxq.tune` refuses with."""
 
     @abstractmethod
-    def prepare(self) -> Process:
+    def process(self) -> Process:
         """The process that the compiled loop steps, with constants derived on the host in float64."""
 
     def metrics(self, sums: Sums) -> dict[str, Any]:
@@ -72,6 +72,6 @@ class Model(Record):
         return ()
 
     def jump_process(self) -> Process:
-        """The system as a `MarkovProcess`, for `exact`: what `prepare` returns, unless it steps in another way. Raises
+        """The system as a `MarkovProcess`, for `exact`: what `process` returns, unless it steps in another way. Raises
         ValueError, with the reason, where there is none."""
-        return self.prepare()
+        return self.process()

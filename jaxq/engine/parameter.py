@@ -202,7 +202,7 @@ def alike(process: Any, other: Any) -> bool:
 
 def _prepared(of: Parameter, offset: float, side: str | None) -> Any:
     try:
-        return of.at(offset).prepare()
+        return of.at(offset).process()
     except ValueError as error:
         raise beside(of, offset, side, error) from None
 
@@ -224,5 +224,5 @@ def _largest(x: Any) -> float:
 
 def _told(of: Parameter, nodes: list[tuple[float, float]]) -> bool:
     """Whether the metrics of the same sums depend on a parameter."""
-    found = [at_halves(system, system.prepare()) for system in (of.at(offset) for offset, _ in nodes)]
+    found = [at_halves(system, system.process()) for system in (of.at(offset) for offset, _ in nodes)]
     return any(x != found[-1][name] for name, x in found[0].items())

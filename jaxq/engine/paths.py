@@ -218,7 +218,7 @@ def paths(
     replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
     check_kind(system)
-    process = system.prepare()
+    process = system.process()
     check_range(system, process)
     check_process(process)
     process = rare_first(process)

@@ -83,7 +83,7 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False) ->
         check_kind(model)
         if not stationary:
             model.check_stationary()
-        process = model.prepare()
+        process = model.process()
         check_range(model, process)
         oracle = model.oracle()
         if jax.tree.structure(model) not in structures:
@@ -139,7 +139,7 @@ def _groups(points: Sequence[Point]) -> list[list[int]]:
 
 def check_model(model: Model, options: Options) -> None:
     """TypeError or ValueError where a run of one model with these options would be refused, but for its size."""
-    process = model.prepare()
+    process = model.process()
     check_names(model, process, model.oracle(), options)
     if options.control != "none":
         replicas = options.replicas or default_replicas(choose_devices(options.devices))

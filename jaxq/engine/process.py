@@ -3,7 +3,7 @@
 A process never sees a batch axis, a chunk, a device or a statistic; the engine vmaps it over replicas, scans it over events,
 and keeps the sums.
 
-One event is ``choose`` then ``apply``. They are two functions because the engine carries the chosen event to the next
+One event is ``next_event`` then ``update``. They are two functions because the engine carries the chosen event to the next
 iteration: there it is observed, applied and the next one chosen, which lets XLA select the event only once.
 """
 
@@ -39,7 +39,7 @@ class Process(eqx.Module):
         """The state at time 0: a pytree of scalars and small arrays (Python numbers are fine)."""
 
     @abstractmethod
-    def choose(self, state: State, words: tuple) -> tuple[Event, Any]:
+    def next_event(self, state: State, words: tuple) -> tuple[Event, Any]:
         """The next event in ``state`` and its weight: the model time that ``state``, before the jump, owns.
 
         The weight is the conditional mean 1/rate of an embedded chain, a sampled time where a real clock is needed,
@@ -47,7 +47,7 @@ class Process(eqx.Module):
         """
 
     @abstractmethod
-    def apply(self, state: State, event: Event) -> State:
+    def update(self, state: State, event: Event) -> State:
         """The state after the event."""
 
     def observe(self, state: State) -> dict[str, Any]:
@@ -72,5 +72,5 @@ class Process(eqx.Module):
         return False
 
     def step_time(self) -> float | None:
-        """The constant model time of one event (a uniformised chain), on the host; None: `choose` gives weights."""
+        """The constant model time of one event (a uniformised chain), on the host; None: `next_event` gives weights."""
         return None

@@ -165,16 +165,16 @@ def start(system: Process, seeds) -> Carry:
     begin, stream = tuple(seeds[:-4]), random.Stream(*seeds[-4:])
     state = typed(system.init(begin))
     words, stream = random.next_words(stream, system.words)
-    event, weight = system.choose(state, words)
+    event, weight = system.next_event(state, words)
     return Carry(state, event, weight, stream)
 
 
 def step(system: Process, carry: Carry) -> Carry:
     """Apply the carried event, draw the words of the next one and choose it."""
-    state = system.apply(carry.state, carry.event)
+    state = system.update(carry.state, carry.event)
     state = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), state, carry.state)
     words, stream = random.next_words(carry.stream, system.words)
-    event, weight = system.choose(state, words)
+    event, weight = system.next_event(state, words)
     return Carry(state, event, weight, stream)
 
 

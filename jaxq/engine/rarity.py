@@ -26,8 +26,8 @@ DUE = 10.0
 
 
 def prepared(system: Model) -> Process:
-    """`Model.prepare`, with its rare transitions first."""
-    return rare_first(system.prepare())
+    """`Model.process`, with its rare transitions first."""
+    return rare_first(system.process())
 
 
 def rare_first(process: Process) -> Process:

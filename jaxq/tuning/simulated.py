@@ -203,7 +203,7 @@ def _printed(landscape: Landscape, fields: dict[str, Any], digits: int) -> dict[
 
 def simulated(system: Model, name: str, maximise: bool = False) -> Objective:
     """The objective ``simulated:METRIC``. FieldError where the system has no such metric."""
-    metric, known = name.removeprefix(PREFIX), list(at_halves(system, system.prepare()))
+    metric, known = name.removeprefix(PREFIX), list(at_halves(system, system.process()))
     if metric not in known:
         raise FieldError(
             "objective", name, f"must be {PREFIX} and one of {', '.join(known)}{suggestion(metric, known)}"

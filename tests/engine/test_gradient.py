@@ -258,7 +258,7 @@ class Unused(TwoQueues):
 
     depth: float = jaxq.positive("depth", default=2.5)
 
-    def prepare(self):
+    def process(self):
         return TwoQueues()
 
 
@@ -267,7 +267,7 @@ class Clipped(TwoQueues):
 
     pressure: float = jaxq.positive("pressure", default=1.0)
 
-    def prepare(self):
+    def process(self):
         return TwoQueues(arrival_rate=max(self.pressure, 1.0) + float(np.floor(self.second_rate)))
 
 

@@ -39,7 +39,7 @@ def same(one: list, other: list) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-FORMS = list({type(system.prepare()): name for name, system in reversed(UNDER_TEST.items())}.values())
+FORMS = list({type(system.process()): name for name, system in reversed(UNDER_TEST.items())}.values())
 """One of the list for each compiled half."""
 
 
@@ -62,7 +62,7 @@ def test_a_replica_does_not_depend_on_how_many_there_are_and_on_the_batch(name, 
     # and what it did is in order: every rate is one, and together they are what the bound says
     assert not base.overflow.any() and np.isfinite(sums(base)).all()
     assert len(np.unique(np.concatenate([np.atleast_2d(x.T) for x in states(base)]), axis=1).T) == REPLICAS
-    prepared = system.prepare()
+    prepared = system.process()
     if isinstance(prepared, jaxq.MarkovProcess):
         carry = base._parts[0][1]
         rates = np.array(jax.jit(jax.vmap(lambda state: [jnp.float32(x) for x in prepared.rates(state)]))(carry.state))

@@ -31,12 +31,12 @@ def test_a_run_derives_everything_once(jaxq, monkeypatch, given, points):
 
         return call
 
-    for name in ("prepare", "oracle", "check_stationary"):
+    for name in ("process", "oracle", "check_stationary"):
         monkeypatch.setattr(ParallelServers, name, counted(name))
     verb, *fields = given
     outcome = jaxq(verb, "parallel-servers", *fields, "--replicas", "64", "--events", "300", "--json", "--quiet")
     assert outcome.code in (0, 3) and outcome.out
-    assert counts == {name: points for name in ("prepare", "oracle", "check_stationary")}
+    assert counts == {name: points for name in ("process", "oracle", "check_stationary")}
 
 
 def members(kind: type) -> set[str]:

@@ -21,13 +21,13 @@ def test_every_metric_has_a_meaning_and_a_unit(name):
     system = SHIPPED[name]
     table = system.metric_table
     assert all(row.meaning and row.unit for row in table) and len({row.name for row in table}) == len(table)
-    for metric in names(system, system.prepare())[0]:
+    for metric in names(system, system.process())[0]:
         assert quantity(table, metric) is not None, metric
 
 
 def test_every_row_of_a_table_is_of_some_metric():
     for kind in {type(system) for system in SHIPPED.values()}:
-        metrics = [m for system in SHIPPED.values() if type(system) is kind for m in names(system, system.prepare())[0]]
+        metrics = [m for system in SHIPPED.values() if type(system) is kind for m in names(system, system.process())[0]]
         used = {quantity(kind.metric_table, metric) for metric in metrics}
         allowed = {row for row in kind.metric_table if row.name in ("utilisation", "probability_block")}
         assert set(kind.metric_table) - used <= allowed, kind

@@ -23,10 +23,10 @@ class Walk(jaxq.System):
     def step_time(self):
         return 1.0
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         return state[1] == self.period - 1, None
 
-    def apply(self, state, falls):
+    def update(self, state, falls):
         level, phase = state
         moved = level + jnp.where(falls, -self.step * (self.period - 1), self.step)
         return moved, jnp.where(falls, 0, phase + 1)
@@ -47,10 +47,10 @@ class Drop(jaxq.System):
     def init(self, words):
         return 0.0
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         return None, jnp.float32(self.weight)
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return state
 
     def observe(self, state):

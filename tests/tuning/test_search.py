@@ -22,10 +22,10 @@ class Hills(jaxq.System):
     def init(self, words):
         return 0.0
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         return words[0].astype("float32") * 2.0**-32, 1.0
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return event
 
     def tally(self, state, event):

@@ -84,7 +84,7 @@ class SpeedAwareLimit(System):
     def init(self, words):
         return State(-self.beta / self.slowest_rate, 0.0)  # pyright: ignore[reportArgumentType]
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         idle, two_jobs = state
         h, pull = self.step, self.fastest_rate * state.two_jobs
         move = (pull - self.slowest_rate * idle - self.beta) * h + jnp.sqrt(2 * h) * random.normal(words[0])
@@ -92,7 +92,7 @@ class SpeedAwareLimit(System):
         reflected = jnp.maximum(highest, 0)
         return Event(idle + move - reflected, two_jobs - pull * h + reflected, reflected), None
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return State(event.idle, event.two_jobs)
 
     def oracle(self):

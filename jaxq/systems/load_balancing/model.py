@@ -265,7 +265,7 @@ class LoadBalancing(Model):
             levels = math.ceil(levels * self.speeds.rates[0] / self.speeds.rates[-1])
         return min(levels, 1000)
 
-    def prepare(self):
+    def process(self):
         servers = self.speeds.servers(int(self.servers))
         rates, weights = self.speeds.rates, self._weights()
         layout = self._layout()

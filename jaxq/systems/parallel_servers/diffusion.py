@@ -169,7 +169,7 @@ class StaffingDiffusion(Model):
     def step_time(self):
         return float(self.step)
 
-    def prepare(self):
+    def process(self):
         network, limit = self.network, self.limit()
         self.control.try_out(network)
         return Steps(
@@ -250,7 +250,7 @@ class Steps(Process):
         shares = [jnp.where(total > 0, q, f) for q, f in zip(_sums(queued), _sums(idle), strict=True)]
         return (total != 0) & ~((shares[0] >= 0) & (jnp.abs(shares[1] - 1) < 1e-3))  # written so that nan is invalid
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         queues, idles = self._controlled(state)
         served = [x - q for x, q in zip(state, queues, strict=True)]
         following = []
@@ -260,7 +260,7 @@ class Steps(Process):
             following.append(x + rate * self.step + jnp.sqrt(self.step) * self.noise[i] * random.normal(words[i]))
         return tuple(following), None
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return event
 
     def observe(self, state):

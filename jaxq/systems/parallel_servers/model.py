@@ -251,7 +251,7 @@ class ParallelServers(Model):
                 "regime under any policy)",
             )
 
-    def prepare(self):
+    def process(self):
         network, rates = self.network, self.rates()
         inputs = self.policy_inputs()
         built = POLICIES[self.policy].build(inputs)

@@ -206,7 +206,7 @@ class GGc(Queue):
     def init(self, words):
         return workloads.zeros(self.servers)
 
-    def apply(self, state, event):
+    def update(self, state, event):
         service, gap = event
         return workloads.run_down(workloads.replace_least(state, state[0] + service), gap)
 
@@ -298,7 +298,7 @@ class MGinf(Occupancy):
                 short=True,
             )
 
-    def prepare(self):
+    def process(self):
         return self.replace(most_customers=self.places)
 
     def overflow(self, state):

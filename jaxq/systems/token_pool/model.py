@@ -197,7 +197,7 @@ class TokenPool(Model):
     def _by_kind(self) -> bool:
         return np.size(self.utilisation) > 1 and 2 <= len(self.kinds()[0]) <= MOST_KINDS
 
-    def prepare(self) -> Mechanism:
+    def process(self) -> Mechanism:
         heterogeneous = np.size(self.utilisation) > 1
         arrivals = np.broadcast_to(self.arrival_rate, self.servers).astype(np.float64)
         services = np.broadcast_to(self.service_rate, self.servers).astype(np.float64)
@@ -259,7 +259,7 @@ class TokenPool(Model):
         arrivals, services = (
             np.broadcast_to(x, self.servers).astype(np.float64) for x in (self.arrival_rate, self.service_rate)
         )
-        chain = token_chain(self.prepare(), arrivals, services)
+        chain = token_chain(self.process(), arrivals, services)
         if self.servers > MOST_SERVERS:
             states = float(min(chain.count_states(), 10**300))
             raise FieldError(

@@ -225,7 +225,7 @@ class TolledQueues(Model):
             words_for(kinds.size, max(1, int(self._longest()))),
         )
 
-    def prepare(self):
+    def process(self):
         if self._markov and not self._alike:
             return self._sequences()
         arriving, costs = np.atleast_1d(self.arrival_rates), np.atleast_1d(self.waiting_costs)

@@ -75,7 +75,7 @@ class ServerQueues(Process):
         zero = jnp.int32(0)
         return State(jnp.zeros(self.servers, jnp.int32), (zero,) * self.types, zero, zero)
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         kind = sum((words[0] >= self.kinds[j]).astype(jnp.int32) for j in range(self.types)) + jnp.int32(0)
         arrival = kind == self.types
         joined = self._joined(state, words[1], words[2:])
@@ -151,7 +151,7 @@ class ServerQueues(Process):
             found.append(server)
         return found
 
-    def apply(self, state, event):
+    def update(self, state, event):
         joins, leaves, gets_busy, gets_idle, gets_two, gets_one = (_bit(event.changes, name) for name in _BITS)
         kind, change = event.changes >> len(_BITS), joins - leaves
         busier = gets_busy - gets_idle

@@ -110,12 +110,12 @@ class Dispatch(MarkovProcess):
     def next_switch(self, state):
         return self.schedule.next_switch(state.schedule)
 
-    def choose(self, state, words):
-        event, weight = super().choose(state, words)
+    def next_event(self, state, words):
+        event, weight = super().next_event(state, words)
         k, elapsed = event if self.drifts else (event, None)
         return self._consequences(state if elapsed is None else self.drift(state, elapsed), k, elapsed), weight
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return self._after(state if event.elapsed is None else self.drift(state, event.elapsed), event)
 
     def transition(self, state, k):

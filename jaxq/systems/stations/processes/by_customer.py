@@ -26,7 +26,7 @@ class ByCustomer(System):
     def _arrival_law(self) -> Law:
         return Exponential()
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         arrival, service = self._arrival_law(), self.service_law
         gap: Any = arrival.sample(words[: arrival.words]) / self.arrival_rate  # pyright: ignore[reportOperatorIssue]
         time: Any = service.sample(words[arrival.words :]) / self.service_rate  # pyright: ignore[reportOperatorIssue]
@@ -78,7 +78,7 @@ class Lindley(Queue):
     def init(self, words):
         return 0.0
 
-    def apply(self, state, event):
+    def update(self, state, event):
         service, gap = event
         return jnp.maximum(state + (service - gap), 0.0)
 

@@ -30,7 +30,7 @@ class Occupancy(ByCustomer):
     def init(self, words):
         return workloads.zeros(self.places), 0
 
-    def apply(self, state, event):
+    def update(self, state, event):
         service, gap = event
         times, refused = state
         entered = workloads.replace_least(times, self._at_least(times, service))

@@ -178,7 +178,7 @@ class Mechanism(Process):
             kinds=None if self.kind is None else TypeTotals(*[jnp.zeros(self.kinds, jnp.int32)] * 3),
         )
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         n = self.servers
         if self.picker is None:
             server, rest = random.below(words[0], n, low=words[1])
@@ -257,7 +257,7 @@ class Mechanism(Process):
             more |= {"relocating_empties": relocates & (s0 == 1), "relocating_unfills": relocates & (s0 == cap)}
         return jnp.where(first, _packed(**mine), others) | _packed(**more)
 
-    def apply(self, state, event):
+    def update(self, state, event):
         changes = event.changes
         request, helps, serves = (_bit(changes, name) for name in ("request", "helps", "serves"))
         relocates = 0 if self.deviator is None else _bit(changes, "relocates")

@@ -79,7 +79,7 @@ class Workloads(Process):
             found = jnp.where(kind >= i, values[i], found)
         return found
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         work, stream = state
         parts = iter(words)
         of_class, of_gap, of_size, of_tie = [tuple(next(parts) for _ in range(count)) for count in self._uses]
@@ -102,7 +102,7 @@ class Workloads(Process):
             added.append(jnp.where(joins & self.arrivals.customer(stream), jnp.maximum(size, NO_TIME), 0.0))
         return (tuple(added), kind, gap, following), gap
 
-    def apply(self, state, event):
+    def update(self, state, event):
         added, _, gap, following = event
         left = [w + a - gap * self.rates[j] for j, (w, a) in enumerate(zip(state[0], added, strict=True))]
         return tuple(jnp.maximum(w, 0.0) for w in left), following
