@@ -918,7 +918,7 @@ USES = {
 
 
 def refuse_runs(monkeypatch):
-    monkeypatch.setattr("jaxq.engine.stack.Stack.__init__", lambda *_, **__: pytest.fail("a run was started"))
+    monkeypatch.setattr("jaxq.engine.ensemble.Ensemble.__init__", lambda *_, **__: pytest.fail("a run was started"))
 
 
 @pytest.mark.parametrize("mistake", COMMANDS)

@@ -163,7 +163,9 @@ def _check_step(methods: "_Methods", state) -> Any:
     event, weight = methods.chosen(state)
     timed = methods.defines("step_time", Process)
     if weight is None and not timed:
-        raise TypeError(f"{methods.name}.next_event gives no weight, so that step_time() must say how long an event takes")
+        raise TypeError(
+            f"{methods.name}.next_event gives no weight, so that step_time() must say how long an event takes"
+        )
     if weight is not None:
         methods.check_scalar("next_event", "the weight", weight)
     methods.next_state("update", state, event)
@@ -228,7 +230,9 @@ class _Methods:
         words = tuple(jax.ShapeDtypeStruct((), np.uint32) for _ in range(self.system.words))
         found, shape = self("next_event", state, words)
         if not isinstance(found, tuple) or len(found) != 2:
-            raise TypeError(f"{self.name}.next_event must return two things, the event and its weight (the time it takes)")
+            raise TypeError(
+                f"{self.name}.next_event must return two things, the event and its weight (the time it takes)"
+            )
         return shape
 
     def next_state(self, method: str, state, *args, fixed: tuple = (), rates: int = 0) -> None:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.model import Model
 from jaxq.engine.parameter import STEP, Parameter, difference
-from jaxq.engine.stack import Stack
 from jaxq.engine.sums import Sums
 from jaxq.stats.estimate import Estimate
 
@@ -100,33 +100,33 @@ def named(metric: str, path: str) -> str:
 
 
 class Together:
-    """The points of a stack judged as one, by a model that combines their sums; has what the judge asks of a `Stack`.
+    """The points of an ensemble judged as one, by a model that combines their sums: what the output analysis asks for.
 
     ``systems``: that model, as often as there are points, by whose number chance is allowed for."""
 
-    def __init__(self, stack: Stack, model: Differences):
-        self._stack, self.systems = stack, [model] * len(stack.systems)
-        self.replicas, self.layout = stack.replicas, stack.layout
+    def __init__(self, ensemble: Ensemble, model: Differences):
+        self._ensemble, self.systems = ensemble, [model] * len(ensemble.systems)
+        self.replicas, self.layout = ensemble.replicas, ensemble.layout
 
     @property
     def windows(self):
         """The windows of all points, which are as long."""
-        return self._stack.windows
+        return self._ensemble.windows
 
     @property
     def events(self) -> int:
         """Events run so far, per replica of a point."""
-        return self._stack.events
+        return self._ensemble.events
 
     @property
     def overflow(self) -> Any:
         """By replica: whether its state left its representation in any point."""
-        return np.any(self._stack.overflow.reshape(-1, self.replicas), axis=0)
+        return np.any(self._ensemble.overflow.reshape(-1, self.replicas), axis=0)
 
     @property
     def invalid(self) -> Any:
         """By replica: whether its rates were none in any point."""
-        return np.any(self._stack.invalid.reshape(-1, self.replicas), axis=0)
+        return np.any(self._ensemble.invalid.reshape(-1, self.replicas), axis=0)
 
     def relative_to(self, metric: str, metrics: Mapping[str, Estimate]) -> float:
         """What a relative half-width is a share of."""
@@ -134,15 +134,15 @@ class Together:
 
     def lost(self, point: int) -> bool:
         """Whether any point has gone wrong for good."""
-        return any(map(self._stack.lost, range(len(self._stack.systems))))
+        return any(map(self._ensemble.lost, range(len(self._ensemble.systems))))
 
     def sums(self, point: int, *args, **named) -> Parts:
-        """`Stack.sums` of all points."""
-        return Parts(self.parts([self._stack.sums(p, *args, **named) for p in range(len(self._stack.systems))]))
+        """`Ensemble.sums` of all points."""
+        return Parts(self.parts([self._ensemble.sums(p, *args, **named) for p in range(len(self._ensemble.systems))]))
 
     def series(self, point: int, groups: int) -> Parts:
-        """`Stack.series` of all points."""
-        return Parts(self.parts([self._stack.series(p, groups) for p in range(len(self._stack.systems))]))
+        """`Ensemble.series` of all points."""
+        return Parts(self.parts([self._ensemble.series(p, groups) for p in range(len(self._ensemble.systems))]))
 
     def parts(self, sums: list[Sums]) -> list[Sums]:
         """The sums of each of the model's systems, from those of the points."""
@@ -175,8 +175,8 @@ class Moved(Together):
     """A process beside its alternatives (`jaxq.engine.coupled`), judged as the systems at ``nodes``: their sums are those of
     the process, moved along their derivatives. The first node is the system itself."""
 
-    def __init__(self, stack: Stack, model: Differences, nodes: Sequence[Node]):
-        super().__init__(stack, model)
+    def __init__(self, ensemble: Ensemble, model: Differences, nodes: Sequence[Node]):
+        super().__init__(ensemble, model)
         self._nodes = nodes
 
     def parts(self, sums):
@@ -184,7 +184,7 @@ class Moved(Together):
 
     def lifetime(self, cut: int) -> tuple[float, float]:
         """(mean time that the weight of an alternative lasts, time per replica), from window ``cut`` on."""
-        sums = self._stack.sums(0, cut)
+        sums = self._ensemble.sums(0, cut)
         created = sums["created"].value
         return (sums["mass"].value / created if created > 0 else 0.0), sums.time.value
 

@@ -278,22 +278,22 @@ def solve(question: Question, meter: Watch = None) -> Gradients:
         planned,
         meter,
         lambda loop: _concluded(loop, question, planned, model),
-        lambda stacks: [(Moved(stacks[0], model, question.nodes) if question.nodes else Together(stacks[0], model), 0)],
+        lambda runs: [(Moved(runs[0], model, question.nodes) if question.nodes else Together(runs[0], model), 0)],
     )
 
 
 def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences) -> Gradients:
     """The result of a run that has ended."""
-    base, verdict = planned.points[0]._replace(model=question.system), loop.verdicts[0]
+    base, analysis = planned.points[0]._replace(model=question.system), loop.analyses[0]
     together, _ = loop.points[0]
     oracle = base.oracle | exact_derivatives(base.model, question.parameters, question.side)
     result = conclude_point(
-        together, 0, base._replace(oracle=oracle), loop.options, verdict, loop.flags(0), run_info(loop, planned), ()
+        together, 0, base._replace(oracle=oracle), loop.options, analysis, loop.flags(0), run_info(loop, planned), ()
     )
     biases = {}
-    if verdict.cut is not None and not question.nodes:
+    if analysis.cut is not None and not question.nodes:
         with np.errstate(divide="ignore", invalid="ignore"):
-            biases = model.biases(together.sums(0, verdict.cut))
+            biases = model.biases(together.sums(0, analysis.cut))
     level = loop.options.level
     biases = {name: x for name, x in biases.items() if isinstance(x, Estimate) and name in result.estimates}
     flags = list(result.flags)
@@ -302,7 +302,7 @@ def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences
     run = {**result.run, "points": len(planned.points)}
     run["gradient"] = {"method": question.method, "side": question.side}
     if question.nodes:
-        lifetime, time = together.lifetime(verdict.cut or 0)
+        lifetime, time = together.lifetime(analysis.cut or 0)
         run["gradient"] |= {"lifetime": finite(lifetime)}
         if time < LIFETIMES * lifetime or time * together.replicas < ALL_LIFETIMES * lifetime:
             flags.append(Flag.GRADIENT_SHORT)

@@ -1,4 +1,4 @@
-"""What a system can be tuned for: differentiable stand-ins for its metrics, and landscapes to search."""
+"""What a system can be tuned for: differentiable stand-ins for its metrics, and what can be searched."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -42,7 +42,7 @@ class Objective(NamedTuple):
     shares: tuple[str, ...] = ()
 
 
-class Landscape(NamedTuple):
+class SampleAverage(NamedTuple):
     """A simulated mean over coordinates z in R^n, on random numbers of its own, and smooth versions of it.
 
     ``decode(z)``: the fields by name. ``start(rng)``: random coordinates (NumPy generator). ``smooth(z, temperature)``:
@@ -62,11 +62,11 @@ class Search(NamedTuple):
     """A simulated mean to be made large where it has many hills and cliffs (`jaxq.search`).
 
     ``metric``: its name. ``doc``: what is looked for, one line. ``parameters``: the fields that are set.
-    ``baseline()``: the system that must be beaten. ``landscape(seed)``: where to look.
+    ``baseline()``: the system that must be beaten. ``sample_average(seed)``: where to look.
     """
 
     metric: str
     doc: str
     parameters: tuple[str, ...]
     baseline: Callable[[], Any]
-    landscape: Callable[[int], Landscape]
+    sample_average: Callable[[int], SampleAverage]

@@ -7,7 +7,7 @@ from jaxq.engine.process import Process
 
 
 class System(Model, Process):
-    """One replica of a queueing system, stepped by `init`, `next_event` and `update`, with the fields that it is asked for by.
+    """One replica of a queueing system, stepped by `init`, `next_event` and `update`, with the fields that a user gives.
 
     Subclass it (or `JumpProcess`) and declare the fields.
     """

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxq.checks import FieldError, integer, positive
-from jaxq.engine import judge
+from jaxq.engine import output_analysis
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.flags import Flag
 from jaxq.engine.metric import Metric
@@ -23,10 +23,10 @@ from jaxq.engine.simulate import compare
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
 from jaxq.tuning.descent import Step, descend, shown
-from jaxq.tuning.landscape import Landscape
 from jaxq.tuning.parametrise import Coordinates, start_coordinates
 from jaxq.tuning.polish import by_simplex, carried, over_jumps
 from jaxq.tuning.printed import printable, without_traces
+from jaxq.tuning.response_surface import ResponseSurface
 from jaxq.tuning.result import Tuning, Verification
 
 STEPS, RATE = 600, 0.1
@@ -41,7 +41,7 @@ ROUNDS = 3
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """A tuning that has been checked, ready to run. ``start`` are values by name; ``verify``: whether both are
-    simulated. ``landscape``: of an objective that is simulated."""
+    simulated. ``surface``: of an objective that is simulated."""
 
     system: Model
     name: str
@@ -51,7 +51,7 @@ class Problem:
     rate: float
     options: Options
     verify: bool
-    landscape: Landscape | None = None
+    surface: ResponseSurface | None = None
 
 
 class Found(NamedTuple):
@@ -147,7 +147,7 @@ def prepare(
     first = system.replace(**values)
     if chosen.hard is not None or chosen.optimum is not None:
         chosen = choose_objective(first, name)[1]
-    run, landscape = _options(chosen.metric, options), None
+    run, surface = _options(chosen.metric, options), None
     if chosen.function is not None:
         with jax.enable_x64(True):
             there = float(chosen.function(dict(values)))
@@ -158,15 +158,15 @@ def prepare(
         check_model(first, run)
         check_replicas(run)
     if chosen.function is None:
-        landscape = Landscape(first, Coordinates(declared, values, chosen.shares), str(chosen.metric))
+        surface = ResponseSurface(first, Coordinates(declared, values, chosen.shares), str(chosen.metric))
     verify = verify and chosen.metric is not None
-    return Problem(first, name, chosen, values, int(steps), float(rate), run, verify, landscape)
+    return Problem(first, name, chosen, values, int(steps), float(rate), run, verify, surface)
 
 
 def solve(problem: Problem, meter: Watch = None) -> Tuning:
     """Descend, then simulate."""
     objective, meter = problem.objective, as_meter(meter)
-    found = _of_formula(problem) if problem.landscape is None else _of_simulation(problem, problem.landscape, meter)
+    found = _of_formula(problem) if problem.surface is None else _of_simulation(problem, problem.surface, meter)
     flags, tuned = list(found.flags), problem.system.replace(**found.best.values)
     verification = None
     if problem.verify and objective.metric is not None and Flag.UNFINISHED not in flags:
@@ -191,10 +191,10 @@ def solve(problem: Problem, meter: Watch = None) -> Tuning:
     )
 
 
-def _of_simulation(problem: Problem, landscape: Landscape, meter: Meter) -> Found:
+def _of_simulation(problem: Problem, surface: ResponseSurface, meter: Meter) -> Found:
     """The descent on simulated derivatives."""
     maximise = problem.objective.maximise
-    walk = simulated.descend(landscape, problem.steps, problem.rate, problem.options, DIGITS, maximise, meter)
+    walk = simulated.descend(surface, problem.steps, problem.rate, problem.options, DIGITS, maximise, meter)
     return Found(walk.start, walk.best, None, walk.trace, list(walk.flags), run=walk.run)
 
 
@@ -354,5 +354,5 @@ def _verify(problem: Problem, tuned: Model, metric: str, options: Options, meter
 
 def check_replicas(options: Options) -> None:
     """ValueError if replicas are too few to be paired."""
-    if options.replicas is not None and options.replicas < judge.FEW:
-        raise FieldError("replicas", options.replicas, f"a paired comparison needs at least {judge.FEW}")
+    if options.replicas is not None and options.replicas < output_analysis.FEW:
+        raise FieldError("replicas", options.replicas, f"a paired comparison needs at least {output_analysis.FEW}")

@@ -7,32 +7,32 @@ import pytest
 
 import jaxq
 from jaxq.engine import program as program_module
-from jaxq.engine.stack import Stack
+from jaxq.engine.ensemble import Ensemble
 from tests.systems_under_test import UNDER_TEST
 
 REPLICAS = 10
 EVENTS = 480
 
 
-def ran(system, replicas=24, devices=2, **layout) -> Stack:
+def ran(system, replicas=24, devices=2, **layout) -> Ensemble:
     """A batch of replicas after 480 events."""
     layout = {"tile": 4, "blocks": 1, "observations": 16, **layout}
-    stack = Stack([system], replicas, 7, tuple(jax.devices()[:devices]), **layout)
-    while stack.events < EVENTS:
-        stack.launch()
-    assert stack.events == EVENTS
-    return stack
+    ensemble = Ensemble([system], replicas, 7, tuple(jax.devices()[:devices]), **layout)
+    while ensemble.events < EVENTS:
+        ensemble.launch()
+    assert ensemble.events == EVENTS
+    return ensemble
 
 
-def states(stack: Stack) -> list[np.ndarray]:
+def states(ensemble: Ensemble) -> list[np.ndarray]:
     """The state of the first 10 replicas, leaf by leaf."""
-    parts = [jax.tree.leaves(carry) for _, carry, _ in stack._parts]
+    parts = [jax.tree.leaves(carry) for _, carry, _ in ensemble._parts]
     return [np.concatenate([np.asarray(x) for x in column])[:REPLICAS] for column in zip(*parts, strict=True)]
 
 
-def sums(stack: Stack) -> np.ndarray:
+def sums(ensemble: Ensemble) -> np.ndarray:
     """The raw sums of the first 10 replicas, shape (quantities, 10)."""
-    return stack.windows.total(0)[:, :REPLICAS]
+    return ensemble.windows.total(0)[:, :REPLICAS]
 
 
 def same(one: list, other: list) -> bool:
@@ -114,10 +114,10 @@ def test_unrolling_does_not_change_a_replica(monkeypatch):
 
 
 def test_seeds_and_replicas_give_different_paths():
-    stack = Stack([jaxq.MMc(0.8)], 64, 7, tuple(jax.devices()), tile=4, blocks=4, observations=64)
-    other = Stack([jaxq.MMc(0.8)], 64, 8, tuple(jax.devices()), tile=4, blocks=4, observations=64)
-    stack.launch(), other.launch()
-    streams = np.stack([np.asarray(x) for x in (*stack._parts[0][1].stream, *other._parts[0][1].stream)])
+    ensemble = Ensemble([jaxq.MMc(0.8)], 64, 7, tuple(jax.devices()), tile=4, blocks=4, observations=64)
+    other = Ensemble([jaxq.MMc(0.8)], 64, 8, tuple(jax.devices()), tile=4, blocks=4, observations=64)
+    ensemble.launch(), other.launch()
+    streams = np.stack([np.asarray(x) for x in (*ensemble._parts[0][1].stream, *other._parts[0][1].stream)])
     assert len(np.unique(streams[:4], axis=1).T) == 64
     assert not np.any(np.all(streams[:4] == streams[4:], axis=0))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import jaxq
 from jaxq.analytic.token_pool import server_chain
-from jaxq.engine.stack import Stack
+from jaxq.engine.ensemble import Ensemble
 from jaxq.systems.token_pool.policy import best_response
 from jaxq.systems.token_pool.processes.mechanism import alias_table
 from tests.agreement import check_agreement
@@ -171,11 +171,11 @@ def test_unlike_servers_meet_their_chains():
 
 def states(system, launches, replicas=64):
     """The states of all replicas after each launch."""
-    stack = Stack([system], replicas, 3, tuple(jax.devices()[:1]), tile=replicas, blocks=2, observations=64)
+    ensemble = Ensemble([system], replicas, 3, tuple(jax.devices()[:1]), tile=replicas, blocks=2, observations=64)
     for _ in range(launches):
-        yield jax.tree.map(np.asarray, stack._parts[0][1].state)
-        stack.launch()
-    yield jax.tree.map(np.asarray, stack._parts[0][1].state)
+        yield jax.tree.map(np.asarray, ensemble._parts[0][1].state)
+        ensemble.launch()
+    yield jax.tree.map(np.asarray, ensemble._parts[0][1].state)
 
 
 BOOKS = {

@@ -153,7 +153,7 @@ def one_order(network: Network, pools_say: Sequence, classes_say: Sequence) -> l
         earlier += [f for f, (k, q) in enumerate(edges) if k == i and (classes_say[f], f) < (classes_say[e], e)]
         after.add(e, *earlier)
     try:
-        after.process()
+        after.prepare()
     except graphlib.CycleError as error:
         round_ = ", ".join(f"{network.classes[edges[e][0]]} at {network.pools[edges[e][1]]}" for e in error.args[1])
         raise FieldError(

@@ -29,7 +29,7 @@ class Place(NamedTuple):
     nodes: list[Node]
 
 
-class Landscape:
+class ResponseSurface:
     """A simulated mean as a function of coordinates: which systems are run there, and how its derivatives are taken.
 
     ``half``: the coupled half at the start; None: by differences, and ``reason`` says why.
