@@ -16,7 +16,7 @@ from jaxq.engine.fields import Rule, rules
 from jaxq.engine.model import Model
 from jaxq.engine.outline import names
 from jaxq.engine.plain import plain
-from jaxq.engine.quantity import Quantity, quantity
+from jaxq.engine.quantity import Quantity, primary, quantity
 from jaxq.systems.find import find, known
 
 
@@ -61,13 +61,13 @@ def describe_class(kind: type[Model]) -> dict[str, Any]:
             "default_text": default_words(field.default, field.name),
             "sweepable": rule.scalar,
         }
-    metrics, quantities, headline, oracle, objectives = known_names(kind)
+    metrics, quantities, first, oracle, objectives = known_names(kind)
     return {
         "doc": first_paragraph(kind),
         "fields": fields,
         "metrics": list(metrics),
-        "metric_table": [row._asdict() for row in kind.metric_table],
-        "headline": list(headline),
+        "metric_table": [row._asdict() for row in table_of(kind)],
+        "primary": list(first),
         "quantities": list(quantities),
         "oracle": oracle,
         "objectives": objectives,
@@ -75,7 +75,7 @@ def describe_class(kind: type[Model]) -> dict[str, Any]:
 
 
 def known_names(kind: type[Model]) -> tuple[tuple, tuple, tuple, dict[str, str], dict[str, str]]:
-    """(metrics, quantities, headline, kinds of oracles, objectives) of `example`; empty where simple values make no
+    """(metrics, quantities, primary, kinds of oracles, objectives) of `example`; empty where simple values make no
     system."""
     with np.errstate(all="ignore"):  # simple values may stand where a formula of a user's own has no value
         try:
@@ -85,7 +85,13 @@ def known_names(kind: type[Model]) -> tuple[tuple, tuple, tuple, dict[str, str],
             objectives = {name: objective.doc for name, objective in instance.objectives().items()}
         except (TypeError, ValueError, ArithmeticError):
             return (), (), (), {}, {}
-    return metrics, quantities, instance.headline or metrics, oracle, objectives
+    return metrics, quantities, primary(instance.metric_table, metrics) or metrics, oracle, objectives
+
+
+def table_of(kind: type[Model]) -> tuple[Quantity, ...]:
+    """The metrics of a class, of `example` where they depend on the fields."""
+    table = kind.metric_table
+    return example(kind).metric_table if isinstance(table, property) else table
 
 
 def example(kind: type[Model]) -> Model:
@@ -141,7 +147,7 @@ def print_one(name: str, about: dict[str, Any]) -> None:
         add_column(table, header)
     for row, metrics in rows_of(about):
         kinds = ", ".join(dict.fromkeys(about["oracle"][metric] for metric in metrics if metric in about["oracle"]))
-        first = "headline" if any(metric in about["headline"] for metric in metrics) else ""
+        first = "primary" if any(metric in about["primary"] for metric in metrics) else ""
         table.add_row(row.name, row.unit, row.meaning, kinds, first)
     console.print(table)
     console.print(f"quantities for --quantiles: {', '.join(about['quantities'])}")

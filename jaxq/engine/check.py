@@ -217,7 +217,7 @@ class _Methods:
 
     def state(self) -> Any:
         """Shapes of the state, as the compiled loop carries it."""
-        words = tuple(jax.ShapeDtypeStruct((), np.uint32) for _ in range(self.system.init_words))
+        words = tuple(jax.ShapeDtypeStruct((), np.uint32) for _ in range(self.system.scan.init_words))
         found, shape = self("init", words)
         for path, leaf in jax.tree.leaves_with_path(shape):
             if jnp.issubdtype(leaf.dtype, jnp.complexfloating):

@@ -24,6 +24,7 @@ from jaxq.engine.fingerprint import digest
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.plain import describe
+from jaxq.engine.record import title
 from jaxq.engine.replicas import saved_together
 from jaxq.engine.team import team
 
@@ -36,7 +37,7 @@ LENGTHS = ("tile", "blocks", "observations")
 def question(groups: Sequence[Sequence[Model]], replicas: int, options: Options) -> dict[str, Any]:
     """What a checkpoint belongs to, as JSON values by what it is called."""
     return {
-        "systems": [[[system.title(), describe(system)] for system in group] for group in groups],
+        "systems": [[[title(system), describe(system)] for system in group] for group in groups],
         "code or files": [[digest(system) for system in group] for group in groups],
         "replicas": replicas,
         FIRST: options.first_replica,

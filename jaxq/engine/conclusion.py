@@ -15,8 +15,9 @@ from jaxq.engine.options import Options
 from jaxq.engine.output_analysis import Analysis, discarded, evaluate
 from jaxq.engine.plain import describe, finite, scalings
 from jaxq.engine.plan import Point
-from jaxq.engine.quantity import unit
+from jaxq.engine.quantity import primary, unit
 from jaxq.engine.rarity import hardly_due
+from jaxq.engine.record import title
 from jaxq.engine.result import Result
 from jaxq.engine.sums import Sums
 from jaxq.stats.estimate import Estimate
@@ -84,16 +85,16 @@ def conclude_point(
         flags.append(Flag.WARMUP_UNDETERMINED)
     if not all(math.isfinite(e.value) for name, e in analysis.metrics.items() if name not in analysis.upper):
         flags.append(Flag.NAN)
-    references = planned.oracle
+    references, first = planned.oracle, primary(system.metric_table, analysis.metrics)
     zero = {name for name in analysis.upper if known_zero(references.get(name))}
     upper = {name: bound for name, bound in analysis.upper.items() if name not in zero}
     means = {
         name: Estimate(0.0, estimate.residuals) if name in zero else estimate
         for name, estimate in analysis.metrics.items()
     }
-    if upper.keys() & {target.metric for target in options.targets(system.headline or tuple(analysis.metrics))}:
+    if upper.keys() & {target.metric for target in options.targets(first or tuple(analysis.metrics))}:
         flags.append(Flag.NOT_SEEN)
-    tail = system.heavy_tail()
+    tail = system.stationarity().tail
     if tail is not None:
         flags.append(Flag(tail))
     if hardly_due(planned.process, sums.time.value * ensemble.replicas):
@@ -133,7 +134,7 @@ def conclude_point(
     if scaled:
         run["scaled"] = scaled
     return Result(
-        system.title(),
+        title(system),
         fields,
         {name: fields[name] for name in varied},
         metrics,
@@ -144,7 +145,7 @@ def conclude_point(
         histograms,
         quantiles,
         {} if withheld else distributions,
-        system.headline,
+        first,
         units(type(system)),
     )
 

@@ -24,7 +24,7 @@ from jaxq.engine.dependence import dependence
 from jaxq.engine.integrands import as_float, floats, integrands
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.parameter import Parameter
-from jaxq.engine.process import Process
+from jaxq.engine.process import Process, Scan
 from jaxq.engine.program import typed
 from jaxq.engine.rarity import rare_first
 from jaxq.random import scaled, uniform
@@ -67,15 +67,10 @@ class Coupled(Process):
         """Transitions times paths, by which compile time grows."""
         return (self.slots + 2) * self.transitions
 
-    tile = 128  # compiles in two thirds of the time of 64, at the same speed
-
     @property
-    def stride(self):
-        return self.process.stride
-
-    @property
-    def init_words(self):
-        return self.process.init_words
+    def scan(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        here = self.process.scan
+        return Scan(here.stride, tile=128, init_words=here.init_words)  # two thirds of the compile time of 64, as fast
 
     def step_time(self):
         return self.process.step_time()
@@ -152,8 +147,8 @@ class Coupled(Process):
             over = over | self.process.overflow(path)
         return over
 
-    def invalid_rates(self, state):
-        return self.process.invalid_rates(state[0])
+    def _invalid_rates(self, state):
+        return self.process._invalid_rates(state[0])
 
     def _along(self, function):
         """(its value, its derivatives by parameter) of a function of the process."""
@@ -275,7 +270,7 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
     )
     bound, null = process.clock().bound, None
     if bound is None and any(of.value == 0 for of in parameters):
-        words = tuple(random.words_for(0, random.START, 0, process.init_words))
+        words = tuple(random.words_for(0, random.START, 0, process.scan.init_words))
         null = np.float64(max(float(sum(np.asarray(rate) for rate in process.rates(process.init(words)))), 1.0))
     return Coupled(
         process,

@@ -10,6 +10,8 @@ import numpy as np
 from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.model import Model
 from jaxq.engine.parameter import STEP, Parameter, difference
+from jaxq.engine.quantity import Quantity
+from jaxq.engine.stationarity import Stationarity
 from jaxq.engine.sums import Sums
 from jaxq.stats.estimate import Estimate
 
@@ -38,19 +40,19 @@ class Differences(Model):
     wanted: tuple[str, ...] = eqx.field(static=True)
 
     @property
-    def headline(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.wanted
-
-    @property
-    def wandering(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        mine = self.systems[0].wandering
-        return (*mine, *(named(metric, path) for metric in mine for path in self.nodes))
+    def metric_table(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        return tuple(Quantity(name, "", "", primary=True) for name in self.wanted)
 
     def process(self):
         return self.systems[0].process()
 
-    def switches(self):
-        return tuple(sorted({time for system in self.systems for time in system.switches()}))
+    def stationarity(self):
+        known = [system.stationarity() for system in self.systems]
+        mine = known[0].wandering
+        return Stationarity(
+            switches=tuple(sorted({time for one in known for time in one.switches})),
+            wandering=(*mine, *(named(metric, path) for metric in mine for path in self.nodes)),
+        )
 
     def metrics(self, sums):
         found = self._by_system(sums)

@@ -121,7 +121,7 @@ class MarkovProcess(Process):
     def step_time(self):
         return self.clock().step_time()
 
-    def invalid_rates(self, state):
+    def _invalid_rates(self, state):
         rates, bound = self.rates(state), self.clock().bound
         total, slack = jnp.asarray(sum(rates[1:], rates[0]), jnp.float32), rate_slack(len(rates))
         # written so that nan is invalid

@@ -1,7 +1,7 @@
 """What a system can be tuned for: differentiable stand-ins for its metrics, and what can be searched."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 
 class Optimum(NamedTuple):
@@ -70,3 +70,11 @@ class Search(NamedTuple):
     parameters: tuple[str, ...]
     baseline: Callable[[], Any]
     sample_average: Callable[[int], SampleAverage]
+
+
+Kind = TypeVar("Kind", Objective, Search)
+
+
+def of_kind(kind: type[Kind], known: Mapping[str, Objective | Search]) -> dict[str, Kind]:
+    """The objectives to descend (`Objective`), or to search (`Search`), among those of a system."""
+    return {name: one for name, one in known.items() if isinstance(one, kind)}

@@ -11,6 +11,7 @@ from jaxq.engine.layout import FEW
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options, Target
 from jaxq.engine.plain import finite
+from jaxq.engine.quantity import primary
 from jaxq.engine.sums import Sums
 from jaxq.stats import warmup
 from jaxq.stats.batch_means import widened
@@ -92,7 +93,7 @@ def control_slopes(ensemble: Ensemble, point: int) -> dict[str, Slopes]:
     slopes = {
         name: regression.slopes(metric)
         for name, metric in evaluate(system, sums).items()
-        if regression.fits(metric) and name not in system.wandering
+        if regression.fits(metric) and name not in system.stationarity().wandering
     }
     return {name: (slope, regression.floor(slope)) for name, slope in slopes.items()}
 
@@ -111,7 +112,7 @@ def window_metrics(ensemble: Ensemble, point: int, slopes: dict[str, Slopes]) ->
     window has not seen: 0/0 says nothing of warm-up or growth."""
     series = by_window(ensemble, point, slopes)
     blind = {name for window in series for name, x in window.items() if math.isnan(x.value)}
-    left_out = blind.union(ensemble.systems[point].wandering)
+    left_out = blind.union(ensemble.systems[point].stationarity().wandering)
     return [{name: x for name, x in window.items() if name not in left_out} for window in series]
 
 
@@ -175,7 +176,7 @@ def initial_cut(
 
 def settled_cut(ensemble: Ensemble, point: int) -> int | None:
     """Windows that begin before the system's last change, in any replica; None if that is past the middle."""
-    change = max(ensemble.systems[point].switches(), default=0.0)
+    change = max(ensemble.systems[point].stationarity().switches, default=0.0)
     for cut in range(ensemble.windows.filled // 2 + 1 if change > 0 else 0):
         time = ensemble.sums(point, 0, cut).time
         if (time.value + time.residuals).min() >= change:
@@ -253,7 +254,7 @@ def missing_precision(ensemble: Ensemble, point: int, analysis: Analysis, option
         return "the end of warm-up"
     system = ensemble.systems[point]
     asked = {Target.parse(text).metric for text in options.metric}
-    for target in options.targets(system.headline or tuple(analysis.metrics)):
+    for target in options.targets(primary(system.metric_table, analysis.metrics) or tuple(analysis.metrics)):
         estimate = analysis.metrics[target.metric]
         upper = analysis.upper.get(target.metric)
         if upper is not None and not target.absolute and target.metric not in asked:

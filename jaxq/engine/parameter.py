@@ -16,6 +16,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.fields import rules
 from jaxq.engine.model import Model
 from jaxq.engine.outline import at_halves
+from jaxq.engine.record import title
 
 PATH = re.compile(r"(\w+)((?:\.\w+)*)(?:\[([\d\s,]+)\])?")
 SIDES = "left", "right"
@@ -53,10 +54,11 @@ def parameter(system: Model, path: str) -> Parameter:
     field, inner, places = found[1], [*filter(None, found[2].split("."))], found[3]
     if field not in system.parameters():
         raise FieldError(
-            "parameter", path, f"{system.title()} has no such field; it has {', '.join(real_fields(system))}"
+            "parameter", path, f"{title(system)} has no such field; it has {', '.join(real_fields(system))}"
         )
-    if field in system.untuned:
-        raise FieldError("parameter", path, system.untuned[field])
+    rule = rules(type(system)).get(field)
+    if rule is not None and rule.untuned:
+        raise FieldError("parameter", path, rule.untuned)
     value: Any = getattr(system, field)
     holders: list[Any] = [system]
     for name in inner:
@@ -172,7 +174,7 @@ def tangents(of: Parameter, side: str | None = None) -> list[np.ndarray | None]:
         found.append(np.where(np.abs(slope) < least, 0.0, slope))
     if not any(slope is not None and np.any(slope) for slope in found) and not _told(of, nodes):
         raise FieldError(
-            "parameter", of.path, f"{of.at(0.0).title()} does not depend on it here, or only through whole numbers"
+            "parameter", of.path, f"{title(of.at(0.0))} does not depend on it here, or only through whole numbers"
         )
     return found
 

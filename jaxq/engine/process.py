@@ -9,7 +9,8 @@ iteration: there it is observed, applied and the next one chosen, which lets XLA
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 
@@ -17,22 +18,31 @@ State = Any
 Event = Any
 
 
+class Scan(NamedTuple):
+    """How the compiled scan over events runs a process and reads it.
+
+    ``stride``: observe every stride-th event (odd: an embedded chain of period 2 would be seen in half its states only).
+    ``unroll``: events unrolled between two observations; only the cheapest steps gain (each is compiled anew). ``tile``:
+    replicas per tile on CPU; None: the engine chooses from the size of the state. ``init_words``: uint32 words that `init`
+    gets, from a stream of their own. ``measured_at``: tally -> tallies of which one is 1 where it has a value, and all are 0
+    elsewhere; quantiles are over those events only. A tally or observation with none, ``()``, is a part of a sum and not a
+    value, and has no quantiles.
+    """
+
+    stride: int = 1
+    unroll: int = 1
+    tile: int | None = None
+    init_words: int = 1
+    measured_at: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
 class Process(eqx.Module):
     """One replica: its initial state, its next event, the state after it, and what is seen on the way."""
 
     words: ClassVar[int] = 1
     """uint32 words one event consumes, each with one purpose."""
-    init_words: ClassVar[int] = 1
-    """uint32 words that `init` gets, from a stream of their own."""
-    measured_at: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Tally -> tallies of which one is 1 where it has a value, and all are 0 elsewhere; quantiles are over those events
-    only. A tally or observation with none, ``()``, is a part of a sum and not a value, and has no quantiles."""
-    stride: ClassVar[int] = 1
-    """Observe every stride-th event (odd: an embedded chain of period 2 would be seen in half its states only)."""
-    unroll: ClassVar[int] = 1
-    """Events unrolled between two observations; only the cheapest steps gain (each is compiled anew)."""
-    tile: ClassVar[int | None] = None
-    """Replicas per tile on CPU; None: the engine chooses from the size of the state."""
+    scan: ClassVar[Scan] = Scan()
+    """How the compiled scan runs it."""
 
     @abstractmethod
     def init(self, words: tuple) -> State:
@@ -66,11 +76,11 @@ class Process(eqx.Module):
         """True where the state has left its representation; the result is then flagged."""
         return False
 
-    def invalid_rates(self, state: State):
-        """True where the rates in ``state`` are none: negative, not finite, above their bound (a `MarkovProcess` knows).
-        The engine looks once in a while; the result is then flagged."""
-        return False
-
     def step_time(self) -> float | None:
         """The constant model time of one event (a uniformised chain), on the host; None: `next_event` gives weights."""
         return None
+
+    def _invalid_rates(self, state: State):
+        """True where the rates in ``state`` are none: negative, not finite, above their bound (a `MarkovProcess` knows).
+        The engine looks once in a while; the result is then flagged."""
+        return False

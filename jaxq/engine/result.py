@@ -26,7 +26,7 @@ class Result(Tabular):
     """One system simulated. ``estimates`` keeps the per-replica residuals of every metric for a user's own statistics.
 
     ``quantiles`` has, by quantity and probability, the value, the ends of its interval (low, high) and half its length.
-    ``headline``: the metrics that the system puts first. ``units``: of its fields, where known.
+    ``primary``: the metrics that the system puts first. ``units``: of its fields, where known.
     """
 
     system: str
@@ -40,7 +40,7 @@ class Result(Tabular):
     histograms: dict[str, dict[str, list]] = dataclasses.field(default_factory=dict, repr=False)
     quantiles: dict[str, dict[str, dict[str, float | None]]] = dataclasses.field(default_factory=dict)
     distributions: dict[str, Distribution] = dataclasses.field(default_factory=dict, repr=False, compare=False)
-    headline: tuple[str, ...] = ()
+    primary: tuple[str, ...] = ()
     units: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     index = ("metric",)
@@ -62,7 +62,7 @@ class Result(Tabular):
             "run": self.run,
             "growth": self.growth,
             "flags": list(self.flags),
-            "headline": list(self.headline),
+            "primary": list(self.primary),
             "units": self.units,
             **({"histograms": self.histograms} if self.histograms else {}),
             **({"quantiles": self.quantiles} if self.quantiles else {}),
@@ -86,7 +86,7 @@ class Result(Tabular):
             tuple(map(Flag, data["flags"])),
             histograms=data.get("histograms", {}),
             quantiles=data.get("quantiles", {}),
-            headline=tuple(data.get("headline", ())),
+            primary=tuple(data.get("primary", ())),
             units=data.get("units", {}),
         )
 
@@ -128,7 +128,7 @@ class Result(Tabular):
         metrics = {name: Metric(None, None, metric.level, unit=metric.unit) for name, metric in self.metrics.items()}
         nothing = {"events": 0, "events_per_replica": 0, "time": None, "warmup": None, "correlation": None}
         run = {**self.run, **nothing, "reason": reason}
-        names = {"headline": self.headline, "units": self.units}
+        names = {"primary": self.primary, "units": self.units}
         return Result(self.system, parameters, point, metrics, run, flags=(Flag.INFEASIBLE,), **names)
 
     def replica_values(self) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.parameter import Parameter, alike, tangents
 from jaxq.engine.process import Process
 from jaxq.engine.rarity import rare_first
+from jaxq.engine.record import title
 from jaxq.tuning.descent import shown
 from jaxq.tuning.parametrise import Coordinates
 
@@ -45,7 +46,7 @@ class ResponseSurface:
         parameters = self._parameters(start)
         slopes = [tangents(of) for of in parameters]
         try:
-            half = coupled(system.process(), parameters, slopes, system.title())
+            half = coupled(system.process(), parameters, slopes, title(system))
         except FieldError as error:
             self.reason = str(error)
         else:
@@ -75,7 +76,7 @@ class ResponseSurface:
     def at(self, vector: np.ndarray) -> Model:
         """The system there; ValueError where there is none, or it has no stationary regime."""
         system = self.system.replace(**self.coordinates.fields(vector))
-        system.check_stationary()
+        system.stationarity().check()
         return system
 
     def place(self, vector: np.ndarray) -> Place:

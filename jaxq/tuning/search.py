@@ -11,11 +11,12 @@ import numpy as np
 from jaxq.checks import FieldError, integer, positive
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
-from jaxq.engine.objective import SampleAverage, Search
+from jaxq.engine.objective import SampleAverage, Search, of_kind
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
 from jaxq.engine.plan import check_model
 from jaxq.engine.progress import Watch
+from jaxq.engine.record import title
 from jaxq.engine.simulate import compare
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.outcome import Climb, Outcome
@@ -65,7 +66,7 @@ def search(
 
     Args:
         system: the system; fields that are not looked for are kept.
-        objective: one of ``system.searches()`` (default: the first).
+        objective: one of the searches of ``system.objectives()`` (default: the first).
         starts: how many random starts; ``seed`` gives them.
         steps: gradient steps from each.
         rate: their length, in coordinates.
@@ -89,12 +90,12 @@ def prepare(
     system: Model, objective=None, *, starts=STARTS, steps=STEPS, rate=RATE, level=LEVEL, **options
 ) -> Question:
     """Check everything that can be wrong with the input of `search`; nothing is simulated. Raises ValueError."""
-    known = system.searches()
+    known = of_kind(Search, system.objectives())
     if not known:
-        raise FieldError("objective", ..., f"{system.title()} has nothing to search for with these fields")
+        raise FieldError("objective", ..., f"{title(system)} has nothing to search for with these fields")
     name = next(iter(known)) if objective is None else objective
     if name not in known:
-        raise FieldError("objective", name, f"{system.title()} has {', '.join(known)}")
+        raise FieldError("objective", name, f"{title(system)} has {', '.join(known)}")
     integer("starts", starts)
     integer("steps", steps)
     positive("rate", rate)
@@ -128,7 +129,7 @@ def solve(asked: Question, meter: Watch = None) -> Outcome:
     )
     best = max(range(asked.starts), key=lambda i: climbs[i].searched)
     return Outcome(
-        asked.system.title(),
+        title(asked.system),
         {n: x for n, x in describe(asked.system).items() if n not in asked.search.parameters},
         asked.name,
         metric,

@@ -20,11 +20,12 @@ from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import default_replicas
 from jaxq.engine.memory import check_run
 from jaxq.engine.model import Model
-from jaxq.engine.objective import Objective
+from jaxq.engine.objective import Objective, of_kind
 from jaxq.engine.options import Options
 from jaxq.engine.outline import at_halves
 from jaxq.engine.plan import check_team
 from jaxq.engine.progress import Meter, Progress, Silent
+from jaxq.engine.record import title
 from jaxq.engine.simulate import named_devices, of_all_processes
 from jaxq.engine.team import team
 from jaxq.engine.unknown import suggestion
@@ -89,7 +90,7 @@ def descend(
     check_team(question([[surface.system]], replicas, options), options)
     check_run([(place.processes[0], len(place.systems))], replicas, devices)
     meter = meter if team().first else Silent()
-    meter.start(f"{surface.system.title()}: {surface.metric} by {', '.join(surface.names)}, {steps} steps")
+    meter.start(f"{title(surface.system)}: {surface.metric} by {', '.join(surface.names)}, {steps} steps")
     flags: list[str] = []
     trace: list[Step] = []
     path: list[np.ndarray] = []
@@ -209,7 +210,7 @@ def simulated(system: Model, name: str, maximise: bool = False) -> Objective:
             "objective", name, f"must be {PREFIX} and one of {', '.join(known)}{suggestion(metric, known)}"
         )
     shares, unset = {}, {}
-    for objective in system.objectives().values():
+    for objective in of_kind(Objective, system.objectives()).values():
         shares |= dict.fromkeys(objective.shares)
         unset |= objective.unset
     doc = f"the simulated {metric}, made {'large' if maximise else 'small'} by its simulated derivatives"

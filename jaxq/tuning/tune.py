@@ -14,11 +14,12 @@ from jaxq.engine.fields import Rule, rules
 from jaxq.engine.flags import Flag
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
-from jaxq.engine.objective import Objective, Optimum
+from jaxq.engine.objective import Objective, Optimum, of_kind
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
 from jaxq.engine.plan import check_model
 from jaxq.engine.progress import Meter, Watch, as_meter
+from jaxq.engine.record import title
 from jaxq.engine.simulate import compare
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
@@ -137,7 +138,7 @@ def prepare(
     for parameter in names:
         _check_parameter(system, parameter, name, chosen)
     if not names or len(set(names)) < len(names):
-        rule = f"must be one or more fields, each once; {system.title()} has {', '.join(_tunable(system))}"
+        rule = f"must be one or more fields, each once; {title(system)} has {', '.join(_tunable(system))}"
         raise FieldError("parameter", ", ".join(names) if names else ..., rule)
     integer("steps", steps)
     positive("rate", rate)
@@ -154,7 +155,7 @@ def prepare(
         if not math.isfinite(there):
             raise FieldError("start", shown(values), f"the objective {name} is {there} there")
     if chosen.function is None or (verify and chosen.metric is not None):
-        first.check_stationary()
+        first.stationarity().check()
         check_model(first, run)
         check_replicas(run)
     if chosen.function is None:
@@ -175,7 +176,7 @@ def solve(problem: Problem, meter: Watch = None) -> Tuning:
         if verification.sure and (verification.gain.mean or 0.0) < 0:
             flags.append(Flag.WORSE_IN_SIMULATION)
     return Tuning(
-        problem.system.title(),
+        title(problem.system),
         {name: value for name, value in describe(problem.system).items() if name not in problem.start},
         problem.name,
         found.start,
@@ -270,12 +271,12 @@ def choose_objective(system: Model, name: str | None, maximise: bool = False) ->
     """The objective of a name, or the default. Raises ValueError."""
     if isinstance(name, str) and name.startswith(simulated.PREFIX):
         return name, simulated.simulated(system, name, maximise)
-    known = system.objectives()
+    known = of_kind(Objective, system.objectives())
     rest = f"{simulated.PREFIX}METRIC, the mean of a metric itself"
     if not known:
-        raise FieldError("objective", ..., f"{system.title()} has no objective for this configuration; give {rest}")
+        raise FieldError("objective", ..., f"{title(system)} has no objective for this configuration; give {rest}")
     if name is not None and name not in known:
-        raise FieldError("objective", name, f"{system.title()} has {', '.join(known)}, or {rest}")
+        raise FieldError("objective", name, f"{title(system)} has {', '.join(known)}, or {rest}")
     if maximise:
         raise FieldError("maximise", maximise, f"is for {simulated.PREFIX}METRIC; other objectives know")
     name = next(iter(known)) if name is None else name
@@ -283,14 +284,14 @@ def choose_objective(system: Model, name: str | None, maximise: bool = False) ->
 
 
 def _check_parameter(system: Model, parameter: str, name: str, objective: Objective) -> None:
-    tunable = _tunable(system)
-    if parameter not in rules(type(system)):
-        raise FieldError("parameter", parameter, f"{system.title()} has no such field; it has {', '.join(tunable)}")
-    if parameter in system.untuned:
-        raise FieldError("parameter", parameter, system.untuned[parameter])
+    tunable, rule = _tunable(system), rules(type(system)).get(parameter)
+    if rule is None:
+        raise FieldError("parameter", parameter, f"{title(system)} has no such field; it has {', '.join(tunable)}")
+    if rule.untuned:
+        raise FieldError("parameter", parameter, rule.untuned)
     if parameter not in tunable:
         raise FieldError(
-            "parameter", parameter, f"must be a field of real numbers; {system.title()} has {', '.join(tunable)}"
+            "parameter", parameter, f"must be a field of real numbers; {title(system)} has {', '.join(tunable)}"
         )
     if objective.parameters and parameter not in objective.parameters:
         raise FieldError("parameter", parameter, f"the objective {name} depends on {', '.join(objective.parameters)}")

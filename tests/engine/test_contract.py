@@ -11,6 +11,7 @@ import pytest
 import jaxq
 from jaxq.analytic.tolled_queues.deterministic import balking
 from jaxq.engine import outline, program
+from jaxq.engine.quantity import primary
 from jaxq.systems.load_balancing.processes.coupling import Coupled
 from jaxq.systems.token_pool.processes.chain import TokenChain
 from tests.agreement import check_agreement
@@ -76,7 +77,8 @@ def test_the_contract(name):
     assert all(x.shape == () and x.dtype.kind in "biuf" for part in kinds for x in part.values())
     assert all(x.dtype == np.int32 for x in kinds[2].values())
     metrics, _ = outline.names(system, prepared)
-    assert {*system.oracle(), *system.headline} <= set(metrics)
+    assert {*system.oracle()} <= set(metrics)
+    assert primary(system.metric_table, metrics) or not any(row.primary for row in system.metric_table)
     assert type(system)(**system.parameters()).parameters().keys() == system.parameters().keys()
 
 

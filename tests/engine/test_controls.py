@@ -15,6 +15,7 @@ from jaxq.engine.controls import PREFIX, WithControls, split
 from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.metric import as_reference
 from jaxq.engine.rarity import prepared
+from jaxq.engine.record import title
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.intervals import t_quantile
 from jaxq.stats.regression import Controls, Regression
@@ -31,7 +32,7 @@ SETTINGS = {"events": 4000, "replicas": 1024, "control": "generator"}
 
 def controlled(system, control, replicas):
     """The process of a system as it is compiled with controls."""
-    return with_controls(prepared(system), control, replicas, system.title())
+    return with_controls(prepared(system), control, replicas, title(system))
 
 
 def values(system):
@@ -152,7 +153,7 @@ def test_the_result_says_what_was_used(jaxq):
 
 
 def _names(process):
-    shapes = jax.eval_shape(lambda: process.observe(process.init((np.uint32(0),) * process.init_words)))
+    shapes = jax.eval_shape(lambda: process.observe(process.init((np.uint32(0),) * process.scan.init_words)))
     return [name for name in shapes if name.startswith(PREFIX)]
 
 
@@ -177,8 +178,8 @@ def test_where_there_are_none_it_is_said_before_anything_is_controlled(system, o
 
 def test_an_unstable_queue_is_still_seen():
     class Unstable(jaxq.MMc):
-        def check_stationary(self):
-            pass
+        def stationarity(self):
+            return jaxq.Stationarity()
 
         def oracle(self):
             return {}
@@ -266,7 +267,7 @@ def test_what_cannot_happen_may_be_observed_as_no_number():
 def test_changes_are_in_the_order_of_the_controls(system):
     """Else a slope would be multiplied by what a transition adds to another phi."""
     process = controlled(system, "generator", 1024)
-    start = process.init((np.uint32(0),) * process.init_words)
+    start = process.init((np.uint32(0),) * process.scan.init_words)
     steps = np.arange(6, dtype=np.int32)
     states = jax.tree.map(lambda x: np.int32(x) + steps.reshape(-1, *[1] * np.ndim(x)), start)
     rates, added = jax.vmap(process.changes)(states)

@@ -8,6 +8,7 @@ import pytest
 import jaxq
 from jaxq.engine import program as program_module
 from jaxq.engine.ensemble import Ensemble
+from jaxq.engine.record import title
 from tests.systems_under_test import UNDER_TEST
 
 REPLICAS = 10
@@ -87,7 +88,7 @@ CUT = [
 ]
 
 
-@pytest.mark.parametrize("system", CUT, ids=[f"{s.title()}-{i}" for i, s in enumerate(CUT)])
+@pytest.mark.parametrize("system", CUT, ids=[f"{title(s)}-{i}" for i, s in enumerate(CUT)])
 def test_a_replica_does_not_depend_on_how_the_run_is_cut(system):
     base = states(ran(system, observations=32))
     for change in ({"replicas": 101}, {"tile": 2, "devices": 1}, {"blocks": 2, "batch": 12}):
@@ -109,7 +110,7 @@ def test_a_tile_of_another_size_may_round_a_float_state_otherwise():
 
 def test_unrolling_does_not_change_a_replica(monkeypatch):
     base = states(ran(UNDER_TEST["M/M/1"]))
-    monkeypatch.setattr(jaxq.MMc, "unroll", 1)
+    monkeypatch.setattr(jaxq.MMc, "scan", jaxq.MMc.scan._replace(unroll=1))
     assert same(base, states(ran(UNDER_TEST["M/M/1"])))
 
 

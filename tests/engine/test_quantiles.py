@@ -37,7 +37,7 @@ class Ramp(Clockwork):
 class Never(Clockwork):
     """A wait that no customer has."""
 
-    measured_at = {"wait": ("waited",)}
+    scan = jaxq.Scan(measured_at={"wait": ("waited",)})
 
     def tally(self, state, event):
         return {"wait": 0.0 * state, "waited": state < 0}

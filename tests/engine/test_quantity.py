@@ -33,11 +33,11 @@ def test_every_row_of_a_table_is_of_some_metric():
         assert set(kind.metric_table) - used <= allowed, kind
 
 
-def test_a_result_carries_units_and_headline(tmp_path):
+def test_a_result_carries_units_and_primary_metrics(tmp_path):
     result = jaxq.simulate(jaxq.MMc(), events=2000, replicas=64)
     assert result["waiting_time"].unit == "time" and result["number_in_system"].unit == "customers"
-    assert result.headline == ("number_in_system",) and result.units["arrival_rate"] == "1/time"
+    assert result.primary == ("number_in_system",) and result.units["arrival_rate"] == "1/time"
     assert result.to_dict()["metrics"]["waiting_time"]["unit"] == "time" and " unit" in str(result)
     result.save(tmp_path / "x.json")
     read = jaxq.Result.load(tmp_path / "x.json")
-    assert (read.metrics, read.headline, read.units) == (result.metrics, result.headline, result.units)
+    assert (read.metrics, read.primary, read.units) == (result.metrics, result.primary, result.units)

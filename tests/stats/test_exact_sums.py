@@ -164,7 +164,7 @@ def test_one_long_block_keeps_its_digits():
 class Strided(Drop):
     """Observed every third event."""
 
-    stride = 3
+    scan = jaxq.Scan(stride=3)
 
 
 def test_what_is_seen_every_third_event_stands_for_three():

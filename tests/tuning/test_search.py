@@ -31,7 +31,7 @@ class Hills(jaxq.System):
     def tally(self, state, event):
         return {"reward": event - 0.5 + _height(jnp.ravel(self.place)[0]), "noise": event}
 
-    def searches(self):
+    def objectives(self):
         def sample_average(seed):
             return SampleAverage(
                 decode=lambda z: {"place": 1 / (1 + jnp.exp(-z))},
@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_search_and_another_other_starts():
 
 
 def test_climbing_and_finishing_apart():
-    sample_average = Hills().searches()["summit"].sample_average(0)
+    sample_average = Hills().objectives()["summit"].sample_average(0)
     ends = climb(sample_average, np.array([[-3.0], [1.0]]), 300, 0.1)
     assert 1 / (1 + np.exp(-ends[:, 0])) == pytest.approx([0.2, 0.75], abs=0.02)
     value = finish(sample_average, ends[1], Hills())[1]

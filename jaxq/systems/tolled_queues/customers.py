@@ -49,7 +49,7 @@ def draw_customers(system: Tunable, seed: int, paths: int, count: int) -> Custom
     everyone: Any = dataclasses.replace(one.process(), thresholds=np.full((system.classes, 1), np.inf))
     first, rest = jax.random.split(jax.random.key(seed))
     words = jax.random.bits(rest, (count, everyone.words, paths), "uint32")
-    starting = jax.random.bits(first, (everyone.init_words, paths), "uint32")
+    starting = jax.random.bits(first, (everyone.scan.init_words, paths), "uint32")
 
     @jax.jit
     @jax.vmap

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from jaxq import random
 from jaxq.engine.fields import choice
+from jaxq.engine.process import Scan
 from jaxq.engine.system import System
 from jaxq.systems.load_balancing.processes.level_counts import LevelCounts
 from jaxq.systems.load_balancing.processes.lower_bound import service_rate
@@ -57,7 +58,7 @@ class Coupled(System):
     )
 
     words = 3
-    stride = 5
+    scan = Scan(stride=5)
 
     @property
     def joined(self):
