@@ -8,11 +8,12 @@ import typer
 
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors
+from jaxq.cli.example import example, table_of
 from jaxq.cli.field_values import allowed
 from jaxq.cli.group import default_words, first_paragraph
 from jaxq.cli.report import print_json
 from jaxq.cli.word import print_matching
-from jaxq.engine.fields import Rule, rules
+from jaxq.engine.fields import rules
 from jaxq.engine.model import Model
 from jaxq.engine.outline import names
 from jaxq.engine.plain import plain
@@ -86,28 +87,6 @@ def known_names(kind: type[Model]) -> tuple[tuple, tuple, tuple, dict[str, str],
         except (TypeError, ValueError, ArithmeticError):
             return (), (), (), {}, {}
     return metrics, quantities, primary(instance.metric_table, metrics) or metrics, oracle, objectives
-
-
-def table_of(kind: type[Model]) -> tuple[Quantity, ...]:
-    """The metrics of a class, of `example` where they depend on the fields."""
-    table = kind.metric_table
-    return example(kind).metric_table if isinstance(table, property) else table
-
-
-def example(kind: type[Model]) -> Model:
-    """A system of a class: the defaults, and simple values inside the rules of the fields that have none."""
-    declared = rules(kind)
-    required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING and f.name in declared]
-    return kind(**{name: simple_value(declared[name]) for name in required})
-
-
-def simple_value(rule: Rule):
-    """A value that a rule allows: a choice, the least whole number from 1, or a half."""
-    if rule.choices:
-        return rule.choices[0]
-    if rule.whole:
-        return max(1, int(rule.low))
-    return 0.5 if rule.low < 0.5 < rule.high else rule.low + 1.0
 
 
 def print_all(found: dict[str, dict[str, Any]]) -> None:

@@ -20,19 +20,19 @@ OK, FLAGGED, INTERRUPTED = 0, 3, 130
 
 def report(verb: str, outcome: Result | Results, systems: list[Model], output: Output) -> int:
     """Save, draw and print an outcome."""
-    primary = primary_of(outcome, systems)
+    first = primary_of(outcome, systems)
 
     def show():
         if isinstance(outcome, Results):
             from jaxq.cli.result_tables import print_results
 
-            print_results(stdout_console(), verb, outcome, primary)
+            print_results(stdout_console(), verb, outcome, first)
         else:
             from jaxq.cli.tables import print_result
 
             print_result(stdout_console(), outcome)
 
-    return present(outcome, output, lambda path: draw(outcome, path, primary), show)
+    return present(outcome, output, lambda path: draw(outcome, path, first), show)
 
 
 def present(outcome: Any, output: Output, draw: Callable[[str], None], show: Callable[[], None]) -> int:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import BadInput
-from jaxq.cli.list import table_of
+from jaxq.cli.example import table_of
 from jaxq.cli.report import print_json
 from jaxq.engine.fields import rules
 from jaxq.engine.unknown import suggestion
