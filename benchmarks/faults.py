@@ -141,7 +141,7 @@ def numbers(path: Path) -> list:
 
 
 def events_of(arrays) -> list[int]:
-    """Blocks of every stack of a checkpoint."""
+    """Blocks of every ensemble of a checkpoint."""
     return [int(x) for name, x in arrays.items() if name.endswith("/blocks")]
 
 

@@ -28,7 +28,7 @@ class Fault(NamedTuple):
     tests: str
 
 
-ESTIMATE, WINDOWS, STACK = "stats/estimate.py", "stats/windows.py", "engine/stack.py"
+ESTIMATE, WINDOWS, ENSEMBLE = "stats/estimate.py", "stats/windows.py", "engine/ensemble.py"
 PROGRAM, JUMPS = "engine/program.py", "engine/jump_process.py"
 INVARIANCE, SUMS = "tests/engine/test_invariance.py", "tests/stats/test_exact_sums.py"
 FAULTS = [
@@ -116,7 +116,7 @@ FAULTS = [
     ),
     Fault(
         "replicas numbered through the points of a sweep",
-        STACK,
+        ENSEMBLE,
         "seeds[self._rows(part) % self._mine]",
         "seeds[self._rows(part) // len(systems)]",
         f"{INVARIANCE} -k sweep",
@@ -132,10 +132,10 @@ FAULTS = [
         "the weight of the state before the last jump",
         PROGRAM,
         "    words, stream = random.next_words(carry.stream, system.words)\n"
-        "    event, weight = system.choose(state, words)\n"
+        "    event, weight = system.next_event(state, words)\n"
         "    return Carry(state, event, weight, stream)",
         "    words, stream = random.next_words(carry.stream, system.words)\n"
-        "    event, weight = system.choose(state, words)\n"
+        "    event, weight = system.next_event(state, words)\n"
         "    return Carry(state, event, carry.weight, stream)",
         "tests/engine/test_exact.py -k references_judge or uniformisation",
     ),
@@ -197,7 +197,7 @@ FAULTS = [
     ),
     Fault(
         "the carry of a checkpoint restored in reverse",
-        STACK,
+        ENSEMBLE,
         "True) for j in range(len(leaves))]",
         "True) for j in reversed(range(len(leaves)))]",
         "tests/engine/test_checkpoint.py -k resumed_run",
@@ -253,7 +253,7 @@ FAULTS = [
     ),
     Fault(
         "growth of few replicas by their slopes",
-        "engine/judge.py",
+        "engine/output_analysis.py",
         "length) if few else slope",
         "length) if False else slope",
         "tests/engine/test_simulate.py -k increments",
@@ -274,7 +274,7 @@ FAULTS = [
     ),
     Fault(
         "a run as long as its correlation is long enough",
-        "engine/judge.py",
+        "engine/output_analysis.py",
         "RUN, DISCARD = 20.0, 2.0",
         "RUN, DISCARD = 1.0, 2.0",
         "tests/engine/test_simulate.py -k until_warm",

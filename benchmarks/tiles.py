@@ -14,7 +14,7 @@ jaxq.use_all_cores(1)
 
 import jax  # noqa: E402
 
-from jaxq.engine.stack import Stack  # noqa: E402
+from jaxq.engine.ensemble import Ensemble  # noqa: E402
 
 CASES = {
     "mm1": (jaxq.MMc(0.8), 8192, (64, 128, 256, 512)),
@@ -25,25 +25,28 @@ CASES = {
 }
 
 
-def measure(system, replicas: int, repeats: int = 5, **layout) -> tuple[float, Stack]:
+def measure(system, replicas: int, repeats: int = 5, **layout) -> tuple[float, Ensemble]:
     """Median ns per event of a launch."""
-    stack = Stack([system], replicas, 0, tuple(jax.devices()), **layout)
-    stack.launch()
+    ensemble = Ensemble([system], replicas, 0, tuple(jax.devices()), **layout)
+    ensemble.launch()
     figures = []
     for _ in range(repeats):
         began = time.perf_counter()
-        stack.launch()
+        ensemble.launch()
         figures.append(
-            (time.perf_counter() - began) / (stack.layout.blocks * stack.layout.events_per_block) / stack.rows * 1e9
+            (time.perf_counter() - began)
+            / (ensemble.layout.blocks * ensemble.layout.events_per_block)
+            / ensemble.rows
+            * 1e9
         )
-    return statistics.median(figures), stack
+    return statistics.median(figures), ensemble
 
 
 def main() -> None:
     """Print a row a case."""
     for name, (system, replicas, tiles) in CASES.items():
-        chosen, stack = measure(system, replicas)
-        row = [f"* tile {stack.layout.tile}, blocks {stack.layout.blocks}: {chosen:.3g}"]
+        chosen, ensemble = measure(system, replicas)
+        row = [f"* tile {ensemble.layout.tile}, blocks {ensemble.layout.blocks}: {chosen:.3g}"]
         row += [f"tile {tile}: {measure(system, replicas, tile=tile)[0]:.3g}" for tile in tiles]
         row.append(f"one block a launch: {measure(system, replicas, blocks=1)[0]:.3g}")
         row.append(f"blocks of 4096 observations: {measure(system, replicas, observations=4096, blocks=8)[0]:.3g}")

@@ -31,6 +31,7 @@ from jaxq.engine.options import Options as Options
 from jaxq.engine.paths import Paths as Paths
 from jaxq.engine.paths import paths as paths
 from jaxq.engine.process import Process as Process
+from jaxq.engine.process import Scan as Scan
 from jaxq.engine.progress import Progress as Progress
 from jaxq.engine.quantity import Quantity as Quantity
 from jaxq.engine.reference import Reference as Reference
@@ -40,6 +41,7 @@ from jaxq.engine.saved import load as load
 from jaxq.engine.simulate import compare as compare
 from jaxq.engine.simulate import simulate as simulate
 from jaxq.engine.simulate import sweep as sweep
+from jaxq.engine.stationarity import Stationarity as Stationarity
 from jaxq.engine.sums import Sums as Sums
 from jaxq.engine.system import System as System
 from jaxq.engine.team import ProcessLost as ProcessLost

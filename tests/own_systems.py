@@ -35,11 +35,11 @@ class Customers(jaxq.System):
     def init(self, words):
         return 0.0
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         gap = 2.0 * jaxq.engine.program.random.exponential(words[0])
         return (jaxq.engine.program.random.exponential(words[1]), gap), gap
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return jnp.maximum(state + event[0] - event[1], 0.0)
 
     def tally(self, state, event):

@@ -167,10 +167,10 @@ def test_nothing_is_stepped_with_what_may_only_be_printed():
     for path in PACKAGE.glob("systems/*/**/*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.name in (
-                "prepare",
+                "process",
                 "init",
-                "choose",
-                "apply",
+                "next_event",
+                "update",
                 "rates",
                 "jump",
             ):

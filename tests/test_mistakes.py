@@ -497,10 +497,10 @@ SNIPPETS = {
         TypeError,
         r"jump\(state, 0\) makes the state a whole number, but init returns True \(true or false\): must be the same$",
     ),
-    "A2 float into an int by apply": (
+    "A2 float into an int by update": (
         but(Customers, init=lambda self, words: 0),
         TypeError,
-        r"^Mistake.apply makes the state a real number, but init returns 0 \(a whole number\): start it as 0.0$",
+        r"^Mistake.update makes the state a real number, but init returns 0 \(a whole number\): start it as 0.0$",
     ),
     "N another shape": (
         but(jump=lambda self, n, k: jnp.stack([n, n])),
@@ -525,15 +525,15 @@ SNIPPETS = {
         TypeError,
         "^Mistake.observe returns None: is a return",
     ),
-    "no return from choose": (
-        but(Customers, choose=lambda self, x, w: None),
+    "no return from next_event": (
+        but(Customers, next_event=lambda self, x, w: None),
         TypeError,
-        "choose returns None: is a return",
+        "next_event returns None: is a return",
     ),
-    "no return from apply": (
-        but(Customers, apply=lambda self, x, e: None),
+    "no return from update": (
+        but(Customers, update=lambda self, x, e: None),
         TypeError,
-        "apply returns None: is a return",
+        "update returns None: is a return",
     ),
     "a text in the state": (
         but(init=lambda self, words: (0, "up")),
@@ -548,7 +548,7 @@ SNIPPETS = {
     "N no init": (
         but(jaxq.System),
         TypeError,
-        r"^Mistake must define init\(words\) and choose\(state, words\) and apply\(state, event\)$",
+        r"^Mistake must define init\(words\) and next_event\(state, words\) and update\(state, event\)$",
     ),
     "N fewer jumps than rates": (
         but(rates=lambda self, n: (self.arrival_rate, 0.5 * (n > 0), 0.5 * (n > 0))),
@@ -609,17 +609,17 @@ SNIPPETS = {
         "^Mistake defines neither observe nor tally nor counters, so there is nothing to report: return a dict from observe",
     ),
     "no weight": (
-        but(Customers, choose=lambda self, x, words: ((1.0, 1.0), None)),
+        but(Customers, next_event=lambda self, x, words: ((1.0, 1.0), None)),
         TypeError,
-        r"^Mistake.choose gives no weight, so that step_time\(\) must say how long an event takes$",
+        r"^Mistake.next_event gives no weight, so that step_time\(\) must say how long an event takes$",
     ),
     "one thing chosen": (
-        but(Customers, choose=lambda self, x, words: 1.0),
+        but(Customers, next_event=lambda self, x, words: 1.0),
         TypeError,
-        "^Mistake.choose must return two things, the event and its weight",
+        "^Mistake.next_event must return two things, the event and its weight",
     ),
     "step time 0": (
-        but(Customers, choose=lambda self, x, words: ((1.0, 1.0), None), step_time=lambda self: 0.0),
+        but(Customers, next_event=lambda self, x, words: ((1.0, 1.0), None), step_time=lambda self: 0.0),
         ValueError,
         r"^Mistake.step_time = 0.0: must be a finite number > 0, or None$",
     ),
@@ -662,7 +662,7 @@ SNIPPETS = {
         r"jump\(state, 0\) gives something else each time it is traced",
     ),
     "F13 random numbers of NumPy": (
-        but(Customers, apply=lambda self, x, e: x + np.random.default_rng().random()),
+        but(Customers, update=lambda self, x, e: x + np.random.default_rng().random()),
         TypeError,
         "apply gives something else each time it is traced, such as a random number of NumPy or Python",
     ),
@@ -918,7 +918,7 @@ USES = {
 
 
 def refuse_runs(monkeypatch):
-    monkeypatch.setattr("jaxq.engine.stack.Stack.__init__", lambda *_, **__: pytest.fail("a run was started"))
+    monkeypatch.setattr("jaxq.engine.ensemble.Ensemble.__init__", lambda *_, **__: pytest.fail("a run was started"))
 
 
 @pytest.mark.parametrize("mistake", COMMANDS)
@@ -980,8 +980,8 @@ def test_everything_that_runs_a_system_checks_it_first(use, mistake):
         (Station, r"^system = Station: is a class; give a system, Station\(...\)$"),
         (3, "^3 is not a jaxq system$"),
         (
-            jaxq.TokenPool(2, 0.5, 0.4, 3).prepare(),
-            r"^system = Mechanism: is a process, which a model's prepare\(\) makes .* give the model itself$",
+            jaxq.TokenPool(2, 0.5, 0.4, 3).process(),
+            r"^system = Mechanism: is a process, which a model's process\(\) makes .* give the model itself$",
         ),
     ],
 )

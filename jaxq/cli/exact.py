@@ -26,7 +26,7 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
     with interruptible(), input_errors(sources):
         output = Output.of(chosen)
         instance = build_systems(verb, system, chosen)[0][0]
-        instance.check_stationary()
+        instance.stationarity().check()
         found: Any = exact(instance, **limit)  # pyright: ignore[reportArgumentType] - exact refuses what is no JumpProcess
     found = dataclasses.replace(found, references={name: as_reference(x) for name, x in instance.oracle().items()})
     files = {path: functools.partial(found.save, path) for path in output.files}

@@ -13,6 +13,7 @@ from jaxq.cli.options import number
 from jaxq.engine.fields import rules
 from jaxq.engine.memory import check_points
 from jaxq.engine.model import Model
+from jaxq.engine.record import title
 
 
 def merge(verb: str, given: Mapping[str, Any], experiment: Experiment | None) -> tuple[dict[str, Any], dict[str, str]]:
@@ -44,13 +45,13 @@ def build_systems(verb: str, system: type[Model], chosen: Mapping[str, Any]) -> 
         if rule is None:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 raise BadInput(
-                    f"{name}: {system.title()} must declare it with jaxq.positive, jaxq.real ... or a default"
+                    f"{name}: {title(system)} must declare it with jaxq.positive, jaxq.real ... or a default"
                 )
             continue
         if name not in chosen:
             if field.default is dataclasses.MISSING:
                 words = "; ".join(filter(None, (rule.doc, allowed(rule))))
-                raise BadInput(f"{name}: {system.title()} needs --{name.replace('_', '-')} ({words})")
+                raise BadInput(f"{name}: {title(system)} needs --{name.replace('_', '-')} ({words})")
             continue
         several = read(name, rule, chosen[name])
         if several is None:

@@ -16,6 +16,7 @@ from jaxq.cli.verbs import VERBS
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.model import Model
 from jaxq.engine.plain import in_words, plain
+from jaxq.engine.record import title
 from jaxq.systems.find import find, known
 
 HELP = {"max_content_width": 110}
@@ -33,8 +34,8 @@ class SystemCommand(Command):
             record = parameter.get_help_record(ctx)
             if record is not None:
                 sections["Fields" if parameter.name in self.field_names else "Options"].append(record)
-        for title, records in sections.items():
-            with formatter.section(title):
+        for heading, records in sections.items():
+            with formatter.section(heading):
                 formatter.write_dl(records)
 
 
@@ -77,7 +78,7 @@ def command(verb: str, system: type[Model], experiment: Experiment | None = None
     parameters = [field_option(name, rule, defaults[name], experiment) for name, rule in declared.items()]
     run.__dict__["__signature__"] = inspect.Signature([*parameters, *shared_parameters(VERBS[verb].options)])
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    name = system.title() if experiment is None else experiment.path
+    name = title(system) if experiment is None else experiment.path
     described = first_paragraph(system)
     text = f"{VERBS[verb].help}\n\n{described}\n\nExample: {VERBS[verb].example}"
     app.command(name, cls=SystemCommand, help=text, short_help=described, context_settings=HELP)(run)

@@ -42,7 +42,7 @@ def describe_machine() -> dict[str, Any]:
     start_devices()
     devices = choose_devices(None)
     replicas = default_replicas(devices)
-    layout = choose_layout(MMc(arrival_rate=0.8).prepare(), replicas, devices)
+    layout = choose_layout(MMc(arrival_rate=0.8).process(), replicas, devices)
     return {
         "schema": 1,
         "versions": versions(),

@@ -8,15 +8,16 @@ import typer
 
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import input_errors
+from jaxq.cli.example import example, table_of
 from jaxq.cli.field_values import allowed
 from jaxq.cli.group import default_words, first_paragraph
 from jaxq.cli.report import print_json
 from jaxq.cli.word import print_matching
-from jaxq.engine.fields import Rule, rules
+from jaxq.engine.fields import rules
 from jaxq.engine.model import Model
 from jaxq.engine.outline import names
 from jaxq.engine.plain import plain
-from jaxq.engine.quantity import Quantity, quantity
+from jaxq.engine.quantity import Quantity, primary, quantity
 from jaxq.systems.find import find, known
 
 
@@ -61,13 +62,13 @@ def describe_class(kind: type[Model]) -> dict[str, Any]:
             "default_text": default_words(field.default, field.name),
             "sweepable": rule.scalar,
         }
-    metrics, quantities, headline, oracle, objectives = known_names(kind)
+    metrics, quantities, first, oracle, objectives = known_names(kind)
     return {
         "doc": first_paragraph(kind),
         "fields": fields,
         "metrics": list(metrics),
-        "metric_table": [row._asdict() for row in kind.metric_table],
-        "headline": list(headline),
+        "metric_table": [row._asdict() for row in table_of(kind)],
+        "primary": list(first),
         "quantities": list(quantities),
         "oracle": oracle,
         "objectives": objectives,
@@ -75,33 +76,17 @@ def describe_class(kind: type[Model]) -> dict[str, Any]:
 
 
 def known_names(kind: type[Model]) -> tuple[tuple, tuple, tuple, dict[str, str], dict[str, str]]:
-    """(metrics, quantities, headline, kinds of oracles, objectives) of `example`; empty where simple values make no
+    """(metrics, quantities, primary, kinds of oracles, objectives) of `example`; empty where simple values make no
     system."""
     with np.errstate(all="ignore"):  # simple values may stand where a formula of a user's own has no value
         try:
             instance = example(kind)
-            metrics, quantities = names(instance, instance.prepare())
+            metrics, quantities = names(instance, instance.process())
             oracle = {name: getattr(value, "kind", "exact") for name, value in instance.oracle().items()}
             objectives = {name: objective.doc for name, objective in instance.objectives().items()}
         except (TypeError, ValueError, ArithmeticError):
             return (), (), (), {}, {}
-    return metrics, quantities, instance.headline or metrics, oracle, objectives
-
-
-def example(kind: type[Model]) -> Model:
-    """A system of a class: the defaults, and simple values inside the rules of the fields that have none."""
-    declared = rules(kind)
-    required = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING and f.name in declared]
-    return kind(**{name: simple_value(declared[name]) for name in required})
-
-
-def simple_value(rule: Rule):
-    """A value that a rule allows: a choice, the least whole number from 1, or a half."""
-    if rule.choices:
-        return rule.choices[0]
-    if rule.whole:
-        return max(1, int(rule.low))
-    return 0.5 if rule.low < 0.5 < rule.high else rule.low + 1.0
+    return metrics, quantities, primary(instance.metric_table, metrics) or metrics, oracle, objectives
 
 
 def print_all(found: dict[str, dict[str, Any]]) -> None:
@@ -141,7 +126,7 @@ def print_one(name: str, about: dict[str, Any]) -> None:
         add_column(table, header)
     for row, metrics in rows_of(about):
         kinds = ", ".join(dict.fromkeys(about["oracle"][metric] for metric in metrics if metric in about["oracle"]))
-        first = "headline" if any(metric in about["headline"] for metric in metrics) else ""
+        first = "primary" if any(metric in about["primary"] for metric in metrics) else ""
         table.add_row(row.name, row.unit, row.meaning, kinds, first)
     console.print(table)
     console.print(f"quantities for --quantiles: {', '.join(about['quantities'])}")

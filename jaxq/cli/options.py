@@ -36,7 +36,7 @@ SHARED = {
     "horizon": SharedOption("model time per replica, after warm-up (from time 0 to t: jaxq paths --totals)"),
     "warmup": SharedOption("auto, mser5 or a number of events per replica  [default: auto]", "WARMUP"),
     "precision": SharedOption(
-        "target relative half-width of the headline metrics  [default: 0.01 if nothing else ends the run]"
+        "target relative half-width of the primary metrics  [default: 0.01 if nothing else ends the run]"
     ),
     "metric": SharedOption("further target: name, name:0.01 (relative) or name:0.001abs; repeatable", "TARGET", True),
     "max_events": SharedOption("events, over all replicas, that the run may take  [default: 2e10]"),

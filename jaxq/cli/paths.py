@@ -49,7 +49,7 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
             kept.check("keep_paths", numbers["keep_paths"])
         instance = build_systems(verb, system, chosen)[0][0]
         start_devices(numbers.get("devices"))
-        process = instance.prepare()
+        process = instance.process()
         check_range(instance, process)
         check_process(process)
     with interruptible():

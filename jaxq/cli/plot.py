@@ -18,7 +18,7 @@ def plot(
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="the figure: .png, .svg or .pdf")],
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", metavar="NAME", help="which to draw; repeatable  [default: the headline, or all]"),
+        typer.Option("--metric", metavar="NAME", help="which to draw; repeatable  [default: the primary, or all]"),
     ] = None,
     style: Annotated[
         str | None,

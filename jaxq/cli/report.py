@@ -11,6 +11,7 @@ from jaxq.cli.options import Output
 from jaxq.engine.files import json_text, reason
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.model import Model
+from jaxq.engine.quantity import primary
 from jaxq.engine.result import Result, Results
 from jaxq.engine.team import team
 
@@ -19,19 +20,19 @@ OK, FLAGGED, INTERRUPTED = 0, 3, 130
 
 def report(verb: str, outcome: Result | Results, systems: list[Model], output: Output) -> int:
     """Save, draw and print an outcome."""
-    headline = headline_of(outcome, systems)
+    first = primary_of(outcome, systems)
 
     def show():
         if isinstance(outcome, Results):
             from jaxq.cli.result_tables import print_results
 
-            print_results(stdout_console(), verb, outcome, headline)
+            print_results(stdout_console(), verb, outcome, first)
         else:
             from jaxq.cli.tables import print_result
 
             print_result(stdout_console(), outcome)
 
-    return present(outcome, output, lambda path: draw(outcome, path, headline), show)
+    return present(outcome, output, lambda path: draw(outcome, path, first), show)
 
 
 def present(outcome: Any, output: Output, draw: Callable[[str], None], show: Callable[[], None]) -> int:
@@ -78,11 +79,12 @@ def check_written(lost: Mapping[Any, str]) -> None:
         raise BadInput("; ".join(f"{path}: not written ({why})" for path, why in lost.items()))
 
 
-def headline_of(outcome: Result | Results, systems: list[Model]) -> tuple[str, ...]:
-    """The headline metrics of the system and those the run was given targets for; all if there are none."""
+def primary_of(outcome: Result | Results, systems: list[Model]) -> tuple[str, ...]:
+    """The primary metrics of the system and those the run was given targets for; all if there are none."""
     result = outcome[0] if isinstance(outcome, Results) else outcome
     targets = [text.partition(":")[0] for text in result.run["options"]["metric"]]
-    return tuple(dict.fromkeys([*systems[0].headline, *targets])) or tuple(result.metrics)
+    first = primary(systems[0].metric_table, result.metrics)
+    return tuple(dict.fromkeys([*first, *targets])) or tuple(result.metrics)
 
 
 def exit_code(flags: tuple[str, ...]) -> int:
@@ -95,8 +97,8 @@ def print_json(data: Any) -> None:
     print(json_text(data))
 
 
-def draw(outcome: Result | Results, path: str, headline: tuple[str, ...]) -> None:
-    """The figure of an outcome, without a display: all metrics of a run, the headline metrics of several."""
+def draw(outcome: Result | Results, path: str, primary: tuple[str, ...]) -> None:
+    """The figure of an outcome, without a display: all metrics of a run, the primary metrics of several."""
     from jaxq.plotting import plot
 
-    plot(outcome, metric=headline if isinstance(outcome, Results) else None, path=path)
+    plot(outcome, metric=primary if isinstance(outcome, Results) else None, path=path)

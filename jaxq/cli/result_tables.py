@@ -120,8 +120,8 @@ def scaling_lines(results: Results) -> list[str]:
     return list(dict.fromkeys(noted))
 
 
-def print_results(console: Any, verb: str, results: Results, headline: tuple[str, ...]) -> None:
-    """A sweep or a comparison. ``headline``: the metrics of a sweep's columns."""
+def print_results(console: Any, verb: str, results: Results, primary: tuple[str, ...]) -> None:
+    """A sweep or a comparison. ``primary``: the metrics of a sweep's columns."""
 
     first = results[0]
     fixed = {name: value for name, value in first.parameters.items() if name not in first.point}
@@ -131,11 +131,11 @@ def print_results(console: Any, verb: str, results: Results, headline: tuple[str
     if verb == "compare" and len(results) <= SIDE_BY_SIDE:
         console.print(systems_table(results))
     else:
-        console.print(points_table(results, headline))
+        console.print(points_table(results, primary))
     if results.differences:
         few = len(results) <= SIDE_BY_SIDE
         console.print(f"paired differences to {parameters_text(first.point)}{' (* beyond the interval)' * few}")
-        console.print(differences_table(results) if few else differences_list(results, headline))
+        console.print(differences_table(results) if few else differences_list(results, primary))
     points = f"{len(results)} {'points' if verb == 'sweep' else 'systems'}, each "
     console.print(points + run_line(next(r for r in results if "infeasible" not in r.flags)), style="dim")
     verdict = verdict_line(results)

@@ -109,7 +109,7 @@ def staffing(
             integer("seed", numbers["seed"], 0)
             start_devices()
         if limit is not None:
-            limit.prepare()
+            limit.process()
     measured = of_limit = None
     with interruptible():
         if system is not None:

@@ -14,6 +14,7 @@ from jaxq.cli.tables import parameters_text
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.plain import describe
+from jaxq.engine.record import title
 from jaxq.engine.saved import SCHEMA
 
 NARROW = 110
@@ -29,7 +30,7 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
         statements = instance.theory()
         unstable, oracle = None, {}
         try:
-            instance.check_stationary()
+            instance.stationarity().check()
             oracle = {name: as_reference(x) for name, x in instance.oracle().items()}
         except ValueError as error:
             unstable = str(error)
@@ -37,7 +38,7 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
         print_json(to_dict(instance, statements, oracle, unstable))
         return OK
     console = stdout_console()
-    console.print(f"{instance.title()}  {parameters_text(describe(instance))}")
+    console.print(f"{title(instance)}  {parameters_text(describe(instance))}")
     if statements:
         if console.width < NARROW:
             headers = "theory", "value", "what it is, source"
@@ -60,7 +61,7 @@ def to_dict(system: Model, statements: Mapping[str, Any], oracle: Mapping[str, A
     """The statements and references by name."""
     return {
         "schema": SCHEMA,
-        "system": system.title(),
+        "system": title(system),
         "parameters": describe(system),
         "theory": {name: x._asdict() for name, x in statements.items()},
         "oracle": {name: {"value": x.value, "kind": x.kind} for name, x in oracle.items()},

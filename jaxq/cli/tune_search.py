@@ -15,6 +15,7 @@ from jaxq.cli.tables import (
     run_line,
 )
 from jaxq.engine.model import Model
+from jaxq.engine.objective import Search, of_kind
 from jaxq.engine.plain import pair, scalings
 from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.search import Question, prepare
@@ -31,7 +32,7 @@ def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, A
         known = {}
     else:
         instance = build_systems("tune", system, chosen)[0][0]
-        known = instance.searches()
+        known = of_kind(Search, instance.objectives())
     if not known or (name is not None and name not in known):
         if "starts" in chosen:
             raise FieldError("starts", number(chosen["starts"]), "only a search has random starts, not this objective")

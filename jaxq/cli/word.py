@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.errors import BadInput
+from jaxq.cli.example import table_of
 from jaxq.cli.report import print_json
 from jaxq.engine.fields import rules
 from jaxq.engine.unknown import suggestion
@@ -32,7 +33,7 @@ def entries() -> Iterator[Entry]:
             yield Entry("field", field, name, rule.doc)
             for choice in dict.fromkeys([*rule.choices, *dict(rule.meanings)]):
                 yield Entry(field, choice, name, dict(rule.meanings).get(choice, ""))
-        for row in kind.metric_table:
+        for row in table_of(kind):
             yield Entry("metric", row.name, name, row.meaning)
     for law in LAWS.values():
         yield Entry("law", law.usage, "", _first(law))

@@ -29,8 +29,8 @@ from jaxq.engine.walk import component, walk
 
 ARGUMENTS = {
     "init": "words",
-    "choose": "state, words",
-    "apply": "state, event",
+    "next_event": "state, words",
+    "update": "state, event",
     "jump": "state, k",
     "transition": "state, k",
     "drift": "state, elapsed",
@@ -63,7 +63,7 @@ def check(system: Model) -> None:
         >>> jaxq.check(jaxq.MMc(arrival_rate=8, servers=10))
     """
     check_kind(system)
-    check_process(system.prepare())
+    check_process(system.process())
 
 
 def check_process(process: Process) -> None:
@@ -84,12 +84,12 @@ HOST = (
 
 
 def check_kind(system: Model) -> None:
-    """TypeError unless it is a system that can be simulated: no class, nothing traced, nor what `prepare` returns."""
+    """TypeError unless it is a system that can be simulated: no class, nothing traced, nor what `process` returns."""
     if isinstance(system, type) and issubclass(system, Model):
         raise TypeError(f"system = {system.__name__}: is a class; give a system, {system.__name__}(...)")
     if isinstance(system, Process) and not isinstance(system, Model):
         raise TypeError(
-            f"system = {type(system).__name__}: is a process, which a model's prepare() makes for the compiled loop; give "
+            f"system = {type(system).__name__}: is a process, which a model's process() makes for the compiled loop; give "
             "the model itself"
         )
     if not isinstance(system, Model):
@@ -152,21 +152,23 @@ def _check_jumps(methods: "_Methods", state) -> Any:
     if system.drifts:
         methods.next_state("drift", state, elapsed)
         methods.scalar("next_switch", state, optional=True)
-    if methods.defines("choose", MarkovProcess):
+    if methods.defines("next_event", MarkovProcess):
         return methods.chosen(state)[0]
     event = jax.ShapeDtypeStruct((), np.int32)
     return (event, elapsed) if system.drifts else event
 
 
 def _check_step(methods: "_Methods", state) -> Any:
-    """Check choose and apply; returns the event."""
+    """Check next_event and update; returns the event."""
     event, weight = methods.chosen(state)
     timed = methods.defines("step_time", Process)
     if weight is None and not timed:
-        raise TypeError(f"{methods.name}.choose gives no weight, so that step_time() must say how long an event takes")
+        raise TypeError(
+            f"{methods.name}.next_event gives no weight, so that step_time() must say how long an event takes"
+        )
     if weight is not None:
-        methods.check_scalar("choose", "the weight", weight)
-    methods.next_state("apply", state, event)
+        methods.check_scalar("next_event", "the weight", weight)
+    methods.next_state("update", state, event)
     return event
 
 
@@ -215,7 +217,7 @@ class _Methods:
 
     def state(self) -> Any:
         """Shapes of the state, as the compiled loop carries it."""
-        words = tuple(jax.ShapeDtypeStruct((), np.uint32) for _ in range(self.system.init_words))
+        words = tuple(jax.ShapeDtypeStruct((), np.uint32) for _ in range(self.system.scan.init_words))
         found, shape = self("init", words)
         for path, leaf in jax.tree.leaves_with_path(shape):
             if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
@@ -224,11 +226,13 @@ class _Methods:
         return jax.eval_shape(lambda: typed(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shape)))
 
     def chosen(self, state) -> tuple[Any, Any]:
-        """Shapes of what choose gives: the event and its weight."""
+        """Shapes of what next_event gives: the event and its weight."""
         words = tuple(jax.ShapeDtypeStruct((), np.uint32) for _ in range(self.system.words))
-        found, shape = self("choose", state, words)
+        found, shape = self("next_event", state, words)
         if not isinstance(found, tuple) or len(found) != 2:
-            raise TypeError(f"{self.name}.choose must return two things, the event and its weight (the time it takes)")
+            raise TypeError(
+                f"{self.name}.next_event must return two things, the event and its weight (the time it takes)"
+            )
         return shape
 
     def next_state(self, method: str, state, *args, fixed: tuple = (), rates: int = 0) -> None:

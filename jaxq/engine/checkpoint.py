@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from jaxq.checks import FieldError
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.files import read_npz, reason, write_npz
 from jaxq.engine.fingerprint import digest
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.plain import describe
+from jaxq.engine.record import title
 from jaxq.engine.replicas import saved_together
-from jaxq.engine.stack import Stack
 from jaxq.engine.team import team
 
 FIRST = "first replica"
@@ -36,7 +37,7 @@ LENGTHS = ("tile", "blocks", "observations")
 def question(groups: Sequence[Sequence[Model]], replicas: int, options: Options) -> dict[str, Any]:
     """What a checkpoint belongs to, as JSON values by what it is called."""
     return {
-        "systems": [[[system.title(), describe(system)] for system in group] for group in groups],
+        "systems": [[[title(system), describe(system)] for system in group] for group in groups],
         "code or files": [[digest(system) for system in group] for group in groups],
         "replicas": replicas,
         FIRST: options.first_replica,
@@ -48,7 +49,7 @@ def question(groups: Sequence[Sequence[Model]], replicas: int, options: Options)
 
 
 class Checkpoint:
-    """Saves the stacks of a run to a file now and then, and puts them back where the file left them.
+    """Saves the ensembles of a run to a file now and then, and puts them back where the file left them.
 
     ``progress`` is what the loop over launches wants to find again, as JSON values; {} at the beginning of a run. Without
     a file (``options.checkpoint`` is None) nothing is saved, and nothing found.
@@ -63,7 +64,7 @@ class Checkpoint:
         self.written: float | None = None
         self.error: str | None = None
         self.progress: dict[str, Any] = {}
-        self._stacks: Sequence[Stack] = ()
+        self._ensembles: Sequence[Ensemble] = ()
         self._found: dict[str, np.ndarray] = {}
         self._layouts: list[dict[str, int]] = []
         self._saved = time.monotonic()
@@ -99,25 +100,25 @@ class Checkpoint:
             raise damaged(path)
 
     def layout(self, group: int) -> dict[str, int]:
-        """What the layout of a stack must be, by the names of `choose_layout`."""
+        """What the layout of an ensemble must be, by the names of `choose_layout`."""
         return self._layouts[group] if self._layouts else {}
 
-    def restore(self, stacks: Sequence[Stack]) -> None:
-        """Put the stacks where the file left them, and keep them to be saved. ValueError if they do not fit."""
-        self._stacks, found, self._found = stacks, self._found, {}
+    def restore(self, ensembles: Sequence[Ensemble]) -> None:
+        """Put the ensembles where the file left them, and keep them to be saved. ValueError if they do not fit."""
+        self._ensembles, found, self._found = ensembles, self._found, {}
         if not self._layouts:
             return
         found = self._team.tell("checkpoint", {name: x for name, x in found.items() if name != "checkpoint"})
         path = str(self.path)
-        for i, stack in enumerate(stacks):
+        for i, ensemble in enumerate(ensembles):
             arrays = {name.split("/", 1)[1]: x for name, x in found.items() if name.startswith(f"{i}/")}
-            forms = {name: _form(x) for name, x in stack.saved().items()}
+            forms = {name: _form(x) for name, x in ensemble.saved().items()}
             if any(name not in arrays or _form(arrays[name])[0] != kind for name, (kind, _) in forms.items()):
                 raise damaged(path)
             try:
-                stack.restore(arrays)
-                now = stack.saved()
-                good = stack.fits() and all(_form(now[name]) == form for name, form in forms.items())
+                ensemble.restore(arrays)
+                now = ensemble.saved()
+                good = ensemble.fits() and all(_form(now[name]) == form for name, form in forms.items())
             except Exception:  # whatever a damaged array leads to
                 good = False
             if not good:
@@ -131,15 +132,15 @@ class Checkpoint:
 
         if not self._team.decide("save", None, due):
             return
-        layouts = [{name: getattr(stack.layout, name) for name in LENGTHS} for stack in self._stacks]
+        layouts = [{name: getattr(ensemble.layout, name) for name in LENGTHS} for ensemble in self._ensembles]
         header = {"question": self._question, "progress": self.progress, "layouts": layouts}
         arrays: dict[str, Any] = {"checkpoint": json.dumps(header)}
-        for i, stack in enumerate(self._stacks):
-            mine = stack.saved()
+        for i, ensemble in enumerate(self._ensembles):
+            mine = ensemble.saved()
             shares = self._team.gather("save", list(mine.values()), everywhere=False)
             named = [dict(zip(mine, share, strict=True)) for share in shares]
             if named:
-                arrays |= {f"{i}/{name}": x for name, x in saved_together(named, len(stack.systems)).items()}
+                arrays |= {f"{i}/{name}": x for name, x in saved_together(named, len(ensemble.systems)).items()}
         before, self.error = self.error, self._team.decide("written", None, lambda _: self._write(arrays))
         if self.error is None:
             self.written = time.monotonic()

@@ -1,4 +1,4 @@
-"""From the verdict on a point to its result: flags, metrics beside their oracle, quantiles, and what was run."""
+"""From the output analysis of a point to its result: flags, metrics beside their oracle, quantiles, and what was run."""
 
 import math
 
@@ -6,18 +6,19 @@ import numpy as np
 
 from jaxq.engine.control_choice import MOST, PER_CONTROL
 from jaxq.engine.controls import WithControls
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.fields import units
 from jaxq.engine.flags import Flag
 from jaxq.engine.flags import withheld as withholds
-from jaxq.engine.judge import Verdict, discarded, evaluate
 from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.options import Options
+from jaxq.engine.output_analysis import Analysis, discarded, evaluate
 from jaxq.engine.plain import describe, finite, scalings
 from jaxq.engine.plan import Point
-from jaxq.engine.quantity import unit
+from jaxq.engine.quantity import primary, unit
 from jaxq.engine.rarity import hardly_due
+from jaxq.engine.record import title
 from jaxq.engine.result import Result
-from jaxq.engine.stack import Stack
 from jaxq.engine.sums import Sums
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
@@ -35,14 +36,14 @@ def variance_ratios(plain: dict[str, Estimate], controlled: dict[str, Estimate])
     return {name: finite(float(ratio) ** 2) if name in known else None for name, ratio in ratios.items()}
 
 
-def control_record(planned: Point, sums: Sums, verdict: Verdict) -> dict:
+def control_record(planned: Point, sums: Sums, analysis: Analysis) -> dict:
     """What was used of the controls that were asked for: how many, the highest degree of a phi, the least degrees of
     freedom of an interval, and the variance ratios of the metrics; none where replicas are too few."""
-    process, freedom = planned.stepped, min(e.degrees for e in verdict.metrics.values())
+    process, freedom = planned.stepped, min(e.degrees for e in analysis.metrics.values())
     if not isinstance(process, WithControls):
         reason = f"each needs {PER_CONTROL} replicas, and {MOST} are the most"
         return {"controls": 0, "degree": 0, "freedom": freedom, "variance_ratio": {}, "reason": reason}
-    ratios = variance_ratios(evaluate(planned.model, sums), verdict.metrics)
+    ratios = variance_ratios(evaluate(planned.model, sums), analysis.metrics)
     return {
         "controls": len(process.functions),
         "degree": process.degree,
@@ -60,43 +61,50 @@ def known_zero(reference) -> bool:
 
 
 def conclude_point(
-    stack: Stack, point: int, planned: Point, options: Options, verdict: Verdict, flags: list[str], run: dict, varied
+    ensemble: Ensemble,
+    point: int,
+    planned: Point,
+    options: Options,
+    analysis: Analysis,
+    flags: list[str],
+    run: dict,
+    varied,
 ) -> Result:
-    """The result of one point of a stack, as it was planned. Some flags keep the means out of it (`Flag.withholds`)."""
+    """The result of one point of an ensemble, as it was planned. Some flags keep the means out of it (`Flag.withholds`)."""
     system = planned.model
     flags = list(flags)
-    rows = slice(point * stack.replicas, (point + 1) * stack.replicas)
-    if stack.overflow[rows].any():
+    rows = slice(point * ensemble.replicas, (point + 1) * ensemble.replicas)
+    if ensemble.overflow[rows].any():
         flags.append(Flag.OVERFLOW)
-    if stack.invalid[rows].any():
+    if ensemble.invalid[rows].any():
         flags.append(Flag.INVALID_RATES)
-    sums = stack.sums(point, verdict.cut or 0)
-    if verdict.growth:
+    sums = ensemble.sums(point, analysis.cut or 0)
+    if analysis.growth:
         flags.append(Flag.UNSTABLE)
-    elif verdict.cut is None:
+    elif analysis.cut is None:
         flags.append(Flag.WARMUP_UNDETERMINED)
-    if not all(math.isfinite(e.value) for name, e in verdict.metrics.items() if name not in verdict.upper):
+    if not all(math.isfinite(e.value) for name, e in analysis.metrics.items() if name not in analysis.upper):
         flags.append(Flag.NAN)
-    references = planned.oracle
-    zero = {name for name in verdict.upper if known_zero(references.get(name))}
-    upper = {name: bound for name, bound in verdict.upper.items() if name not in zero}
+    references, first = planned.oracle, primary(system.metric_table, analysis.metrics)
+    zero = {name for name in analysis.upper if known_zero(references.get(name))}
+    upper = {name: bound for name, bound in analysis.upper.items() if name not in zero}
     means = {
         name: Estimate(0.0, estimate.residuals) if name in zero else estimate
-        for name, estimate in verdict.metrics.items()
+        for name, estimate in analysis.metrics.items()
     }
-    if upper.keys() & {target.metric for target in options.targets(system.headline or tuple(verdict.metrics))}:
+    if upper.keys() & {target.metric for target in options.targets(first or tuple(analysis.metrics))}:
         flags.append(Flag.NOT_SEEN)
-    tail = system.heavy_tail()
+    tail = system.stationarity().tail
     if tail is not None:
         flags.append(Flag(tail))
-    if hardly_due(planned.process, sums.time.value * stack.replicas):
+    if hardly_due(planned.process, sums.time.value * ensemble.replicas):
         flags.append(Flag.RARE_TRANSITION)
-    if stack.replicas * verdict.batches == 1:
+    if ensemble.replicas * analysis.batches == 1:
         flags.append(Flag.NO_INTERVAL)
     withheld = withholds(flags)
-    start = None if verdict.cut is None else discarded(stack, verdict)
+    start = None if analysis.cut is None else discarded(ensemble, analysis)
     wanted = options.quantile_probabilities()
-    distributions = {name: stack.distribution(point, name, start) for name in wanted}
+    distributions = {name: ensemble.distribution(point, name, start) for name in wanted}
     if any(distribution.empty for distribution in distributions.values()):
         flags.append(Flag.NAN)
     quantiles = {name: _quantiles(distributions[name], wanted[name], options.level, withheld) for name in wanted}
@@ -111,33 +119,33 @@ def conclude_point(
         flags.append(Flag.DISAGREES)
     run = {
         **run,
-        "events": stack.events * stack.replicas,
+        "events": ensemble.events * ensemble.replicas,
         "events_per_replica": int(sums.events.value),
         "time": finite(sums.time.value),
-        "warmup": None if verdict.cut is None else discarded(stack, verdict),
+        "warmup": None if analysis.cut is None else discarded(ensemble, analysis),
         "warmup_method": options.warmup if isinstance(options.warmup, str) else "given",
-        "correlation": finite(verdict.memory * stack.windows.span * stack.layout.events_per_block),
-        "method": "replica-t" if verdict.batches == 1 else "batch-means",
+        "correlation": finite(analysis.memory * ensemble.windows.span * ensemble.layout.events_per_block),
+        "method": "replica-t" if analysis.batches == 1 else "batch-means",
     }
     if options.control != "none" and not withheld:
-        run["control"] = control_record(planned, sums, verdict)
+        run["control"] = control_record(planned, sums, analysis)
         run["method"] += ", regressed on controls" * (run["control"]["controls"] > 0)
     fields, scaled = describe(system), scalings(system)
     if scaled:
         run["scaled"] = scaled
     return Result(
-        system.title(),
+        title(system),
         fields,
         {name: fields[name] for name in varied},
         metrics,
         run,
-        verdict.growth,
+        analysis.growth,
         tuple(dict.fromkeys(flags)),
         {} if withheld else means,
         histograms,
         quantiles,
         {} if withheld else distributions,
-        system.headline,
+        first,
         units(type(system)),
     )
 

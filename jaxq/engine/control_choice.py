@@ -95,7 +95,7 @@ def independent(columns: Iterable[np.ndarray], most: int) -> list[int]:
 def _begin(process: Process, leaves: Sequence) -> Any:
     """The initial state of a process with these leaves."""
     traced = jax.tree.unflatten(jax.tree.structure(process), leaves)
-    return traced.init(tuple(random.words_for(0, random.START, 0, process.init_words)))
+    return traced.init(tuple(random.words_for(0, random.START, 0, process.scan.init_words)))
 
 
 def _counts(process: MarkovProcess) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from jaxq.engine.dependence import dependence
 from jaxq.engine.integrands import as_float, floats, integrands
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.parameter import Parameter
-from jaxq.engine.process import Process
+from jaxq.engine.process import Process, Scan
 from jaxq.engine.program import typed
 from jaxq.engine.rarity import rare_first
 from jaxq.random import scaled, uniform
@@ -67,15 +67,10 @@ class Coupled(Process):
         """Transitions times paths, by which compile time grows."""
         return (self.slots + 2) * self.transitions
 
-    tile = 128  # compiles in two thirds of the time of 64, at the same speed
-
     @property
-    def stride(self):
-        return self.process.stride
-
-    @property
-    def init_words(self):
-        return self.process.init_words
+    def scan(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        here = self.process.scan
+        return Scan(here.stride, tile=128, init_words=here.init_words)  # two thirds of the compile time of 64, as fast
 
     def step_time(self):
         return self.process.step_time()
@@ -84,7 +79,7 @@ class Coupled(Process):
         x, zero = typed(self.process.init(words)), jnp.float32(0)
         return x, (x,) * (self.slots + 1), ((zero,) * len(self.tangents),) * (self.slots + 1)
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         x, paths, weights = state
         r, d = self._along(lambda process: floats(process.rates(x)))
         others = [floats(self.process.rates(a)) for a in paths]
@@ -108,7 +103,7 @@ class Coupled(Process):
         event = Step(_pack([k, m, *followed], count), plan, grow, created)
         return event, (None if bound is not None else 1.0 / total)
 
-    def apply(self, state, event):
+    def update(self, state, event):
         x, paths, weights = state
         slots, move, count = self.slots, self.process.transition, len(self.process.rates(x))
         k, m, *followed = _unpack(event.codes, slots + 3, count)
@@ -152,8 +147,8 @@ class Coupled(Process):
             over = over | self.process.overflow(path)
         return over
 
-    def invalid_rates(self, state):
-        return self.process.invalid_rates(state[0])
+    def _invalid_rates(self, state):
+        return self.process._invalid_rates(state[0])
 
     def _along(self, function):
         """(its value, its derivatives by parameter) of a function of the process."""
@@ -258,8 +253,8 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
             compare it; transitions are too rare for one word.
     """
     name = f"coupling: {title}"
-    stepped = isinstance(process, MarkovProcess) and type(process).choose is MarkovProcess.choose
-    if not isinstance(process, MarkovProcess) or not stepped or type(process).apply is not MarkovProcess.apply:
+    stepped = isinstance(process, MarkovProcess) and type(process).next_event is MarkovProcess.next_event
+    if not isinstance(process, MarkovProcess) or not stepped or type(process).update is not MarkovProcess.update:
         raise FieldError(
             "method", name, "has steps of its own here, not only rates and jumps; must be finite-difference"
         )
@@ -275,7 +270,7 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
     )
     bound, null = process.clock().bound, None
     if bound is None and any(of.value == 0 for of in parameters):
-        words = tuple(random.words_for(0, random.START, 0, process.init_words))
+        words = tuple(random.words_for(0, random.START, 0, process.scan.init_words))
         null = np.float64(max(float(sum(np.asarray(rate) for rate in process.rates(process.init(words)))), 1.0))
     return Coupled(
         process,

@@ -28,7 +28,7 @@ def dependence(process: MarkovProcess, moving: tuple[int, ...], name: str) -> tu
     leaves, structure = jax.tree.flatten(process)
     leaves = [compute_leaf(leaf) for leaf in leaves]
     traced = jax.tree.unflatten(structure, leaves)
-    words = tuple(random.words_for(0, random.START, 0, process.init_words))
+    words = tuple(random.words_for(0, random.START, 0, process.scan.init_words))
     flat, shape = jax.tree.flatten(typed(traced.init(words)))
     own = essential(traced, shape, [np.asarray(x) for x in flat], None)
 

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.model import Model
 from jaxq.engine.parameter import STEP, Parameter, difference
-from jaxq.engine.stack import Stack
+from jaxq.engine.quantity import Quantity
+from jaxq.engine.stationarity import Stationarity
 from jaxq.engine.sums import Sums
 from jaxq.stats.estimate import Estimate
 
@@ -38,19 +40,19 @@ class Differences(Model):
     wanted: tuple[str, ...] = eqx.field(static=True)
 
     @property
-    def headline(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.wanted
+    def metric_table(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        return tuple(Quantity(name, "", "", primary=True) for name in self.wanted)
 
-    @property
-    def wandering(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        mine = self.systems[0].wandering
-        return (*mine, *(named(metric, path) for metric in mine for path in self.nodes))
+    def process(self):
+        return self.systems[0].process()
 
-    def prepare(self):
-        return self.systems[0].prepare()
-
-    def switches(self):
-        return tuple(sorted({time for system in self.systems for time in system.switches()}))
+    def stationarity(self):
+        known = [system.stationarity() for system in self.systems]
+        mine = known[0].wandering
+        return Stationarity(
+            switches=tuple(sorted({time for one in known for time in one.switches})),
+            wandering=(*mine, *(named(metric, path) for metric in mine for path in self.nodes)),
+        )
 
     def metrics(self, sums):
         found = self._by_system(sums)
@@ -100,33 +102,33 @@ def named(metric: str, path: str) -> str:
 
 
 class Together:
-    """The points of a stack judged as one, by a model that combines their sums; has what the judge asks of a `Stack`.
+    """The points of an ensemble judged as one, by a model that combines their sums: what the output analysis asks for.
 
     ``systems``: that model, as often as there are points, by whose number chance is allowed for."""
 
-    def __init__(self, stack: Stack, model: Differences):
-        self._stack, self.systems = stack, [model] * len(stack.systems)
-        self.replicas, self.layout = stack.replicas, stack.layout
+    def __init__(self, ensemble: Ensemble, model: Differences):
+        self._ensemble, self.systems = ensemble, [model] * len(ensemble.systems)
+        self.replicas, self.layout = ensemble.replicas, ensemble.layout
 
     @property
     def windows(self):
         """The windows of all points, which are as long."""
-        return self._stack.windows
+        return self._ensemble.windows
 
     @property
     def events(self) -> int:
         """Events run so far, per replica of a point."""
-        return self._stack.events
+        return self._ensemble.events
 
     @property
     def overflow(self) -> Any:
         """By replica: whether its state left its representation in any point."""
-        return np.any(self._stack.overflow.reshape(-1, self.replicas), axis=0)
+        return np.any(self._ensemble.overflow.reshape(-1, self.replicas), axis=0)
 
     @property
     def invalid(self) -> Any:
         """By replica: whether its rates were none in any point."""
-        return np.any(self._stack.invalid.reshape(-1, self.replicas), axis=0)
+        return np.any(self._ensemble.invalid.reshape(-1, self.replicas), axis=0)
 
     def relative_to(self, metric: str, metrics: Mapping[str, Estimate]) -> float:
         """What a relative half-width is a share of."""
@@ -134,15 +136,15 @@ class Together:
 
     def lost(self, point: int) -> bool:
         """Whether any point has gone wrong for good."""
-        return any(map(self._stack.lost, range(len(self._stack.systems))))
+        return any(map(self._ensemble.lost, range(len(self._ensemble.systems))))
 
     def sums(self, point: int, *args, **named) -> Parts:
-        """`Stack.sums` of all points."""
-        return Parts(self.parts([self._stack.sums(p, *args, **named) for p in range(len(self._stack.systems))]))
+        """`Ensemble.sums` of all points."""
+        return Parts(self.parts([self._ensemble.sums(p, *args, **named) for p in range(len(self._ensemble.systems))]))
 
     def series(self, point: int, groups: int) -> Parts:
-        """`Stack.series` of all points."""
-        return Parts(self.parts([self._stack.series(p, groups) for p in range(len(self._stack.systems))]))
+        """`Ensemble.series` of all points."""
+        return Parts(self.parts([self._ensemble.series(p, groups) for p in range(len(self._ensemble.systems))]))
 
     def parts(self, sums: list[Sums]) -> list[Sums]:
         """The sums of each of the model's systems, from those of the points."""
@@ -161,12 +163,12 @@ def moved_nodes(
     system: Model, parameters: Sequence[Parameter], side: str | None, wanted: Sequence[str]
 ) -> tuple[Differences, list[Node]]:
     """The model of a system's metrics and their derivatives, and the nodes at which `Moved` evaluates it."""
-    systems, nodes, places = [system], [Node(0, 0.0, system.prepare().step_time())], {}
+    systems, nodes, places = [system], [Node(0, 0.0, system.process().step_time())], {}
     for by, of in enumerate(parameters):
         pairs = difference(side, float(2.0 ** np.round(np.log2(STEP * of.unit))))
         places[of.path] = [(len(systems) + i, weight) for i, (_, weight) in enumerate(pairs)], []
         systems += [of.at(offset) for offset, _ in pairs]
-        nodes += [Node(by, offset, of.at(offset).prepare().step_time()) for offset, _ in pairs]
+        nodes += [Node(by, offset, of.at(offset).process().step_time()) for offset, _ in pairs]
     scales = {of.path: of.unit for of in parameters}
     return Differences(tuple(systems), places, scales, tuple(wanted)), nodes
 
@@ -175,8 +177,8 @@ class Moved(Together):
     """A process beside its alternatives (`jaxq.engine.coupled`), judged as the systems at ``nodes``: their sums are those of
     the process, moved along their derivatives. The first node is the system itself."""
 
-    def __init__(self, stack: Stack, model: Differences, nodes: Sequence[Node]):
-        super().__init__(stack, model)
+    def __init__(self, ensemble: Ensemble, model: Differences, nodes: Sequence[Node]):
+        super().__init__(ensemble, model)
         self._nodes = nodes
 
     def parts(self, sums):
@@ -184,7 +186,7 @@ class Moved(Together):
 
     def lifetime(self, cut: int) -> tuple[float, float]:
         """(mean time that the weight of an alternative lasts, time per replica), from window ``cut`` on."""
-        sums = self._stack.sums(0, cut)
+        sums = self._ensemble.sums(0, cut)
         created = sums["created"].value
         return (sums["mass"].value / created if created > 0 else 0.0), sums.time.value
 

@@ -19,6 +19,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.outline import plain_means
 from jaxq.engine.plain import aligned, describe, finite, in_words
 from jaxq.engine.quantity import unit
+from jaxq.engine.record import title
 from jaxq.engine.reference import Reference
 from jaxq.engine.saved import NONE, SCHEMA, Saved
 from jaxq.engine.state_space import StateSpace
@@ -162,7 +163,7 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
     total rate x relaxation time), and by aggregation where parts of the chain hardly ever meet.
 
     Args:
-        system: the process, or a system that `prepare` or `Model.jump_process` makes one; the components of its state
+        system: the process, or a system that `process` or `Stationarity.chain` makes one; the components of its state
             are whole numbers.
         keep: predicate on one state, True where it is kept, written with ``& | ~``; transitions out of the kept set are
             suppressed (of a reversible process, that leaves the law conditioned on the set), and
@@ -186,7 +187,8 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
         >>> jaxq.exact(jaxq.MMc(arrival_rate=1.8, servers=2), keep=lambda n: n <= 400).metrics["number_in_system"]
     """
     check_kind(system)
-    prepared = system.jump_process()
+    chain = system.stationarity().chain
+    prepared = system.process() if chain is None else chain()
     if not isinstance(prepared, MarkovProcess):
         raise FieldError("system", type(system).__name__, "exact needs a JumpProcess (rates and jump)")
     if prepared.drifts:
@@ -197,7 +199,7 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
         raise FieldError(
             "max_states",
             max_states,
-            f"{system.title()} has {float(min(known, 10**300)):.6g} states or more with these "
+            f"{title(system)} has {float(min(known, 10**300)):.6g} states or more with these "
             "fields, too many to solve for",
         )
     check_methods(prepared)
@@ -217,5 +219,5 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
         named = {name: unit(system.metric_table, name) for name in plain_means(system, prepared)}
     told = {name: found for name, found in named.items() if found is not None}
     return ExactResult(
-        system.title(), describe(system), metrics, probabilities.size, states, probabilities, edge_mass, observed, told
+        title(system), describe(system), metrics, probabilities.size, states, probabilities, edge_mass, observed, told
     )

@@ -32,7 +32,8 @@ class Rule:
     ``simplex``: always a list, which must sum to 1 (shares, splitting probabilities). ``rows``: always a matrix, each row of
     which must sum to 1 (routing probabilities). ``table``: ``parse_compound`` takes the table of an experiment file too.
     ``observed``: a number that another field has if it comes from data, such as ``service_law.rate``; the text ``file``
-    stands for it. ``usage``: how the text of a compound field is written.
+    stands for it. ``usage``: how the text of a compound field is written. ``untuned``: why
+    no gradient moves the field, and what to do instead: the sentence that `jaxq.tune` refuses it with.
     """
 
     doc: str
@@ -53,6 +54,7 @@ class Rule:
     observed: str = ""
     usage: str = ""
     meanings: tuple[tuple[str, str], ...] = ()
+    untuned: str = ""
 
     def __post_init__(self):
         object.__setattr__(self, "simplex", self.simplex or self.rows)
@@ -222,6 +224,7 @@ def compound(
     table: bool = False,
     usage: str = "",
     meanings: tuple[tuple[str, str], ...] = (),
+    untuned: str = "",
 ) -> Any:
     """A field that holds a module of its own, such as a service law, of class ``kind``; ``parse`` turns text into one, and
     with ``table`` the table of an experiment file, a dict. ``static``: it is hashable and only read on the host, when a run
@@ -230,7 +233,16 @@ def compound(
     def convert(value):
         return parse(value) if isinstance(value, (str, dict) if table else str) else value
 
-    rule = Rule(doc, parse_compound=parse, kind=kind, optional=optional, table=table, usage=usage, meanings=meanings)
+    rule = Rule(
+        doc,
+        parse_compound=parse,
+        kind=kind,
+        optional=optional,
+        table=table,
+        usage=usage,
+        meanings=meanings,
+        untuned=untuned,
+    )
     return eqx.field(converter=convert, static=static, default=default, metadata={RULE: rule})
 
 

@@ -25,7 +25,7 @@ from jaxq.engine.layout import FEW
 from jaxq.engine.loop import Loop
 from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.model import Model
-from jaxq.engine.objective import Objective
+from jaxq.engine.objective import Objective, of_kind
 from jaxq.engine.options import OPTIONS, Options, Target
 from jaxq.engine.outline import at_halves
 from jaxq.engine.parameter import (
@@ -41,6 +41,8 @@ from jaxq.engine.parameter import (
 from jaxq.engine.plain import describe, finite
 from jaxq.engine.plan import Plan, plan
 from jaxq.engine.progress import Watch
+from jaxq.engine.quantity import primary
+from jaxq.engine.record import title
 from jaxq.engine.reference import Reference
 from jaxq.engine.result import Result
 from jaxq.engine.simulate import launched, run_info
@@ -99,7 +101,7 @@ def gradient(
     Args:
         system: the system.
         metrics: those whose derivatives the precision is of, ``name``, ``name:0.01`` or ``name:0.001abs``, or of one
-            derivative, ``name/parameter:0.01`` (default: the headline metrics); all are computed.
+            derivative, ``name/parameter:0.01`` (default: the primary metrics); all are computed.
         with_respect_to: one or more parameters: fields of real numbers, and numbers in them, such as ``phi``,
             ``routing[0]``, ``network.arrival_rates[1]`` (places count from 0; on the simplex the others give way in
             proportion).
@@ -154,7 +156,7 @@ def prepare(
     step = number("step", step, LEAST_STEP, LONGEST_STEP)
     paths = [with_respect_to] if isinstance(with_respect_to, str) else list(with_respect_to)
     if not paths or len(set(paths)) < len(paths):
-        rule = f"must be one or more, each once; {system.title()} has {', '.join(real_fields(system))}"
+        rule = f"must be one or more, each once; {title(system)} has {', '.join(real_fields(system))}"
         raise FieldError("parameter", ", ".join(map(str, paths)) if paths else ..., rule)
     parameters = [parameter(system, path) for path in paths]
     asked: Sequence[str] = [metrics] if isinstance(metrics, str) else list(metrics or ())
@@ -170,12 +172,12 @@ def prepare(
     chosen = Options(**options)
     if chosen.replicas is not None and chosen.replicas < FEW:
         raise FieldError("replicas", chosen.replicas, f"paired differences need at least {FEW}")
-    system.check_stationary()
+    system.stationarity().check()
     slopes = [tangents(p, side) for p in parameters]
     question = Question(system, parameters, "finite-difference", side, step)
     if method != "finite-difference":
         try:
-            half = coupled(system.prepare(), parameters, slopes, system.title())
+            half = coupled(system.process(), parameters, slopes, title(system))
         except FieldError as error:
             if method == "coupling":
                 raise
@@ -220,7 +222,7 @@ def _planned(
             for weights in (stencil.slope, stencil.bias)
         ]
         nodes[of.path], scales[of.path] = pair, of.unit
-    process = system.prepare()
+    process = system.process()
     wanted = _targets(system, list(at_halves(system, process)), [p.path for p in parameters], asked)
     model = Differences(tuple(systems), nodes, scales, tuple(target.partition(":")[0] for target in wanted))
     planned = plan(systems, options, stationary=True)
@@ -245,7 +247,7 @@ def _planned(
 def _beside(of: Parameter, offset: float, side: str | None) -> Model:
     try:
         system = of.at(offset)
-        system.check_stationary()
+        system.stationarity().check()
     except ValueError as error:
         raise beside(of, offset, side, error) from None
     return system
@@ -255,13 +257,13 @@ def _targets(system: Model, known: list[str], paths: list[str], asked: Sequence[
     """The derivatives that the precision is of, with their sizes where these are given. ValueError for a metric or a
     parameter that there is not."""
     found: dict[str, str] = {}
-    for text in asked or system.headline or known:
+    for text in asked or primary(system.metric_table, known) or known:
         if not isinstance(text, str):
             raise FieldError("metric", text, "must be a text or a list of texts")
         target, size = Target.parse(text).metric, text.partition(":")[2]
         metric, slash, path = target.partition("/")
         if metric not in known:
-            raise FieldError("metric", target, f"{system.title()} has {', '.join(known)}")
+            raise FieldError("metric", target, f"{title(system)} has {', '.join(known)}")
         if slash and path not in paths:
             raise FieldError("metric", target, f"must be by a parameter, {', '.join(paths)}")
         for by in [path] if slash else paths:
@@ -278,22 +280,22 @@ def solve(question: Question, meter: Watch = None) -> Gradients:
         planned,
         meter,
         lambda loop: _concluded(loop, question, planned, model),
-        lambda stacks: [(Moved(stacks[0], model, question.nodes) if question.nodes else Together(stacks[0], model), 0)],
+        lambda runs: [(Moved(runs[0], model, question.nodes) if question.nodes else Together(runs[0], model), 0)],
     )
 
 
 def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences) -> Gradients:
     """The result of a run that has ended."""
-    base, verdict = planned.points[0]._replace(model=question.system), loop.verdicts[0]
+    base, analysis = planned.points[0]._replace(model=question.system), loop.analyses[0]
     together, _ = loop.points[0]
     oracle = base.oracle | exact_derivatives(base.model, question.parameters, question.side)
     result = conclude_point(
-        together, 0, base._replace(oracle=oracle), loop.options, verdict, loop.flags(0), run_info(loop, planned), ()
+        together, 0, base._replace(oracle=oracle), loop.options, analysis, loop.flags(0), run_info(loop, planned), ()
     )
     biases = {}
-    if verdict.cut is not None and not question.nodes:
+    if analysis.cut is not None and not question.nodes:
         with np.errstate(divide="ignore", invalid="ignore"):
-            biases = model.biases(together.sums(0, verdict.cut))
+            biases = model.biases(together.sums(0, analysis.cut))
     level = loop.options.level
     biases = {name: x for name, x in biases.items() if isinstance(x, Estimate) and name in result.estimates}
     flags = list(result.flags)
@@ -302,7 +304,7 @@ def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences
     run = {**result.run, "points": len(planned.points)}
     run["gradient"] = {"method": question.method, "side": question.side}
     if question.nodes:
-        lifetime, time = together.lifetime(verdict.cut or 0)
+        lifetime, time = together.lifetime(analysis.cut or 0)
         run["gradient"] |= {"lifetime": finite(lifetime)}
         if time < LIFETIMES * lifetime or time * together.replicas < ALL_LIFETIMES * lifetime:
             flags.append(Flag.GRADIENT_SHORT)
@@ -341,13 +343,13 @@ def _exact(system: Model) -> dict[str, float]:
 def _objectives(system: Model, parameters: list[Parameter], asked: Sequence[str]) -> dict[str, Objective]:
     """The objectives that are asked for, by their names or those of the metrics that they stand for, or all that depend on
     the parameters."""
-    known = system.objectives()
+    known = of_kind(Objective, system.objectives())
     if not known:
-        raise FieldError("method", "fluid", f"{system.title()} has no objective for this configuration; simulate it")
+        raise FieldError("method", "fluid", f"{title(system)} has no objective for this configuration; simulate it")
     for name in asked:
         if name not in known and name not in [objective.metric for objective in known.values()]:
             stand_for = dict.fromkeys(x.metric for x in known.values() if x.metric)
-            rule = f"{system.title()} has the objectives {', '.join(known)}"
+            rule = f"{title(system)} has the objectives {', '.join(known)}"
             raise FieldError("metric", name, rule + f", which stand for {', '.join(stand_for)}" * bool(stand_for))
     chosen = {name: x for name, x in known.items() if not asked or name in asked or x.metric in asked}
     fields, all_fields = [of.path.partition("[")[0] for of in parameters], real_fields(system)
@@ -389,5 +391,5 @@ def _fluid(question: Question) -> Gradients:
         for name, objective in question.objectives.items()
     }
     run = {"level": level, "gradient": {"method": "fluid", "meaning": meaning}}
-    result = Result(system.title(), describe(system), {}, metrics, run)
+    result = Result(title(system), describe(system), {}, metrics, run)
     return Gradients(result, {of.path: of.value for of in question.parameters}, {})

@@ -121,7 +121,7 @@ class MarkovProcess(Process):
     def step_time(self):
         return self.clock().step_time()
 
-    def invalid_rates(self, state):
+    def _invalid_rates(self, state):
         rates, bound = self.rates(state), self.clock().bound
         total, slack = jnp.asarray(sum(rates[1:], rates[0]), jnp.float32), rate_slack(len(rates))
         # written so that nan is invalid
@@ -130,7 +130,7 @@ class MarkovProcess(Process):
             valid &= rate >= -slack * total
         return ~valid
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         rates, clock = self.rates(state), self.clock()
         total = clock.total(rates)
         order = range(len(rates)) if self._order is None else self._order
@@ -149,7 +149,7 @@ class MarkovProcess(Process):
             elapsed = jnp.minimum(elapsed, switch)
         return (event, elapsed), elapsed
 
-    def apply(self, state, event):
+    def update(self, state, event):
         if self.drifts:
             event, elapsed = event
             state = self.drift(state, elapsed)

@@ -44,7 +44,7 @@ def choose_tile(system: Process, devices: tuple, replicas: int) -> int:
     a_device = -(-replicas // len(devices))
     if devices[0].platform != "cpu":
         return a_device
-    wanted = system.tile or min(256, max(64, _power_of_two(TILE_BYTES / lanes_bytes(system))))
+    wanted = system.scan.tile or min(256, max(64, _power_of_two(TILE_BYTES / lanes_bytes(system))))
     return min(wanted, a_device)
 
 
@@ -68,16 +68,16 @@ def choose_layout(
     padded = -(-replicas // unit) * unit
     looked = first_look(point or replicas)
     if observations is None:
-        wanted = _power_of_two(events / (looked * system.stride))
+        wanted = _power_of_two(events / (looked * system.scan.stride))
         if histograms:
             wanted = min(wanted, _power_of_two(4 * LAUNCH_SAMPLES / padded))
-        least = min(LEAST_OBSERVATIONS, _power_of_two(events / (FIRST_LOOK * system.stride)))
+        least = min(LEAST_OBSERVATIONS, _power_of_two(events / (FIRST_LOOK * system.scan.stride)))
         observations = max(least, min(OBSERVATIONS, wanted))
     if blocks is None:
-        a_block = padded * observations * system.stride
+        a_block = padded * observations * system.scan.stride
         room = LAUNCH_EVENTS if devices[0].platform == "cpu" else GPU_LAUNCH_EVENTS
         blocks = max(1, min(looked, _power_of_two(room / a_block)))
         if histograms:
             blocks = min(blocks, _power_of_two(LAUNCH_SAMPLES / (padded * observations)))
-    unroll = system.unroll
-    return Layout(padded, tile, blocks, observations, system.stride, unroll, devices, histograms)
+    unroll = system.scan.unroll
+    return Layout(padded, tile, blocks, observations, system.scan.stride, unroll, devices, histograms)

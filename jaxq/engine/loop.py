@@ -12,14 +12,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from jaxq.engine import judge
+from jaxq.engine import output_analysis
 from jaxq.engine.checkpoint import Checkpoint
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.flags import Flag
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import FEW, first_look
 from jaxq.engine.options import Options
 from jaxq.engine.progress import Meter, Progress
-from jaxq.engine.stack import Stack
 from jaxq.engine.team import team
 from jaxq.stats.estimate import Estimate
 
@@ -30,7 +30,7 @@ EXTENSION = 20
 
 
 class Loop:
-    """Launches all stacks in lockstep until the stop rule is met; lengths are events per replica.
+    """Launches all ensembles in lockstep until the stop rule is met; lengths are events per replica.
 
     How many blocks a launch has is measured, so that the host hears of Ctrl-C and the time limit every second; where the
     run looks at itself and ends does not depend on it.
@@ -38,7 +38,7 @@ class Loop:
 
     def __init__(
         self,
-        stacks: list[Stack],
+        ensembles: list[Ensemble],
         options: Options,
         meter: Meter,
         checkpoint: Checkpoint,
@@ -46,12 +46,12 @@ class Loop:
         expected: int,
         judged: Sequence[tuple[Any, int]] | None = None,
     ):
-        """``judged``: what is looked at (default: every point of every stack)."""
-        self.stacks, self.options, self.meter, self.checkpoint = stacks, options, meter, checkpoint
+        """``judged``: what is looked at (default: every point of every ensemble)."""
+        self.ensembles, self.options, self.meter, self.checkpoint = ensembles, options, meter, checkpoint
         self.team = team()
-        every = [(stack, point) for stack in stacks for point in range(len(stack.systems))]
+        every = [(ensemble, point) for ensemble in ensembles for point in range(len(ensemble.systems))]
         self.points: Sequence[tuple[Any, int]] = every if judged is None else judged
-        self.verdicts: list[judge.Verdict] = []
+        self.analyses: list[output_analysis.Analysis] = []
         self.missing: list[str | None] = []
         self.stopped: str | None = None
         self.wanted = options.events
@@ -60,19 +60,19 @@ class Loop:
         self.seconds = 0.0
         self.resumed = self.total_events
         self._began, self._compiled, self._expected = began, time.perf_counter(), expected
-        self._block_seconds = [math.inf] * len(stacks)
+        self._block_seconds = [math.inf] * len(ensembles)
         self.lost = checkpoint.progress.get("lost", [False] * len(self.points))
         self._certain = checkpoint.progress.get("certain", [False] * len(self.points))
 
     @property
     def total_events(self) -> int:
         """Events so far over all points and replicas."""
-        return sum(stack.events * stack.rows for stack in self.stacks)
+        return sum(ensemble.events * ensemble.rows for ensemble in self.ensembles)
 
     def run(self, interrupt: Interrupt) -> None:
         """Run to the end. A run that is resumed first goes on to where it would have looked at itself next."""
         given = 0 if isinstance(self.options.warmup, str) else math.ceil(self.options.warmup)
-        look = max(first_look(stack.replicas) * stack.layout.events_per_block for stack in self.stacks)
+        look = max(first_look(ensemble.replicas) * ensemble.layout.events_per_block for ensemble in self.ensembles)
         goal: int | None = self.checkpoint.progress.get("goal", (self.wanted or min(look, self._expected)) + given)
         while goal is not None:
             self.checkpoint.progress = {
@@ -91,11 +91,11 @@ class Loop:
         self.seconds = time.perf_counter() - self._compiled
 
     def _advance(self, goal: int, interrupt: Interrupt) -> None:
-        """Run every stack up to ``goal``, or up to where ``max_events`` lets it."""
-        most = self.options.max_events // sum(stack.rows for stack in self.stacks)
+        """Run every ensemble up to ``goal``, or up to where ``max_events`` lets it."""
+        most = self.options.max_events // sum(ensemble.rows for ensemble in self.ensembles)
         waiting_for = next((m for m in self.missing if m), "the first look")
-        ends = [self._end(i, goal, most) for i in range(len(self.stacks))]
-        while any(stack.blocks < end for stack, end in zip(self.stacks, ends, strict=True)):
+        ends = [self._end(i, goal, most) for i in range(len(self.ensembles))]
+        while any(ensemble.blocks < end for ensemble, end in zip(self.ensembles, ends, strict=True)):
             lengths = self._next_launch(interrupt, ends)
             if self.stopped and self.total_events:
                 return
@@ -107,23 +107,27 @@ class Loop:
             self.checkpoint.save()
         if self.team.decide("end", interrupt.heard, any):
             self.stopped = Flag.UNFINISHED
-        elif any(stack.events < goal for i, stack in enumerate(self.stacks) if self._live(i)):
+        elif any(ensemble.events < goal for i, ensemble in enumerate(self.ensembles) if self._live(i)):
             self.stopped = Flag.TRUNCATED
 
     def estimates(self) -> list[dict[str, Estimate]]:
         """The metrics of every point over the second half of what has run, for who wants to watch."""
         if self.team.processes > 1:
             raise RuntimeError("estimates: are put together at looks alone where several processes run together")
-        return [judge.evaluate(s.systems[k], s.sums(k, s.windows.filled // 2)) for s, k in self.points]
+        return [output_analysis.evaluate(s.systems[k], s.sums(k, s.windows.filled // 2)) for s, k in self.points]
 
     def _live(self, index: int) -> bool:
-        """Whether any point of a stack is still worth running."""
-        lost = [lost for (stack, _), lost in zip(self.points, self.lost, strict=True) if stack is self.stacks[index]]
+        """Whether any point of an ensemble is still worth running."""
+        lost = [
+            lost
+            for (ensemble, _), lost in zip(self.points, self.lost, strict=True)
+            if ensemble is self.ensembles[index]
+        ]
         return not lost or not all(lost)
 
     def _end(self, index: int, goal: int, most: int) -> int:
-        """Blocks that a stack is run up to."""
-        a_block = self.stacks[index].layout.events_per_block
+        """Blocks that an ensemble is run up to."""
+        a_block = self.ensembles[index].layout.events_per_block
         return min(-(-goal // a_block), max(1, most // a_block)) if self._live(index) else 0
 
     def _out_of_time(self) -> bool:
@@ -131,7 +135,7 @@ class Loop:
         return limit is not None and time.perf_counter() - self._began > limit
 
     def _next_launch(self, interrupt: Interrupt, ends: list[int]) -> list[int]:
-        """Blocks of each stack that are launched next: as many as are left and take about a second, one until it is known
+        """Blocks of each ensemble that are launched next: as many as are left and take about a second, one until it is known
         how long that is; and whether the run stops before."""
         every = LAUNCH_SECONDS if self.checkpoint.path is None else self.options.checkpoint_every
 
@@ -140,9 +144,9 @@ class Loop:
             if stopped is None and self._out_of_time():
                 stopped = Flag.TRUNCATED
             lengths = []
-            for stack, end, *costs in zip(self.stacks, ends, *(costs for _, costs in said), strict=True):
+            for ensemble, end, *costs in zip(self.ensembles, ends, *(costs for _, costs in said), strict=True):
                 wanted = max(1, int(min(LAUNCH_SECONDS, every) / max(costs)))
-                lengths.append(max(0, min(end - stack.blocks, wanted, stack.layout.blocks)))
+                lengths.append(max(0, min(end - ensemble.blocks, wanted, ensemble.layout.blocks)))
             return [stopped, lengths]
 
         stopped, lengths = self.team.decide("launch", [interrupt.heard, self._block_seconds], decided)
@@ -150,25 +154,25 @@ class Loop:
         return lengths
 
     def _launch(self, index: int, blocks: int) -> None:
-        """Launch so many blocks of a stack; the first time, see how long one takes."""
-        stack, cost, began = self.stacks[index], self._block_seconds[index], time.perf_counter()
-        stack.launch(blocks)
-        if stack.layout.blocks > 1 and cost == math.inf:
-            stack.settle()
+        """Launch so many blocks of an ensemble; the first time, see how long one takes."""
+        ensemble, cost, began = self.ensembles[index], self._block_seconds[index], time.perf_counter()
+        ensemble.launch(blocks)
+        if ensemble.layout.blocks > 1 and cost == math.inf:
+            ensemble.settle()
             self._block_seconds[index] = time.perf_counter() - began
 
     def _look(self) -> None:
         options = self.options
-        self.verdicts = [judge.look(stack, point, options) for stack, point in self.points]
-        pairs = list(zip(self.points, self.verdicts, strict=True))
-        self.missing = [judge.missing_precision(*point, verdict, options) for point, verdict in pairs]
-        for i, ((stack, point), verdict) in enumerate(pairs):
-            spoilt = stack.lost(point)
+        self.analyses = [output_analysis.analyse(ensemble, point, options) for ensemble, point in self.points]
+        pairs = list(zip(self.points, self.analyses, strict=True))
+        self.missing = [output_analysis.missing_precision(*point, analysis, options) for point, analysis in pairs]
+        for i, ((ensemble, point), analysis) in enumerate(pairs):
+            spoilt = ensemble.lost(point)
             if spoilt:  # nothing more can be learnt, so nothing is waited for
-                self.verdicts[i] = dataclasses.replace(verdict, cut=verdict.cut or 0, growth={})
+                self.analyses[i] = dataclasses.replace(analysis, cut=analysis.cut or 0, growth={})
                 self.missing[i] = None
-            self.lost[i] = self.lost[i] or spoilt or (verdict.certain and self._certain[i])
-            self._certain[i] = verdict.certain
+            self.lost[i] = self.lost[i] or spoilt or (analysis.certain and self._certain[i])
+            self._certain[i] = analysis.certain
 
     def _agreed(self, goal: int | None) -> int | None:
         """What process 0 has concluded from a look; other machines may round otherwise."""
@@ -184,16 +188,18 @@ class Loop:
         length = max(self.points[i][0].events for i in live)
         if self.options.horizon is not None:
             self.wanted = max(self.wanted or 0, self._events_for(self.options.horizon, live))
-        if any(self.verdicts[i].cut is None for i in live):
+        if any(self.analyses[i].cut is None for i in live):
             return 2 * length if self.wanted is None or 2 * length <= EXTENSION * self.wanted else None
         if self.options.wants_precision and not any(self.missing[i] for i in live):
             return None
         if self.wanted is None:
             return 2 * length
-        left = min(self.points[i][0].events - judge.discarded(self.points[i][0], self.verdicts[i]) for i in live)
+        left = min(
+            self.points[i][0].events - output_analysis.discarded(self.points[i][0], self.analyses[i]) for i in live
+        )
         if left >= self.wanted:
             return None
-        few = self.stacks[0].replicas < FEW  # a share of the run is discarded, not a length
+        few = self.ensembles[0].replicas < FEW  # a share of the run is discarded, not a length
         goal = math.ceil(length * self.wanted / left) if few else length + self.wanted - left
         return min(goal, 2 * length) if self.options.wants_precision else goal
 
@@ -210,6 +216,6 @@ class Loop:
         asked = self.wanted or self.options.horizon or self.options.time_limit
         if self.stopped == Flag.UNFINISHED or (self.stopped == Flag.TRUNCATED and asked):
             found.append(self.stopped)
-        if self.options.wants_precision and self.missing[index] and self.verdicts[index].cut is not None:
+        if self.options.wants_precision and self.missing[index] and self.analyses[index].cut is not None:
             found.append(Flag.PRECISION_NOT_REACHED)
         return found

@@ -131,6 +131,6 @@ def _check_alike(first: Part, part: Part) -> None:
 
 
 def _of_group(arrays: Mapping[str, np.ndarray], group: int) -> dict[str, np.ndarray]:
-    """The arrays of a stack, by their names in it."""
+    """The arrays of an ensemble, by their names in it."""
     start = f"{group}/"
     return {name.removeprefix(start): x for name, x in arrays.items() if name.startswith(start)}

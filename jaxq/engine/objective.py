@@ -1,7 +1,7 @@
-"""What a system can be tuned for: differentiable stand-ins for its metrics, and landscapes to search."""
+"""What a system can be tuned for: differentiable stand-ins for its metrics, and what can be searched."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 
 class Optimum(NamedTuple):
@@ -42,7 +42,7 @@ class Objective(NamedTuple):
     shares: tuple[str, ...] = ()
 
 
-class Landscape(NamedTuple):
+class SampleAverage(NamedTuple):
     """A simulated mean over coordinates z in R^n, on random numbers of its own, and smooth versions of it.
 
     ``decode(z)``: the fields by name. ``start(rng)``: random coordinates (NumPy generator). ``smooth(z, temperature)``:
@@ -62,11 +62,19 @@ class Search(NamedTuple):
     """A simulated mean to be made large where it has many hills and cliffs (`jaxq.search`).
 
     ``metric``: its name. ``doc``: what is looked for, one line. ``parameters``: the fields that are set.
-    ``baseline()``: the system that must be beaten. ``landscape(seed)``: where to look.
+    ``baseline()``: the system that must be beaten. ``sample_average(seed)``: where to look.
     """
 
     metric: str
     doc: str
     parameters: tuple[str, ...]
     baseline: Callable[[], Any]
-    landscape: Callable[[int], Landscape]
+    sample_average: Callable[[int], SampleAverage]
+
+
+Kind = TypeVar("Kind", Objective, Search)
+
+
+def of_kind(kind: type[Kind], known: Mapping[str, Objective | Search]) -> dict[str, Kind]:
+    """The objectives to descend (`Objective`), or to search (`Search`), among those of a system."""
+    return {name: one for name, one in known.items() if isinstance(one, kind)}

@@ -71,7 +71,7 @@ class Options:
         horizon: model time per replica after warm-up, to about the same accuracy. Averages and counts over [0, t] from the
             initial state, without any warm-up: `jaxq.paths` with ``totals``.
         warmup: "auto" (paired windows and extrapolation), "mser5", or a number of events per replica.
-        precision: target relative half-width of the headline metrics (default 0.01 if nothing else ends the run).
+        precision: target relative half-width of the primary metrics (default 0.01 if nothing else ends the run).
         metric: further targets, ``name``, ``name:0.01`` or ``name:0.001abs``.
         max_events: total events, over all replicas and points and warm-up included, that a run may take.
         time_limit: wall-clock seconds, compiling included, after which the run stops; the launch that is under way, about
@@ -186,10 +186,10 @@ class Options:
         """Whether the run ends when its intervals are narrow enough."""
         return self.precision is not None or bool(self.metric)
 
-    def targets(self, headline: tuple[str, ...]) -> list[Target]:
-        """The targets over the headline metrics and those added by ``metric``, with their sizes."""
+    def targets(self, primary: tuple[str, ...]) -> list[Target]:
+        """The targets over the primary metrics and those added by ``metric``, with their sizes."""
         added = {t.metric: t for t in map(Target.parse, self.metric)}
-        base = {} if self.precision is None else {name: Target(name, self.precision) for name in headline}
+        base = {} if self.precision is None else {name: Target(name, self.precision) for name in primary}
         for name, target in added.items():
             base[name] = target if target.size else Target(name, self.precision or DEFAULT_PRECISION)
         return list(base.values())

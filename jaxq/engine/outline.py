@@ -70,7 +70,7 @@ def compile_seconds(process: Process, title: str) -> float:
         state = typed(prepared.init(tuple(words)))
         return state, jax.tree.map(jnp.asarray, prepared.observe(state))
 
-    words = np.zeros(jax.tree.unflatten(structure, leaves).init_words, np.uint32)
+    words = np.zeros(jax.tree.unflatten(structure, leaves).scan.init_words, np.uint32)
     count = len(jax.tree.leaves(jax.eval_shape(one, [compute_leaf(leaf) for leaf in leaves], words)))
     seconds = 0.5 + (count / 72) ** 2
     if seconds > MOST_COMPILE_SECONDS:
@@ -100,7 +100,7 @@ def names(system: Model, process: Process) -> tuple[tuple[str, ...], tuple[str, 
     """(metrics, quantities that histograms can be kept of) of a system and its process, found without running
     it."""
     observed, tallied, _ = _kinds(process)
-    measured = [name for name in (*observed, *tallied) if process.measured_at.get(name, True)]
+    measured = [name for name in (*observed, *tallied) if process.scan.measured_at.get(name, True)]
     return tuple(at_halves(system, process)), tuple(measured)
 
 

@@ -16,6 +16,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.fields import rules
 from jaxq.engine.model import Model
 from jaxq.engine.outline import at_halves
+from jaxq.engine.record import title
 
 PATH = re.compile(r"(\w+)((?:\.\w+)*)(?:\[([\d\s,]+)\])?")
 SIDES = "left", "right"
@@ -53,10 +54,11 @@ def parameter(system: Model, path: str) -> Parameter:
     field, inner, places = found[1], [*filter(None, found[2].split("."))], found[3]
     if field not in system.parameters():
         raise FieldError(
-            "parameter", path, f"{system.title()} has no such field; it has {', '.join(real_fields(system))}"
+            "parameter", path, f"{title(system)} has no such field; it has {', '.join(real_fields(system))}"
         )
-    if field in system.untuned:
-        raise FieldError("parameter", path, system.untuned[field])
+    rule = rules(type(system)).get(field)
+    if rule is not None and rule.untuned:
+        raise FieldError("parameter", path, rule.untuned)
     value: Any = getattr(system, field)
     holders: list[Any] = [system]
     for name in inner:
@@ -172,7 +174,7 @@ def tangents(of: Parameter, side: str | None = None) -> list[np.ndarray | None]:
         found.append(np.where(np.abs(slope) < least, 0.0, slope))
     if not any(slope is not None and np.any(slope) for slope in found) and not _told(of, nodes):
         raise FieldError(
-            "parameter", of.path, f"{of.at(0.0).title()} does not depend on it here, or only through whole numbers"
+            "parameter", of.path, f"{title(of.at(0.0))} does not depend on it here, or only through whole numbers"
         )
     return found
 
@@ -202,7 +204,7 @@ def alike(process: Any, other: Any) -> bool:
 
 def _prepared(of: Parameter, offset: float, side: str | None) -> Any:
     try:
-        return of.at(offset).prepare()
+        return of.at(offset).process()
     except ValueError as error:
         raise beside(of, offset, side, error) from None
 
@@ -224,5 +226,5 @@ def _largest(x: Any) -> float:
 
 def _told(of: Parameter, nodes: list[tuple[float, float]]) -> bool:
     """Whether the metrics of the same sums depend on a parameter."""
-    found = [at_halves(system, system.prepare()) for system in (of.at(offset) for offset, _ in nodes)]
+    found = [at_halves(system, system.process()) for system in (of.at(offset) for offset, _ in nodes)]
     return any(x != found[-1][name] for name, x in found[0].items())

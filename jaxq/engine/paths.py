@@ -26,6 +26,7 @@ from jaxq.engine.quantity import unit
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import rare_first
 from jaxq.engine.real_clock import AREA, sampler
+from jaxq.engine.record import title
 from jaxq.engine.saved import NONE, SCHEMA, Saved
 from jaxq.engine.simulate import versions
 from jaxq.engine.tabular import of_run
@@ -208,7 +209,7 @@ def paths(
     replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
     check_kind(system)
-    process = system.prepare()
+    process = system.process()
     check_range(system, process)
     check_process(process)
     process = rare_first(process)
@@ -224,7 +225,7 @@ def paths(
     seen, reached = compiled(leaves, step_time, tile * len(chosen), replicas, options.seed, grid, options.max_events)
     seconds = time.perf_counter() - began
     if not seen:
-        raise ValueError(f"{system.title()}: defines neither observe nor tally, so there is nothing to follow")
+        raise ValueError(f"{title(system)}: defines neither observe nor tally, so there is nothing to follow")
     for name in [name for name in seen if name.startswith(AREA)]:
         area = np.cumsum(seen.pop(name), axis=1)
         average = area / np.where(grid > 0, grid, 1.0)
@@ -261,7 +262,7 @@ def paths(
     told = {name: found for name in same if (found := unit(system.metric_table, name)) is not None}
     known = {name: x for name, x in stationary_means(system).items() if name in same}
     return Paths(
-        system.title(),
+        title(system),
         describe(system),
         grid,
         mean,
@@ -272,14 +273,14 @@ def paths(
         flags,
         told,
         known,
-        tuple(map(float, system.switches())),
+        tuple(map(float, system.stationarity().switches)),
     )
 
 
 def stationary_means(system: Model) -> dict[str, float]:
     """The exact stationary means that the oracle of a system has; none where there is no stationary regime."""
     try:
-        system.check_stationary()
+        system.stationarity().check()
         oracle = {name: as_reference(x) for name, x in system.oracle().items()}
     except (ValueError, ArithmeticError):
         return {}

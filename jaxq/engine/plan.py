@@ -24,6 +24,7 @@ from jaxq.engine.outline import compile_seconds, names
 from jaxq.engine.process import Process
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import rare_first
+from jaxq.engine.record import title
 from jaxq.engine.team import team
 
 LONG_COMPILE = 10.0
@@ -72,7 +73,7 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False) ->
     Args:
         models: the points of the run.
         options: see `jaxq.Options`.
-        stationary: whether `Model.check_stationary` has passed already.
+        stationary: whether `Stationarity.check` has passed already.
 
     Raises:
         TypeError, ValueError: what `jaxq.check` finds; no stationary regime; numbers that 32 bits cannot hold; a metric,
@@ -82,19 +83,19 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False) ->
     for model in models:
         check_kind(model)
         if not stationary:
-            model.check_stationary()
-        process = model.prepare()
+            model.stationarity().check()
+        process = model.process()
         check_range(model, process)
         oracle = model.oracle()
         if jax.tree.structure(model) not in structures:
             structures.add(jax.tree.structure(model))
-            compiling += compile_seconds(process, model.title())
+            compiling += compile_seconds(process, title(model))
             check_names(model, process, oracle, options)
         derived.append((model, process, oracle))
     devices = choose_devices(options.devices)
     replicas = options.replicas or default_replicas(devices)
     points = [
-        Point(model, process, with_controls(rare_first(process), options.control, replicas, model.title()), oracle)
+        Point(model, process, with_controls(rare_first(process), options.control, replicas, title(model)), oracle)
         for model, process, oracle in derived
     ]
     groups = _groups(points)
@@ -139,11 +140,11 @@ def _groups(points: Sequence[Point]) -> list[list[int]]:
 
 def check_model(model: Model, options: Options) -> None:
     """TypeError or ValueError where a run of one model with these options would be refused, but for its size."""
-    process = model.prepare()
+    process = model.process()
     check_names(model, process, model.oracle(), options)
     if options.control != "none":
         replicas = options.replicas or default_replicas(choose_devices(options.devices))
-        with_controls(rare_first(process), options.control, replicas, model.title())
+        with_controls(rare_first(process), options.control, replicas, title(model))
 
 
 def check_names(model: Model, process: Process, oracle: dict[str, Any], options: Options) -> None:
@@ -152,13 +153,13 @@ def check_names(model: Model, process: Process, oracle: dict[str, Any], options:
     metrics, quantities = names(model, process)
     for target in options.targets(()):
         if target.metric not in metrics:
-            raise FieldError("metric", target.metric, f"{model.title()} has {', '.join(metrics)}")
+            raise FieldError("metric", target.metric, f"{title(model)} has {', '.join(metrics)}")
     unknown = set(oracle) - set(metrics)
     if unknown:
-        raise FieldError("oracle", ..., f"{model.title()} has no metric {', '.join(sorted(unknown))}")
+        raise FieldError("oracle", ..., f"{title(model)} has no metric {', '.join(sorted(unknown))}")
     for name in options.quantile_probabilities():
         if name not in quantities:
-            raise FieldError("quantiles", name, f"{model.title()} has {', '.join(quantities)}")
+            raise FieldError("quantiles", name, f"{title(model)} has {', '.join(quantities)}")
 
 
 def plan_sweep(system: Model, grid: Mapping[str, Sequence], options: Options) -> tuple[Plan, Mapping, dict]:
@@ -168,11 +169,11 @@ def plan_sweep(system: Model, grid: Mapping[str, Sequence], options: Options) ->
     if grid is not None and not isinstance(grid, Mapping):
         raise TypeError(f"grid = {shown(grid)}: must be a dict of fields and their values")
     if not grid:
-        raise FieldError("grid", {}, f"a sweep needs values of a scalar field; {system.title()} has {', '.join(known)}")
+        raise FieldError("grid", {}, f"a sweep needs values of a scalar field; {title(system)} has {', '.join(known)}")
     for name, values in grid.items():
         if name not in known or not known[name].scalar:
             scalars = ", ".join(n for n, rule in known.items() if rule.scalar)
-            raise FieldError(name, ..., f"only scalar fields can be swept; {system.title()} has {scalars}")
+            raise FieldError(name, ..., f"only scalar fields can be swept; {title(system)} has {scalars}")
         if not isinstance(values, Collection) or isinstance(values, (str, Mapping)) or getattr(values, "ndim", 1) == 0:
             raise TypeError(f"{name} = {values!r}: must be a list of values")
     check_points(", ".join(grid), math.prod(map(len, grid.values())), options.replicas)
@@ -207,7 +208,7 @@ def feasible(build: Callable[[dict], Model], points: Sequence[dict]) -> tuple[li
     for i, point in enumerate(points):
         try:
             system = build(point)
-            system.check_stationary()
+            system.stationarity().check()
             systems.append(system)
         except ValueError as error:
             refused[i], first = str(error), first or error

@@ -3,13 +3,14 @@
 A process never sees a batch axis, a chunk, a device or a statistic; the engine vmaps it over replicas, scans it over events,
 and keeps the sums.
 
-One event is ``choose`` then ``apply``. They are two functions because the engine carries the chosen event to the next
+One event is ``next_event`` then ``update``. They are two functions because the engine carries the chosen event to the next
 iteration: there it is observed, applied and the next one chosen, which lets XLA select the event only once.
 """
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 
@@ -17,29 +18,38 @@ State = Any
 Event = Any
 
 
+class Scan(NamedTuple):
+    """How the compiled scan over events runs a process and reads it.
+
+    ``stride``: observe every stride-th event (odd: an embedded chain of period 2 would be seen in half its states only).
+    ``unroll``: events unrolled between two observations; only the cheapest steps gain (each is compiled anew). ``tile``:
+    replicas per tile on CPU; None: the engine chooses from the size of the state. ``init_words``: uint32 words that `init`
+    gets, from a stream of their own. ``measured_at``: tally -> tallies of which one is 1 where it has a value, and all are 0
+    elsewhere; quantiles are over those events only. A tally or observation with none, ``()``, is a part of a sum and not a
+    value, and has no quantiles.
+    """
+
+    stride: int = 1
+    unroll: int = 1
+    tile: int | None = None
+    init_words: int = 1
+    measured_at: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
 class Process(eqx.Module):
     """One replica: its initial state, its next event, the state after it, and what is seen on the way."""
 
     words: ClassVar[int] = 1
     """uint32 words one event consumes, each with one purpose."""
-    init_words: ClassVar[int] = 1
-    """uint32 words that `init` gets, from a stream of their own."""
-    measured_at: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """Tally -> tallies of which one is 1 where it has a value, and all are 0 elsewhere; quantiles are over those events
-    only. A tally or observation with none, ``()``, is a part of a sum and not a value, and has no quantiles."""
-    stride: ClassVar[int] = 1
-    """Observe every stride-th event (odd: an embedded chain of period 2 would be seen in half its states only)."""
-    unroll: ClassVar[int] = 1
-    """Events unrolled between two observations; only the cheapest steps gain (each is compiled anew)."""
-    tile: ClassVar[int | None] = None
-    """Replicas per tile on CPU; None: the engine chooses from the size of the state."""
+    scan: ClassVar[Scan] = Scan()
+    """How the compiled scan runs it."""
 
     @abstractmethod
     def init(self, words: tuple) -> State:
         """The state at time 0: a pytree of scalars and small arrays (Python numbers are fine)."""
 
     @abstractmethod
-    def choose(self, state: State, words: tuple) -> tuple[Event, Any]:
+    def next_event(self, state: State, words: tuple) -> tuple[Event, Any]:
         """The next event in ``state`` and its weight: the model time that ``state``, before the jump, owns.
 
         The weight is the conditional mean 1/rate of an embedded chain, a sampled time where a real clock is needed,
@@ -47,7 +57,7 @@ class Process(eqx.Module):
         """
 
     @abstractmethod
-    def apply(self, state: State, event: Event) -> State:
+    def update(self, state: State, event: Event) -> State:
         """The state after the event."""
 
     def observe(self, state: State) -> dict[str, Any]:
@@ -66,11 +76,11 @@ class Process(eqx.Module):
         """True where the state has left its representation; the result is then flagged."""
         return False
 
-    def invalid_rates(self, state: State):
+    def step_time(self) -> float | None:
+        """The constant model time of one event (a uniformised chain), on the host; None: `next_event` gives weights."""
+        return None
+
+    def _invalid_rates(self, state: State):
         """True where the rates in ``state`` are none: negative, not finite, above their bound (a `MarkovProcess` knows).
         The engine looks once in a while; the result is then flagged."""
         return False
-
-    def step_time(self) -> float | None:
-        """The constant model time of one event (a uniformised chain), on the host; None: `choose` gives weights."""
-        return None

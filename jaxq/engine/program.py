@@ -156,7 +156,7 @@ def typed(tree):
 
 def seeded(process: Process, seed: int, replicas) -> np.ndarray:
     """What `start` draws from: the words of `Process.init` and four of the path's generator, (*replicas.shape, words)."""
-    begin = random.words_for(seed, random.START, replicas, process.init_words)
+    begin = random.words_for(seed, random.START, replicas, process.scan.init_words)
     return np.stack([*begin, *random.stream(seed, random.PATH, replicas)], -1)
 
 
@@ -165,16 +165,16 @@ def start(system: Process, seeds) -> Carry:
     begin, stream = tuple(seeds[:-4]), random.Stream(*seeds[-4:])
     state = typed(system.init(begin))
     words, stream = random.next_words(stream, system.words)
-    event, weight = system.choose(state, words)
+    event, weight = system.next_event(state, words)
     return Carry(state, event, weight, stream)
 
 
 def step(system: Process, carry: Carry) -> Carry:
     """Apply the carried event, draw the words of the next one and choose it."""
-    state = system.apply(carry.state, carry.event)
+    state = system.update(carry.state, carry.event)
     state = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), state, carry.state)
     words, stream = random.next_words(carry.stream, system.words)
-    event, weight = system.choose(state, words)
+    event, weight = system.next_event(state, words)
     return Carry(state, event, weight, stream)
 
 
@@ -208,9 +208,9 @@ def _sampled(system: Process, carry: Carry, names: tuple[str, ...]):
         value = value.astype(jnp.int32 if _is_whole(value) else jnp.float32)
         if name not in tallied:
             return value, weight
-        if name not in system.measured_at:
+        if name not in system.scan.measured_at:
             return value, None
-        happened = [jnp.asarray(tallied[indicator], bool) for indicator in system.measured_at[name]]
+        happened = [jnp.asarray(tallied[indicator], bool) for indicator in system.scan.measured_at[name]]
         return value, functools.reduce(jnp.logical_or, happened)
 
     return {name: sampled(name) for name in names}
@@ -256,7 +256,7 @@ def _block(each, layout: Layout, carry):
     after = each(lambda s, c: s.counters(c.state))(carry)
     counted = jax.tree.map(jnp.subtract, after, before)
     wrapped = functools.reduce(jnp.logical_or, [x < 0 for x in counted.values()], wrapped)  # a counter never goes down
-    overflow, invalid = wrapped | flagged("overflow", carry), flagged("invalid_rates", carry)
+    overflow, invalid = wrapped | flagged("overflow", carry), flagged("_invalid_rates", carry)
     sums = _totals(high, low, rounded, counted, overflow, invalid)
     return carry, (sums, sampled)
 
@@ -357,7 +357,7 @@ class Program:
             for (shape, dtype), mine, spec in zip(shapes, own, specs, strict=True)
         ]
         process = jax.tree.unflatten(structure, leaves)
-        seeds = aval((count, process.init_words + 4), np.uint32, rows)
+        seeds = aval((count, process.scan.init_words + 4), np.uint32, rows)
         begin = jax.jit(sharded(start_all, (specs, rows)))
         kept = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds))
         launch = jax.jit(sharded(launch_shard, (specs, rows, rows, PartitionSpec())), donate_argnums=1)

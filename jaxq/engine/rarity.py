@@ -26,8 +26,8 @@ DUE = 10.0
 
 
 def prepared(system: Model) -> Process:
-    """`Model.prepare`, with its rare transitions first."""
-    return rare_first(system.prepare())
+    """`Model.process`, with its rare transitions first."""
+    return rare_first(system.process())
 
 
 def rare_first(process: Process) -> Process:
@@ -45,7 +45,7 @@ def walked_rates(process: MarkovProcess) -> np.ndarray:
     leaves, structure = jax.tree.flatten(process)
     leaves = [compute_leaf(leaf) for leaf in leaves]
     shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-    return np.asarray(_walk(structure, shapes)(leaves, _words(process.init_words + STEPS)), np.float64)
+    return np.asarray(_walk(structure, shapes)(leaves, _words(process.scan.init_words + STEPS)), np.float64)
 
 
 def hardly_due(process: Process, time: float) -> list[int]:
@@ -101,10 +101,10 @@ def _walk(structure, shapes: tuple):
             after = process.transition(after, event)
             return jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, state), rates
 
-        begin = typed(process.init(tuple(words[: process.init_words])))
-        return lax.scan(step, begin, words[process.init_words :])[1]
+        begin = typed(process.init(tuple(words[: process.scan.init_words])))
+        return lax.scan(step, begin, words[process.scan.init_words :])[1]
 
     given = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
-    init_words = jax.tree.unflatten(structure, given).init_words
+    init_words = jax.tree.unflatten(structure, given).scan.init_words
     words = jax.ShapeDtypeStruct((init_words + STEPS,), np.uint32)
     return jax.jit(walk).lower(given, words).compile(compiler_options=QUICK)

@@ -162,7 +162,7 @@ class Sampler:
                 walk = lax.while_loop(due, event, walk)
                 state = walk.carry.state
                 overflow, invalid = (
-                    jnp.asarray(x, bool) for x in (system.overflow(state), system.invalid_rates(state))
+                    jnp.asarray(x, bool) for x in (system.overflow(state), system._invalid_rates(state))
                 )
                 shown, after = totalled(system, walk)
                 seen = observe(system, walk.carry, walk.since) | shown

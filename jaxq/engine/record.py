@@ -45,17 +45,18 @@ class Record(eqx.Module):
         known = list(self.parameters())
         for name in fields:
             if name not in known:
-                raise FieldError(name, ..., f"{self.title()} has no such field; it has {', '.join(known)}")
+                raise FieldError(name, ..., f"{title(self)} has no such field; it has {', '.join(known)}")
         return type(self)(**{**{name: getattr(self, name) for name in known}, **fields})
 
     def parameters(self) -> dict[str, Any]:
         """The fields by name."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
 
-    @classmethod
-    def title(cls) -> str:
-        """The name in results and on the command line: the class name in kebab-case unless ``name`` is set."""
-        return getattr(cls, "name", None) or re.sub(r"(?<!^)(?=[A-Z][a-z])", "-", cls.__name__).lower()
+
+def title(system: Record | type[Record]) -> str:
+    """The name in results and on the command line: the class name in kebab-case unless ``name`` is set."""
+    kind = system if isinstance(system, type) else type(system)
+    return getattr(kind, "name", None) or re.sub(r"(?<!^)(?=[A-Z][a-z])", "-", kind.__name__).lower()
 
 
 def _in_order(cls: type) -> list[str]:

@@ -29,12 +29,12 @@ def _together(x: np.ndarray, axis: int) -> np.ndarray:
 
 
 def axis_of(name: str) -> int | None:
-    """The axis over replicas of an array of `jaxq.engine.stack.Stack.saved`, by its name; None: it is the same for all."""
+    """The axis over replicas of an array of `Ensemble.saved`, by its name; None: it is the same for all."""
     return -1 if name == "windows" else 0 if name.startswith("carry/") else None
 
 
 def saved_together(shares: Sequence[Mapping[str, Any]], points: int) -> dict[str, Any]:
-    """What `jaxq.engine.stack.Stack.saved` gives of all replicas, from that of consecutive shares of them."""
+    """What `Ensemble.saved` gives of all replicas, from that of consecutive shares of them."""
     return {
         name: x if (axis := axis_of(name)) is None else side_by_side([share[name] for share in shares], points, axis)
         for name, x in shares[0].items()

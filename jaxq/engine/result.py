@@ -21,7 +21,7 @@ class Result(Saved):
     """One system simulated. ``estimates`` keeps the per-replica residuals of every metric for a user's own statistics.
 
     ``quantiles`` has, by quantity and probability, the value, the ends of its interval (low, high) and half its length.
-    ``headline``: the metrics that the system puts first. ``units``: of its fields, where known.
+    ``primary``: the metrics that the system puts first. ``units``: of its fields, where known.
     """
 
     system: str
@@ -35,7 +35,7 @@ class Result(Saved):
     histograms: dict[str, dict[str, list]] = dataclasses.field(default_factory=dict, repr=False)
     quantiles: dict[str, dict[str, dict[str, float | None]]] = dataclasses.field(default_factory=dict)
     distributions: dict[str, Distribution] = dataclasses.field(default_factory=dict, repr=False, compare=False)
-    headline: tuple[str, ...] = ()
+    primary: tuple[str, ...] = ()
     units: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     index = ("metric",)
@@ -58,7 +58,7 @@ class Result(Saved):
             "run": self.run,
             "growth": self.growth,
             "flags": list(self.flags),
-            "headline": list(self.headline),
+            "primary": list(self.primary),
             "units": self.units,
             **({"histograms": self.histograms} if self.histograms else {}),
             **({"quantiles": self.quantiles} if self.quantiles else {}),
@@ -88,7 +88,7 @@ class Result(Saved):
             },
             histograms=data.get("histograms", {}),
             quantiles=data.get("quantiles", {}),
-            headline=tuple(data.get("headline", ())),
+            primary=tuple(data.get("primary", ())),
             units=data.get("units", {}),
         )
 
@@ -143,7 +143,7 @@ class Result(Saved):
         metrics = {name: Metric(None, None, metric.level, unit=metric.unit) for name, metric in self.metrics.items()}
         nothing = {"events": 0, "events_per_replica": 0, "time": None, "warmup": None, "correlation": None}
         run = {**self.run, **nothing, "reason": reason}
-        names = {"headline": self.headline, "units": self.units}
+        names = {"primary": self.primary, "units": self.units}
         return Result(self.system, parameters, point, metrics, run, flags=(Flag.INFEASIBLE,), **names)
 
     def replica_values(self) -> dict[str, np.ndarray]:

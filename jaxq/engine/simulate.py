@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from jaxq.checks import FieldError
 from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.conclusion import conclude_point
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.loop import Loop
 from jaxq.engine.model import Model
@@ -18,7 +19,6 @@ from jaxq.engine.plain import describe, finite, in_words, plain
 from jaxq.engine.plan import Plan, plan, plan_comparison, plan_sweep
 from jaxq.engine.progress import Silent, Watch, as_meter
 from jaxq.engine.result import Result, Results
-from jaxq.engine.stack import Stack
 from jaxq.engine.team import ProcessLost, team
 
 Outcome = TypeVar("Outcome")
@@ -127,7 +127,7 @@ def launched(
     planned: Plan,
     meter: Watch,
     concluded: Callable[[Loop], Outcome],
-    judged: Callable[[list[Stack]], Sequence[tuple[Any, int]]] | None = None,
+    judged: Callable[[list[Ensemble]], Sequence[tuple[Any, int]]] | None = None,
 ) -> Outcome:
     """Run the points of a plan to the end of its loop; what is ``concluded`` from it. ``judged``: what the loop looks at
     (default: each point)."""
@@ -143,8 +143,8 @@ def launched(
     checkpoint = None
     try:
         checkpoint = Checkpoint([[points[i].model for i in members] for members in groups], replicas, options)
-        stacks = [
-            Stack(
+        ensembles = [
+            Ensemble(
                 [points[k].model for k in members],
                 replicas,
                 options.seed,
@@ -158,9 +158,9 @@ def launched(
             )
             for i, members in enumerate(groups)
         ]
-        checkpoint.restore(stacks)
-        looked_at = None if judged is None else judged(stacks)
-        loop = Loop(stacks, options, meter, checkpoint, began, expected, looked_at)
+        checkpoint.restore(ensembles)
+        looked_at = None if judged is None else judged(ensembles)
+        loop = Loop(ensembles, options, meter, checkpoint, began, expected, looked_at)
         with Interrupt() as interrupt:
             loop.run(interrupt)
             return concluded(loop)
@@ -190,9 +190,9 @@ def conclude(loop: Loop, planned: Plan, varied) -> Results:
     order = [i for members in planned.groups for i in members]
     results: list[Result | None] = [None] * len(order)
     info = run_info(loop, planned)
-    for index, (i, (stack, point)) in enumerate(zip(order, loop.points, strict=True)):
+    for index, (i, (ensemble, point)) in enumerate(zip(order, loop.points, strict=True)):
         results[i] = conclude_point(
-            stack, point, planned.points[i], loop.options, loop.verdicts[index], loop.flags(index), info, varied
+            ensemble, point, planned.points[i], loop.options, loop.analyses[index], loop.flags(index), info, varied
         )
     return Results(results)
 
@@ -205,7 +205,7 @@ def run_info(loop: Loop, planned: Plan) -> dict[str, Any]:
         "seed": int(options.seed),
         "level": options.level,
         "seconds": loop.seconds,
-        "compile_seconds": sum(stack.compile_seconds for stack in loop.stacks),
+        "compile_seconds": sum(ensemble.compile_seconds for ensemble in loop.ensembles),
         "ns_per_event": 1e9 * loop.seconds / (loop.total_events - loop.resumed or loop.total_events),
         "devices": named_devices(planned.devices),
         "versions": versions(),

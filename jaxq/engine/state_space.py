@@ -161,7 +161,7 @@ class StateSpace:
         self.system: MarkovProcess = jax.tree.unflatten(self.structure, self.leaves)
         bound = self.system.total_rate_bound()
         self.bound = None if bound is None else float(bound)
-        words = random.words_for(0, random.START, 0, system.init_words)
+        words = random.words_for(0, random.START, 0, system.scan.init_words)
         state = self.system.init(tuple(words))
         self.fixed = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
         structure = jax.tree.structure(state)

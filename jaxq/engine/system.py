@@ -7,11 +7,11 @@ from jaxq.engine.process import Process
 
 
 class System(Model, Process):
-    """One replica of a queueing system, stepped by `init`, `choose` and `apply`, with the fields that it is asked for by.
+    """One replica of a queueing system, stepped by `init`, `next_event` and `update`, with the fields that a user gives.
 
     Subclass it (or `JumpProcess`) and declare the fields.
     """
 
-    def prepare(self) -> Self:
+    def process(self) -> Self:
         """Itself."""
         return self

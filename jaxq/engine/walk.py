@@ -75,7 +75,7 @@ def walk(system: MarkovProcess) -> None:
     leaves = [compute_leaf(leaf) for leaf in leaves]
     begin, look, move = _traced(structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
     rng = np.random.default_rng(0)
-    state = begin(leaves, rng.integers(2**32, size=(WALKERS, system.init_words), dtype=np.uint32))
+    state = begin(leaves, rng.integers(2**32, size=(WALKERS, system.scan.init_words), dtype=np.uint32))
     counts = [x.dtype.kind == "i" and x.size > 0 and x.min() >= 0 and not system.signed for x in jax.tree.leaves(state)]
     largest = 0.0
     steps = min(STEPS, max(LEAST_STEPS, OPERATIONS // (look.operations + move.operations)))
@@ -167,7 +167,7 @@ def _traced(structure, shapes: tuple) -> tuple[Interpreted, Interpreted, Interpr
         moved = system.transition(system.drift(state, elapsed) if system.drifts else state, k)
         return jax.tree.map(lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), moved, state)
 
-    words = jax.ShapeDtypeStruct((WALKERS, system.init_words), np.uint32)
+    words = jax.ShapeDtypeStruct((WALKERS, system.scan.init_words), np.uint32)
     state = jax.eval_shape(mapped(begin), leaves, words)
     k, elapsed = (jax.ShapeDtypeStruct((WALKERS,), dtype) for dtype in (np.int32, np.float32))
     return (

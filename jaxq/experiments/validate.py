@@ -1,7 +1,7 @@
 """Every system against its oracle: what ``jaxq validate`` runs, in under a minute.
 
 Agreement is judged family-wise over all metrics of all cases that have an exact oracle or identity: a correct build
-fails one run in a hundred. Each case must also have power: its headline interval is narrower than a stated share of the
+fails one run in a hundred. Each case must also have power: its primary interval is narrower than a stated share of the
 oracle, so that an error of that share would show.
 """
 
@@ -13,6 +13,8 @@ from typing import Any
 from jaxq.checks import FieldError
 from jaxq.engine.model import Model
 from jaxq.engine.progress import Meter, Progress
+from jaxq.engine.quantity import primary
+from jaxq.engine.record import title
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import simulate
 from jaxq.laws.gamma import Gamma
@@ -34,7 +36,7 @@ LEVEL = 0.99
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A system, options of its run, and the share of each headline oracle that the half-width must stay below."""
+    """A system, options of its run, and the share of each primary oracle that the half-width must stay below."""
 
     name: str
     system: Model
@@ -129,11 +131,11 @@ def select(names: Iterable[str] | None, cases: Sequence[Case] | None = None) -> 
     """The cases of some systems (``mmc``) or with some names (``M/M/1``); all for None. ValueError for another name."""
     cases = CASES if cases is None else cases
     names = list(names or ())
-    known = [*dict.fromkeys(case.system.title() for case in cases), *(case.name for case in cases)]
+    known = [*dict.fromkeys(title(case.system) for case in cases), *(case.name for case in cases)]
     for name in names:
         if name not in known:
             raise FieldError("systems", name, f"must be among {', '.join(known)}")
-    return [case for case in cases if not names or case.name in names or case.system.title() in names]
+    return [case for case in cases if not names or case.name in names or title(case.system) in names]
 
 
 def validate(
@@ -185,10 +187,10 @@ def judge(cases: Sequence[Case], results: dict[str, Result], seconds: float, lev
 
 
 def weak(case: Case, result: Result) -> list[str]:
-    """The headline metrics that were compared with nothing, or whose interval is too wide to show an error."""
-    headline = case.system.headline or tuple(result.metrics)
-    known = {name: result[name] for name in headline if result[name].oracle and result[name].half_width is not None}
-    found = [] if known else [f"{case.name}: no oracle to compare {', '.join(headline)} with"]
+    """The primary metrics that were compared with nothing, or whose interval is too wide to show an error."""
+    first = primary(case.system.metric_table, result.metrics) or tuple(result.metrics)
+    known = {name: result[name] for name in first if result[name].oracle and result[name].half_width is not None}
+    found = [] if known else [f"{case.name}: no oracle to compare {', '.join(first)} with"]
     for name, metric in known.items():
         share = (metric.half_width or 0.0) / abs(metric.oracle or 1.0)
         if share > case.share:

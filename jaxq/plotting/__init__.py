@@ -59,7 +59,7 @@ def plot(
             `ExactResult` (the law of every observation).
         ax: matplotlib Axes to draw the main part on; none: a figure of all parts, without a display where ``path`` is
             given.
-        metric: a name or several; none: the first headline metric of `Results`, everything of the others.
+        metric: a name or several; none: the first primary metric of `Results`, everything of the others.
         path: a file, .png, .svg or .pdf, that the figure is written to.
         figure: an empty matplotlib Figure for all parts.
 

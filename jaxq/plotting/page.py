@@ -103,12 +103,12 @@ def _what(found: Any) -> str:
 
 
 def _figures(found: Any) -> list[str | None]:
-    """A figure each for the headline metrics of several results; one of everything else but a law that was not saved."""
+    """A figure each for the primary metrics of several results; one of everything else but a law that was not saved."""
     if isinstance(found, ExactResult) and not found.observed:
         return []
     if not isinstance(found, Results):
         return [None]
-    return [*(name for name in found[0].headline if name in found[0].metrics)] or list(found[0].metrics)[:3]
+    return [*(name for name in found[0].primary if name in found[0].metrics)] or list(found[0].metrics)[:3]
 
 
 def _figure(found: Any, metric: str | None) -> str:

@@ -38,11 +38,11 @@ def plot_results(results: Sequence[Result], ax: Any = None, *, metric: str | Non
     Args:
         results: what `jaxq.sweep` or `jaxq.compare` returned.
         ax: the Axes (default: a new figure).
-        metric: which metric (default: the first headline metric of the system).
+        metric: which metric (default: the first primary metric of the system).
     """
     ax = given_or_new(ax)
     tidy(ax)
-    name = metric or headline(results[0])
+    name = metric or primary_metric(results[0])
     field = swept_field(results)
     flags = sorted({flag for result in results for flag in result.flags})
     if flags:
@@ -87,10 +87,10 @@ def plot_residuals(results: Sequence[Result], ax: Any = None, *, metric: str) ->
 
 
 def fill_results(results: Results, figure: Any, metric: Sequence[str] = ()) -> Any:
-    """Of every metric (default: the first headline metric) the points on the curve, and below what is left of them; of a
+    """Of every metric (default: the first primary metric) the points on the curve, and below what is left of them; of a
     comparison means and differences. Returns the first Axes."""
     with house():
-        names = list(metric) or [headline(results[0])]
+        names = list(metric) or [primary_metric(results[0])]
         field = swept_field(results)
         ax = _fill_sweep(results, figure, names, field) if field else fill_comparison(results, figure, names)
         varied = results[0].point if field is None else {name for r in results for name in r.point}
@@ -119,9 +119,9 @@ def _fill_sweep(results: Results, figure: Any, names: list[str], field: str) -> 
     return first
 
 
-def headline(result: Result) -> str:
-    """The first headline metric of the system; else the first metric."""
-    return next((name for name in result.headline if name in result.metrics), next(iter(result.metrics)))
+def primary_metric(result: Result) -> str:
+    """The first primary metric of the system; else the first metric."""
+    return next((name for name in result.primary if name in result.metrics), next(iter(result.metrics)))
 
 
 def swept_field(results: Sequence[Result]) -> str | None:

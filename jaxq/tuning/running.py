@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxq.checks import FieldError
-from jaxq.engine import judge
+from jaxq.engine import output_analysis
 from jaxq.engine.differences import Moved, Together, named
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.flags import Flag
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import first_look
 from jaxq.engine.options import Options
-from jaxq.engine.stack import Stack
 from jaxq.engine.team import team
 from jaxq.stats.estimate import Estimate
-from jaxq.tuning.landscape import Landscape, Place
+from jaxq.tuning.response_surface import Place, ResponseSurface
 
 BATCH = 200
 """Events per replica of the first batch."""
@@ -42,48 +42,52 @@ class Reading(NamedTuple):
 class Running:
     """Replicas that keep running while what they are moves."""
 
-    def __init__(self, landscape: Landscape, replicas: int, options: Options, devices: tuple):
-        place = landscape.start
-        self._landscape, self._place, self._options = landscape, place, options
+    def __init__(self, surface: ResponseSurface, replicas: int, options: Options, devices: tuple):
+        place = surface.start
+        self._surface, self._place, self._options = surface, place, options
         # of random words that the check of start and best does not use
         seed = (options.seed + 1) % 2**64
-        self.stack = Stack(
+        self.ensemble = Ensemble(
             place.systems, replicas, seed, devices, place.processes, events=8 * BATCH, batch=options.batch
         )
         self.events = 0
 
     def warm_up(self, interrupt: Interrupt) -> int:
         """Run until the start has warmed up; the events per replica that this took. ValueError where it grows."""
-        stack, blocks, most = self.stack, first_look(self.stack.replicas), self._options.max_events / self.stack.rows
+        ensemble, blocks, most = (
+            self.ensemble,
+            first_look(self.ensemble.replicas),
+            self._options.max_events / self.ensemble.rows,
+        )
         certain, heard = False, False
         while not (heard := team().decide("warm-up", interrupt.heard, any)):
-            self._run(blocks - stack.blocks)
+            self._run(blocks - ensemble.blocks)
             view = self._view()
-            verdict = judge.look(view, 0, self._options)
-            if verdict.cut is not None:
+            analysis = output_analysis.analyse(view, 0, self._options)
+            if analysis.cut is not None:
                 break
-            growing = [name for name in verdict.growth if "/" not in name] if verdict.certain else []
+            growing = [name for name in analysis.growth if "/" not in name] if analysis.certain else []
             if growing and certain:
                 raise BadStart("start", ..., f"{', '.join(growing)} grows without end there; must be stable")
             blocks, certain = 2 * blocks, bool(growing)
-            if blocks * stack.layout.events_per_block > most:
+            if blocks * ensemble.layout.events_per_block > most:
                 raise BadStart("max_events", self._options.max_events, "the start has not warmed up within it")
-        discarded = judge.discarded(self._view(), verdict) if not heard else 0
-        stack.forget()
+        discarded = output_analysis.discarded(self._view(), analysis) if not heard else 0
+        ensemble.forget()
         return discarded
 
     def move(self, place: Place, events: float) -> None:
         """Go on as what is at a place, and leave so many events per replica out."""
         self._place = place
-        self.stack.move(place.systems, place.processes)
+        self.ensemble.move(place.systems, place.processes)
         self._run(self._blocks(events))
-        self.stack.forget()
+        self.ensemble.forget()
 
     def measure(self, events: float) -> Reading:
         """The metric and its derivatives over so many events per replica that follow."""
         self._run(self._blocks(events))
-        landscape, found = self._landscape, self._place.model.metrics(self._view().sums(0, 0))
-        return Reading(found[landscape.metric], [found[named(landscape.metric, name)] for name in landscape.names])
+        surface, found = self._surface, self._place.model.metrics(self._view().sums(0, 0))
+        return Reading(found[surface.metric], [found[named(surface.metric, name)] for name in surface.names])
 
     def wrong(self) -> list[str]:
         """The flag of what has gone wrong for good in a replica."""
@@ -93,12 +97,12 @@ class Running:
 
     def _view(self) -> Any:
         place = self._place
-        return Moved(self.stack, place.model, place.nodes) if place.nodes else Together(self.stack, place.model)
+        return Moved(self.ensemble, place.model, place.nodes) if place.nodes else Together(self.ensemble, place.model)
 
     def _blocks(self, events: float) -> int:
-        return max(1, math.ceil(events / self.stack.layout.events_per_block))
+        return max(1, math.ceil(events / self.ensemble.layout.events_per_block))
 
     def _run(self, blocks: int) -> None:
-        self.stack.launch(blocks)
-        self.stack.settle()
-        self.events += blocks * self.stack.layout.events_per_block * self.stack.rows
+        self.ensemble.launch(blocks)
+        self.ensemble.settle()
+        self.events += blocks * self.ensemble.layout.events_per_block * self.ensemble.rows

@@ -11,11 +11,12 @@ import numpy as np
 from jaxq.checks import FieldError, integer, positive
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
-from jaxq.engine.objective import Landscape, Search
+from jaxq.engine.objective import SampleAverage, Search, of_kind
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
 from jaxq.engine.plan import check_model
 from jaxq.engine.progress import Watch
+from jaxq.engine.record import title
 from jaxq.engine.simulate import compare
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.outcome import Climb, Outcome
@@ -65,7 +66,7 @@ def search(
 
     Args:
         system: the system; fields that are not looked for are kept.
-        objective: one of ``system.searches()`` (default: the first).
+        objective: one of the searches of ``system.objectives()`` (default: the first).
         starts: how many random starts; ``seed`` gives them.
         steps: gradient steps from each.
         rate: their length, in coordinates.
@@ -89,12 +90,12 @@ def prepare(
     system: Model, objective=None, *, starts=STARTS, steps=STEPS, rate=RATE, level=LEVEL, **options
 ) -> Question:
     """Check everything that can be wrong with the input of `search`; nothing is simulated. Raises ValueError."""
-    known = system.searches()
+    known = of_kind(Search, system.objectives())
     if not known:
-        raise FieldError("objective", ..., f"{system.title()} has nothing to search for with these fields")
+        raise FieldError("objective", ..., f"{title(system)} has nothing to search for with these fields")
     name = next(iter(known)) if objective is None else objective
     if name not in known:
-        raise FieldError("objective", name, f"{system.title()} has {', '.join(known)}")
+        raise FieldError("objective", name, f"{title(system)} has {', '.join(known)}")
     integer("starts", starts)
     integer("steps", steps)
     positive("rate", rate)
@@ -111,12 +112,12 @@ def solve(asked: Question, meter: Watch = None) -> Outcome:
     """Climb, finish and simulate."""
     rng = np.random.default_rng(asked.options.seed)
     with jax.enable_x64(True):
-        landscape = asked.search.landscape(asked.options.seed)
-        starts = np.stack([landscape.start(rng) for _ in range(asked.starts)])
-        climbed = climb(landscape, starts, asked.steps, asked.rate)
-        ends = [finish(landscape, z, asked.system) for z in climbed]
-        begun = [_host(landscape.decode(jnp.asarray(z))) for z in starts]
-        smooth = [float(landscape.smooth(jnp.asarray(z), landscape.temperatures[1])) for z in climbed]
+        sample_average = asked.search.sample_average(asked.options.seed)
+        starts = np.stack([sample_average.start(rng) for _ in range(asked.starts)])
+        climbed = climb(sample_average, starts, asked.steps, asked.rate)
+        ends = [finish(sample_average, z, asked.system) for z in climbed]
+        begun = [_host(sample_average.decode(jnp.asarray(z))) for z in starts]
+        smooth = [float(sample_average.smooth(jnp.asarray(z), sample_average.temperatures[1])) for z in climbed]
     baseline = asked.search.baseline()
     systems = [asked.system.replace(**end) for end, _ in ends]
     results = compare([baseline, *systems], meter=meter, **asked.options.to_dict())
@@ -128,7 +129,7 @@ def solve(asked: Question, meter: Watch = None) -> Outcome:
     )
     best = max(range(asked.starts), key=lambda i: climbs[i].searched)
     return Outcome(
-        asked.system.title(),
+        title(asked.system),
         {n: x for n, x in describe(asked.system).items() if n not in asked.search.parameters},
         asked.name,
         metric,
@@ -142,12 +143,12 @@ def solve(asked: Question, meter: Watch = None) -> Outcome:
     )
 
 
-def climb(landscape: Landscape, starts: np.ndarray, steps: int, rate: float) -> np.ndarray:
+def climb(sample_average: SampleAverage, starts: np.ndarray, steps: int, rate: float) -> np.ndarray:
     """Where the cooled gradient leads from each start; both of shape (starts, n). Steps that are not finite are left out."""
     import optax
 
     adam = optax.adam(rate, b1=_DECAYS[0], b2=_DECAYS[1])
-    slopes = jax.vmap(jax.grad(landscape.smooth), (0, None))
+    slopes = jax.vmap(jax.grad(sample_average.smooth), (0, None))
 
     @jax.jit
     def run(at):
@@ -156,14 +157,14 @@ def climb(landscape: Landscape, starts: np.ndarray, steps: int, rate: float) -> 
             change, memory = adam.update(jnp.nan_to_num(-slopes(at, temperature)), memory, at)
             return (optax.apply_updates(at, change), memory), None
 
-        return jax.lax.scan(step, (at, adam.init(at)), jnp.geomspace(*landscape.temperatures, steps))[0][0]
+        return jax.lax.scan(step, (at, adam.init(at)), jnp.geomspace(*sample_average.temperatures, steps))[0][0]
 
     return np.asarray(run(jnp.asarray(starts)))
 
 
-def finish(landscape: Landscape, start: np.ndarray, system: Model) -> tuple[dict[str, Any], float]:
-    """The end of a climb without gradients, as it is printed, and the metric there on the landscape's paths."""
-    decode, hard = jax.jit(landscape.decode), jax.jit(landscape.hard)
+def finish(sample_average: SampleAverage, start: np.ndarray, system: Model) -> tuple[dict[str, Any], float]:
+    """The end of a climb without gradients, as it is printed, and the metric there on the same paths."""
+    decode, hard = jax.jit(sample_average.decode), jax.jit(sample_average.hard)
     end, _ = by_simplex(lambda z: float(hard(decode(z))), start)
 
     def value(fields: dict[str, Any]) -> float:
@@ -173,7 +174,7 @@ def finish(landscape: Landscape, start: np.ndarray, system: Model) -> tuple[dict
             return -math.inf
         return float(hard(fields))
 
-    return printable(value, _host(decode(end)), DIGITS, landscape.shares, margin=True)
+    return printable(value, _host(decode(end)), DIGITS, sample_average.shares, margin=True)
 
 
 def _host(fields: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -20,17 +20,18 @@ from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import default_replicas
 from jaxq.engine.memory import check_run
 from jaxq.engine.model import Model
-from jaxq.engine.objective import Objective
+from jaxq.engine.objective import Objective, of_kind
 from jaxq.engine.options import Options
 from jaxq.engine.outline import at_halves
 from jaxq.engine.plan import check_team
 from jaxq.engine.progress import Meter, Progress, Silent
+from jaxq.engine.record import title
 from jaxq.engine.simulate import named_devices, of_all_processes
 from jaxq.engine.team import team
 from jaxq.engine.unknown import suggestion
 from jaxq.tuning.descent import AVERAGED, Step, shown, straight
-from jaxq.tuning.landscape import Landscape, Place
 from jaxq.tuning.printed import printable
+from jaxq.tuning.response_surface import Place, ResponseSurface
 from jaxq.tuning.running import BATCH, BadStart, Reading, Running
 
 PREFIX = "simulated:"
@@ -64,12 +65,12 @@ class Walk(NamedTuple):
 
 
 def descend(
-    landscape: Landscape, steps: int, rate: float, options: Options, digits: int, maximise: bool, meter: Meter
+    surface: ResponseSurface, steps: int, rate: float, options: Options, digits: int, maximise: bool, meter: Meter
 ) -> Walk:
     """Descend (or climb) by Adam on simulated derivatives.
 
     Args:
-        landscape: what is made small or large.
+        surface: what is made small or large.
         steps: how many; the length of a step is ``rate`` for the first half, then falls geometrically to 0.03 of it.
         rate: length of the first steps, in a coordinate.
         options: replicas, seed, devices, ``max_events`` of the descent, ``time_limit``, ``warmup``.
@@ -82,24 +83,24 @@ def descend(
     """
     import optax
 
-    began, coordinates, half = time.perf_counter(), landscape.coordinates, max(1, steps // 2)
+    began, coordinates, half = time.perf_counter(), surface.coordinates, max(1, steps // 2)
     devices = choose_devices(options.devices)
     replicas = options.replicas or default_replicas(devices)
-    place = landscape.start
-    check_team(question([[landscape.system]], replicas, options), options)
+    place = surface.start
+    check_team(question([[surface.system]], replicas, options), options)
     check_run([(place.processes[0], len(place.systems))], replicas, devices)
     meter = meter if team().first else Silent()
-    meter.start(f"{landscape.system.title()}: {landscape.metric} by {', '.join(landscape.names)}, {steps} steps")
+    meter.start(f"{title(surface.system)}: {surface.metric} by {', '.join(surface.names)}, {steps} steps")
     flags: list[str] = []
     trace: list[Step] = []
     path: list[np.ndarray] = []
-    at = landscape.vector(landscape.system)
+    at = surface.vector(surface.system)
     schedule = optax.join_schedules(
         [optax.constant_schedule(rate), optax.exponential_decay(rate, max(1, steps - half), LAST_RATE)], [half]
     )
     adam = optax.adam(schedule, b1=MEMORY[0], b2=MEMORY[1])
     with jax.enable_x64(True):
-        memory = adam.init(at[landscape.free])
+        memory = adam.init(at[surface.free])
 
     def step(number: int, fields: dict[str, Any], reading: Reading) -> Step:
         norm, error = reading.norm()
@@ -108,16 +109,16 @@ def descend(
     def following(change: np.ndarray) -> tuple[np.ndarray, Place] | None:
         for halving in range(HALVINGS):
             there = at.copy()
-            there[landscape.free] += change / 2**halving
+            there[surface.free] += change / 2**halving
             try:
-                return there, landscape.place(there)
+                return there, surface.place(there)
             except ValueError:
                 continue
         return None
 
     try:
         with Interrupt() as interrupt:
-            running = Running(landscape, replicas, options, devices)
+            running = Running(surface, replicas, options, devices)
             took = running.warm_up(interrupt)
             adapting, batch = SHARE * took, max(BATCH, SHARE * took)
             for number in range(steps):
@@ -134,10 +135,10 @@ def descend(
                 if number:
                     running.move(place, adapting)
                 reading = running.measure(batch)
-                here = step(number, coordinates.fields(at) if number else landscape.values(), reading)
+                here = step(number, coordinates.fields(at) if number else surface.values(), reading)
                 if not (math.isfinite(here.objective) and math.isfinite(here.gradient_norm)):
                     if not number:
-                        raise BadStart("start", shown(here.values), f"{landscape.metric} is not finite there")
+                        raise BadStart("start", shown(here.values), f"{surface.metric} is not finite there")
                     flags.append(Flag.OBJECTIVE_NOT_FINITE)
                     break
                 trace.append(here)
@@ -160,9 +161,9 @@ def descend(
             if not trace:
                 raise KeyboardInterrupt
             last = np.mean(path[-max(1, round(AVERAGED * len(path))) :], axis=0)
-            fields = _printed(landscape, coordinates.fields(last), digits)
+            fields = _printed(surface, coordinates.fields(last), digits)
             try:
-                place = landscape.place(coordinates.vector(fields))
+                place = surface.place(coordinates.vector(fields))
             except ValueError:  # where the last step was
                 fields = coordinates.fields(at)
             running.move(place, adapting)
@@ -173,43 +174,43 @@ def descend(
     if not flags and significant and straight([{"": z} for z in path[half:]]):
         flags.append(Flag.NOT_CONVERGED)
     run = {
-        "method": landscape.method,
-        **({"reason": landscape.reason} if landscape.reason else {}),
+        "method": surface.method,
+        **({"reason": surface.reason} if surface.reason else {}),
         "replicas": replicas,
         "seed": options.seed,
         "steps": len(trace),
         "events": running.events,
         "warmup": took,
         "seconds": time.perf_counter() - began,
-        "compile_seconds": running.stack.compile_seconds,
+        "compile_seconds": running.ensemble.compile_seconds,
         "devices": named_devices(devices),
     }
     return Walk(trace[0], end, tuple(trace), tuple(flags), of_all_processes(run))
 
 
-def _printed(landscape: Landscape, fields: dict[str, Any], digits: int) -> dict[str, Any]:
+def _printed(surface: ResponseSurface, fields: dict[str, Any], digits: int) -> dict[str, Any]:
     """The values as they are printed."""
 
     def allowed(fields: dict[str, Any]) -> float:
         try:
-            landscape.system.replace(**fields)
+            surface.system.replace(**fields)
         except ValueError:
             return -math.inf
         return 0.0
 
-    rounded, worth = printable(allowed, fields, digits, landscape.coordinates.sums, moved=False)
+    rounded, worth = printable(allowed, fields, digits, surface.coordinates.sums, moved=False)
     return rounded if math.isfinite(worth) else fields
 
 
 def simulated(system: Model, name: str, maximise: bool = False) -> Objective:
     """The objective ``simulated:METRIC``. FieldError where the system has no such metric."""
-    metric, known = name.removeprefix(PREFIX), list(at_halves(system, system.prepare()))
+    metric, known = name.removeprefix(PREFIX), list(at_halves(system, system.process()))
     if metric not in known:
         raise FieldError(
             "objective", name, f"must be {PREFIX} and one of {', '.join(known)}{suggestion(metric, known)}"
         )
     shares, unset = {}, {}
-    for objective in system.objectives().values():
+    for objective in of_kind(Objective, system.objectives()).values():
         shares |= dict.fromkeys(objective.shares)
         unset |= objective.unset
     doc = f"the simulated {metric}, made {'large' if maximise else 'small'} by its simulated derivatives"

@@ -9,24 +9,25 @@ import jax
 import numpy as np
 
 from jaxq.checks import FieldError, integer, positive
-from jaxq.engine import judge
+from jaxq.engine import output_analysis
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.flags import Flag
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
-from jaxq.engine.objective import Objective, Optimum
+from jaxq.engine.objective import Objective, Optimum, of_kind
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
 from jaxq.engine.plan import check_model
 from jaxq.engine.progress import Meter, Watch, as_meter
+from jaxq.engine.record import title
 from jaxq.engine.simulate import compare
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
 from jaxq.tuning.descent import Step, descend, shown
-from jaxq.tuning.landscape import Landscape
 from jaxq.tuning.parametrise import Coordinates, start_coordinates
 from jaxq.tuning.polish import by_simplex, carried, over_jumps
 from jaxq.tuning.printed import printable, without_traces
+from jaxq.tuning.response_surface import ResponseSurface
 from jaxq.tuning.result import Tuning, Verification
 
 STEPS, RATE = 600, 0.1
@@ -41,7 +42,7 @@ ROUNDS = 3
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """A tuning that has been checked, ready to run. ``start`` are values by name; ``verify``: whether both are
-    simulated. ``landscape``: of an objective that is simulated."""
+    simulated. ``surface``: of an objective that is simulated."""
 
     system: Model
     name: str
@@ -51,7 +52,7 @@ class Problem:
     rate: float
     options: Options
     verify: bool
-    landscape: Landscape | None = None
+    surface: ResponseSurface | None = None
 
 
 class Found(NamedTuple):
@@ -137,7 +138,7 @@ def prepare(
     for parameter in names:
         _check_parameter(system, parameter, name, chosen)
     if not names or len(set(names)) < len(names):
-        rule = f"must be one or more fields, each once; {system.title()} has {', '.join(_tunable(system))}"
+        rule = f"must be one or more fields, each once; {title(system)} has {', '.join(_tunable(system))}"
         raise FieldError("parameter", ", ".join(names) if names else ..., rule)
     integer("steps", steps)
     positive("rate", rate)
@@ -147,26 +148,26 @@ def prepare(
     first = system.replace(**values)
     if chosen.hard is not None or chosen.optimum is not None:
         chosen = choose_objective(first, name)[1]
-    run, landscape = _options(chosen.metric, options), None
+    run, surface = _options(chosen.metric, options), None
     if chosen.function is not None:
         with jax.enable_x64(True):
             there = float(chosen.function(dict(values)))
         if not math.isfinite(there):
             raise FieldError("start", shown(values), f"the objective {name} is {there} there")
     if chosen.function is None or (verify and chosen.metric is not None):
-        first.check_stationary()
+        first.stationarity().check()
         check_model(first, run)
         check_replicas(run)
     if chosen.function is None:
-        landscape = Landscape(first, Coordinates(declared, values, chosen.shares), str(chosen.metric))
+        surface = ResponseSurface(first, Coordinates(declared, values, chosen.shares), str(chosen.metric))
     verify = verify and chosen.metric is not None
-    return Problem(first, name, chosen, values, int(steps), float(rate), run, verify, landscape)
+    return Problem(first, name, chosen, values, int(steps), float(rate), run, verify, surface)
 
 
 def solve(problem: Problem, meter: Watch = None) -> Tuning:
     """Descend, then simulate."""
     objective, meter = problem.objective, as_meter(meter)
-    found = _of_formula(problem) if problem.landscape is None else _of_simulation(problem, problem.landscape, meter)
+    found = _of_formula(problem) if problem.surface is None else _of_simulation(problem, problem.surface, meter)
     flags, tuned = list(found.flags), problem.system.replace(**found.best.values)
     verification = None
     if problem.verify and objective.metric is not None and Flag.UNFINISHED not in flags:
@@ -175,7 +176,7 @@ def solve(problem: Problem, meter: Watch = None) -> Tuning:
         if verification.sure and (verification.gain.mean or 0.0) < 0:
             flags.append(Flag.WORSE_IN_SIMULATION)
     return Tuning(
-        problem.system.title(),
+        title(problem.system),
         {name: value for name, value in describe(problem.system).items() if name not in problem.start},
         problem.name,
         found.start,
@@ -191,10 +192,10 @@ def solve(problem: Problem, meter: Watch = None) -> Tuning:
     )
 
 
-def _of_simulation(problem: Problem, landscape: Landscape, meter: Meter) -> Found:
+def _of_simulation(problem: Problem, surface: ResponseSurface, meter: Meter) -> Found:
     """The descent on simulated derivatives."""
     maximise = problem.objective.maximise
-    walk = simulated.descend(landscape, problem.steps, problem.rate, problem.options, DIGITS, maximise, meter)
+    walk = simulated.descend(surface, problem.steps, problem.rate, problem.options, DIGITS, maximise, meter)
     return Found(walk.start, walk.best, None, walk.trace, list(walk.flags), run=walk.run)
 
 
@@ -270,12 +271,12 @@ def choose_objective(system: Model, name: str | None, maximise: bool = False) ->
     """The objective of a name, or the default. Raises ValueError."""
     if isinstance(name, str) and name.startswith(simulated.PREFIX):
         return name, simulated.simulated(system, name, maximise)
-    known = system.objectives()
+    known = of_kind(Objective, system.objectives())
     rest = f"{simulated.PREFIX}METRIC, the mean of a metric itself"
     if not known:
-        raise FieldError("objective", ..., f"{system.title()} has no objective for this configuration; give {rest}")
+        raise FieldError("objective", ..., f"{title(system)} has no objective for this configuration; give {rest}")
     if name is not None and name not in known:
-        raise FieldError("objective", name, f"{system.title()} has {', '.join(known)}, or {rest}")
+        raise FieldError("objective", name, f"{title(system)} has {', '.join(known)}, or {rest}")
     if maximise:
         raise FieldError("maximise", maximise, f"is for {simulated.PREFIX}METRIC; other objectives know")
     name = next(iter(known)) if name is None else name
@@ -283,14 +284,14 @@ def choose_objective(system: Model, name: str | None, maximise: bool = False) ->
 
 
 def _check_parameter(system: Model, parameter: str, name: str, objective: Objective) -> None:
-    tunable = _tunable(system)
-    if parameter not in rules(type(system)):
-        raise FieldError("parameter", parameter, f"{system.title()} has no such field; it has {', '.join(tunable)}")
-    if parameter in system.untuned:
-        raise FieldError("parameter", parameter, system.untuned[parameter])
+    tunable, rule = _tunable(system), rules(type(system)).get(parameter)
+    if rule is None:
+        raise FieldError("parameter", parameter, f"{title(system)} has no such field; it has {', '.join(tunable)}")
+    if rule.untuned:
+        raise FieldError("parameter", parameter, rule.untuned)
     if parameter not in tunable:
         raise FieldError(
-            "parameter", parameter, f"must be a field of real numbers; {system.title()} has {', '.join(tunable)}"
+            "parameter", parameter, f"must be a field of real numbers; {title(system)} has {', '.join(tunable)}"
         )
     if objective.parameters and parameter not in objective.parameters:
         raise FieldError("parameter", parameter, f"the objective {name} depends on {', '.join(objective.parameters)}")
@@ -354,5 +355,5 @@ def _verify(problem: Problem, tuned: Model, metric: str, options: Options, meter
 
 def check_replicas(options: Options) -> None:
     """ValueError if replicas are too few to be paired."""
-    if options.replicas is not None and options.replicas < judge.FEW:
-        raise FieldError("replicas", options.replicas, f"a paired comparison needs at least {judge.FEW}")
+    if options.replicas is not None and options.replicas < output_analysis.FEW:
+        raise FieldError("replicas", options.replicas, f"a paired comparison needs at least {output_analysis.FEW}")

@@ -52,7 +52,7 @@ def test_list(jaxq):
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_list_of_one_system(jaxq, system):
     code, out, _ = jaxq("list", system)
-    assert code == 0 and all(name in out for name in rules(SYSTEMS[system])) and "headline" in out
+    assert code == 0 and all(name in out for name in rules(SYSTEMS[system])) and "primary" in out
     assert "a number > 0" in out
 
 
@@ -62,7 +62,7 @@ def test_list_as_json(jaxq):
     assert code == 0 and set(data["systems"]) == set(SYSTEMS)
     mmc = data["systems"]["mmc"]
     assert mmc["fields"]["arrival_rate"]["default"] == 0.8 and mmc["fields"]["servers"]["default"] == 1
-    assert mmc["oracle"]["queue_length"] == "exact" and "number_in_system" in mmc["headline"]
+    assert mmc["oracle"]["queue_length"] == "exact" and "number_in_system" in mmc["primary"]
 
 
 def test_info(jaxq):

@@ -105,7 +105,7 @@ def test_files_are_tried_before_the_run(jaxq, tmp_path, monkeypatch, kind):
     (tmp_path / "bad.npz").write_bytes(b"")
     (tmp_path / "link.npz").symlink_to("x.npz")
     before = sorted(tmp_path.iterdir())
-    monkeypatch.setattr("jaxq.engine.stack.Stack.__init__", lambda *_: pytest.fail("a run was started"))
+    monkeypatch.setattr("jaxq.engine.ensemble.Ensemble.__init__", lambda *_: pytest.fail("a run was started"))
     args, words = BEFORE[kind]
     code, out, err = jaxq("run", *MMC, *QUICK, *args)
     assert code == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1

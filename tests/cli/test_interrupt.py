@@ -163,7 +163,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_numbers():
 def test_ctrl_c_before_the_first_launch_is_one_line():
     code = """
 import os, signal, time
-import jaxq.engine.stack as stack
+import jaxq.engine.ensemble as ensemble
 from jaxq.__main__ import main
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background may have inherited none
@@ -172,8 +172,8 @@ def compile_and_be_interrupted(*_):
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(30)  # until it arrives
 
-compile_and_be_interrupted.cache_info = stack.program.cache_info
-stack.program = compile_and_be_interrupted
+compile_and_be_interrupted.cache_info = ensemble.program.cache_info
+ensemble.program = compile_and_be_interrupted
 main(None)
 """
     done = subprocess.run([sys.executable, "-c", code, *ENDLESS], capture_output=True, text=True, timeout=60)

@@ -60,7 +60,7 @@ def test_a_page_and_the_same_numbers_again(args, jaxq, short, tmp_path):
     again = shlex.split(re.search(r"(?m)^(jaxq .*)$", found.text)[1])
     jaxq(*again[1:], "--quiet", "--out", second)
     a, b = (json.loads(Path(path).read_text()) for path in (first, second))
-    assert found.images == (len(a["results"][0]["headline"]) if "results" in a else 1)
+    assert found.images == (len(a["results"][0]["primary"]) if "results" in a else 1)
     for x, y in zip(a.get("results", [a]), b.get("results", [b]), strict=True):
         assert x["metrics"] == y["metrics"] and x["parameters"] == y["parameters"]
     assert a.get("differences") == b.get("differences")

@@ -2,6 +2,8 @@
 
 import pytest
 
+from jaxq.engine.record import title
+
 KINDS = {
     "run": ["run", "mmc", "--arrival-rate", "0.5", "--quiet", "--quantiles", "number_in_system"],
     "sweep": ["sweep", "mmc", "--arrival-rate", "0.3,0.5", "--quiet"],
@@ -61,7 +63,7 @@ def test_a_saved_sweep_has_its_system_again(jaxq, short, tmp_path):
     saved = tmp_path / "sweep.json"
     jaxq(*KINDS["sweep"], *short, "--service-rate", "2", "--out", str(saved))
     model = read(str(saved)).model
-    assert model.title() == "mmc" and model.service_rate == 2.0
+    assert title(model) == "mmc" and model.service_rate == 2.0
 
 
 def test_what_is_refused(jaxq, short, tmp_path):

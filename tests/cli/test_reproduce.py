@@ -103,7 +103,7 @@ BAD = {
 def test_bad_input_is_one_line(jaxq, tmp_path, monkeypatch, kind):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("jaxq.engine.stack.Stack.__init__", lambda *_: pytest.fail("a run was started"))
+    monkeypatch.setattr("jaxq.engine.ensemble.Ensemble.__init__", lambda *_: pytest.fail("a run was started"))
     args, words = BAD[kind]
     code, out, err = jaxq("reproduce", *args)
     assert code == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1

@@ -6,7 +6,7 @@ import math
 import pytest
 
 RUN = ["run", "mmc", "--arrival-rate", "0.5"]
-KEYS = {"schema", "system", "parameters", "point", "metrics", "run", "growth", "flags", "headline", "units"}
+KEYS = {"schema", "system", "parameters", "point", "metrics", "run", "growth", "flags", "primary", "units"}
 METRIC_KEYS = {"mean", "half_width", "level", "standard_error", "oracle", "kind", "z", "quantiles", "unit"}
 RUN_KEYS = {
     *("replicas", "events", "events_per_replica", "time", "warmup", "warmup_method", "method", "seed", "level"),

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from jaxq.engine.record import title
 from jaxq.engine.reference import Reference
 from jaxq.experiments.validate import CASES, Case, select, validate
 from jaxq.systems.stations.model import MMc
@@ -42,7 +43,7 @@ def test_a_flag_fails():
 
 
 def test_cases_are_chosen_by_system_and_by_name():
-    assert {case.system.title() for case in select(["gg1"])} == {"gg1"}
+    assert {title(case.system) for case in select(["gg1"])} == {"gg1"}
     assert [case.name for case in select(["M/M/1"])] == ["M/M/1"]
     assert select(None) == CASES and len({case.name for case in CASES}) == len(CASES)
     with pytest.raises(ValueError, match="systems = mcm: must be among mmc"):

@@ -117,11 +117,11 @@ class TolledQueue(jaxq.System):
     def init(self, words):
         return {"work": 0.0, "joined": 0}
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         gap = random.exponential(words[0]) / self.arrival_rate
         return gap, gap
 
-    def apply(self, state, event):
+    def update(self, state, event):
         joins = state["work"] <= self.threshold
         work = jnp.maximum(state["work"] + joins - event, 0.0)
         return {"work": work, "joined": state["joined"] + joins}

@@ -16,7 +16,7 @@ from tests.own_systems import Customers, Station
 @pytest.mark.parametrize("system", [*(kind() for kind in jaxq.SYSTEMS.values())], ids=list(jaxq.SYSTEMS))
 def test_every_system_that_ships_passes(system):
     jaxq.check(system)
-    prepared = system.prepare()
+    prepared = system.process()
     assert isinstance(prepared, jaxq.Process)
     assert isinstance(prepared, jaxq.Model) == isinstance(system, jaxq.Process)
 
@@ -133,8 +133,8 @@ def test_a_point_with_wrong_rates_does_not_spoil_a_sweep():
 
 def test_one_replica_that_is_not_a_number_ends_the_run():
     class Breaks(Customers):
-        def apply(self, state, event):
-            following = super().apply(state, event)
+        def update(self, state, event):
+            following = super().update(state, event)
             return jnp.where(following > 10.0, jnp.nan, following)
 
     result = jaxq.simulate(Breaks(), replicas=64, events=2000, max_events=10**9)

@@ -123,7 +123,7 @@ def test_speed_is_that_of_what_ran_now(tmp_path):
 def test_a_checkpoint_of_another_run_is_refused_before_compiling(tmp_path, monkeypatch):
     file = tmp_path / "run.npz"
     jaxq.simulate(SYSTEM, **SHORT, seed=3, checkpoint=file)
-    monkeypatch.setattr("jaxq.engine.simulate.Stack", lambda *_, **__: pytest.fail("a run was started"))
+    monkeypatch.setattr("jaxq.engine.simulate.Ensemble", lambda *_, **__: pytest.fail("a run was started"))
     changes = {
         "seed": {"seed": 4},
         "replicas": {"replicas": 65},

@@ -18,7 +18,7 @@ def network(classes: int, pools: int, policy="c-mu") -> jaxq.ParallelServers:
 
 
 def test_the_estimate_follows_the_square_of_the_edges():
-    seconds = [compile_seconds(network(5, pools).prepare(), "parallel-servers") for pools in (10, 20, 40)]
+    seconds = [compile_seconds(network(5, pools).process(), "parallel-servers") for pools in (10, 20, 40)]
     assert 2.5 < seconds[1] / seconds[0] < 4 and 3 < seconds[2] / seconds[1] < 4
     assert compile_seconds(jaxq.MMc(0.8), "mmc") < 1 < seconds[0] < 10 < seconds[1]
 

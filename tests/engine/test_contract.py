@@ -11,6 +11,7 @@ import pytest
 import jaxq
 from jaxq.analytic.tolled_queues.deterministic import balking
 from jaxq.engine import outline, program
+from jaxq.engine.quantity import primary
 from jaxq.systems.load_balancing.processes.coupling import Coupled
 from jaxq.systems.token_pool.processes.chain import TokenChain
 from tests.agreement import check_agreement
@@ -61,8 +62,8 @@ def forms(tree):
 @pytest.mark.parametrize("name", UNDER_TEST)
 def test_the_contract(name):
     system = UNDER_TEST[name]
-    prepared = system.prepare()
-    state, following = shapes_of(prepared, lambda s, c: (c.state, s.apply(c.state, c.event)))
+    prepared = system.process()
+    state, following = shapes_of(prepared, lambda s, c: (c.state, s.update(c.state, c.event)))
     assert forms(state) == forms(following)
     kinds = shapes_of(
         prepared,
@@ -76,13 +77,14 @@ def test_the_contract(name):
     assert all(x.shape == () and x.dtype.kind in "biuf" for part in kinds for x in part.values())
     assert all(x.dtype == np.int32 for x in kinds[2].values())
     metrics, _ = outline.names(system, prepared)
-    assert {*system.oracle(), *system.headline} <= set(metrics)
+    assert {*system.oracle()} <= set(metrics)
+    assert primary(system.metric_table, metrics) or not any(row.primary for row in system.metric_table)
     assert type(system)(**system.parameters()).parameters().keys() == system.parameters().keys()
 
 
-@pytest.mark.parametrize("name", [n for n, s in UNDER_TEST.items() if isinstance(s.prepare(), jaxq.MarkovProcess)])
+@pytest.mark.parametrize("name", [n for n, s in UNDER_TEST.items() if isinstance(s.process(), jaxq.MarkovProcess)])
 def test_a_jump_for_every_rate(name):
-    prepared = UNDER_TEST[name].prepare()
+    prepared = UNDER_TEST[name].process()
     state, rates = shapes_of(prepared, lambda s, c: (c.state, tuple(map(jnp.asarray, s.rates(c.state)))))
     assert isinstance(rates, tuple) and all(rate.shape == () for rate in rates)
     jumps = shapes_of(prepared, lambda s, c: [s.transition(c.state, k) for k in range(len(rates) + 1)])
@@ -99,7 +101,7 @@ ELSEWHERE = {
 def test_the_list_has_every_system_policy_router_and_law():
     listed = list(UNDER_TEST.values())
     assert set(jaxq.systems.SYSTEMS.values()) <= {type(system) for system in listed}
-    found = modules(listed) | modules([system.prepare() for system in listed])
+    found = modules(listed) | modules([system.process() for system in listed])
     parts = {c for c in last_classes(eqx.Module) if c.__module__.startswith(("jaxq.systems.", "jaxq.laws."))}
     assert len(parts) > 40 and parts - ELSEWHERE.keys() <= found
     for part, file in ELSEWHERE.items():

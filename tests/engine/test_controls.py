@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.engine import judge
+from jaxq.engine import output_analysis
 from jaxq.engine.conclusion import variance_ratios
 from jaxq.engine.control_choice import MOST, independent, with_controls
 from jaxq.engine.controls import PREFIX, WithControls, split
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.metric import as_reference
 from jaxq.engine.rarity import prepared
-from jaxq.engine.stack import Stack
+from jaxq.engine.record import title
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.intervals import t_quantile
 from jaxq.stats.regression import Controls, Regression
@@ -31,7 +32,7 @@ SETTINGS = {"events": 4000, "replicas": 1024, "control": "generator"}
 
 def controlled(system, control, replicas):
     """The process of a system as it is compiled with controls."""
-    return with_controls(prepared(system), control, replicas, system.title())
+    return with_controls(prepared(system), control, replicas, title(system))
 
 
 def values(system):
@@ -107,12 +108,12 @@ def test_coverage_of_regressed_means(replicas):
     """256 groups of replicas of one run, each with its own interval."""
     groups, exact = 256, values(ERLANG_A)
     process = controlled(ERLANG_A, "generator", replicas)
-    stack = Stack([ERLANG_A], replicas * groups, 3, tuple(jax.devices()[:1]), [process], events=4096)
+    ensemble = Ensemble([ERLANG_A], replicas * groups, 3, tuple(jax.devices()[:1]), [process], events=4096)
     for _ in range(8):
-        stack.launch(4)
-    own, controls = split(stack.sums(0, stack.windows.filled // 4))
+        ensemble.launch(4)
+    own, controls = split(ensemble.sums(0, ensemble.windows.filled // 4))
     for name in ("queue_length", "probability_wait"):
-        metric, hits = judge.evaluate(ERLANG_A, own)[name], 0
+        metric, hits = output_analysis.evaluate(ERLANG_A, own)[name], 0
         samples = np.split(metric.value + metric.residuals, groups)
         columns = [np.split(c.value + c.residuals, groups) for c in controls]
         for i, sample in enumerate(samples):
@@ -152,7 +153,7 @@ def test_the_result_says_what_was_used(jaxq):
 
 
 def _names(process):
-    shapes = jax.eval_shape(lambda: process.observe(process.init((np.uint32(0),) * process.init_words)))
+    shapes = jax.eval_shape(lambda: process.observe(process.init((np.uint32(0),) * process.scan.init_words)))
     return [name for name in shapes if name.startswith(PREFIX)]
 
 
@@ -170,15 +171,15 @@ def _names(process):
     ],
 )
 def test_where_there_are_none_it_is_said_before_anything_is_controlled(system, options, said, monkeypatch):
-    monkeypatch.setattr("jaxq.engine.stack.Stack.__init__", lambda *_: pytest.fail("a run was started"))
+    monkeypatch.setattr("jaxq.engine.ensemble.Ensemble.__init__", lambda *_: pytest.fail("a run was started"))
     with pytest.raises(ValueError, match=said):
         jaxq.simulate(system, **{**SETTINGS, "events": 100, **options})
 
 
 def test_an_unstable_queue_is_still_seen():
     class Unstable(jaxq.MMc):
-        def check_stationary(self):
-            pass
+        def stationarity(self):
+            return jaxq.Stationarity()
 
         def oracle(self):
             return {}
@@ -192,10 +193,10 @@ def test_an_unstable_queue_is_still_seen():
 def test_the_path_and_what_is_observed_are_the_same_bit_by_bit():
     process = prepared(ERLANG_A)
     settings = [ERLANG_A], 1024, 3, tuple(jax.devices()[:1])
-    stacks = [Stack(*settings, [p], events=4096) for p in (process, controlled(ERLANG_A, "generator", 1024))]
-    for stack in stacks:
-        stack.launch(4)
-    plain, other = (judge.evaluate(ERLANG_A, stack.sums(0, 0)) for stack in stacks)
+    ensembles = [Ensemble(*settings, [p], events=4096) for p in (process, controlled(ERLANG_A, "generator", 1024))]
+    for ensemble in ensembles:
+        ensemble.launch(4)
+    plain, other = (output_analysis.evaluate(ERLANG_A, ensemble.sums(0, 0)) for ensemble in ensembles)
     for name, metric in plain.items():
         assert metric.value == other[name].value and np.array_equal(metric.residuals, other[name].residuals), name
     plain = jaxq.simulate(ERLANG_A, **SETTINGS | {"control": "none"}, quantiles="queue_length")
@@ -266,7 +267,7 @@ def test_what_cannot_happen_may_be_observed_as_no_number():
 def test_changes_are_in_the_order_of_the_controls(system):
     """Else a slope would be multiplied by what a transition adds to another phi."""
     process = controlled(system, "generator", 1024)
-    start = process.init((np.uint32(0),) * process.init_words)
+    start = process.init((np.uint32(0),) * process.scan.init_words)
     steps = np.arange(6, dtype=np.int32)
     states = jax.tree.map(lambda x: np.int32(x) + steps.reshape(-1, *[1] * np.ndim(x)), start)
     rates, added = jax.vmap(process.changes)(states)

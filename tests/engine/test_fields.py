@@ -139,8 +139,8 @@ def test_overload_is_refused_before_compiling(make, text):
 
 
 def test_overload_is_fine_with_abandonment_or_a_capacity():
-    jaxq.MMc(3.0, 1.0, 2, abandonment_rate=0.1).check_stationary()
-    jaxq.MMc(3.0, 1.0, 2, capacity=5).check_stationary()
+    jaxq.MMc(3.0, 1.0, 2, abandonment_rate=0.1).stationarity().check()
+    jaxq.MMc(3.0, 1.0, 2, capacity=5).stationarity().check()
 
 
 POSITIVE = st.floats(1e-300, 1e300)

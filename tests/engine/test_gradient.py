@@ -27,7 +27,7 @@ class TwoQueues(jaxq.JumpProcess):
     second_rate: float = jaxq.positive("service rate, 1/time", default=0.8)
     p: float = jaxq.real("share that is sent at random", low=0.0, high=1.0, default=0.3)
 
-    stride = 3
+    scan = jaxq.Scan(stride=3)
 
     def init(self, words):
         return 0, 0
@@ -176,7 +176,8 @@ def test_a_derivative_is_the_difference_of_the_runs_that_compare_makes():
     found = jaxq.gradient(system, None, path, step=0.02, **same)
     at, h = parameter(system, path).at, 0.02 * 4.0
     runs = jaxq.compare([at(k * h) for k in (2, 1, -1, -2)], **same)
-    for name in system.headline:
+    assert runs[0].primary
+    for name in runs[0].primary:
         far, near, below, under = (run.estimates[name].value + run.estimates[name].residuals for run in runs)
         short, long = (near - below) / (2 * h), (far - under) / (4 * h)
         values = (4 * short - long) / 3
@@ -258,7 +259,7 @@ class Unused(TwoQueues):
 
     depth: float = jaxq.positive("depth", default=2.5)
 
-    def prepare(self):
+    def process(self):
         return TwoQueues()
 
 
@@ -267,7 +268,7 @@ class Clipped(TwoQueues):
 
     pressure: float = jaxq.positive("pressure", default=1.0)
 
-    def prepare(self):
+    def process(self):
         return TwoQueues(arrival_rate=max(self.pressure, 1.0) + float(np.floor(self.second_rate)))
 
 

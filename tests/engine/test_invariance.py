@@ -7,39 +7,40 @@ import pytest
 
 import jaxq
 from jaxq.engine import program as program_module
-from jaxq.engine.stack import Stack
+from jaxq.engine.ensemble import Ensemble
+from jaxq.engine.record import title
 from tests.systems_under_test import UNDER_TEST
 
 REPLICAS = 10
 EVENTS = 480
 
 
-def ran(system, replicas=24, devices=2, **layout) -> Stack:
+def ran(system, replicas=24, devices=2, **layout) -> Ensemble:
     """A batch of replicas after 480 events."""
     layout = {"tile": 4, "blocks": 1, "observations": 16, **layout}
-    stack = Stack([system], replicas, 7, tuple(jax.devices()[:devices]), **layout)
-    while stack.events < EVENTS:
-        stack.launch()
-    assert stack.events == EVENTS
-    return stack
+    ensemble = Ensemble([system], replicas, 7, tuple(jax.devices()[:devices]), **layout)
+    while ensemble.events < EVENTS:
+        ensemble.launch()
+    assert ensemble.events == EVENTS
+    return ensemble
 
 
-def states(stack: Stack) -> list[np.ndarray]:
+def states(ensemble: Ensemble) -> list[np.ndarray]:
     """The state of the first 10 replicas, leaf by leaf."""
-    parts = [jax.tree.leaves(carry) for _, carry, _ in stack._parts]
+    parts = [jax.tree.leaves(carry) for _, carry, _ in ensemble._parts]
     return [np.concatenate([np.asarray(x) for x in column])[:REPLICAS] for column in zip(*parts, strict=True)]
 
 
-def sums(stack: Stack) -> np.ndarray:
+def sums(ensemble: Ensemble) -> np.ndarray:
     """The raw sums of the first 10 replicas, shape (quantities, 10)."""
-    return stack.windows.total(0)[:, :REPLICAS]
+    return ensemble.windows.total(0)[:, :REPLICAS]
 
 
 def same(one: list, other: list) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-FORMS = list({type(system.prepare()): name for name, system in reversed(UNDER_TEST.items())}.values())
+FORMS = list({type(system.process()): name for name, system in reversed(UNDER_TEST.items())}.values())
 """One of the list for each compiled half."""
 
 
@@ -62,7 +63,7 @@ def test_a_replica_does_not_depend_on_how_many_there_are_and_on_the_batch(name, 
     # and what it did is in order: every rate is one, and together they are what the bound says
     assert not base.overflow.any() and np.isfinite(sums(base)).all()
     assert len(np.unique(np.concatenate([np.atleast_2d(x.T) for x in states(base)]), axis=1).T) == REPLICAS
-    prepared = system.prepare()
+    prepared = system.process()
     if isinstance(prepared, jaxq.MarkovProcess):
         carry = base._parts[0][1]
         rates = np.array(jax.jit(jax.vmap(lambda state: [jnp.float32(x) for x in prepared.rates(state)]))(carry.state))
@@ -87,7 +88,7 @@ CUT = [
 ]
 
 
-@pytest.mark.parametrize("system", CUT, ids=[f"{s.title()}-{i}" for i, s in enumerate(CUT)])
+@pytest.mark.parametrize("system", CUT, ids=[f"{title(s)}-{i}" for i, s in enumerate(CUT)])
 def test_a_replica_does_not_depend_on_how_the_run_is_cut(system):
     base = states(ran(system, observations=32))
     for change in ({"replicas": 101}, {"tile": 2, "devices": 1}, {"blocks": 2, "batch": 12}):
@@ -109,15 +110,15 @@ def test_a_tile_of_another_size_may_round_a_float_state_otherwise():
 
 def test_unrolling_does_not_change_a_replica(monkeypatch):
     base = states(ran(UNDER_TEST["M/M/1"]))
-    monkeypatch.setattr(jaxq.MMc, "unroll", 1)
+    monkeypatch.setattr(jaxq.MMc, "scan", jaxq.MMc.scan._replace(unroll=1))
     assert same(base, states(ran(UNDER_TEST["M/M/1"])))
 
 
 def test_seeds_and_replicas_give_different_paths():
-    stack = Stack([jaxq.MMc(0.8)], 64, 7, tuple(jax.devices()), tile=4, blocks=4, observations=64)
-    other = Stack([jaxq.MMc(0.8)], 64, 8, tuple(jax.devices()), tile=4, blocks=4, observations=64)
-    stack.launch(), other.launch()
-    streams = np.stack([np.asarray(x) for x in (*stack._parts[0][1].stream, *other._parts[0][1].stream)])
+    ensemble = Ensemble([jaxq.MMc(0.8)], 64, 7, tuple(jax.devices()), tile=4, blocks=4, observations=64)
+    other = Ensemble([jaxq.MMc(0.8)], 64, 8, tuple(jax.devices()), tile=4, blocks=4, observations=64)
+    ensemble.launch(), other.launch()
+    streams = np.stack([np.asarray(x) for x in (*ensemble._parts[0][1].stream, *other._parts[0][1].stream)])
     assert len(np.unique(streams[:4], axis=1).T) == 64
     assert not np.any(np.all(streams[:4] == streams[4:], axis=0))
 

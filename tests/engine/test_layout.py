@@ -8,7 +8,7 @@ import jaxq
 from jaxq.engine.layout import GPU_LAUNCH_EVENTS, LAUNCH_EVENTS, choose_layout
 
 CPU, GPU = SimpleNamespace(platform="cpu"), SimpleNamespace(platform="gpu")
-QUEUE = jaxq.MMc(0.8).prepare()
+QUEUE = jaxq.MMc(0.8).process()
 
 
 @pytest.mark.parametrize(("device", "most"), [(CPU, LAUNCH_EVENTS), (GPU, GPU_LAUNCH_EVENTS)])

@@ -5,9 +5,9 @@ import pytest
 
 import jaxq
 from jaxq.engine import memory
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.outline import followed, summed
 from jaxq.engine.rarity import prepared
-from jaxq.engine.stack import Stack
 from tests.systems_under_test import UNDER_TEST
 
 MMC = jaxq.MMc(arrival_rate=0.5)
@@ -17,9 +17,9 @@ MMC = jaxq.MMc(arrival_rate=0.5)
 def test_the_estimate_is_what_a_run_keeps(name, monkeypatch):
     monkeypatch.setattr(memory, "WINDOW_BYTES", 2**17)
     system = UNDER_TEST[name]
-    stack = Stack([system], 64, 0, tuple(jax.devices()))
-    stack.launch(1)
-    process, kept = prepared(system), stack.windows.data
+    ensemble = Ensemble([system], 64, 0, tuple(jax.devices()))
+    ensemble.launch(1)
+    process, kept = prepared(system), ensemble.windows.data
     columns = len(summed(process))
     assert kept.shape[1] == columns
     assert kept.nbytes == 8 * columns * 64 * memory.window_limit(columns, 64, 64)
@@ -33,7 +33,7 @@ def test_the_values_of_paths_are_counted(totals):
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_allocated(monkeypatch):
-    monkeypatch.setattr("jaxq.engine.stack.Stack.__init__", lambda *_: pytest.fail("a run was started"))
+    monkeypatch.setattr("jaxq.engine.ensemble.Ensemble.__init__", lambda *_: pytest.fail("a run was started"))
     wanted = r"^{}: .* would take about [0-9.e+]+ GB of memory, and there are [0-9.e+]+ GB$"
     for field, call in (
         ("replicas = 1000000000", lambda: jaxq.simulate(MMC, replicas=10**9)),

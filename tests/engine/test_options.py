@@ -94,7 +94,7 @@ def test_metric_syntax_round_trip(name, size, absolute):
     assert Target.parse(f"{name}:{size!r}{'abs' if absolute else ''}") == Target(name, size, absolute)
 
 
-def test_targets_override_the_headline():
+def test_targets_override_the_primary_metrics():
     options = jaxq.Options(precision=0.05, metric=("b:0.1", "c:0.2abs", "d"))
     targets = options.targets(("a", "b"))
     assert targets == [Target("a", 0.05), Target("b", 0.1), Target("c", 0.2, True), Target("d", 0.05)]

@@ -50,10 +50,10 @@ class Gaps(jaxq.System):
     def init(self, words):
         return 0
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         return 0, jnp.where(state == 0, self.first, self.gap)
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return state + 1
 
     def observe(self, state):

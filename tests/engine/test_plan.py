@@ -31,12 +31,12 @@ def test_a_run_derives_everything_once(jaxq, monkeypatch, given, points):
 
         return call
 
-    for name in ("prepare", "oracle", "check_stationary"):
+    for name in ("process", "oracle", "_check_load"):
         monkeypatch.setattr(ParallelServers, name, counted(name))
     verb, *fields = given
     outcome = jaxq(verb, "parallel-servers", *fields, "--replicas", "64", "--events", "300", "--json", "--quiet")
     assert outcome.code in (0, 3) and outcome.out
-    assert counts == {name: points for name in ("prepare", "oracle", "check_stationary")}
+    assert counts == {name: points for name in ("process", "oracle", "_check_load")}
 
 
 def members(kind: type) -> set[str]:
@@ -47,7 +47,7 @@ def members(kind: type) -> set[str]:
 
 
 def test_the_contract_fits_on_a_page():
-    assert len(members(Process)) <= 15
+    assert len(members(Process)) <= 10
     assert len(members(MarkovProcess) - members(Process)) <= 11
-    assert len(members(Model)) <= 18
+    assert len(members(Model)) <= 10
     assert not members(Process) & members(Model)  # no name means two things

@@ -20,10 +20,10 @@ class Clockwork(jaxq.System):
     def init(self, words):
         return 0
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         return 0, jnp.float32(1)
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return state + 1
 
 
@@ -37,7 +37,7 @@ class Ramp(Clockwork):
 class Never(Clockwork):
     """A wait that no customer has."""
 
-    measured_at = {"wait": ("waited",)}
+    scan = jaxq.Scan(measured_at={"wait": ("waited",)})
 
     def tally(self, state, event):
         return {"wait": 0.0 * state, "waited": state < 0}

@@ -1,6 +1,7 @@
 """Every metric of every system that ships says what it is and in what unit."""
 
 import pytest
+from jaxq.cli.example import table_of
 
 import jaxq
 from jaxq.engine.outline import names
@@ -21,23 +22,23 @@ def test_every_metric_has_a_meaning_and_a_unit(name):
     system = SHIPPED[name]
     table = system.metric_table
     assert all(row.meaning and row.unit for row in table) and len({row.name for row in table}) == len(table)
-    for metric in names(system, system.prepare())[0]:
+    for metric in names(system, system.process())[0]:
         assert quantity(table, metric) is not None, metric
 
 
 def test_every_row_of_a_table_is_of_some_metric():
     for kind in {type(system) for system in SHIPPED.values()}:
-        metrics = [m for system in SHIPPED.values() if type(system) is kind for m in names(system, system.prepare())[0]]
-        used = {quantity(kind.metric_table, metric) for metric in metrics}
-        allowed = {row for row in kind.metric_table if row.name in ("utilisation", "probability_block")}
-        assert set(kind.metric_table) - used <= allowed, kind
+        metrics = [m for system in SHIPPED.values() if type(system) is kind for m in names(system, system.process())[0]]
+        used = {quantity(table_of(kind), metric) for metric in metrics}
+        allowed = {row for row in table_of(kind) if row.name in ("utilisation", "probability_block")}
+        assert set(table_of(kind)) - used <= allowed, kind
 
 
-def test_a_result_carries_units_and_headline(tmp_path):
+def test_a_result_carries_units_and_primary_metrics(tmp_path):
     result = jaxq.simulate(jaxq.MMc(), events=2000, replicas=64)
     assert result["waiting_time"].unit == "time" and result["number_in_system"].unit == "customers"
-    assert result.headline == ("number_in_system",) and result.units["arrival_rate"] == "1/time"
+    assert result.primary == ("number_in_system",) and result.units["arrival_rate"] == "1/time"
     assert result.to_dict()["metrics"]["waiting_time"]["unit"] == "time" and " unit" in str(result)
     result.save(tmp_path / "x.json")
     read = jaxq.Result.load(tmp_path / "x.json")
-    assert (read.metrics, read.headline, read.units) == (result.metrics, result.headline, result.units)
+    assert (read.metrics, read.primary, read.units) == (result.metrics, result.primary, result.units)

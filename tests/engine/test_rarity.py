@@ -1,4 +1,4 @@
-"""Rare transitions: what `choose` makes of the words, read off exactly, and one run."""
+"""Rare transitions: what `next_event` makes of the words, read off exactly, and one run."""
 
 import equinox as eqx
 import jax
@@ -61,7 +61,7 @@ def chances(process, state) -> np.ndarray:
     bits, count = (32, 1) if process._order is None else (64, 2)
 
     def event(leaves, state, *words):
-        chosen = jax.tree.unflatten(structure, leaves).choose(state, words)[0]
+        chosen = jax.tree.unflatten(structure, leaves).next_event(state, words)[0]
         return getattr(chosen, "transition", chosen)
 
     events = jax.jit(jax.vmap(event, in_axes=(None, None, *(0,) * count)))

@@ -11,7 +11,7 @@ from jaxq.engine.metric import Metric
 from jaxq.engine.plain import describe, number
 from jaxq.stats.estimate import Estimate
 
-KEYS = {"schema", "system", "parameters", "point", "metrics", "run", "growth", "flags", "headline", "units"}
+KEYS = {"schema", "system", "parameters", "point", "metrics", "run", "growth", "flags", "primary", "units"}
 METRIC_KEYS = {"mean", "half_width", "level", "standard_error", "oracle", "kind", "z", "quantiles", "unit"}
 RUN_KEYS = {"replicas", "events", "time", "warmup", "method", "seed", "seconds"}
 RUN_KEYS |= {"compile_seconds", "ns_per_event", "devices", "versions"}
@@ -22,8 +22,8 @@ class Growing(jaxq.MMc):
 
     name = "growing"
 
-    def check_stationary(self):
-        pass
+    def stationarity(self):
+        return jaxq.Stationarity()
 
     def oracle(self):
         return {"number_in_system": 1.0}

@@ -24,8 +24,8 @@ class Unchecked(jaxq.MMc):
 
     name = "unchecked"
 
-    def check_stationary(self):
-        pass
+    def stationarity(self):
+        return jaxq.Stationarity()
 
     def oracle(self):
         return {"number_in_system": 3.0}
@@ -206,7 +206,7 @@ def test_what_was_never_seen_is_not_precise():
     assert set(asked.flags) == {"precision_not_reached", "not_seen"}
     metric = asked["probability_block"]
     assert metric.mean == 0 and metric.half_width is None and abs(metric.z) < 0.1
-    seen = asked.run["events_per_replica"] * 64 / system.stride
+    seen = asked.run["events_per_replica"] * 64 / system.scan.stride
     assert metric.upper == pytest.approx(3 / seen, rel=1e-9)
     assert jaxq.simulate(system, metric="probability_block:0.1abs", replicas=64).flags == ("not_seen",)
     assert asked["probability_abandon"].half_width == 0  # always 0: nobody abandons

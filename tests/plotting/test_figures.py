@@ -26,7 +26,7 @@ def result(point=None, mean: float | None = 1.0, kind="exact", flags=(), name="w
     width = None if mean is None else 0.1
     metrics = {name: Metric(mean, width, 0.95, 0.05, 1.1, kind, -2.0, unit="time"), "extra": Metric(mean, width, 0.95)}
     run, units = {"level": 0.95, "replicas": 64}, {"arrival_rate": "1/time"}
-    return Result("mmc", {}, point or {}, metrics, run, flags=flags, headline=(name,), units=units)
+    return Result("mmc", {}, point or {}, metrics, run, flags=flags, primary=(name,), units=units)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_the_oracle_is_a_curve_between_the_points(ax):
     queue = jaxq.MMc(servers=1)
     metric = [Metric(x / (1 - x), 0.1, 0.95, 0.05, x / (1 - x), "exact", 0.0) for x in (0.1, 0.9)]
     points = [
-        dataclasses.replace(result({"arrival_rate": x}), metrics={"number_in_system": m}, headline=())
+        dataclasses.replace(result({"arrival_rate": x}), metrics={"number_in_system": m}, primary=())
         for x, m in zip((0.1, 0.9), metric, strict=True)
     ]
     plot_results(Results(points, model=queue), draw(ax))
@@ -131,7 +131,7 @@ def test_the_sum_over_servers_is_not_taken_for_the_mean_of_one():
 
 def test_changes_of_the_rates_are_known():
     system = jaxq.ParallelServers(changes="5: 10,30; 12: 20,20")
-    assert system.switches() == (5.0, 12.0) and jaxq.MMc().switches() == ()
+    assert system.stationarity().switches == (5.0, 12.0) and jaxq.MMc().stationarity().switches == ()
 
 
 def test_distribution_and_tail(ax):

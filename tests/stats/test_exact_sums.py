@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.engine.stack import Stack
+from jaxq.engine.ensemble import Ensemble
 from jaxq.stats.windows import WindowedSums
 
 
@@ -23,10 +23,10 @@ class Walk(jaxq.System):
     def step_time(self):
         return 1.0
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         return state[1] == self.period - 1, None
 
-    def apply(self, state, falls):
+    def update(self, state, falls):
         level, phase = state
         moved = level + jnp.where(falls, -self.step * (self.period - 1), self.step)
         return moved, jnp.where(falls, 0, phase + 1)
@@ -47,10 +47,10 @@ class Drop(jaxq.System):
     def init(self, words):
         return 0.0
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         return None, jnp.float32(self.weight)
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return state
 
     def observe(self, state):
@@ -61,10 +61,10 @@ class Drop(jaxq.System):
 
 
 def launched(system, events, replicas=3, **layout):
-    stack = Stack([system], replicas, 0, tuple(jax.devices()[:1]), **layout)
-    while stack.events < events:
-        stack.launch()
-    return stack
+    ensemble = Ensemble([system], replicas, 0, tuple(jax.devices()[:1]), **layout)
+    while ensemble.events < events:
+        ensemble.launch()
+    return ensemble
 
 
 def witness(system, events):
@@ -83,34 +83,34 @@ def witness(system, events):
 def test_whole_numbers_are_summed_exactly(first, step):
     """The sum over a block of 1024 goes far past 2**31; only the deviation from the block's start is kept in int32."""
     system = Walk(first, 7, max(step, 0) if first < -(2**30) else step)
-    stack = launched(system, 50_000, observations=1024, blocks=8)
-    total = stack.windows.total(0)[0]
-    assert [int(x) for x in total] == [witness(system, stack.events)] * 3
+    ensemble = launched(system, 50_000, observations=1024, blocks=8)
+    total = ensemble.windows.total(0)[0]
+    assert [int(x) for x in total] == [witness(system, ensemble.events)] * 3
 
 
 @pytest.mark.parametrize("period", [10**6, 1500])
 def test_a_drifting_walk_is_summed_exactly(period):
     system = Walk(10**6, period)
-    stack = launched(system, 40_000, observations=1024, blocks=4)
-    assert int(stack.windows.total(0)[0][0]) == witness(system, stack.events)
+    ensemble = launched(system, 40_000, observations=1024, blocks=4)
+    assert int(ensemble.windows.total(0)[0][0]) == witness(system, ensemble.events)
 
 
 def test_the_host_reads_once_a_window_and_no_later_than_whole_numbers_fill_two_words(monkeypatch):
     read = []
     extend = WindowedSums.extend
     monkeypatch.setattr(WindowedSums, "extend", lambda self, sums, n: read.append(n) or extend(self, sums, n))
-    stack = Stack([Walk(2**31 - 10, 2, 1)], 32, 0, tuple(jax.devices()[:1]), observations=1024, blocks=16)
-    while stack.blocks < 2**14:
-        stack.launch()
-    stack.settle()
+    ensemble = Ensemble([Walk(2**31 - 10, 2, 1)], 32, 0, tuple(jax.devices()[:1]), observations=1024, blocks=16)
+    while ensemble.blocks < 2**14:
+        ensemble.launch()
+    ensemble.settle()
     # 64 windows of one block, 32 each of 2, 4, ... 32 blocks up to block 2048, then 64 blocks at a time
-    assert stack.layout.stretch == 64
+    assert ensemble.layout.stretch == 64
     assert len(read) == 64 + 5 * 32 + (2**14 - 2048) // 64
-    assert int(stack.windows.total(0)[0][0]) == witness(Walk(2**31 - 10, 2, 1), stack.events)
+    assert int(ensemble.windows.total(0)[0][0]) == witness(Walk(2**31 - 10, 2, 1), ensemble.events)
 
 
 def test_how_a_window_is_cut_into_launches_changes_no_bit_of_a_float_sum():
-    one, other = (Stack([Drop(0.1, 0.3)], 2, 0, tuple(jax.devices()[:1]), observations=16, blocks=64) for _ in "ab")
+    one, other = (Ensemble([Drop(0.1, 0.3)], 2, 0, tuple(jax.devices()[:1]), observations=16, blocks=64) for _ in "ab")
     one.launch(1000)
     for count in (1, 30, 33, 200, 7, 400, 329):
         other.launch(count)
@@ -120,19 +120,19 @@ def test_how_a_window_is_cut_into_launches_changes_no_bit_of_a_float_sum():
 
 
 def test_looks_at_a_window_that_goes_on_read_the_devices_once(monkeypatch):
-    stack = Stack([Drop(0.1, 0.3)], 32, 0, tuple(jax.devices()[:1]), observations=16, blocks=64)
-    stack.launch(129)  # windows of 4 blocks from block 128 on
+    ensemble = Ensemble([Drop(0.1, 0.3)], 32, 0, tuple(jax.devices()[:1]), observations=16, blocks=64)
+    ensemble.launch(129)  # windows of 4 blocks from block 128 on
     shown = []
     show = WindowedSums.show
     monkeypatch.setattr(WindowedSums, "show", lambda self, sums, n: shown.append(n) or show(self, sums, n))
-    assert stack.windows.blocks == stack.windows.blocks == 129 and stack.sums(0).events.value == 129 * 16
-    stack.launch(1)
-    assert stack.windows.blocks == 130 and shown == [1, 2]
+    assert ensemble.windows.blocks == ensemble.windows.blocks == 129 and ensemble.sums(0).events.value == 129 * 16
+    ensemble.launch(1)
+    assert ensemble.windows.blocks == 130 and shown == [1, 2]
 
 
 def test_counters_survive_the_wrap_of_int32():
-    stack = launched(Walk(2**31 - 1000, 10**6), 4096, observations=1024, blocks=4)
-    assert int(stack.windows.total(0)[1][0]) == stack.events
+    ensemble = launched(Walk(2**31 - 1000, 10**6), 4096, observations=1024, blocks=4)
+    assert int(ensemble.windows.total(0)[1][0]) == ensemble.events
 
 
 def test_simulate_gives_the_exact_mean():
@@ -145,30 +145,30 @@ def test_simulate_gives_the_exact_mean():
 @pytest.mark.parametrize(("value", "weight"), [(1.0, 1.0), (1.0, 0.1), (0.1, 1.0), (3.7, 0.3)])
 def test_float_sums_do_not_stall(value, weight):
     """More than 2**24 increments of one replica: a float32 sum would stop growing."""
-    stack = launched(Drop(value, weight), 2**24 + 2**22, replicas=2)
-    assert stack.events > 2**24
-    sums = stack.sums(0)
+    ensemble = launched(Drop(value, weight), 2**24 + 2**22, replicas=2)
+    assert ensemble.events > 2**24
+    sums = ensemble.sums(0)
     value, weight = float(np.float32(value)), float(np.float32(weight))
-    assert sums.time.value == pytest.approx(weight * stack.events, rel=1e-6)
-    assert sums["value"].value == pytest.approx(value * weight * stack.events, rel=1e-6)
-    assert sums["tallied"].value == pytest.approx(value * stack.events, rel=1e-6)
-    assert sums.events.value == stack.events
+    assert sums.time.value == pytest.approx(weight * ensemble.events, rel=1e-6)
+    assert sums["value"].value == pytest.approx(value * weight * ensemble.events, rel=1e-6)
+    assert sums["tallied"].value == pytest.approx(value * ensemble.events, rel=1e-6)
+    assert sums.events.value == ensemble.events
 
 
 def test_one_long_block_keeps_its_digits():
     """Sixteen times the usual block, still summed 64 observations at a time."""
-    stack = launched(Drop(0.1, 0.3), 2**14, replicas=2, observations=2**14, blocks=1)
-    assert stack.sums(0)["tallied"].value == pytest.approx(float(np.float32(0.1)) * 2**14, rel=3e-6)
+    ensemble = launched(Drop(0.1, 0.3), 2**14, replicas=2, observations=2**14, blocks=1)
+    assert ensemble.sums(0)["tallied"].value == pytest.approx(float(np.float32(0.1)) * 2**14, rel=3e-6)
 
 
 class Strided(Drop):
     """Observed every third event."""
 
-    stride = 3
+    scan = jaxq.Scan(stride=3)
 
 
 def test_what_is_seen_every_third_event_stands_for_three():
-    stack = launched(Strided(2.0, 0.5), 3000, replicas=2, observations=64, blocks=1)
-    sums, events = stack.sums(0), stack.events
+    ensemble = launched(Strided(2.0, 0.5), 3000, replicas=2, observations=64, blocks=1)
+    sums, events = ensemble.sums(0), ensemble.events
     assert sums.events.value == events >= 3000
     assert (sums.time.value, sums["value"].value, sums["tallied"].value) == (0.5 * events, events, 2 * events)

@@ -1,4 +1,4 @@
-"""Searches on landscapes whose summits are known."""
+"""Searches on functions whose summits are known."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.engine.objective import Landscape, Search
+from jaxq.engine.objective import SampleAverage, Search
 from jaxq.tuning.search import climb, finish
 
 
@@ -22,18 +22,18 @@ class Hills(jaxq.System):
     def init(self, words):
         return 0.0
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         return words[0].astype("float32") * 2.0**-32, 1.0
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return event
 
     def tally(self, state, event):
         return {"reward": event - 0.5 + _height(jnp.ravel(self.place)[0]), "noise": event}
 
-    def searches(self):
-        def landscape(seed):
-            return Landscape(
+    def objectives(self):
+        def sample_average(seed):
+            return SampleAverage(
                 decode=lambda z: {"place": 1 / (1 + jnp.exp(-z))},
                 start=lambda rng: rng.normal(size=1),
                 smooth=lambda z, temperature: _smooth(1 / (1 + jnp.exp(-z[0])), temperature),
@@ -42,7 +42,7 @@ class Hills(jaxq.System):
             )
 
         beaten = self.replace(place=[0.2 if self.flat == 1 else 0.8])
-        return {"summit": Search("reward", "the higher hill", ("place",), lambda: beaten, landscape)}
+        return {"summit": Search("reward", "the higher hill", ("place",), lambda: beaten, sample_average)}
 
 
 def _height(x):
@@ -78,10 +78,10 @@ def test_the_same_seed_gives_the_same_search_and_another_other_starts():
 
 
 def test_climbing_and_finishing_apart():
-    landscape = Hills().searches()["summit"].landscape(0)
-    ends = climb(landscape, np.array([[-3.0], [1.0]]), 300, 0.1)
+    sample_average = Hills().objectives()["summit"].sample_average(0)
+    ends = climb(sample_average, np.array([[-3.0], [1.0]]), 300, 0.1)
     assert 1 / (1 + np.exp(-ends[:, 0])) == pytest.approx([0.2, 0.75], abs=0.02)
-    value = finish(landscape, ends[1], Hills())[1]
+    value = finish(sample_average, ends[1], Hills())[1]
     assert value == pytest.approx(2.0, abs=1e-3) and value <= 2
 
 

@@ -7,9 +7,9 @@ import pytest
 import jaxq
 from jaxq import positive, real
 from jaxq.engine.devices import choose_devices
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.flags import Flag
 from jaxq.engine.rarity import prepared
-from jaxq.engine.stack import Stack
 from jaxq.tuning import tune as tuning
 
 
@@ -175,7 +175,7 @@ def test_time_runs_out_and_what_there_is_comes_back():
 def test_replicas_that_move_nowhere_go_on_as_they_were():
     system = Paid()
     process = prepared(system)
-    still, moved = (Stack([system], 64, 3, choose_devices(1), events=4000) for _ in range(2))
+    still, moved = (Ensemble([system], 64, 3, choose_devices(1), events=4000) for _ in range(2))
     still.launch(8)
     before = still.windows.total(0).copy()
     still.launch(8)

@@ -154,10 +154,10 @@ def test_the_result_as_data(tmp_path):
 
 def test_precision_is_of_the_metric_alone():
     """At the optimum no job is in an own queue: a relative precision of it would never be reached."""
-    pool = jaxq.TokenPool(10, 0.8)
-    assert prepare(pool, start=0.3).options.targets(pool.headline) == [jaxq.engine.options.Target("total_jobs", 0.01)]
+    pool, first = jaxq.TokenPool(10, 0.8), ("own_queue", "pool_queue")
+    assert prepare(pool, start=0.3).options.targets(first) == [jaxq.engine.options.Target("total_jobs", 0.01)]
     options = prepare(pool, start=0.3, precision=0.03, metric="own_queue").options
-    assert {t.metric: t.size for t in options.targets(pool.headline)} == {"total_jobs": 0.03, "own_queue": 0.01}
+    assert {t.metric: t.size for t in options.targets(first)} == {"total_jobs": 0.03, "own_queue": 0.01}
     assert not prepare(pool, start=0.3, events=100).options.wants_precision
 
 

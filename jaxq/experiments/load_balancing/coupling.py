@@ -35,7 +35,7 @@ QUANTITIES = ("jobs", "waiting")
 def make(policy: str, load: float, coupling: str, levels: int = LEVELS) -> Coupled:
     """The coupled pair of a policy."""
     system = LoadBalancing(SERVERS, SPEEDS, parse_policy(policy), load=load, levels=levels)
-    process: Any = system.prepare()
+    process: Any = system.process()
     return Coupled(process, coupling)
 
 
@@ -49,8 +49,8 @@ def path(system: Coupled, events: int, seed: int) -> dict[str, np.ndarray]:
     words = jax.random.bits(jax.random.key(seed), (events, system.words), jnp.uint32)
 
     def step(state, row):
-        event, _ = system.choose(state, tuple(row))
-        state = system.apply(state, event)
+        event, _ = system.next_event(state, tuple(row))
+        state = system.update(state, event)
         return state, {**system.observe(state), **system.counters(state)}
 
     start = jax.tree.map(jnp.int32, system.init(()))

@@ -43,7 +43,7 @@ class Started(System, LevelCounts):
 
 def started(servers: int, scaled: Sequence[Sequence[float]]) -> Started:
     """SA-JSQ from the whole numbers nearest to the scaled occupancy Y_{j,i}(0), by type; zero where none is given."""
-    system = LoadBalancing(servers, SPEEDS, beta=BETA, levels=LEVELS, laws="yes").prepare()
+    system = LoadBalancing(servers, SPEEDS, beta=BETA, levels=LEVELS, laws="yes").process()
     initial = np.zeros((len(scaled), LEVELS), np.int32)
     for j, row in enumerate(scaled):
         initial[j, : len(row)] = np.round(np.array(row) * math.sqrt(servers))

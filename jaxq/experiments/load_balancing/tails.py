@@ -82,7 +82,7 @@ def thresholds(law: np.ndarray, chances: tuple[float, ...]) -> np.ndarray:
 def make(name: str, jobs: np.ndarray, waiting: np.ndarray) -> Original | Bound:
     """The process of a policy by name."""
     levels = {"modified": None, "sa-jiq-weighted": DEEP}.get(name, LEVELS)
-    process = LoadBalancing(SERVERS, SPEEDS, parse_policy(name), beta=BETA, levels=levels).prepare()
+    process = LoadBalancing(SERVERS, SPEEDS, parse_policy(name), beta=BETA, levels=levels).process()
     fields = {f.name: getattr(process, f.name) for f in dataclasses.fields(process) if f.init}
     return (Bound if name == "modified" else Original)(**fields, jobs=jobs, waiting=waiting)
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.fields import positive
+from jaxq.engine.process import Scan
 from jaxq.engine.quantity import Quantity
 from jaxq.engine.system import System
 
@@ -35,7 +36,7 @@ class Event(NamedTuple):
 
 METRICS = (
     Quantity("y_m_1", "X = Y_{M,1}, less the scaled idle servers of the slowest type", "servers/sqrt n"),
-    Quantity("y_1_2", "Z = Y_{1,2}, scaled servers of the fastest type with two jobs", "servers/sqrt n"),
+    Quantity("y_1_2", "Z = Y_{1,2}, scaled servers of the fastest type with two jobs", "servers/sqrt n", primary=True),
     Quantity("y_plus_1", "X + Z", "jobs/sqrt n"),
     Quantity("y_m_1_variance", "variance of X", "servers^2/n"),
     Quantity("y_1_2_variance", "variance of Z", "servers^2/n"),
@@ -67,7 +68,6 @@ class SpeedAwareLimit(System):
 
     name = "sa-jsq-limit"
     words = 2
-    headline = ("y_1_2",)
     metric_table = METRICS
 
     def check_fields(self):
@@ -84,7 +84,7 @@ class SpeedAwareLimit(System):
     def init(self, words):
         return State(-self.beta / self.slowest_rate, 0.0)  # pyright: ignore[reportArgumentType]
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         idle, two_jobs = state
         h, pull = self.step, self.fastest_rate * state.two_jobs
         move = (pull - self.slowest_rate * idle - self.beta) * h + jnp.sqrt(2 * h) * random.normal(words[0])
@@ -92,7 +92,7 @@ class SpeedAwareLimit(System):
         reflected = jnp.maximum(highest, 0)
         return Event(idle + move - reflected, two_jobs - pull * h + reflected, reflected), None
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return State(event.idle, event.two_jobs)
 
     def oracle(self):
@@ -100,7 +100,7 @@ class SpeedAwareLimit(System):
 
         return oracle.limit_process(float(self.beta), float(self.fastest_rate), float(self.slowest_rate))
 
-    measured_at = {"reflected": ()}
+    scan = Scan(measured_at={"reflected": ()})
 
     def tally(self, state, event):
         return {"reflected": event.reflected}

@@ -16,6 +16,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, positive, real, whole
 from jaxq.engine.model import Model
 from jaxq.engine.quantity import Quantity
+from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.load_balancing import response
 from jaxq.systems.load_balancing.policy import MEANINGS, Policy, parse_policy, ranking, speed_ranks
 from jaxq.systems.load_balancing.processes import small_system
@@ -32,7 +33,7 @@ DEEP = 12
 """Levels kept where busy servers are chosen at random."""
 
 METRICS = (
-    Quantity("number_in_system", "jobs in the system", "jobs"),
+    Quantity("number_in_system", "jobs in the system", "jobs", primary=True),
     Quantity("number_observed", "the same without the rate identity as a control variate", "jobs"),
     Quantity("waiting_jobs", "jobs that wait", "jobs"),
     Quantity("response_time", "time of an admitted job in the system (Little)", "time"),
@@ -105,7 +106,6 @@ class LoadBalancing(Model):
     laws: str = choice("whether levels and response-time quantiles are estimated", ("no", "yes"), default="no")
 
     name = "load-balancing"
-    headline = ("number_in_system",)
     metric_table = METRICS
 
     def check_fields(self):
@@ -188,7 +188,10 @@ class LoadBalancing(Model):
             return self.capacity * (1 - float(self.beta) / math.sqrt(int(self.servers)))
         return self.capacity * (0.9 if self.load is None else float(self.load))
 
-    def check_stationary(self):
+    def stationarity(self):
+        return Stationarity(self._check_load)
+
+    def _check_load(self):
         if self.buffer is not None or self.policy.name == "modified":
             return
         if self.arrival_rate >= self.capacity:
@@ -265,7 +268,7 @@ class LoadBalancing(Model):
             levels = math.ceil(levels * self.speeds.rates[0] / self.speeds.rates[-1])
         return min(levels, 1000)
 
-    def prepare(self):
+    def process(self):
         servers = self.speeds.servers(int(self.servers))
         rates, weights = self.speeds.rates, self._weights()
         layout = self._layout()

@@ -23,6 +23,7 @@ from jaxq.engine.fields import compound, positive, real, whole
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
 from jaxq.engine.quantity import Quantity
+from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.policies.control import CONTROLS as CONTROLS
@@ -42,7 +43,7 @@ class Limit(NamedTuple):
 
 
 METRICS = (
-    Quantity("total_queue", "E s^+, scaled customers who wait", "customers/sqrt n"),
+    Quantity("total_queue", "E s^+, scaled customers who wait", "customers/sqrt n", primary=True),
     Quantity("total_idle", "E s^-, scaled idle servers", "servers/sqrt n"),
     Quantity("queue_<class>", "scaled customers of a class who wait", "customers/sqrt n"),
     Quantity("idle_<pool>", "scaled idle servers of a pool", "servers/sqrt n"),
@@ -102,7 +103,6 @@ class StaffingDiffusion(Model):
     )
 
     name = "staffing-diffusion"
-    headline = ("total_queue",)
     metric_table = METRICS
 
     def check_fields(self):
@@ -159,7 +159,10 @@ class StaffingDiffusion(Model):
         flow = -(members[:classes] * rates) @ np.linalg.pinv(members)
         return Limit(float(theta), -theta * p, flow[:, :classes], -flow[:, classes:], prices(edges, rates, pools, p)[1])
 
-    def check_stationary(self):
+    def stationarity(self):
+        return Stationarity(self._check_staffing)
+
+    def _check_staffing(self):
         theta = self.limit().theta
         if theta <= 0:
             raise FieldError(
@@ -169,7 +172,7 @@ class StaffingDiffusion(Model):
     def step_time(self):
         return float(self.step)
 
-    def prepare(self):
+    def process(self):
         network, limit = self.network, self.limit()
         self.control.try_out(network)
         return Steps(
@@ -245,12 +248,12 @@ class Steps(Process):
         total, (queued, idle) = sum(x), self.control(x)
         return [jnp.maximum(total, 0) * u for u in queued], [jnp.maximum(-total, 0) * u for u in idle]
 
-    def invalid_rates(self, state):
+    def _invalid_rates(self, state):
         total, (queued, idle) = sum(state), self.control(state)
         shares = [jnp.where(total > 0, q, f) for q, f in zip(_sums(queued), _sums(idle), strict=True)]
         return (total != 0) & ~((shares[0] >= 0) & (jnp.abs(shares[1] - 1) < 1e-3))  # written so that nan is invalid
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         queues, idles = self._controlled(state)
         served = [x - q for x, q in zip(state, queues, strict=True)]
         following = []
@@ -260,7 +263,7 @@ class Steps(Process):
             following.append(x + rate * self.step + jnp.sqrt(self.step) * self.noise[i] * random.normal(words[i]))
         return tuple(following), None
 
-    def apply(self, state, event):
+    def update(self, state, event):
         return event
 
     def observe(self, state):

@@ -15,6 +15,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, positive, real
 from jaxq.engine.model import Model
 from jaxq.engine.reference import Reference
+from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network.network import Network, Rates
 from jaxq.systems.parallel_servers.network.schedule import Changes, Schedule, parse_changes
@@ -120,17 +121,12 @@ class ParallelServers(Model):
     safety_target: float = real("theta^n that a tuned staffing must have", default=1.0)
 
     name = "parallel-servers"
-    metric_table = METRICS
 
     @property
-    def headline(self):
-        return ("number_in_system", "reward_rate") if self.network.abandonment_rates.any() else ("number_in_system",)
-
-    @property
-    def wandering(self):
-        """What SHADOW-RM admits just fills the pools, so the virtual queues of the load behind it walk together."""
-        pools = self.network.pools if self.policy == "shadow-tandem" else ()
-        return tuple(f"load_price_{pool}" for pool in pools)
+    def metric_table(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Rewards are primary where customers abandon."""
+        loses = bool(self.network.abandonment_rates.any())
+        return tuple(row._replace(primary=loses) if row.name == "reward_rate" else row for row in METRICS)
 
     def check_fields(self):
         network = self.network
@@ -229,10 +225,16 @@ class ParallelServers(Model):
         named = NETWORKS.get(self.network.name) is self.network
         return {**super().parameters(), "network": self.network.name if named else self.network.to_dict()}
 
-    def switches(self):
-        return () if self.changes is None else tuple(self.changes.times)
+    def stationarity(self):
+        # what SHADOW-RM admits just fills the pools, so the virtual queues of the load behind it walk together
+        pools = self.network.pools if self.policy == "shadow-tandem" else ()
+        return Stationarity(
+            self._check_load,
+            switches=() if self.changes is None else tuple(self.changes.times),
+            wandering=tuple(f"load_price_{pool}" for pool in pools),
+        )
 
-    def check_stationary(self):
+    def _check_load(self):
         from jaxq.systems.parallel_servers import planning
 
         if not self.last_arrival_rates().any():
@@ -251,7 +253,7 @@ class ParallelServers(Model):
                 "regime under any policy)",
             )
 
-    def prepare(self):
+    def process(self):
         network, rates = self.network, self.rates()
         inputs = self.policy_inputs()
         built = POLICIES[self.policy].build(inputs)

@@ -6,7 +6,7 @@ from typing import Any
 from jaxq.engine.quantity import Quantity
 
 METRICS = (
-    Quantity("number_in_system", "customers in the system", "customers"),
+    Quantity("number_in_system", "customers in the system", "customers", primary=True),
     Quantity("total_queue", "customers who wait", "customers"),
     Quantity("reward_rate", "sum g_i mu_ij psi_ij, the rewards of those served", "money/time"),
     Quantity("holding_cost", "sum h_i x customers of class i in the system", "money/time"),

@@ -12,7 +12,9 @@ import jax.numpy as jnp
 from jaxq.checks import FieldError
 from jaxq.engine.fields import compound, nonnegative, positive, whole
 from jaxq.engine.jump_process import JumpProcess
+from jaxq.engine.process import Scan
 from jaxq.engine.quantity import Quantity
+from jaxq.engine.stationarity import Stationarity
 from jaxq.laws.law import Law
 from jaxq.laws.standard import USAGE, Exponential, parse_law
 from jaxq.systems.stations.processes import workloads
@@ -33,7 +35,7 @@ def _rate(doc: str, default: float, law: str) -> Any:
 
 
 MARKOVIAN = (
-    Quantity("number_in_system", "customers in the system", "customers"),
+    Quantity("number_in_system", "customers in the system", "customers", primary=True),
     Quantity("queue_length", "customers who wait", "customers"),
     Quantity("waiting_time", "wait of an admitted customer, those who abandon included (Little)", "time"),
     Quantity("probability_wait", "an admitted customer waits (Poisson arrivals see time averages)", "probability"),
@@ -42,17 +44,19 @@ MARKOVIAN = (
     Quantity("probability_block", "an arriving customer finds the system full", "probability"),
 )
 CUSTOMERS = (
-    Quantity("waiting_time", "wait of a customer before its service", "time"),
+    Quantity("waiting_time", "wait of a customer before its service", "time", primary=True),
     Quantity("sojourn_time", "time of a customer in the system", "time"),
     Quantity("queue_length", "customers who wait (Little)", "customers"),
     Quantity("probability_wait", "a customer waits", "probability"),
     Quantity("utilisation", "share of the servers that are busy", "share"),
 )
 OCCUPANCY = (
-    Quantity("number_in_system", "customers in the system", "customers"),
+    Quantity("number_in_system", "customers in the system", "customers", primary=True),
     Quantity("number_variance", "variance of the number in the system", "customers^2"),
     Quantity("probability_empty", "the system is empty", "probability"),
-    Quantity("probability_block", "an arriving customer finds all servers busy and is lost", "probability"),
+    Quantity(
+        "probability_block", "an arriving customer finds all servers busy and is lost", "probability", primary=True
+    ),
     Quantity("utilisation", "share of the servers that are busy", "share"),
 )
 """The metrics of `MMc`; of queues by customer; of stations without a queue."""
@@ -75,10 +79,7 @@ class MMc(JumpProcess):
 
     name = "mmc"
     metric_table = MARKOVIAN
-    headline = ("number_in_system",)
-    stride = 3
-    unroll = 3
-    tile = 128
+    scan = Scan(stride=3, unroll=3, tile=128)
 
     def check_fields(self):
         if self.capacity is not None and self.capacity < self.servers:
@@ -127,7 +128,10 @@ class MMc(JumpProcess):
             **({} if self.capacity is None else {"probability_block": full}),
         }
 
-    def check_stationary(self):
+    def stationarity(self):
+        return Stationarity(self._check_load)
+
+    def _check_load(self):
         load = float(self.arrival_rate / self.service_rate)
         if self.capacity is None and not self.abandonment_rate and load >= self.servers:
             raise FieldError(
@@ -206,7 +210,7 @@ class GGc(Queue):
     def init(self, words):
         return workloads.zeros(self.servers)
 
-    def apply(self, state, event):
+    def update(self, state, event):
         service, gap = event
         return workloads.run_down(workloads.replace_least(state, state[0] + service), gap)
 
@@ -236,7 +240,6 @@ class MGcc(Occupancy):
 
     name = "mgcc"
     metric_table = OCCUPANCY
-    headline = ("number_in_system", "probability_block")
 
     @property
     def places(self):
@@ -298,7 +301,7 @@ class MGinf(Occupancy):
                 short=True,
             )
 
-    def prepare(self):
+    def process(self):
         return self.replace(most_customers=self.places)
 
     def overflow(self, state):

@@ -11,7 +11,6 @@ offers only with s < C; the offering probability is not raised to make up for to
 """
 
 import math
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, nonnegative, positive, probability, whole
 from jaxq.engine.model import Model
 from jaxq.engine.quantity import Quantity
+from jaxq.engine.stationarity import Stationarity
 from jaxq.engine.tagged import tag_every
 from jaxq.systems.token_pool import costs
 from jaxq.systems.token_pool.policy import (
@@ -37,8 +37,8 @@ MOST_KINDS = 8
 """Kinds of servers (unlike rates) up to which costs are reported by kind."""
 
 METRICS = (
-    Quantity("own_queue", "jobs in a server's own queue", "jobs per server"),
-    Quantity("pool_queue", "jobs in the pool", "jobs"),
+    Quantity("own_queue", "jobs in a server's own queue", "jobs per server", primary=True),
+    Quantity("pool_queue", "jobs in the pool", "jobs", primary=True),
     Quantity("total_jobs", "jobs in all queues and the pool", "jobs"),
     Quantity("pool_wait", "wait in the pool (Little)", "time"),
     Quantity("tagged_wait", "wait in the pool of single jobs", "time"),
@@ -89,9 +89,20 @@ class TokenPool(Model):
         default=None,
         optional=True,
     )
-    token_cap: int | None = whole("tokens a server can hold", default=None, optional=True, high=MOST_TOKENS)
+    token_cap: int | None = whole(
+        "tokens a server can hold",
+        default=None,
+        optional=True,
+        high=MOST_TOKENS,
+        untuned="a whole number has no gradient: sweep it; Lemmas 6.1 and 6.2 say what it costs, like 1/C",
+    )
     service_rate: Any = positive("rate of capacity units at a server, 1/time; one or N", default=1.0, listed=True)
-    wait: float = nonnegative("wait in the pool that servers anticipate, time", default=0.0)
+    wait: float = nonnegative(
+        "wait in the pool that servers anticipate, time",
+        default=0.0,
+        untuned="servers answer it with the threshold of Lemma 4.2, which is constant between the waits m(z) and jumps "
+        "there: its gradient is zero; sweep it, or see the equilibria of jaxq theory",
+    )
     processing_cost: float = nonnegative("cost c of serving a job", default=1.0)
     policy: ThresholdPolicy | None = compound(
         "what every server plays, threshold[:mix[:offer]]; none: Lemma 4.2",
@@ -99,6 +110,8 @@ class TokenPool(Model):
         ThresholdPolicy,
         default=None,
         optional=True,
+        untuned="a threshold jumps, and the mix and the offer that balance the tokens follow from phi (Lemma 4.2): "
+        "tune phi, which moves all three; or sweep policies",
     )
     deviator: Policy | None = compound(
         "what the first server plays instead: mean-field (as the others), optimal (best response), threshold[:mix[:offer]]",
@@ -106,22 +119,12 @@ class TokenPool(Model):
         Policy,
         default=None,
         optional=True,
+        untuned="its best policy is not found by gradient but by policy iteration, of LP (76): deviator = optimal",
     )
     waits: str = choice("how waits in the pool are measured", ("little", "tagged"), default="little")
 
     name = "token-pool"
     metric_table = METRICS
-    headline = ("own_queue", "pool_queue")
-    untuned = MappingProxyType(
-        {
-            "wait": "servers answer it with the threshold of Lemma 4.2, which is constant between the waits m(z) and "
-            "jumps there: its gradient is zero; sweep it, or see the equilibria of jaxq theory",
-            "policy": "a threshold jumps, and the mix and the offer that balance the tokens follow from phi (Lemma 4.2): "
-            "tune phi, which moves all three; or sweep policies",
-            "deviator": "its best policy is not found by gradient but by policy iteration, of LP (76): deviator = optimal",
-            "token_cap": "a whole number has no gradient: sweep it; Lemmas 6.1 and 6.2 say what it costs, like 1/C",
-        }
-    )
 
     def check_fields(self):
         for field in ("arrival_rate", "service_rate"):
@@ -197,7 +200,7 @@ class TokenPool(Model):
     def _by_kind(self) -> bool:
         return np.size(self.utilisation) > 1 and 2 <= len(self.kinds()[0]) <= MOST_KINDS
 
-    def prepare(self) -> Mechanism:
+    def process(self) -> Mechanism:
         heterogeneous = np.size(self.utilisation) > 1
         arrivals = np.broadcast_to(self.arrival_rate, self.servers).astype(np.float64)
         services = np.broadcast_to(self.service_rate, self.servers).astype(np.float64)
@@ -237,7 +240,10 @@ class TokenPool(Model):
         phi, c = self.earning_probability, self.processing_cost
         return TablePolicy(*optimal_policy(arrivals, services, phi, self.token_cap, self.wait, c))
 
-    def jump_process(self):
+    def stationarity(self):
+        return Stationarity(chain=self._chain)
+
+    def _chain(self):
         from jaxq.systems.token_pool.processes.chain import MOST_SERVERS, token_chain
 
         if self.deviator is not None:
@@ -259,7 +265,7 @@ class TokenPool(Model):
         arrivals, services = (
             np.broadcast_to(x, self.servers).astype(np.float64) for x in (self.arrival_rate, self.service_rate)
         )
-        chain = token_chain(self.prepare(), arrivals, services)
+        chain = token_chain(self.process(), arrivals, services)
         if self.servers > MOST_SERVERS:
             states = float(min(chain.count_states(), 10**300))
             raise FieldError(

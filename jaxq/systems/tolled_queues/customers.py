@@ -35,7 +35,7 @@ class Tunable(Protocol):
 
     def oracle(self) -> dict[str, Reference]: ...
 
-    def prepare(self) -> Any: ...
+    def process(self) -> Any: ...
 
     def replace(self, **fields) -> Any: ...
 
@@ -46,17 +46,17 @@ def draw_customers(system: Tunable, seed: int, paths: int, count: int) -> Custom
     They have the system's laws: they are what one server lets in that everybody joins.
     """
     one = system.replace(service_rates=[1.0], tolls=[0.0], capacity=None, information="workload", ties="first")
-    everyone: Any = dataclasses.replace(one.prepare(), thresholds=np.full((system.classes, 1), np.inf))
+    everyone: Any = dataclasses.replace(one.process(), thresholds=np.full((system.classes, 1), np.inf))
     first, rest = jax.random.split(jax.random.key(seed))
     words = jax.random.bits(rest, (count, everyone.words, paths), "uint32")
-    starting = jax.random.bits(first, (everyone.init_words, paths), "uint32")
+    starting = jax.random.bits(first, (everyone.scan.init_words, paths), "uint32")
 
     @jax.jit
     @jax.vmap
     def draw(starting, words):
         def step(state, words):
-            event, gap = everyone.choose(state, tuple(words))
-            return everyone.apply(state, event), Customers(gap, event[1], event[0][0])
+            event, gap = everyone.next_event(state, tuple(words))
+            return everyone.update(state, event), Customers(gap, event[1], event[0][0])
 
         return jax.lax.scan(step, everyone.init(tuple(starting)), words)[1]
 

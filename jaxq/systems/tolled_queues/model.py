@@ -32,8 +32,8 @@ SLACK = 1e-6
 """How far the sum of the service rates may be from the capacity, relatively."""
 
 METRICS = (
-    Quantity("revenue", "tolls paid", "money/time"),
-    Quantity("throughput", "customers who join", "1/time"),
+    Quantity("revenue", "tolls paid", "money/time", primary=True),
+    Quantity("throughput", "customers who join", "1/time", primary=True),
     Quantity("welfare", "rewards less waiting costs of those who join", "money/time"),
     Quantity("customer_utility", "rewards less tolls and waiting costs of those who join", "money/time"),
     Quantity("join_<class>_<server>", "a customer of a class joins a server", "probability"),
@@ -93,7 +93,6 @@ class TolledQueues(Model):
 
     name = "tolled-queues"
     metric_table = METRICS
-    headline = ("revenue", "throughput")
 
     def check_fields(self):
         for of, names, most in (
@@ -225,7 +224,7 @@ class TolledQueues(Model):
             words_for(kinds.size, max(1, int(self._longest()))),
         )
 
-    def prepare(self):
+    def process(self):
         if self._markov and not self._alike:
             return self._sequences()
         arriving, costs = np.atleast_1d(self.arrival_rates), np.atleast_1d(self.waiting_costs)
@@ -312,13 +311,9 @@ class TolledQueues(Model):
 
     def objectives(self):
         from jaxq.systems.tolled_queues.objectives import objectives
-
-        return objectives(self)
-
-    def searches(self):
         from jaxq.systems.tolled_queues.split_search import searches
 
-        return searches(self)
+        return {**objectives(self), **searches(self)}
 
     def metrics(self, sums):
         classes, servers = range(self.classes), range(self.servers)

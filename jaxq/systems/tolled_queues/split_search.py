@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.engine.model import Model
-from jaxq.engine.objective import Landscape, Search
+from jaxq.engine.objective import SampleAverage, Search
 from jaxq.systems.tolled_queues import fluid
 from jaxq.systems.tolled_queues.customers import Tunable, draw_customers
 
@@ -40,12 +40,12 @@ def searches(system: Tunable) -> dict[str, Search]:
             f"rates and tolls of {system.servers} servers against the best single toll",
             ("service_rates", "tolls"),
             lambda: pooled(system),
-            lambda seed: landscape(system, seed),
+            lambda seed: sample_average(system, seed),
         )
     }
 
 
-def landscape(system: Tunable, seed: int) -> Landscape:
+def sample_average(system: Tunable, seed: int) -> SampleAverage:
     """Revenue over z = (logits of the rates' shares, logits of the tolls over the largest reward), shape (2m,).
 
     Random starts have shares uniform on the simplex and tolls uniform up to the largest reward. Revenue is that of
@@ -63,7 +63,7 @@ def landscape(system: Tunable, seed: int) -> Landscape:
 
     smooth = smooth_revenue(system, seed)
     first, last = (top * share for share in TEMPERATURES)
-    return Landscape(
+    return SampleAverage(
         decode,
         start,
         lambda z, temperature: smooth(decode(z), temperature),

@@ -13,7 +13,7 @@ RUN = {"replicas": 64, "events": 20_000, "warmup": 2000}
 
 
 def coupled(coupling):
-    process = LoadBalancing(10, "2:0.1,1:0.9", "jsq", load=0.5, levels=4).prepare()
+    process = LoadBalancing(10, "2:0.1,1:0.9", "jsq", load=0.5, levels=4).process()
     return Coupled(process, coupling)
 
 

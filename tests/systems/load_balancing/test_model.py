@@ -188,7 +188,7 @@ def test_the_control_variate_narrows_the_interval(fifty):
 
 def chances(prepared, state):
     """Exact probability of each event in a state: how many of the 2**32 words choose it, by bisection."""
-    choose = jax.jit(jax.vmap(lambda word: prepared.choose(state, (word,))[0]))
+    choose = jax.jit(jax.vmap(lambda word: prepared.next_event(state, (word,))[0]))
     count = len(prepared.rates(state)) + 1
     edges = [0]
     for k in range(count - 1):
@@ -208,7 +208,7 @@ def chances(prepared, state):
 
 def test_the_grid_of_a_word_is_fine_enough_for_a_million_servers():
     """In a typical state the net drift of the capacity in use is off by less than 1e-4 of what idle capacity brings."""
-    prepared = system(servers=10**6, beta=2.0).prepare()
+    prepared = system(servers=10**6, beta=2.0).process()
     levels = ((200_000, 12, 0, 0)[: prepared.levels], (796_800, 0, 0, 0)[: prepared.levels])
     state = (tuple(tuple(jnp.int32(x) for x in mine) for mine in levels), jnp.int32(0))
     bound = float(prepared.total_rate_bound())
@@ -223,9 +223,9 @@ def test_the_grid_of_a_word_is_fine_enough_for_a_million_servers():
 
 def test_more_servers_than_16_bits_are_all_drawn():
     """Which server joins or serves, from the words: ``floor(word x 131072 / 2**32)``."""
-    prepared = jax.tree.map(jnp.asarray, jaxq.LoadBalancing(131_072, policy="pod2", load=0.5).prepare())
+    prepared = jax.tree.map(jnp.asarray, jaxq.LoadBalancing(131_072, policy="pod2", load=0.5).process())
     state = prepared.init(())
-    found = jax.jit(lambda *words: prepared.choose(state, words)[0].server)
+    found = jax.jit(lambda *words: prepared.next_event(state, words)[0].server)
     for word in (0, 2**15 - 1, 2**15, 2**31 + 12345, 2**32 - 1):
         for first in (0, 2**32 - 1):  # a service, an arrival
             words = [np.uint32(x) for x in (first, word, word, word)]

@@ -155,7 +155,7 @@ def test_a_control_that_leaves_the_simplex_where_it_was_not_tried_is_flagged():
 )
 def test_a_written_control_must_be_on_the_simplex(control, message):
     with pytest.raises(ValueError, match=message):
-        StaffingDiffusion(control=control).prepare()
+        StaffingDiffusion(control=control).process()
 
 
 @pytest.mark.parametrize(

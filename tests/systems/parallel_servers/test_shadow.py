@@ -132,7 +132,7 @@ def test_shadow_routing_meets_the_plain_simulator(network, policy, eta, start):
 
 def arrival(policy, network, i):
     """The state after one arrival of class i at the empty system with empty virtual queues."""
-    prepared = jaxq.ParallelServers(network=network, policy=policy).prepare()
+    prepared = jaxq.ParallelServers(network=network, policy=policy).process()
     assert isinstance(prepared, Dispatch)
     state = prepared.init((jnp.uint32(0),))._replace(memory=(jnp.float32(0),) * 2)
     first = len(prepared.rates(state)) - len(prepared.classes)

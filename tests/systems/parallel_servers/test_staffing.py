@@ -93,7 +93,7 @@ def test_saturation_is_balanced_on_random_trees():
 def test_queues_grow_as_predicted_when_theta_is_negative(scale, name, slope):
     system = ParallelServers("n", scale=scale, staffing=[-0.5, 0.2], **POLICIES[name])
     with pytest.raises(ValueError, match="must be < 1"):
-        system.check_stationary()
+        system.stationarity().check()
     found = growth(system, 400, 128, seed=8)
     error = found.total.standard_error
     assert not found.flags and error < 0.03 * slope

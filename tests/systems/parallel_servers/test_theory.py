@@ -91,6 +91,6 @@ def test_one_class_needs_no_priorities():
     assert ParallelServers(single, policy="priority").oracle()["total_queue"].value == pytest.approx(
         2.93758225, abs=1e-8
     )
-    assert ParallelServers(single, policy="priority-preemptive").prepare() is not None
+    assert ParallelServers(single, policy="priority-preemptive").process() is not None
     with pytest.raises(ValueError, match="needs an order of the classes"):
         ParallelServers(THREE, policy="priority")

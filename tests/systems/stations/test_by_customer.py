@@ -160,7 +160,7 @@ def test_too_many_customers_are_flagged():
 
 def test_places_follow_the_load():
     assert jaxq.MGinf(0.1).places == 16 and jaxq.MGinf(8.0).places == 48 and jaxq.MGinf(100.0).places == 192
-    assert jaxq.MGinf(8.0).prepare().most_customers == 48 and jaxq.MGinf(8.0, most_customers=20).places == 20
+    assert jaxq.MGinf(8.0).process().most_customers == 48 and jaxq.MGinf(8.0, most_customers=20).places == 20
 
 
 def test_oracles_exist_where_they_should():

@@ -14,7 +14,7 @@ def test_a_capped_market_is_that_of_the_chain_of_counts():
     for name in ("own_queue", "request_rate", "offer_rate", "no_tokens", "full_tokens", "tokens"):
         assert found[name] == pytest.approx(one[name], rel=1e-10)
     assert found["pool_busy_on_offer"] == pytest.approx(0.4, rel=1e-12)  # Remark 3.1
-    process = jaxq.TokenPool(2, 0.5, 0.4, 2).jump_process()
+    process = jaxq.TokenPool(2, 0.5, 0.4, 2).stationarity().chain()
     assert process.count_states() == found.number_of_states
 
 

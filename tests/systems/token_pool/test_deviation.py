@@ -245,7 +245,7 @@ def test_unlike_servers_pay_for_the_jobs_they_bring():
 def test_phi_is_the_largest_utilisation_unless_it_is_given():
     assert UNLIKE.earning_probability == pytest.approx(0.8)
     assert UNLIKE.replace(phi=0.7).earning_probability == 0.7
-    assert jaxq.TokenPool(3, 0.6).prepare().earn == pytest.approx(0.6)
+    assert jaxq.TokenPool(3, 0.6).process().earn == pytest.approx(0.6)
 
 
 def test_kinds_are_numbered_as_listed():

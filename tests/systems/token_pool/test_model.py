@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import jaxq
 from jaxq.analytic.token_pool import server_chain
-from jaxq.engine.stack import Stack
+from jaxq.engine.ensemble import Ensemble
 from jaxq.systems.token_pool.policy import best_response
 from jaxq.systems.token_pool.processes.mechanism import alias_table
 from tests.agreement import check_agreement
@@ -171,11 +171,11 @@ def test_unlike_servers_meet_their_chains():
 
 def states(system, launches, replicas=64):
     """The states of all replicas after each launch."""
-    stack = Stack([system], replicas, 3, tuple(jax.devices()[:1]), tile=replicas, blocks=2, observations=64)
+    ensemble = Ensemble([system], replicas, 3, tuple(jax.devices()[:1]), tile=replicas, blocks=2, observations=64)
     for _ in range(launches):
-        yield jax.tree.map(np.asarray, stack._parts[0][1].state)
-        stack.launch()
-    yield jax.tree.map(np.asarray, stack._parts[0][1].state)
+        yield jax.tree.map(np.asarray, ensemble._parts[0][1].state)
+        ensemble.launch()
+    yield jax.tree.map(np.asarray, ensemble._parts[0][1].state)
 
 
 BOOKS = {
@@ -274,7 +274,7 @@ def test_best_response_by_hand(rho, phi, wait, policy):
 
 def test_a_wait_changes_the_policy_played():
     system = jaxq.TokenPool(2, 0.5, 0.5, 4, [2.0], wait=0.6)
-    policy = system.replace(arrival_rate=1.0).prepare().policy
+    policy = system.replace(arrival_rate=1.0).process().policy
     # 0.6 time units are 1.2 mean services
     assert (policy.threshold, policy.mix, policy.offer) == pytest.approx((1, 0.0, 0.5))
 
@@ -298,12 +298,12 @@ def test_a_deviating_server_is_an_array_of_thresholds():
 
 
 def test_prepared_constants():
-    prepared = jaxq.TokenPool(4, 0.5, 0.4, 3).prepare()
+    prepared = jaxq.TokenPool(4, 0.5, 0.4, 3).process()
     assert prepared.step_time() == pytest.approx(1 / 6)
     assert int(prepared.arrival_below) == round(2**32 / 3)
     assert prepared.earn == pytest.approx(0.4)
-    assert jaxq.TokenPool(4, 0.5, 0.9, 3).prepare().earn == pytest.approx(0.5)
-    unlike = jaxq.TokenPool(2, [0.5, 0.25], 0.4, 3, [1.0, 2.0]).prepare()
+    assert jaxq.TokenPool(4, 0.5, 0.9, 3).process().earn == pytest.approx(0.5)
+    unlike = jaxq.TokenPool(2, [0.5, 0.25], 0.4, 3, [1.0, 2.0]).process()
     assert unlike.step_time() == pytest.approx(1 / 3.75)
     assert unlike.arrival_below is None
 
@@ -312,9 +312,9 @@ def test_rare_arrivals_at_many_servers_have_their_probability():
     """Of 2**40 pairs of a word and 8 bits, 1e-4/1.0001 / 32768 are arrivals at a given server: 3355, to one; with the word
     alone 1 or 2 words of 13, of which 13 x 1e-4 are due."""
     n, rate = 32768, 1e-4
-    prepared = jaxq.TokenPool(n, rate).prepare()
+    prepared = jaxq.TokenPool(n, rate).process()
     state = prepared.init(())
-    choose = jax.jit(jax.vmap(lambda *words: prepared.choose(state, words)[0]))
+    choose = jax.jit(jax.vmap(lambda *words: prepared.next_event(state, words)[0]))
     for server in (0, 7, 20_000, n - 1):
         start = server * 2**17
         low = np.arange(256, dtype=np.uint32) | np.uint32(2**31)

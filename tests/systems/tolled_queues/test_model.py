@@ -314,9 +314,9 @@ def test_what_is_not_allowed_is_named(fields, message):
 
 def test_a_rare_class_comes_as_often_as_it_should():
     """1e-8/.90000001 x 2**32 = 47.7 of the words; on a grid of 2**-24 it was 256, which made join_1 a probability of 5.1."""
-    prepared = TolledQueues([1e-8, 0.9], [10.0, 10.0], [1.0, 1.0], 1.0, 4.3).prepare()
+    prepared = TolledQueues([1e-8, 0.9], [10.0, 10.0], [1.0, 1.0], 1.0, 4.3).process()
     words = [np.uint32(7)] * (prepared.words - 1)
-    kind = jax.jit(lambda word: prepared.choose(prepared.init(()), (word, *words))[0][1])
+    kind = jax.jit(lambda word: prepared.next_event(prepared.init(()), (word, *words))[0][1])
     assert [int(kind(np.uint32(word))) for word in (0, 47, 48, 2**32 - 1)] == [0, 0, 1, 1]
 
 

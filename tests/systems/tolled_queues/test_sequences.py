@@ -93,7 +93,7 @@ def test_strict_customers_balk_where_nothing_is_left():
 
 def test_equal_means_are_the_chain_of_lengths():
     classes = TWO.replace(mean_sizes=[1.5, 1.5], information="classes")
-    assert not isinstance(classes.prepare(), Sequences)
+    assert not isinstance(classes.process(), Sequences)
     lengths = jaxq.exact(classes.replace(information="lengths"))
     assert jaxq.exact(classes)["revenue"] == pytest.approx(lengths["revenue"], rel=1e-12)
 
@@ -111,7 +111,7 @@ def test_a_line_of_several_words_is_served_in_order():
     system = TWO.replace(
         arrival_rates=[1, 1, 1], rewards=[60, 60, 60], waiting_costs=[1, 1, 1], mean_sizes=kinds, information="classes"
     )
-    process = system.prepare()
+    process = system.process()
     assert process.words_in_line == 5  # (60 - 2.5) x .6 / .5 = 69 customers of two bits, 15 a word
     rng = plain_random.Random(3)
     state, lines = process.init(()), [[], []]

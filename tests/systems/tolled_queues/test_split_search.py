@@ -9,7 +9,7 @@ import jaxq
 from jaxq.analytic.tolled_queues.best_toll import deterministic_best_toll
 from jaxq.analytic.tolled_queues.chain import visible
 from jaxq.experiments.tolled_queues.gradient_check import slopes
-from jaxq.systems.tolled_queues.split_search import landscape, pooled, searches
+from jaxq.systems.tolled_queues.split_search import pooled, sample_average, searches
 
 TWO = {"arrival_rates": [0.4, 0.6], "rewards": [12.0, 5.0], "waiting_costs": [2.0, 0.4]}
 HASTE = {"arrival_rates": [0.3, 2.0], "rewards": [20.0, 3.0], "waiting_costs": [5.0, 0.02]}
@@ -18,9 +18,9 @@ SHORT = {"starts": 1, "replicas": 256, "events": 10_000}
 
 
 @pytest.mark.parametrize("information", ["workload", "workload-only"])
-def test_the_true_revenue_of_the_landscape_is_that_of_the_simulation(information):
+def test_the_true_revenue_of_the_sample_average_is_that_of_the_simulation(information):
     system = jaxq.TolledQueues(information=information, size_law="exponential", **TWO, **HALVES)
-    found = landscape(system, 3)
+    found = sample_average(system, 3)
     z = np.array([0.3, -0.2, -0.5, -1.0])
     fields = {name: np.asarray(x) for name, x in found.decode(jnp.asarray(z)).items()}
     assert fields["service_rates"].sum() == pytest.approx(1.0)
@@ -32,7 +32,7 @@ def test_the_true_revenue_of_the_landscape_is_that_of_the_simulation(information
 def test_with_lengths_visible_it_is_the_exact_chain():
     system = jaxq.TolledQueues(information="lengths", size_law="exponential", **TWO, **HALVES)
     with jax.enable_x64(True):
-        found = landscape(system, 0)
+        found = sample_average(system, 0)
         z = jnp.asarray([0.405465, 0.0, -0.6, -1.2])
         fields = {name: tuple(np.asarray(x).tolist()) for name, x in found.decode(z).items()}
         value = float(found.hard(found.decode(z)))
@@ -41,7 +41,7 @@ def test_with_lengths_visible_it_is_the_exact_chain():
 
 
 def test_starts_are_inside_their_bounds():
-    found = landscape(jaxq.TolledQueues(service_rates=[1.0, 2.0, 3.0], tolls=[1.0, 1.0, 1.0], **TWO), 0)
+    found = sample_average(jaxq.TolledQueues(service_rates=[1.0, 2.0, 3.0], tolls=[1.0, 1.0, 1.0], **TWO), 0)
     for seed in range(50):
         fields = found.decode(jnp.asarray(found.start(np.random.default_rng(seed))))
         assert float(fields["service_rates"].sum()) == pytest.approx(6.0, rel=1e-5)
@@ -86,7 +86,7 @@ def test_the_design_that_is_printed_can_be_typed_in():
     revenue = jaxq.simulate(market.replace(**typed), replicas=256, events=8000)["revenue"]
     assert revenue.half_width < 0.02 and revenue.mean == pytest.approx(best.searched, abs=0.05)
     # a printed unit further it is kept as well
-    hard = landscape(market, 1).hard
+    hard = sample_average(market, 1).hard
     for j in (0, 1):
         tolls = best.end["tolls"] + 1e-4 * (np.arange(2) == j)
         assert float(hard({**best.end, "tolls": tolls})) > 3.1

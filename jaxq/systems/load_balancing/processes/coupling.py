@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from jaxq import random
 from jaxq.engine.fields import choice
+from jaxq.engine.process import Scan
 from jaxq.engine.system import System
 from jaxq.systems.load_balancing.processes.level_counts import LevelCounts
 from jaxq.systems.load_balancing.processes.lower_bound import service_rate
@@ -57,7 +58,7 @@ class Coupled(System):
     )
 
     words = 3
-    stride = 5
+    scan = Scan(stride=5)
 
     @property
     def joined(self):
@@ -76,7 +77,7 @@ class Coupled(System):
         levels, lost = self.original.init(words)
         return State(levels, lost, sum(mine[0] for mine in levels), jnp.int32(0), (jnp.int32(0),) * 2)
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         policy = self.original
         arrival, bound = policy.arrival_rate, policy.total_rate_bound()
         position = random.scaled(words[0], jnp.asarray(bound, jnp.float32))
@@ -105,7 +106,7 @@ class Coupled(System):
         one, two = (up.astype(jnp.int32) - down for up, down in ((to_one, from_one), (to_two, from_two)))
         return Event(joins, leaves, one, two), None
 
-    def apply(self, state, event):
+    def update(self, state, event):
         joins = {cell: event.joins == k for k, cell in enumerate(self.joined)}
         leaves = {cell: event.leaves == k for k, cell in enumerate(self.left)}
         levels = tuple(

@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.process import Scan
 
 
 class Dedicated(MarkovProcess):
@@ -18,7 +19,7 @@ class Dedicated(MarkovProcess):
     rates_of_types: Any  # mu_j, shape (M,)
     servers: Any  # N_j, shape (M,)
 
-    stride = 5
+    scan = Scan(stride=5)
 
     @property
     def types(self):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxq.engine.fields import whole
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.process import Scan
 from jaxq.systems.load_balancing.policy import Policy, join_probabilities
 
 
@@ -28,7 +29,7 @@ class LevelCounts(MarkovProcess):
     observed: int = whole("1 to observe levels and joins", static=True, low=0)
     blocking: int = whole("1 if a full server loses its arrivals", static=True, low=0)
 
-    stride = 5
+    scan = Scan(stride=5)
 
     @property
     def types(self):

@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.process import Scan
 
 
 class LowerBoundSystem(MarkovProcess):
@@ -18,7 +19,7 @@ class LowerBoundSystem(MarkovProcess):
     rates_of_types: Any  # mu_j, shape (M,)
     servers: Any  # N_j, shape (M,)
 
-    stride = 5
+    scan = Scan(stride=5)
 
     def init(self, words):
         return jnp.int32(0), jnp.int32(0), jnp.int32(0)

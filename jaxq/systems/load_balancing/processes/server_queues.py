@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxq import random
 from jaxq.engine.fields import whole
-from jaxq.engine.process import Process
+from jaxq.engine.process import Process, Scan
 from jaxq.systems.load_balancing.policy import Policy
 
 MOST_QUEUED = 2**30
@@ -53,16 +53,14 @@ class ServerQueues(Process):
     places: tuple = eqx.field(static=True)  # of the speed of each type among the distinct ones, the fastest 0
     servers: int = whole("servers", static=True)
 
-    stride = 5
-
     @property
     def words(self):
         return 2 + (2 if self.routing is not None else 1) * max(self.policy.draws, 1)
 
     @property
-    def tile(self):
-        """Replicas whose queues fill some 512 KB of the second-level cache."""
-        return min(1024, max(64, 1 << (512 * 1024 // (4 * self.servers)).bit_length() - 1))
+    def scan(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        """A tile: replicas whose queues fill some 512 KB of the second-level cache."""
+        return Scan(stride=5, tile=min(1024, max(64, 1 << (512 * 1024 // (4 * self.servers)).bit_length() - 1)))
 
     @property
     def types(self):
@@ -75,7 +73,7 @@ class ServerQueues(Process):
         zero = jnp.int32(0)
         return State(jnp.zeros(self.servers, jnp.int32), (zero,) * self.types, zero, zero)
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         kind = sum((words[0] >= self.kinds[j]).astype(jnp.int32) for j in range(self.types)) + jnp.int32(0)
         arrival = kind == self.types
         joined = self._joined(state, words[1], words[2:])
@@ -151,7 +149,7 @@ class ServerQueues(Process):
             found.append(server)
         return found
 
-    def apply(self, state, event):
+    def update(self, state, event):
         joins, leaves, gets_busy, gets_idle, gets_two, gets_one = (_bit(event.changes, name) for name in _BITS)
         kind, change = event.changes >> len(_BITS), joins - leaves
         busier = gets_busy - gets_idle

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxq.engine.fields import whole
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.process import Scan
 from jaxq.systems.load_balancing.policy import Policy, none_drawn
 
 MOST = 8
@@ -28,7 +29,7 @@ class SmallSystem(MarkovProcess):
     limits: tuple = eqx.field(static=True)  # jobs at each server at most
     blocking: int = whole("1 if a full server loses its arrivals", static=True, low=0)
 
-    stride = 5
+    scan = Scan(stride=5)
 
     def init(self, words):
         return (jnp.int32(0),) * len(self.types), jnp.int32(0)

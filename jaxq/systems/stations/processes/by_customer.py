@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.checks import FieldError
+from jaxq.engine.stationarity import Stationarity
 from jaxq.engine.system import System
 from jaxq.laws.law import Law
 from jaxq.laws.standard import Exponential
@@ -26,7 +27,7 @@ class ByCustomer(System):
     def _arrival_law(self) -> Law:
         return Exponential()
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         arrival, service = self._arrival_law(), self.service_law
         gap: Any = arrival.sample(words[: arrival.words]) / self.arrival_rate  # pyright: ignore[reportOperatorIssue]
         time: Any = service.sample(words[arrival.words :]) / self.service_rate  # pyright: ignore[reportOperatorIssue]
@@ -39,8 +40,6 @@ class Queue(ByCustomer):
     Metrics: waiting_time, sojourn_time = waiting_time + 1/mu, queue_length = lambda waiting_time (Little),
     probability_wait.
     """
-
-    headline = ("waiting_time",)
 
     def metrics(self, sums):
         wait = sums["waiting_time"] / sums.events
@@ -55,7 +54,10 @@ class Queue(ByCustomer):
         """Customers served per unit of time at most, and how that is written."""
         return self.service_rate, f"service_rate = {self.service_rate:g}"
 
-    def heavy_tail(self):
+    def stationarity(self):
+        return Stationarity(self._check_load, self._tail())
+
+    def _tail(self):
         """With s spare servers, s = c - floor(load), the mean wait is finite if and only if ``E S^(1 + 1/s)`` is
         (Scheller-Wolf and Sigman 1997; E S^2 for one server). The variance of its average over time asks for two moments
         more of one server, E S^4 (Daley 1968), and here for ``1 + 3/s`` of several, by the same argument."""
@@ -64,7 +66,7 @@ class Queue(ByCustomer):
             return "infinite_mean"
         return "heavy_tail" if self.service_law.moments <= 1 + 3 / spare else None
 
-    def check_stationary(self):
+    def _check_load(self):
         most, written = self._capacity()
         if self.arrival_rate >= most:
             raise FieldError(
@@ -78,7 +80,7 @@ class Lindley(Queue):
     def init(self, words):
         return 0.0
 
-    def apply(self, state, event):
+    def update(self, state, event):
         service, gap = event
         return jnp.maximum(state + (service - gap), 0.0)
 

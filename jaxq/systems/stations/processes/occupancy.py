@@ -5,6 +5,8 @@ from abc import abstractmethod
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.engine.process import Scan
+from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.stations.processes import workloads
 from jaxq.systems.stations.processes.by_customer import ByCustomer
 
@@ -18,9 +20,7 @@ class Occupancy(ByCustomer):
     that of n**2 is ``sum_k (2 k - 1) min(r_k, A)``.
     """
 
-    headline = ("number_in_system",)
-    stride = 3
-    measured_at = {"number": (), "square": (), "empty": ()}
+    scan = Scan(stride=3, measured_at={"number": (), "square": (), "empty": ()})
 
     @property
     @abstractmethod
@@ -30,7 +30,7 @@ class Occupancy(ByCustomer):
     def init(self, words):
         return workloads.zeros(self.places), 0
 
-    def apply(self, state, event):
+    def update(self, state, event):
         service, gap = event
         times, refused = state
         entered = workloads.replace_least(times, self._at_least(times, service))
@@ -52,9 +52,9 @@ class Occupancy(ByCustomer):
             "empty": jnp.maximum(gap - times[-1], 0.0),
         }
 
-    def heavy_tail(self):
+    def stationarity(self):
         """The number in system is correlated over time as the law of what is left of a service: E S^2 must be finite."""
-        return "heavy_tail" if self.service_law.moments <= 2 else None
+        return Stationarity(tail="heavy_tail" if self.service_law.moments <= 2 else None)
 
     def counters(self, state):
         return {"refused": state[1]}

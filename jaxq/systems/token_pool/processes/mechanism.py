@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxq import random
 from jaxq.engine.fields import whole
-from jaxq.engine.process import Process
+from jaxq.engine.process import Process, Scan
 from jaxq.engine.tagged import Tag
 from jaxq.systems.token_pool.policy import ThresholdPolicy
 
@@ -136,8 +136,6 @@ class Mechanism(Process):
     servers: int = whole("servers", static=True)
     kinds: int = whole("kinds of servers", static=True, low=0, default=0)
 
-    measured_at = {"tagged_wait": ("tagged",)}
-
     @property
     def words(self):
         """Which event, and its decision (24 bits; the other 8 go on where the first word ends); then the time between
@@ -145,15 +143,12 @@ class Mechanism(Process):
         return 4 if self.deviator is not None else 3 if self.tag_every is not None else 2
 
     @property
-    def stride(self):
-        """Every event where tagged jobs must be seen to leave; otherwise every fifth."""
-        return 5 if self.tag_every is None else 1
-
-    @property
-    def tile(self):
-        """Replicas whose servers fill some 512 KB, the share of the second-level cache a core can count on; at least
-        512, so that the fixed cost of an iteration is shared."""
-        return min(1024, max(512, 1 << (512 * 1024 // (4 * self.servers)).bit_length() - 1))
+    def scan(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Every event is observed where tagged jobs must be seen to leave; otherwise every fifth. A tile: replicas whose
+        servers fill some 512 KB, the share of the second-level cache a core can count on; at least 512, so that the fixed
+        cost of an iteration is shared."""
+        tile = min(1024, max(512, 1 << (512 * 1024 // (4 * self.servers)).bit_length() - 1))
+        return Scan(5 if self.tag_every is None else 1, tile=tile, measured_at={"tagged_wait": ("tagged",)})
 
     def step_time(self):
         return 1.0 / float(self.total_rate)
@@ -178,7 +173,7 @@ class Mechanism(Process):
             kinds=None if self.kind is None else TypeTotals(*[jnp.zeros(self.kinds, jnp.int32)] * 3),
         )
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         n = self.servers
         if self.picker is None:
             server, rest = random.below(words[0], n, low=words[1])
@@ -257,7 +252,7 @@ class Mechanism(Process):
             more |= {"relocating_empties": relocates & (s0 == 1), "relocating_unfills": relocates & (s0 == cap)}
         return jnp.where(first, _packed(**mine), others) | _packed(**more)
 
-    def apply(self, state, event):
+    def update(self, state, event):
         changes = event.changes
         request, helps, serves = (_bit(changes, name) for name in ("request", "helps", "serves"))
         relocates = 0 if self.deviator is None else _bit(changes, "relocates")

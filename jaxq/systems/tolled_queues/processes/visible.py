@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.process import Scan
 
 
 class Visible(MarkovProcess):
@@ -17,11 +18,9 @@ class Visible(MarkovProcess):
     tolls: Any  # shape (servers,)
     random_ties: bool = eqx.field(static=True)
 
-    stride = 5
-
     @property
-    def measured_at(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        return {f"sojourn_{i + 1}": () for i in range(self.classes)}
+    def scan(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        return Scan(stride=5, measured_at={f"sojourn_{i + 1}": () for i in range(self.classes)})
 
     @property
     def classes(self) -> int:

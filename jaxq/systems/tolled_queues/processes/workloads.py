@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from jaxq.engine.process import Process
+from jaxq.engine.process import Process, Scan
 from jaxq.laws.law import Law
 from jaxq.systems.tolled_queues.arrivals import Arrivals
 from jaxq.systems.tolled_queues.policy import cheapest, drawn, first
@@ -36,13 +36,6 @@ class Workloads(Process):
     random_ties: bool = eqx.field(static=True)
     strict: bool = eqx.field(static=True)
 
-    # every customer is tallied: successive joins balance each other, and every 5th alone has 2.5 to 9 times the variance
-    tile = 128
-
-    @property
-    def init_words(self):
-        return max(1, self.arrivals.init_words)
-
     @property
     def words(self):
         return sum(self._uses)
@@ -52,12 +45,15 @@ class Workloads(Process):
         return int(self.classes > 1), self.arrivals.words, self.size_law.words, int(self.random_ties)
 
     @property
-    def measured_at(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+    def scan(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Every customer is tallied: successive joins balance each other, and every 5th alone has 2.5 to 9 times the
+        variance."""
         joins = {
             f"sojourn_{i + 1}": tuple(f"joins_{i + 1}_{j + 1}" for j in range(self.servers))
             for i in range(self.classes)
         }
-        return joins | {f"busy_{j + 1}": () for j in range(self.servers)} | {"workload": ()}
+        parts = {f"busy_{j + 1}": () for j in range(self.servers)} | {"workload": ()}
+        return Scan(tile=128, init_words=max(1, self.arrivals.init_words), measured_at=joins | parts)
 
     @property
     def classes(self) -> int:
@@ -79,7 +75,7 @@ class Workloads(Process):
             found = jnp.where(kind >= i, values[i], found)
         return found
 
-    def choose(self, state, words):
+    def next_event(self, state, words):
         work, stream = state
         parts = iter(words)
         of_class, of_gap, of_size, of_tie = [tuple(next(parts) for _ in range(count)) for count in self._uses]
@@ -102,7 +98,7 @@ class Workloads(Process):
             added.append(jnp.where(joins & self.arrivals.customer(stream), jnp.maximum(size, NO_TIME), 0.0))
         return (tuple(added), kind, gap, following), gap
 
-    def apply(self, state, event):
+    def update(self, state, event):
         added, _, gap, following = event
         left = [w + a - gap * self.rates[j] for j, (w, a) in enumerate(zip(state[0], added, strict=True))]
         return tuple(jnp.maximum(w, 0.0) for w in left), following

@@ -6,11 +6,12 @@ import math
 import numpy as np
 
 from jaxq.engine.controls import SAMPLED, WithControls, rounding_floor, split
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.layout import FEW
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options, Target
 from jaxq.engine.plain import finite
-from jaxq.engine.stack import Stack
+from jaxq.engine.quantity import primary
 from jaxq.engine.sums import Sums
 from jaxq.stats import warmup
 from jaxq.stats.batch_means import widened
@@ -40,8 +41,8 @@ Slopes = tuple[np.ndarray, float]
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
-    """A look at one point.
+class Analysis:
+    """What is known of one point now.
 
     ``cut``: windows to discard (None: undetermined). ``metrics``: over the rest. ``memory``: the longest correlation time
     of a metric, in windows. ``upper``: bounds of metrics that are 0 because nothing was seen, infinite for a ratio to
@@ -75,24 +76,24 @@ def controls_of(sums: Sums) -> Controls | None:
     return Controls(means) if means else None
 
 
-def regression_on(stack: Stack, point: int, controls: Controls) -> Regression:
+def regression_on(ensemble: Ensemble, point: int, controls: Controls) -> Regression:
     """The regression of metrics on controls, which knows what rounding may do."""
-    process = stack.processes[point]
+    process = ensemble.processes[point]
     assert isinstance(process, WithControls)
-    return Regression(controls, rounding_floor(process, stack.states(point, SAMPLED)))
+    return Regression(controls, rounding_floor(process, ensemble.states(point, SAMPLED)))
 
 
-def control_slopes(stack: Stack, point: int) -> dict[str, Slopes]:
+def control_slopes(ensemble: Ensemble, point: int) -> dict[str, Slopes]:
     """By metric, the slopes on the controls over the last half of the run, and what rounding may do; {} without controls."""
-    sums = stack.sums(point, stack.windows.filled // 2)
+    sums = ensemble.sums(point, ensemble.windows.filled // 2)
     controls = controls_of(sums)
     if controls is None:
         return {}
-    regression, system = regression_on(stack, point, controls), stack.systems[point]
+    regression, system = regression_on(ensemble, point, controls), ensemble.systems[point]
     slopes = {
         name: regression.slopes(metric)
         for name, metric in evaluate(system, sums).items()
-        if regression.fits(metric) and name not in system.wandering
+        if regression.fits(metric) and name not in system.stationarity().wandering
     }
     return {name: (slope, regression.floor(slope)) for name, slope in slopes.items()}
 
@@ -106,25 +107,25 @@ def viewed(system: Model, sums: Sums, slopes: dict[str, Slopes]) -> dict[str, Es
     return found | {f"{name} -": controls.taken(*slope, found[name]) for name, slope in slopes.items()}
 
 
-def window_metrics(stack: Stack, point: int, slopes: dict[str, Slopes]) -> list[dict[str, Estimate]]:
+def window_metrics(ensemble: Ensemble, point: int, slopes: dict[str, Slopes]) -> list[dict[str, Estimate]]:
     """The metrics of one point, `viewed` over each complete window, without those that may wander, and ratios to what some
     window has not seen: 0/0 says nothing of warm-up or growth."""
-    series = by_window(stack, point, slopes)
+    series = by_window(ensemble, point, slopes)
     blind = {name for window in series for name, x in window.items() if math.isnan(x.value)}
-    left_out = blind.union(stack.systems[point].wandering)
+    left_out = blind.union(ensemble.systems[point].stationarity().wandering)
     return [{name: x for name, x in window.items() if name not in left_out} for window in series]
 
 
-def by_window(stack: Stack, point: int, slopes: dict[str, Slopes]) -> list[dict[str, Estimate]]:
+def by_window(ensemble: Ensemble, point: int, slopes: dict[str, Slopes]) -> list[dict[str, Estimate]]:
     """The metrics, `viewed` over each complete window: all at once where `Model.metrics` is the arithmetic that it should
     be, else one by one."""
-    system, filled, groups = stack.systems[point], stack.windows.filled, min(stack.replicas, GROUPS)
+    system, filled, groups = ensemble.systems[point], ensemble.windows.filled, min(ensemble.replicas, GROUPS)
 
     def one(w: int) -> dict[str, Estimate]:
-        return viewed(system, stack.sums(point, w, w + 1, groups), slopes)
+        return viewed(system, ensemble.sums(point, w, w + 1, groups), slopes)
 
     try:
-        found = {name: x.windows(filled) for name, x in viewed(system, stack.series(point, groups), slopes).items()}
+        found = {name: x.windows(filled) for name, x in viewed(system, ensemble.series(point, groups), slopes).items()}
         series = [{name: windows[w] for name, windows in found.items()} for w in range(filled)]
         alike = all(same(series[w], one(w)) for w in {0, filled - 1} if filled)
     except Exception:  # whatever a user's own arithmetic makes of an axis more
@@ -142,24 +143,24 @@ def same(first: dict[str, Estimate], other: dict[str, Estimate]) -> bool:
 
 
 def initial_cut(
-    stack: Stack, point: int, options: Options, series: list[dict[str, Estimate]], memory: float
+    ensemble: Ensemble, point: int, options: Options, series: list[dict[str, Estimate]], memory: float
 ) -> int | None:
     """Windows to discard, the longest over all metrics; None if undetermined."""
-    system, count = stack.systems[point], stack.windows.filled
+    system, count = ensemble.systems[point], ensemble.windows.filled
     if count < 8:
         return None
     if options.warmup == "mser5":
         cuts = [warmup.mser5(np.array([w[name].value for w in series])) for name in series[0]]
-    elif stack.replicas < FEW:
+    elif ensemble.replicas < FEW:
         # the first half says how long a run it takes, the second gives the means: few replicas know their correlation so
         # badly that to end where it seems short is to prefer small means
         cuts = [count // 2]
     else:
-        groups, slopes = min(stack.replicas, GROUPS), control_slopes(stack, point)
-        series = window_metrics(stack, point, slopes) if slopes else series
-        half = viewed(system, stack.sums(point, count // 2, count, groups), slopes)
-        whole = viewed(system, stack.sums(point, 0, count, groups), slopes)
-        points = len(stack.systems)
+        groups, slopes = min(ensemble.replicas, GROUPS), control_slopes(ensemble, point)
+        series = window_metrics(ensemble, point, slopes) if slopes else series
+        half = viewed(system, ensemble.sums(point, count // 2, count, groups), slopes)
+        whole = viewed(system, ensemble.sums(point, 0, count, groups), slopes)
+        points = len(ensemble.systems)
         cuts = [
             warmup.cut_of_metric([w[name] for w in series], half[name], whole[name].half_width(), points)
             for name in series[0]
@@ -168,40 +169,40 @@ def initial_cut(
     if len(known) < len(cuts):
         return None
     cut = max([*known, math.ceil(DISCARD * memory) if options.warmup == "auto" else 0])
-    batches = most_batches(stack)
+    batches = most_batches(ensemble)
     needed = max(RUN, BATCH * batches) * memory
     return cut if cut <= count // 2 and count - cut >= needed else None
 
 
-def settled_cut(stack: Stack, point: int) -> int | None:
+def settled_cut(ensemble: Ensemble, point: int) -> int | None:
     """Windows that begin before the system's last change, in any replica; None if that is past the middle."""
-    change = max(stack.systems[point].switches(), default=0.0)
-    for cut in range(stack.windows.filled // 2 + 1 if change > 0 else 0):
-        time = stack.sums(point, 0, cut).time
+    change = max(ensemble.systems[point].stationarity().switches, default=0.0)
+    for cut in range(ensemble.windows.filled // 2 + 1 if change > 0 else 0):
+        time = ensemble.sums(point, 0, cut).time
         if (time.value + time.residuals).min() >= change:
             return cut
     return None if change > 0 else 0
 
 
-def batches_of(stack: Stack, cut: int, memory: float) -> int:
+def batches_of(ensemble: Ensemble, cut: int, memory: float) -> int:
     """Batches that each replica is cut into: 1 unless replicas are few, and each of `BATCH` correlation times."""
-    return max(1, min(most_batches(stack), int((stack.windows.filled - cut) / (BATCH * memory))))
+    return max(1, min(most_batches(ensemble), int((ensemble.windows.filled - cut) / (BATCH * memory))))
 
 
-def most_batches(stack: Stack) -> int:
+def most_batches(ensemble: Ensemble) -> int:
     """Batches of a replica that make `BATCHES` in all; 1 unless replicas are few."""
-    return 1 if stack.replicas >= FEW else -(-BATCHES // stack.replicas)
+    return 1 if ensemble.replicas >= FEW else -(-BATCHES // ensemble.replicas)
 
 
-def estimates(stack: Stack, point: int, cut: int, batches: int, memory: float) -> dict[str, Estimate]:
+def estimates(ensemble: Ensemble, point: int, cut: int, batches: int, memory: float) -> dict[str, Estimate]:
     """The metrics of one point from window ``cut`` on: over replicas, or `widened` over batches of them; less their
     regression on what controls there are."""
-    last = None if batches == 1 else stack.windows.filled
-    episode = min(memory, float(stack.windows.filled)) * stack.windows.span * stack.layout.events_per_block
-    sums = stack.sums(point, cut, last, batches=batches, episode=episode)
-    found, controls = evaluate(stack.systems[point], sums), controls_of(sums)
+    last = None if batches == 1 else ensemble.windows.filled
+    episode = min(memory, float(ensemble.windows.filled)) * ensemble.windows.span * ensemble.layout.events_per_block
+    sums = ensemble.sums(point, cut, last, batches=batches, episode=episode)
+    found, controls = evaluate(ensemble.systems[point], sums), controls_of(sums)
     if controls is not None:
-        regression = regression_on(stack, point, controls)
+        regression = regression_on(ensemble, point, controls)
         found = {name: regression.corrected(metric) for name, metric in found.items()}
     return found if batches == 1 else {name: widened(metric, batches) for name, metric in found.items()}
 
@@ -214,30 +215,30 @@ def unseen(metrics: dict[str, Estimate]) -> dict[str, float]:
     return bounds | {name: math.inf for name, x in metrics.items() if math.isnan(x.value) and x.grain != 0}
 
 
-def discarded(stack: Stack, verdict: Verdict) -> int:
+def discarded(ensemble: Ensemble, analysis: Analysis) -> int:
     """Events per replica before the estimates begin."""
-    return (verdict.cut or 0) * stack.windows.span * stack.layout.events_per_block
+    return (analysis.cut or 0) * ensemble.windows.span * ensemble.layout.events_per_block
 
 
-def look(stack: Stack, point: int, options: Options) -> Verdict:
+def analyse(ensemble: Ensemble, point: int, options: Options) -> Analysis:
     """The state of one point now."""
     given, automatic = options.warmup, isinstance(options.warmup, str)
-    series, filled = window_metrics(stack, point, {}), stack.windows.filled
+    series, filled = window_metrics(ensemble, point, {}), ensemble.windows.filled
     begin = warmup.least_cut(filled)
-    memory = longest_memory(series[begin : filled // 2] if automatic and stack.replicas < FEW else series[begin:])
+    memory = longest_memory(series[begin : filled // 2] if automatic and ensemble.replicas < FEW else series[begin:])
     if isinstance(given, str):
-        cut = initial_cut(stack, point, options, series, memory)
+        cut = initial_cut(ensemble, point, options, series, memory)
     else:
-        cut = min(math.ceil(given / stack.layout.events_per_block / stack.windows.span), filled - 1)
-    settled = settled_cut(stack, point)
+        cut = min(math.ceil(given / ensemble.layout.events_per_block / ensemble.windows.span), filled - 1)
+    settled = settled_cut(ensemble, point)
     cut = None if cut is None or settled is None else max(cut, settled)
     used = filled // 2 if cut is None else cut
-    batches = batches_of(stack, used, memory)
-    metrics = estimates(stack, point, used, batches, memory)
+    batches = batches_of(ensemble, used, memory)
+    metrics = estimates(ensemble, point, used, batches, memory)
     growth, certain = {}, False
     if cut is None or not automatic:
-        growth, certain = growth_of(stack, point, series, options.level)
-    return Verdict(cut, metrics, memory, unseen(metrics), growth, certain, batches)
+        growth, certain = growth_of(ensemble, point, series, options.level)
+    return Analysis(cut, metrics, memory, unseen(metrics), growth, certain, batches)
 
 
 def longest_memory(kept: list[dict[str, Estimate]]) -> float:
@@ -247,32 +248,32 @@ def longest_memory(kept: list[dict[str, Estimate]]) -> float:
     return max((correlation_time([w[name] for w in kept]) for name in kept[0]), default=1.0)
 
 
-def missing_precision(stack: Stack, point: int, verdict: Verdict, options: Options) -> str | None:
+def missing_precision(ensemble: Ensemble, point: int, analysis: Analysis, options: Options) -> str | None:
     """What is still too wide, in words; None if every target is met."""
-    if verdict.cut is None:
+    if analysis.cut is None:
         return "the end of warm-up"
-    system = stack.systems[point]
+    system = ensemble.systems[point]
     asked = {Target.parse(text).metric for text in options.metric}
-    for target in options.targets(system.headline or tuple(verdict.metrics)):
-        estimate = verdict.metrics[target.metric]
-        upper = verdict.upper.get(target.metric)
+    for target in options.targets(primary(system.metric_table, analysis.metrics) or tuple(analysis.metrics)):
+        estimate = analysis.metrics[target.metric]
+        upper = analysis.upper.get(target.metric)
         if upper is not None and not target.absolute and target.metric not in asked:
             continue  # nobody asked for it by name: flagged, but not waited for
         width = estimate.half_width(options.level) if upper is None else upper
-        allowed = target.size * (1.0 if target.absolute else stack.relative_to(target.metric, verdict.metrics))
+        allowed = target.size * (1.0 if target.absolute else ensemble.relative_to(target.metric, analysis.metrics))
         if not width <= allowed:
             return f"{target.metric} {estimate.value:.5g} +- {width:.2g}, wanted {allowed:.2g}"
     return None
 
 
-def growth_of(stack: Stack, point: int, series: list[dict[str, Estimate]], level: float) -> tuple[dict, bool]:
+def growth_of(ensemble: Ensemble, point: int, series: list[dict[str, Estimate]], level: float) -> tuple[dict, bool]:
     """(rates of growth or fall, per unit of model time, of the metrics that move linearly over the last half of the run;
     whether any is certain)."""
-    few = stack.replicas < FEW
-    if stack.windows.filled < (2 * warmup.STRETCHES if few else 8):
+    few = ensemble.replicas < FEW
+    if ensemble.windows.filled < (2 * warmup.STRETCHES if few else 8):
         return {}, False
-    half = stack.windows.filled // 2
-    length = stack.sums(point, half, 2 * half).time.value / half
+    half = ensemble.windows.filled // 2
+    length = ensemble.sums(point, half, 2 * half).time.value / half
     values = [abs(metric.value) for metric in series[-1].values() if math.isfinite(metric.value)]
     found, certain, nothing = {}, False, NOTHING * max(values, default=0.0)
     for name in series[0]:

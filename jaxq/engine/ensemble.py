@@ -2,7 +2,7 @@
 
 A sweep is more replicas with other leaves: point p, replica r is row ``p * replicas + r``, and r alone seeds it, so
 all points see the same random words (common random numbers). Where several processes run together (`jaxq.engine.team`) each
-has a share of the replicas on its devices; what is read of a stack is of all replicas, in all processes.
+has a share of the replicas on its devices; what is read of an ensemble is of all replicas, in all processes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ class Queued(NamedTuple):
     sampled: list
 
 
-class Stack:
+class Ensemble:
     """The replicas of all points: carry on the devices, windowed sums on the host."""
 
     def __init__(

@@ -13,6 +13,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.parameter import Parameter, alike, tangents
 from jaxq.engine.process import Process
 from jaxq.engine.rarity import rare_first
+from jaxq.engine.record import title
 from jaxq.tuning.descent import shown
 from jaxq.tuning.parametrise import Coordinates
 
@@ -29,7 +30,7 @@ class Place(NamedTuple):
     nodes: list[Node]
 
 
-class Landscape:
+class ResponseSurface:
     """A simulated mean as a function of coordinates: which systems are run there, and how its derivatives are taken.
 
     ``half``: the coupled half at the start; None: by differences, and ``reason`` says why.
@@ -45,14 +46,14 @@ class Landscape:
         parameters = self._parameters(start)
         slopes = [tangents(of) for of in parameters]
         try:
-            half = coupled(system.prepare(), parameters, slopes, system.title())
+            half = coupled(system.process(), parameters, slopes, title(system))
         except FieldError as error:
             self.reason = str(error)
         else:
             self.reason = f"coupling: {half.size} transitions of paths take long to compile"
             if half.size <= LARGEST:
                 self.half, self.reason = half, ""
-        self._order = None if self.half is not None else getattr(rare_first(system.prepare()), "_order", None)
+        self._order = None if self.half is not None else getattr(rare_first(system.process()), "_order", None)
         self._first: Process | None = None
         try:
             self.start = self.place(start)
@@ -75,7 +76,7 @@ class Landscape:
     def at(self, vector: np.ndarray) -> Model:
         """The system there; ValueError where there is none, or it has no stationary regime."""
         system = self.system.replace(**self.coordinates.fields(vector))
-        system.check_stationary()
+        system.stationarity().check()
         return system
 
     def place(self, vector: np.ndarray) -> Place:
@@ -84,7 +85,7 @@ class Landscape:
         if self.half is not None:
             parameters = self._parameters(vector)
             model, nodes = moved_nodes(system, parameters, None, wanted)
-            half = self.half.at(system.prepare(), [tangents(of) for of in parameters])
+            half = self.half.at(system.process(), [tangents(of) for of in parameters])
             return self._checked(Place([system], [half], model, nodes))
         systems, pairs = [system], {}
         for name, i in zip(self.names, self.free, strict=True):
@@ -92,7 +93,7 @@ class Landscape:
             pairs[name] = [(number, weight / STEP) for number, weight in weights], []
             systems += [self.at(vector + offset * STEP * _unit(vector, i)) for offset in STENCIL.offsets]
         model = Differences(tuple(systems), pairs, dict.fromkeys(self.names, 1.0), tuple(wanted))
-        return self._checked(Place(systems, [self._ordered(each.prepare()) for each in systems], model, []))
+        return self._checked(Place(systems, [self._ordered(each.process()) for each in systems], model, []))
 
     def _ordered(self, process: Process) -> Process:
         return process.in_order(self._order) if isinstance(process, MarkovProcess) and self._order else process
