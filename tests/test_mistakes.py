@@ -664,7 +664,7 @@ SNIPPETS = {
     "F13 random numbers of NumPy": (
         but(Customers, update=lambda self, x, e: x + np.random.default_rng().random()),
         TypeError,
-        "apply gives something else each time it is traced, such as a random number of NumPy or Python",
+        "update gives something else each time it is traced, such as a random number of NumPy or Python",
     ),
     # rates, bounds and counts in the states that can be reached
     "A5 bound too low": (

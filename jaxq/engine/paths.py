@@ -208,7 +208,6 @@ def paths(
         raise FieldError("max_events", max_events, "must be < 2**31, the events of one replica")
     replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
-    check_kind(system)
     process = system.process()
     check_range(system, process)
     check_process(process)
