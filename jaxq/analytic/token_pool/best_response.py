@@ -125,7 +125,8 @@ def best_unlike_deviation(
 
     Formula: `best_response_to_others`. Of two servers the first one sees the queue and the tokens of the other as well,
     and the value, a bound for every strategy, is exact, as long as there are few states (some 25,000: C = 3 at
-    utilisations of .6; fewer tokens where serving costs so much that jobs are kept for them). Otherwise the others send R_j jobs and R_j / phi units per time
+    utilisations of .6; fewer tokens where serving costs so much that jobs are kept for them). Otherwise the others send
+    R_j jobs and R_j / phi units per time
     (`token_server`), as Poisson streams: exact with phi >= rho_j and unconstrained tokens (R_j = lambda_j), and a limit
     of many servers where queues and tokens modulate the streams. V_CRP is the first server's cost if it plays
     Lemma 4.2 too: c lambda_1 + E[q_1] + R_1 w, with w by Little from the pool's exact queue where servers are alike and
@@ -223,8 +224,7 @@ def best_response_to_others(
     if not isinstance(others, tuple):
         market = streams(others, phi)
     else:
-        arrivals, services, wait = others
-        market = one_server(arrivals, services, phi, token_cap, wait)
+        market = one_server(others[0], others[1], phi, token_cap, others[2])
         longest = 2 * token_cap + 1 if token_cap is not None else math.inf  # in the pool is what was paid for
 
     def solve(
@@ -265,8 +265,9 @@ def best_response_to_others(
                 cuts, found = wider, value
         return cuts, found
 
-    cuts = [4, 8 if capped else 4, int(math.ceil(math.log(1e-6) / math.log(phi)))]
+    cuts = [4, 8 if capped else 4, math.ceil(math.log(1e-6) / math.log(phi))]
     if isinstance(others, tuple) and token_cap is not None:
+        arrivals, services, wait = others
         rate = token_server(arrivals / services, phi, token_cap, wait, services)["request_rate"]
         enough, _ = widen(cuts, streams(rate, phi))
         cuts[2] = int(min(cuts[2], longest))

@@ -297,7 +297,7 @@ def test_playing_along_on_the_chain_of_two_servers_costs_what_their_exact_chain_
 
 
 def test_where_serving_costs_a_thousand_times_waiting_two_servers_are_too_many_states_at_once(monkeypatch):
-    """Jobs are kept for tokens then, and queues are long: the limit of many servers is answered, and nothing large solved."""
+    """Jobs are kept for tokens then, and queues are long: the limit of many servers is answered, nothing large solved."""
     solved = []
 
     def counted(*arguments):
