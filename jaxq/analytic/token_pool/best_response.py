@@ -127,9 +127,10 @@ def best_unlike_deviation(
     and the value, a bound for every strategy, is exact, as long as there are few states (some 25,000: C = 3 at
     utilisations of .6; fewer tokens where serving costs so much that jobs are kept for them). Otherwise the others send
     R_j jobs and R_j / phi units per time (`token_server`), as Poisson streams: exact with phi >= rho_j and unconstrained
-    tokens (R_j = lambda_j), and a limit of many servers where queues and tokens modulate the streams. V_CRP is the first server's cost if it plays
-    Lemma 4.2 too: c lambda_1 + E[q_1] + R_1 w, with w by Little from the pool's exact queue where servers are alike and
-    few, and from phi / (1 - phi) jobs otherwise, which is exact and a limit in the same cases.
+    tokens (R_j = lambda_j), and a limit of many servers where queues and tokens modulate the streams. V_CRP is the
+    first server's cost if it plays Lemma 4.2 too: c lambda_1 + E[q_1] + R_1 w, with w by Little from the pool's exact
+    queue where servers are alike and few, and from phi / (1 - phi) jobs otherwise, which is exact and a limit in the
+    same cases.
 
     Args:
         arrival_rate: lambda_i, 1/time, shape (N,), N at least 2.
