@@ -55,6 +55,16 @@ def given_or_new(ax: Any) -> Any:
     return plt.subplots(layout="constrained")[1]
 
 
+def plain_decades(*axes: Any) -> None:
+    """Ticks at 1, 2 and 5 of each decade of logarithmic axes, as plain numbers."""
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    for axis in axes:
+        axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_locator(NullLocator())
+
+
 def tidy(ax: Any) -> None:
     """Spines and grid of the style in force, on Axes that were made under another."""
     from matplotlib import rcParams

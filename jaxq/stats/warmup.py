@@ -4,7 +4,8 @@ Many short replicas make the initial bias the main error and the mean curve so s
 (MSER-5) cut on noise. Here each early window is compared with the last half of the same replicas; an exponential
 ``a exp(-t / tau)`` is fitted to the differences, from every later start as well, so that a small slow component is not
 hidden by a large fast one; the slowest decay that the data allow decides, and the run is discarded until the bias that
-is left in the average falls under 0.03 half-widths.
+is left in the average falls under 0.03 half-widths, or as much of what rounding may have done where that is more (a
+metric that is a constant has no half-width).
 """
 
 from collections.abc import Sequence
@@ -78,7 +79,7 @@ def cut_of_metric(windows: Sequence[Estimate], last_half: Estimate, half_width: 
             continue
         slowest = np.flatnonzero(fall >= fall.max() - 1.0)[-1]
         left = np.cumsum(curves[slowest, ::-1])[::-1] / np.arange(count, 0, -1)
-        allowed = BIAS_SHARE * half_width * np.sqrt(count / np.arange(count, 0, -1))
+        allowed = BIAS_SHARE * max(half_width, last_half.rounding) * np.sqrt(count / np.arange(count, 0, -1))
         small = np.flatnonzero(np.abs(size[slowest]) * left <= allowed)
         if small.size == 0 or small[0] > early:
             return None

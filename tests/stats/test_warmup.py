@@ -1,5 +1,7 @@
 """Warm-up detection and growth on synthetic windows whose bias is known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -128,6 +130,20 @@ def test_no_growth_without_growth():
         slope, ratio = warmup.growth([Estimate.of(w) for w in noise(np.random.default_rng(seed))], 1.0)
         called += slope.value > 5 * slope.standard_error and ratio >= 0.75
     assert called == 0
+
+
+def test_what_rounding_does_to_a_constant_is_no_transient():
+    """A difference of sums that is 0 on every path moves by 1e-17 as the sums grow; a transient beyond rounding is one."""
+    random = np.random.default_rng(0)
+
+    def cut(size):
+        paths = [size * (np.exp(-w / 8) + 0.01 * random.standard_normal(256)) for w in range(32)]
+        windows = [dataclasses.replace(Estimate.of(x), rounding=2e-6) for x in paths]
+        last_half = dataclasses.replace(Estimate.of(np.mean(paths[16:], axis=0)), rounding=2e-6)
+        return warmup.cut_of_metric(windows, last_half, size * 1e-4)
+
+    assert cut(1e-17) == warmup.least_cut(32)
+    assert cut(1e-3) is None
 
 
 def walks(random, replicas, drift=0.0, windows=64, memory=1.0):

@@ -20,7 +20,7 @@ from jaxq.analytic.token_pool.server_chain import best_response, token_server
 from jaxq.checks import FieldError, integer, nonnegative, probability
 
 _MOST_STATES = 60_000
-"""With a cap; a sixth of it where tokens have a price, two thirds with the state of another server."""
+"""With a cap; a sixth of it where tokens have a price."""
 _MOST_OF_TWO = 25_000
 _MOST_ALONG = 20_000
 
@@ -125,11 +125,12 @@ def best_unlike_deviation(
 
     Formula: `best_response_to_others`. Of two servers the first one sees the queue and the tokens of the other as well,
     and the value, a bound for every strategy, is exact, as long as there are few states (some 25,000: C = 3 at
-    utilisations of .6, 20 tokens at .1). Otherwise the others send R_j jobs and R_j / phi units per time
-    (`token_server`), as Poisson streams: exact with phi >= rho_j and unconstrained tokens (R_j = lambda_j), and a limit
-    of many servers where queues and tokens modulate the streams. V_CRP is the first server's cost if it plays
-    Lemma 4.2 too: c lambda_1 + E[q_1] + R_1 w, with w by Little from the pool's exact queue where servers are alike and
-    few, and from phi / (1 - phi) jobs otherwise, which is exact and a limit in the same cases.
+    utilisations of .6; fewer tokens where serving costs so much that jobs are kept for them). Otherwise the others send
+    R_j jobs and R_j / phi units per time (`token_server`), as Poisson streams: exact with phi >= rho_j and unconstrained
+    tokens (R_j = lambda_j), and a limit of many servers where queues and tokens modulate the streams. V_CRP is the
+    first server's cost if it plays Lemma 4.2 too: c lambda_1 + E[q_1] + R_1 w, with w by Little from the pool's exact
+    queue where servers are alike and few, and from phi / (1 - phi) jobs otherwise, which is exact and a limit in the
+    same cases.
 
     Args:
         arrival_rate: lambda_i, 1/time, shape (N,), N at least 2.
@@ -152,13 +153,17 @@ def best_unlike_deviation(
     kinds, members = np.unique(np.stack([arrivals, services]), axis=1, return_inverse=True)
     ones = [token_server(a / s, phi, token_cap, wait, s) for a, s in kinds.T]
     requests = np.array([ones[kind]["request_rate"] for kind in np.ravel(members)])
-    rest: float | tuple[float, float, float] = float(requests[1:].sum())
+
+    def against(others: float | tuple[float, float, float]) -> tuple[float, float | None, Policy]:
+        rates = float(arrivals[0]), float(services[0])
+        return best_response_to_others(*rates, phi, token_cap, others, float(services.sum()), float(processing_cost))
+
+    optimal, price, policy = against(float(requests[1:].sum()))
     exact = token_cap is None and bool(np.all(arrivals[1:] <= phi * services[1:]) and wait <= 1 / services[1:].max())
-    if arrivals.size == 2 and _states_of_two(arrivals / services, phi, token_cap) <= _MOST_OF_TWO:
-        rest, exact = (float(arrivals[1]), float(services[1]), float(wait)), True
-    optimal, price, policy = best_response_to_others(
-        float(arrivals[0]), float(services[0]), phi, token_cap, rest, float(services.sum()), float(processing_cost)
-    )
+    if arrivals.size == 2:
+        with contextlib.suppress(FieldError):  # more states than are solved here
+            optimal, price, policy = against((float(arrivals[1]), float(services[1]), float(wait)))
+            exact = True
     queue = phi / (1 - phi)
     if len(ones) == 1 and token_cap is not None:
         arguments = (arrivals.size, arrivals[0] / services[0], phi, token_cap, float(wait * services[0]))
@@ -167,15 +172,6 @@ def best_unlike_deviation(
     own = ones[int(np.ravel(members)[0])]["own_queue"]
     pooling = float(processing_cost * arrivals[0] + own + requests[0] * queue / requests.sum())
     return Deviation(optimal, pooling, (pooling - optimal) / optimal, price, policy, exact)
-
-
-def _states_of_two(rho: NDArray[np.float64], phi: float, token_cap: int | None) -> float:
-    """About how many states the chain with both servers takes; own queues at token 0 until their tail is 1e-7."""
-    threshold = best_response(rho[1], phi)[0]
-    if token_cap is None:
-        return 0
-    own, other = np.log(1e-7) / np.log(rho)
-    return (own + 7 * token_cap) * (2 * token_cap + 1) * (other + (threshold + 1) * token_cap)
 
 
 @functools.lru_cache(maxsize=32)
@@ -196,7 +192,8 @@ def best_response_to_others(
     minimisation, whose dual is a price on tokens. A request made at q_0 is charged (q_0 + 1) / capacity, also one made
     after a service of the pool, q_0 being the length before it. Both queues are cut; the cut of the own queue is moved
     until V_OPT changes by less than 1e-8 of itself, then that of the pool until it changes by less than 1e-7, which
-    leaves about 1e-9.
+    leaves about 1e-9. With a cap and one other server, how many states there will be is told by the cuts
+    that suffice against a stream of its requests.
 
     Args:
         arrival_rate, service_rate: lambda_1 and mu_1 of the server, 1/time.
@@ -214,7 +211,7 @@ def best_response_to_others(
 
     Raises:
         ValueError: arrival_rate / service_rate or phi is outside (0, 1), a cost or rate is negative, or the token cap
-            makes more than 60,000 states (40,000 with the state of another server).
+            makes more than 60,000 states (25,000 with the state of another server).
         ArithmeticError: V_OPT is not stable with up to 10,000 states.
 
     Source: Chen, Chen and Qian, Section 6.3 and Appendix D.
@@ -222,27 +219,21 @@ def best_response_to_others(
     probability("rho", arrival_rate / service_rate)
     phi = probability("phi", phi)
     nonnegative("processing_cost", processing_cost)
+    capped = token_cap is not None
+    longest = math.inf
     if not isinstance(others, tuple):
         market = streams(others, phi)
     else:
-        arrivals, services, wait = others
-        market = one_server(arrivals, services, phi, token_cap, wait)
-    capped = token_cap is not None
+        market = one_server(others[0], others[1], phi, token_cap, others[2])
+        longest = 2 * token_cap + 1 if token_cap is not None else math.inf  # in the pool is what was paid for
 
-    def solve(cuts: list[int], start: tuple[Deviator, list] | None = None) -> tuple[Deviator, Outcome, float | None]:
-        rich, own, pool = cuts
-        states = (own + (rich * token_cap if token_cap is not None else 0)) * pool * market.phases
-        most = _MOST_STATES if market.phases == 1 else _MOST_STATES * 2 // 3
-        most = most if capped else _MOST_STATES // 6
-        if states > most and capped:
-            rule = f"must be less for the best response: {states} states or more, and at most {most} are solved"
-            raise FieldError("token_cap", token_cap, rule)
-        if states > most:
-            rates = f"{arrival_rate = }, {service_rate = }, {phi = }, {others = }"
-            raise ArithmeticError(f"LP (76) is not stable with {most} states: {rates}")
+    def solve(
+        cuts: list[int], start: tuple[Deviator, list] | None = None, market: Others = market
+    ) -> tuple[Deviator, Outcome, float | None]:
+        check(cuts, market)
         chain = deviator(
             *(arrival_rate, service_rate, phi, token_cap, market, capacity, processing_cost, charge_after_service),
-            *(rich, own, pool),
+            *cuts,
         )
         along = chain.chances(0, 0.0, 1.0)
         if not capped:
@@ -251,18 +242,37 @@ def best_response_to_others(
         begin = along if start is None else chain.carried(*start, along)
         return chain, least_cost(chain.holding, chain.events, begin), None
 
-    # In the pool is what was paid for.
-    longest = 2 * token_cap + 1 if token_cap is not None and not isinstance(others, float) else math.inf
-    cuts = [4, 8 if capped else 4, int(min(math.ceil(math.log(1e-6) / math.log(phi)), longest))]
-    found = solve(cuts)
-    for axis in (1, 0) if capped else (1,):
-        while True:
-            wider = list(cuts)
-            wider[axis] += 1 + wider[axis] // 2
-            value = solve(wider, (found[0], found[1].chances))
-            if abs(value[1].cost - found[1].cost) <= 1e-8 * found[1].cost:
-                break
-            cuts, found = wider, value
+    def check(cuts: list[int], market: Others) -> None:
+        rich, own, pool = cuts
+        states = (own + (rich * token_cap if token_cap is not None else 0)) * pool * market.phases
+        most = _MOST_STATES if market.phases == 1 else _MOST_OF_TWO
+        most = most if capped else _MOST_STATES // 6
+        if states > most and capped:
+            rule = f"must be less for the best response: {states} states or more, and at most {most} are solved"
+            raise FieldError("token_cap", token_cap, rule)
+        if states > most:
+            rates = f"{arrival_rate = }, {service_rate = }, {phi = }, {others = }"
+            raise ArithmeticError(f"LP (76) is not stable with {most} states: {rates}")
+
+    def widen(cuts: list[int], market: Others) -> tuple[list[int], tuple[Deviator, Outcome, float | None]]:
+        found = solve(cuts, market=market)
+        for axis in (1, 0) if capped else (1,):
+            while True:
+                wider = _wider(cuts, axis)
+                value = solve(wider, (found[0], found[1].chances), market)
+                if abs(value[1].cost - found[1].cost) <= 1e-8 * found[1].cost:
+                    break
+                cuts, found = wider, value
+        return cuts, found
+
+    cuts = [4, 8 if capped else 4, math.ceil(math.log(1e-6) / math.log(phi))]
+    if isinstance(others, tuple) and token_cap is not None:
+        arrivals, services, wait = others
+        rate = token_server(arrivals / services, phi, token_cap, wait, services)["request_rate"]
+        enough, _ = widen(cuts, streams(rate, phi))
+        cuts[2] = int(min(cuts[2], longest))
+        check([*_wider(enough, 0)[:2], cuts[2]], market)
+    cuts, found = widen(cuts, market)
     # Each lengthening leaves about a hundredth of the bias, so the last one leaves about 1e-9.
     while cuts[2] < longest:
         cuts[2] = int(min(cuts[2] + math.ceil(math.log(0.01) / math.log(phi)), longest))
@@ -272,6 +282,10 @@ def best_response_to_others(
             break
     chain, best, price = found
     return best.cost, price, _policy(chain, best.chances, market)
+
+
+def _wider(cuts: list[int], axis: int) -> list[int]:
+    return [cut + (1 + cut // 2 if axis == place else 0) for place, cut in enumerate(cuts)]
 
 
 def _policy(chain: Deviator, chances: list[NDArray[np.float64]], others: Others) -> Policy:

@@ -170,7 +170,7 @@ def draw(findings: Findings) -> Any:
     """E Y_{+1} and E Y_{1,2} against n with their limits; what vanishes, with lines of slope -1/2."""
     from matplotlib.figure import Figure
 
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.labels import plain_decades, tidy
     from jaxq.plotting.sweep import COLOURS
 
     rows = findings.tables["convergence"]
@@ -214,6 +214,7 @@ def draw(findings: Findings) -> Any:
     every[1].set_title("$E\\,Y_{1,2}$; line: limit", loc="left", fontsize="medium")
     every[2].set_title("what vanishes; dashed: slope $-1/2$", loc="left", fontsize="medium")
     every[2].set_yscale("log")
+    plain_decades(*(ax.xaxis for ax in every), every[2].yaxis)
     every[0].legend(frameon=False, fontsize="small")
     every[2].legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

@@ -82,15 +82,15 @@ def compute(run: Run) -> Findings:
 def draw(findings: Findings) -> Any:
     """Queues over sqrt(n) against time on two log scales, with the limit."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.labels import ORACLE, plain_decades, tidy
     from jaxq.plotting.sweep import COLOURS
 
     figure = Figure(figsize=(6.6, 4.4), layout="constrained")
     ax = figure.subplots()
     tidy(ax)
     fits = {(row["system"], row["quantity"]): row for row in findings.tables["critical-fits"]}
+    drawn: list[Any] = []
     for i, (name, label) in enumerate((("network", f"N network, n = {SCALE}"), ("diffusion", "diffusion"))):
         mine = [row for row in findings.tables["critical"] if row["system"] == name]
         if not mine:
@@ -99,9 +99,9 @@ def draw(findings: Findings) -> Any:
         text = f"{label}: exponent {fit['mean']:.3f} $\\pm$ {fit['half_width']:.3f}"
         style = {"color": COLOURS[i], "markersize": 4.5, "capsize": 2, "linewidth": 1.0}
         means, widths = [row["queue"] for row in mine], [row["half_width"] for row in mine]
-        ax.errorbar(times, means, widths, fmt="os"[i], label=text, **style)
+        drawn.append(ax.errorbar(times, means, widths, fmt="os"[i], label=text, **style))
         limit = coefficient(QUEUED[name]) * np.sqrt(times)
-        ax.plot(
+        drawn += ax.plot(
             times,
             limit,
             "-" if i == 0 else "--",
@@ -112,15 +112,12 @@ def draw(findings: Findings) -> Any:
         )
     ax.set_xscale("log")
     ax.set_yscale("log")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axis.set_minor_locator(NullLocator())
+    plain_decades(ax.xaxis, ax.yaxis)
     ax.set_xlabel("time (1/service rate)")
     ax.set_ylabel("mean total queue / $\\sqrt{n}$ (customers)")
     ax.set_title("$\\theta = 0$", loc="left", fontsize="medium")
     if fits:
-        ax.legend(frameon=False, fontsize="small")
+        ax.legend(handles=drawn, frameon=False, fontsize="small")
     return figure
 
 

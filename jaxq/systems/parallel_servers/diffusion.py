@@ -112,7 +112,7 @@ class StaffingDiffusion(Model):
         planning.check_pooling(network.arrival_rates, network.service_rates, network.servers)
         for name, names in (("staffing", network.pools), ("safety", network.classes)):
             value = getattr(self, name)
-            if value is not None and np.shape(value) != (len(names),):
+            if value is not None and np.size(value) != len(names):
                 raise FieldError(name, np.asarray(value), f"must be {len(names)} numbers")
         if self.safety is not None and np.min(self.safety) <= 0:
             raise FieldError("safety", np.asarray(self.safety), "each must be > 0")
@@ -135,7 +135,7 @@ class StaffingDiffusion(Model):
     def shares(self) -> np.ndarray:
         """p, shape (I,)."""
         classes = len(self.network.classes)
-        return np.full(classes, 1 / classes) if self.safety is None else np.asarray(self.safety, np.float64)
+        return np.full(classes, 1 / classes) if self.safety is None else np.array(self.safety, np.float64, ndmin=1)
 
     def variances(self) -> np.ndarray:
         """lambda_i (1 + c_i^2), variances of the noise a unit of time, shape (I,) (Remark 4.6)."""
@@ -154,7 +154,7 @@ class StaffingDiffusion(Model):
         busy = np.linalg.lstsq(incidence(edges, classes, pools, rates), fluid, rcond=None)[0]
         members = incidence(edges, classes, pools)
         demand = network.second_order_arrivals - members[:classes] @ (shifts * busy)
-        staffing = network.staffing if self.staffing is None else self.staffing
+        staffing = np.atleast_1d(network.staffing if self.staffing is None else self.staffing)
         theta = np.linalg.solve(program(edges, rates, pools, p), np.concatenate((demand, staffing)))[-1]
         flow = -(members[:classes] * rates) @ np.linalg.pinv(members)
         return Limit(float(theta), -theta * p, flow[:, :classes], -flow[:, classes:], prices(edges, rates, pools, p)[1])
@@ -210,7 +210,7 @@ class StaffingDiffusion(Model):
             network.servers,
             network.second_order_arrivals,
             network.second_order_services,
-            network.staffing if self.staffing is None else self.staffing,
+            np.atleast_1d(network.staffing if self.staffing is None else self.staffing),
         )
 
     def metrics(self, sums):

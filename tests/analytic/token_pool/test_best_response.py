@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from jaxq.analytic.markov.decisions import outcome
+from jaxq.analytic.token_pool import best_response as module
 from jaxq.analytic.token_pool.best_response import (
     Policy,
     best_deviation,
@@ -293,6 +294,24 @@ def test_playing_along_on_the_chain_of_two_servers_costs_what_their_exact_chain_
     best = best_unlike_deviation([0.5, 0.5], 1.0, 0.4, 2)
     assert best.exact and best.optimal < along.cost
     assert best.pooling == pytest.approx(0.5 + one["own_queue"] + capped_pool_queue(2, 0.5, 0.4, 2) / 2, rel=1e-9)
+
+
+def test_where_serving_costs_a_thousand_times_waiting_two_servers_are_too_many_states_at_once(monkeypatch):
+    """Jobs are kept for tokens then, and queues are long: the limit of many servers is answered, nothing large solved."""
+    solved = []
+
+    def counted(*arguments):
+        solved.append(deviator(*arguments))
+        return solved[-1]
+
+    monkeypatch.setattr(module, "deviator", counted)
+    best = best_unlike_deviation([0.5, 0.5], 1.0, 0.5, 3, processing_cost=1e3)
+    rate = token_server(0.5, 0.5, 3)["request_rate"]
+    assert not best.exact and best.optimal < best.pooling
+    assert best.optimal == pytest.approx(capped_value(0.5, 1.0, 0.5, 3, rate, 2.0, 1e3, own=44, pool=24), rel=1e-5)
+    assert max(chain.holding.size for chain in solved) < 10_000
+    with pytest.raises(ValueError, match=r"token_cap = 3: must be less for the best response: \d+ states or more"):
+        best_response_to_others(0.5, 1.0, 0.5, 3, (0.5, 1.0, 0.0), 2.0, 1e3)
 
 
 def test_too_large_a_cap_is_said():

@@ -179,3 +179,9 @@ def test_a_written_control_must_be_on_the_simplex(control, message):
 def test_what_is_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         StaffingDiffusion(**fields)
+
+
+def test_a_list_of_one_may_be_a_number():
+    one, listed = (StaffingDiffusion(network="v", staffing=nh, step=0.01) for nh in (0.8, [0.8]))
+    assert one.limit().theta == listed.limit().theta
+    assert one.oracle() == listed.oracle()

@@ -91,6 +91,14 @@ def test_strict_customers_balk_where_nothing_is_left():
     assert jaxq.exact(small("lengths", rule="strict"))["revenue"] == pytest.approx(2 * 13 / 21, rel=1e-12)
 
 
+def test_what_is_0_on_every_path_does_not_keep_a_run_from_ending():
+    """Customers who join find an empty server, wait for nothing and are left with nothing."""
+    found = jaxq.simulate(COUNTEREXAMPLE, replicas=256, events=20_000, seed=3)
+    assert not found.flags
+    check_agreement(found["revenue"], 80 / 13, 0.01)
+    assert abs(found["customer_utility"].mean) < 1e-12
+
+
 def test_equal_means_are_the_chain_of_lengths():
     classes = TWO.replace(mean_sizes=[1.5, 1.5], information="classes")
     assert not isinstance(classes.process(), Sequences)
