@@ -372,6 +372,15 @@ def test_exponential() -> None:
     assert np.square(x).mean() == pytest.approx(2, abs=3e-5)
 
 
+def test_a_sum_of_exponentials(many: np.ndarray) -> None:
+    """Of one to seven words, beside the logarithms of each; seven of the least words, whose product float32 cannot hold."""
+    for count in range(1, 8):
+        several = words(many.ravel()[: count * 1000].reshape(count, -1))
+        separate = -np.log((np.asarray(several, np.float64) + 0.5) * 2.0**-32).sum(0)
+        np.testing.assert_allclose(np.asarray(exponential(*several), np.float64), separate, rtol=1e-6, atol=3e-7)
+    assert float(exponential(*[jnp.uint32(0)] * 7)) == pytest.approx(7 * 33 * np.log(2), rel=1e-6)
+
+
 def test_exponential_of_the_stream(many: np.ndarray) -> None:
     x = np.asarray(exponential(words(many)), np.float64)
     for power, mean in ((1, 1), (2, 2)):

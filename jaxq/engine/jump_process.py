@@ -139,7 +139,7 @@ class MarkovProcess(Process):
         event, edge = jnp.int32(order[0]), 0.0
         for k, following in zip(order, (*order[1:], len(rates)), strict=True):
             edge = edge + rates[k]
-            event = event + (following - k) * (position >= edge).astype(jnp.int32)
+            event = jnp.where(position >= edge, following, event)
         elapsed = clock.holding_time(total, words)
         if not self.drifts:
             return event, elapsed

@@ -51,7 +51,7 @@ class Erlang(Law):
         return int(self.phases)
 
     def sample(self, words):
-        return sum(random.exponential(word) for word in words) * np.float32(1 / self.phases)
+        return random.exponential(*words) * np.float32(1 / self.phases)
 
 
 class Hyperexponential(Law):

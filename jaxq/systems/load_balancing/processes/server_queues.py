@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.engine.entry import add_at
 from jaxq.engine.fields import whole
 from jaxq.engine.process import Process, Scan
 from jaxq.systems.load_balancing.policy import Policy
@@ -53,14 +54,11 @@ class ServerQueues(Process):
     places: tuple = eqx.field(static=True)  # of the speed of each type among the distinct ones, the fastest 0
     servers: int = whole("servers", static=True)
 
+    scan = Scan(stride=5)
+
     @property
     def words(self):
         return 2 + (2 if self.routing is not None else 1) * max(self.policy.draws, 1)
-
-    @property
-    def scan(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        """A tile: replicas whose queues fill some 512 KB of the second-level cache."""
-        return Scan(stride=5, tile=min(1024, max(64, 1 << (512 * 1024 // (4 * self.servers)).bit_length() - 1)))
 
     @property
     def types(self):
@@ -154,7 +152,7 @@ class ServerQueues(Process):
         kind, change = event.changes >> len(_BITS), joins - leaves
         busier = gets_busy - gets_idle
         return State(
-            state.jobs.at[event.server].add(change, mode="promise_in_bounds"),
+            add_at(state.jobs, event.server, change),
             tuple(busy + busier * (kind == j) for j, busy in enumerate(state.busy)),
             state.two + (gets_two - gets_one) * (kind == 0),
             state.waiting + change - busier,

@@ -29,8 +29,9 @@ class ByCustomer(System):
 
     def next_event(self, state, words):
         arrival, service = self._arrival_law(), self.service_law
-        gap: Any = arrival.sample(words[: arrival.words]) / self.arrival_rate  # pyright: ignore[reportOperatorIssue]
-        time: Any = service.sample(words[arrival.words :]) / self.service_rate  # pyright: ignore[reportOperatorIssue]
+        # a product costs less than a division
+        gap: Any = arrival.sample(words[: arrival.words]) * (1 / self.arrival_rate)  # pyright: ignore[reportOperatorIssue]
+        time: Any = service.sample(words[arrival.words :]) * (1 / self.service_rate)  # pyright: ignore[reportOperatorIssue]
         return (time, gap), gap
 
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.engine.entry import add_at
 from jaxq.engine.fields import whole
 from jaxq.engine.process import Process, Scan
 from jaxq.engine.tagged import Tag
@@ -144,11 +145,8 @@ class Mechanism(Process):
 
     @property
     def scan(self):  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Every event is observed where tagged jobs must be seen to leave; otherwise every fifth. A tile: replicas whose
-        servers fill some 512 KB, the share of the second-level cache a core can count on; at least 512, so that the fixed
-        cost of an iteration is shared."""
-        tile = min(1024, max(512, 1 << (512 * 1024 // (4 * self.servers)).bit_length() - 1))
-        return Scan(5 if self.tag_every is None else 1, tile=tile, measured_at={"tagged_wait": ("tagged",)})
+        """Every event is observed where tagged jobs must be seen to leave; otherwise every fifth."""
+        return Scan(5 if self.tag_every is None else 1, measured_at={"tagged_wait": ("tagged",)})
 
     def step_time(self):
         return 1.0 / float(self.total_rate)
@@ -266,7 +264,7 @@ class Mechanism(Process):
                 empty=state.empty + _bit(changes, "gets_empty") - _bit(changes, "leaves_empty"),
                 full=state.full + _bit(changes, "gets_full") - _bit(changes, "leaves_full"),
             )
-        servers = state.servers.at[event.server].add(update, mode="promise_in_bounds")
+        servers = add_at(state.servers, event.server, update)
         pool, offers = state.pool + request - helps + relocates, _bit(changes, "offers")
         first, joins = state.first, request
         if first is not None:
