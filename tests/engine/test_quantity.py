@@ -1,9 +1,9 @@
 """Every metric of every system that ships says what it is and in what unit."""
 
 import pytest
-from jaxq.cli.example import table_of
 
 import jaxq
+from jaxq.cli.example import table_of
 from jaxq.engine.outline import names
 from jaxq.engine.quantity import Quantity, quantity, unit
 from tests.systems_under_test import OF_THE_TESTS, UNDER_TEST
