@@ -23,7 +23,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.dependence import dependence
 from jaxq.engine.integrands import as_float, floats, integrands
 from jaxq.engine.jump_process import MarkovProcess
-from jaxq.engine.parameter import Parameter
+from jaxq.engine.parameter import Parameter, along_moving, moves, moving_leaves
 from jaxq.engine.process import Process
 from jaxq.engine.program import typed
 from jaxq.engine.rarity import rare_first
@@ -61,6 +61,8 @@ class Coupled(Process):
     transitions: int = eqx.field(static=True)
 
     words = 3
+    kind = "coupling"
+    without = ()
 
     @property
     def size(self) -> int:
@@ -233,16 +235,7 @@ class Coupled(Process):
 
     def at(self, process: Process, slopes: Sequence[list]) -> "Coupled":
         """The coupled half of the same program with other parameters. ValueError where these move what was still before."""
-        for slope, mine in zip(slopes, self.tangents, strict=True):
-            still = [x for i, x in enumerate(slope) if i not in self.moving]
-            still += [slope[i] for i, old in zip(self.moving, mine, strict=True) if not np.any(old)]
-            if any(x is not None and np.any(x) for x in still):
-                raise ValueError("the parameters move other numbers of the program than at the start")
-        return dataclasses.replace(
-            self,
-            process=process,
-            tangents=tuple(tuple(np.asarray(slope[i], np.float64) for i in self.moving) for slope in slopes),
-        )
+        return dataclasses.replace(self, process=process, tangents=along_moving(slopes, self.moving, self.tangents))
 
     def _own(self, path, x):
         """A path with the counters of x: its own are of no use."""
@@ -267,8 +260,7 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
         raise FieldError("method", name, "drifts between its jumps; must be finite-difference")
     if getattr(rare_first(process), "_order", None) is not None:
         raise FieldError("method", name, "has transitions too rare for one random word; must be finite-difference")
-    moves = lambda slope: slope is not None and np.any(slope)  # noqa: E731
-    moving = tuple(i for i, column in enumerate(zip(*slopes, strict=True)) if any(map(moves, column)))
+    moving = moving_leaves(slopes)
     sources, own = dependence(process, moving, name)
     touched = tuple(
         tuple(k for k, read in enumerate(sources) if any(moves(slope[moving[i]]) for i in read)) for slope in slopes
@@ -279,7 +271,7 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
         null = np.float64(max(float(sum(np.asarray(rate) for rate in process.rates(process.init(words)))), 1.0))
     return Coupled(
         process,
-        tuple(tuple(np.asarray(slope[i], np.float64) for i in moving) for slope in slopes),
+        along_moving(slopes, moving),
         np.array([of.unit for of in parameters]),
         null,
         moving,

@@ -29,13 +29,14 @@ class Differences(Model):
     """The first of some systems with the derivatives of its metrics, ``metric/parameter``, from difference quotients.
 
     ``nodes``: by parameter, (place among the systems, weight) of the slope and of the bias. ``scales``: values of the
-    parameters, 1 for 0. ``wanted``: the derivatives that the precision is of.
+    parameters, 1 for 0. ``wanted``: the derivatives that the precision is of. ``without``: metrics that have none.
     """
 
     systems: tuple[Model, ...]
     nodes: Mapping[str, tuple[list, list]] = eqx.field(static=True)
     scales: Mapping[str, float] = eqx.field(static=True)
     wanted: tuple[str, ...] = eqx.field(static=True)
+    without: tuple[str, ...] = eqx.field(static=True, default=())
 
     @property
     def headline(self):  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -73,6 +74,7 @@ class Differences(Model):
         return {
             named(metric, path): quotient([(found[place][metric], weight) for place, weight in pairs[which]])
             for metric in found[0]
+            if metric not in self.without
             for path, pairs in self.nodes.items()
         }
 
@@ -158,7 +160,11 @@ class Node(NamedTuple):
 
 
 def moved_nodes(
-    system: Model, parameters: Sequence[Parameter], side: str | None, wanted: Sequence[str]
+    system: Model,
+    parameters: Sequence[Parameter],
+    side: str | None,
+    wanted: Sequence[str],
+    without: tuple[str, ...] = (),
 ) -> tuple[Differences, list[Node]]:
     """The model of a system's metrics and their derivatives, and the nodes at which `Moved` evaluates it."""
     systems, nodes, places = [system], [Node(0, 0.0, system.prepare().step_time())], {}
@@ -168,12 +174,13 @@ def moved_nodes(
         systems += [of.at(offset) for offset, _ in pairs]
         nodes += [Node(by, offset, of.at(offset).prepare().step_time()) for offset, _ in pairs]
     scales = {of.path: of.unit for of in parameters}
-    return Differences(tuple(systems), places, scales, tuple(wanted)), nodes
+    return Differences(tuple(systems), places, scales, tuple(wanted), without), nodes
 
 
 class Moved(Together):
-    """A process beside its alternatives (`jaxq.engine.coupled`), judged as the systems at ``nodes``: their sums are those of
-    the process, moved along their derivatives. The first node is the system itself."""
+    """A process beside its alternatives (`jaxq.engine.coupled`) or its derivative (`jaxq.engine.pathwise`), judged as the
+    systems at ``nodes``: their sums are those of the process, moved along their derivatives. The first node is the system
+    itself."""
 
     def __init__(self, stack: Stack, model: Differences, nodes: Sequence[Node]):
         super().__init__(stack, model)
@@ -193,10 +200,16 @@ class Moved(Together):
             # what rounding does to the system itself is no part of a difference
             return dataclasses.replace(x, rounding=0.0, grain=0.0, episode=0.0) if node.offset else x
 
+        def along(name: str, x: Estimate) -> Any:
+            slope = sums.get(f"{node.by}|{name}") if node.offset else None
+            return still(x) if slope is None else still(x) + slope * node.offset
+
         def moved(name: str) -> Any:
-            return still(sums[name]) + sums[f"{node.by}|{name}"] * node.offset if node.offset else sums[name]
+            return along(name, sums[name])
 
         kinds = {kind: {n[2:]: moved(n) for n in sums if n.startswith(f"{kind}:")} for kind in "oct"}
-        time = still(sums.time)
-        events = moved("e:") if node.step_time is None else time / node.step_time
+        time = along("w:", sums.time)
+        events = still(sums.events) if node.step_time is None else time / node.step_time
+        if "e:" in sums:
+            events = moved("e:")
         return Sums(time, events, kinds["o"], kinds["t"], kinds["c"])

@@ -143,7 +143,10 @@ def test_what_cannot_be_coupled(case):
     with pytest.raises(ValueError, match=f"method = coupling: .*{sentence}"):
         module.prepare(system, None, path, method="coupling")
     question = module.prepare(system, None, path)
-    assert question.method == FD and sentence in question.reason
+    if case == "customers":
+        assert question.method == "pathwise"
+    else:
+        assert question.method == FD and sentence in question.reason
     assert module.prepare(Compares(), None, "arrival_rate").method == "coupling"
 
 
@@ -307,7 +310,7 @@ def test_what_has_no_derivative_is_refused_at_once(case):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"method": "exact"}, "method = exact: must be one of auto, coupling, finite-difference, fluid"),
+        ({"method": "exact"}, "method = exact: must be one of auto, coupling, pathwise, finite-difference, fluid"),
         ({"side": "both"}, "side = both: must be one of"),
         ({"step": 0}, "step = 0: must be a number >= 0.0001 and <= 0.25"),
         ({"step": "wide"}, "step = wide: must be a number"),

@@ -1,0 +1,46 @@
+"""What is run for the derivatives of a system without a step and without bias, where there is such a thing."""
+
+from collections.abc import Sequence
+
+from jaxq.checks import FieldError
+from jaxq.engine.coupled import Coupled, coupled
+from jaxq.engine.model import Model
+from jaxq.engine.parameter import Parameter
+from jaxq.engine.pathwise import Pathwise, pathwise
+
+UNBIASED = "coupling", "pathwise"
+LARGEST = 128
+"""Transitions times paths of a coupled process that is chosen without being asked for: more take long to compile."""
+
+
+def unbiased(
+    system: Model, parameters: Sequence[Parameter], slopes: Sequence[list], method: str = "auto"
+) -> Coupled | Pathwise:
+    """The prepared process beside alternatives to itself (coupling), or beside the derivative of its path (pathwise); the
+    first that it has, or the one that is asked for.
+
+    Args:
+        system: the system.
+        parameters: those that the derivatives are by.
+        slopes: their `jaxq.engine.parameter.tangents`.
+        method: ``auto`` or one of `UNBIASED`.
+
+    Raises:
+        FieldError: it has none of them, and why.
+    """
+    process, refused = system.prepare(), []
+    for kind in UNBIASED if method == "auto" else [method]:
+        try:
+            if kind == "pathwise":
+                return pathwise(system, process, slopes)
+            found = coupled(process, parameters, slopes, system.title())
+        except FieldError as error:
+            refused.append(error)
+        else:
+            if method != "auto" or found.size <= LARGEST:
+                return found
+            long = f"{system.title()} has {found.size} transitions of paths, which take long to compile"
+            refused.append(FieldError("method", f"coupling: {system.title()}", long))
+    if len(refused) == 1:
+        raise refused[0]
+    raise FieldError("method", method, "; ".join(f"{error.value} {error.rule}" for error in refused))
