@@ -15,9 +15,9 @@ import jax
 import numpy as np
 
 from jaxq.checks import FieldError, number, one_of
+from jaxq.engine.alternatives import Alternatives
 from jaxq.engine.check import check_kind
 from jaxq.engine.conclusion import conclude_point
-from jaxq.engine.coupled import Coupled
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.differences import Differences, Moved, Node, Together, moved_nodes, named, quotient
 from jaxq.engine.flags import Flag
@@ -178,7 +178,7 @@ def prepare(
     question = Question(system, parameters, "finite-difference", side, step)
     if method != "finite-difference":
         try:
-            return _beside_itself(system, unbiased(system, parameters, slopes, method), asked, chosen, question)
+            return _beside_itself(system, unbiased(system, parameters, slopes, method, side), asked, chosen, question)
         except FieldError as error:
             if method != "auto" or error.field != "method":
                 raise
@@ -187,7 +187,7 @@ def prepare(
 
 
 def _beside_itself(
-    system: Model, half: Coupled | Pathwise, asked: Sequence[str], options: Options, question: Question
+    system: Model, half: Alternatives | Pathwise, asked: Sequence[str], options: Options, question: Question
 ) -> Question:
     """The question with one point, stepped beside its alternatives or its derivative. FieldError where an asked metric has
     no derivative by that method."""

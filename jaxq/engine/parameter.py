@@ -213,10 +213,11 @@ def along_moving(slopes: Sequence[list], moving: tuple[int, ...], before: tuple 
 
 
 def alike(process: Any, other: Any) -> bool:
-    """Whether two prepared processes share a compiled program and their whole numbers."""
+    """Whether two prepared processes share a compiled program and their whole numbers; of words (uint32), which stand for
+    probabilities, they need not."""
     (leaves, structure), (others, another) = jax.tree.flatten(process), jax.tree.flatten(other)
     return structure == another and all(
-        np.shape(x) == np.shape(y) and (np.asarray(x).dtype.kind == "f" or np.array_equal(x, y))
+        np.shape(x) == np.shape(y) and (np.asarray(x).dtype.kind in "fu" or np.array_equal(x, y))
         for x, y in zip(leaves, others, strict=True)
     )
 

@@ -74,3 +74,13 @@ class Process(eqx.Module):
     def step_time(self) -> float | None:
         """The constant model time of one event (a uniformised chain), on the host; None: `choose` gives weights."""
         return None
+
+    def beside_alternatives(self, scales, slopes, slots: int) -> "Process | None":
+        """The process beside alternatives to itself, where it steps in a way of its own: an
+        `jaxq.engine.alternatives.Alternatives` with sums of the names of `jaxq.engine.integrands`. None, the default: it has
+        none; what is stepped by its rates alone needs none.
+
+        ``scales``: |theta| of each parameter, shape (P,). ``slopes``: of each the `jaxq.engine.parameter.tangents`.
+        ``slots``: alternatives to keep.
+        """
+        return None

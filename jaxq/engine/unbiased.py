@@ -3,19 +3,26 @@
 from collections.abc import Sequence
 
 from jaxq.checks import FieldError
-from jaxq.engine.coupled import Coupled, coupled
+from jaxq.engine.alternatives import Alternatives
+from jaxq.engine.coupled import coupled
 from jaxq.engine.model import Model
-from jaxq.engine.parameter import Parameter
+from jaxq.engine.parameter import Parameter, alike
 from jaxq.engine.pathwise import Pathwise, pathwise
 
+BESIDE = 2.0**-30
+"""Relative distance at which a program is that of one side."""
 UNBIASED = "coupling", "pathwise"
 LARGEST = 128
 """Transitions times paths of a coupled process that is chosen without being asked for: more take long to compile."""
 
 
 def unbiased(
-    system: Model, parameters: Sequence[Parameter], slopes: Sequence[list], method: str = "auto"
-) -> Coupled | Pathwise:
+    system: Model,
+    parameters: Sequence[Parameter],
+    slopes: Sequence[list],
+    method: str = "auto",
+    side: str | None = None,
+) -> Alternatives | Pathwise:
     """The prepared process beside alternatives to itself (coupling), or beside the derivative of its path (pathwise); the
     first that it has, or the one that is asked for.
 
@@ -24,11 +31,16 @@ def unbiased(
         parameters: those that the derivatives are by.
         slopes: their `jaxq.engine.parameter.tangents`.
         method: ``auto`` or one of `UNBIASED`.
+        side: on which the derivatives are taken, where the program changes at the parameter.
 
     Raises:
         FieldError: it has none of them, and why.
     """
     process, refused = system.prepare(), []
+    if side is not None:
+        there = [of.at((1 if side == "right" else -1) * BESIDE * of.unit).prepare() for of in parameters]
+        if not alike(process, there[0]):  # the program of that side
+            process = there[0]
     for kind in UNBIASED if method == "auto" else [method]:
         try:
             if kind == "pathwise":

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxq.checks import FieldError
-from jaxq.engine.coupled import Coupled
+from jaxq.engine.alternatives import Alternatives
 from jaxq.engine.differences import Differences, Node, moved_nodes, named
 from jaxq.engine.gradient import STENCILS
 from jaxq.engine.jump_process import MarkovProcess
@@ -41,7 +41,7 @@ class Landscape:
         self.system, self.coordinates, self.metric = system, coordinates, metric
         self.free: list[int] = np.flatnonzero(coordinates.free).tolist()
         self.names = [coordinates.names[i] for i in self.free]
-        self.half: Coupled | Pathwise | None = None
+        self.half: Alternatives | Pathwise | None = None
         self.reason = ""
         start = self.vector(system)
         parameters = self._parameters(start)

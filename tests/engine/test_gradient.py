@@ -130,7 +130,7 @@ class Compares(TwoQueues):
 
 
 NOT_COUPLED = {
-    "tokens": (MARKET, "phi", "has steps of its own"),
+    "tokens": (MARKET.replace(arrival_rate=[0.5, 0.3]), "phi", "has steps of its own"),
     "customers": (jaxq.MG1(0.5), "arrival_rate", "has steps of its own"),
     "shadow": (network("shadow-rm"), "network.arrival_rates[0]", "finite-difference"),
     "compares": (Compares(), "first_rate", "compares or rounds what the parameter moves"),
