@@ -21,6 +21,8 @@ import numpy as np
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
+from jaxq.engine.control_choice import with_controls
+from jaxq.engine.controls import PREFIX, WithControls
 from jaxq.engine.dependence import dependence
 from jaxq.engine.integrands import as_float, floats, integrands
 from jaxq.engine.jump_process import MarkovProcess
@@ -58,6 +60,7 @@ class Coupled(Alternatives):
     slots: int = eqx.field(static=True)
     essential: tuple = eqx.field(static=True)  # by leaf of the state
     transitions: int = eqx.field(static=True)
+    functions: tuple | None = eqx.field(static=True, default=None)  # what `WithControls` takes beside a process
 
     words = 3
 
@@ -115,6 +118,30 @@ class Coupled(Alternatives):
         kept.append(self._own(move(x, m), after))
         return after, tuple(kept), self._weighed(event.plan, event.grow, weights, event.created)
 
+    @property
+    def controlled(self) -> Any:
+        """The process with its controls."""
+        return self.process if self.functions is None else WithControls(self.process, *self.functions)
+
+    def with_controls(self, control: str, replicas: int, title: str) -> "Coupled":
+        """Beside what is observed, controls of the process and their derivatives, which average to 0 too: as many as the
+        replicas bear. FieldError as `jaxq.engine.control_choice.with_controls`."""
+        found = with_controls(self.process, control, replicas // (1 + len(self.tangents)), title)
+        if not isinstance(found, WithControls):
+            return self
+        return dataclasses.replace(self, functions=(found.places, found.observed, found.functions))
+
+    def _control_sums(self, x, paths, weights):
+        """The controls of x, and their derivatives by parameter; of the paths side by side, as they are many."""
+        values, slopes = self._along(lambda process: dataclasses.replace(self, process=process).controlled.drifts(x))
+        others = jax.vmap(self.controlled.drifts)(jax.tree.map(lambda *leaves: jnp.stack(leaves), *paths))
+        found = dict(values)
+        for p, slope in enumerate(slopes):
+            sizes = jnp.stack([w[p] for w in weights])
+            for name, f in values.items():
+                found[f"{PREFIX}{p}|{name}"] = slope[name] + jnp.sum(sizes * (others[name] - f))
+        return found
+
     def observe(self, state):
         x, paths, weights = state
         values, slopes = self._along(lambda process: integrands(process, x))
@@ -126,6 +153,8 @@ class Coupled(Alternatives):
                     w[p] * (as_float(other[name]) - as_float(f)) for other, w in zip(others, weights, strict=True)
                 )
                 found[f"{p}|{name}"] = as_float(slope[name]) + apart
+        if self.functions is not None:
+            found |= self._control_sums(x, paths, weights)
         return found | {"mass": self._mass([~self._same(a, x) for a in paths], weights)}
 
     def tally(self, state, event):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
+from jaxq.engine.controls import PREFIX
 from jaxq.engine.model import Model
 from jaxq.engine.parameter import STEP, Parameter, difference
 from jaxq.engine.stack import Stack
@@ -18,11 +19,14 @@ NOTHING = 1e-12
 
 
 class Parts(Sums):
-    """The sums of several points: those of the first, and in ``parts`` of each."""
+    """The sums of several points in ``parts``, with the time and events of the first, and controls of all."""
 
-    def __init__(self, parts: Sequence[Sums]):
-        super().__init__(parts[0].time, parts[0].events, {}, {}, {})
+    def __init__(self, parts: Sequence[Sums], controls: Mapping[str, Estimate] = {}):
+        super().__init__(parts[0].time, parts[0].events, dict(controls), {}, {})
         self.parts = parts
+
+    def without(self, names):
+        return Parts(self.parts, {name: x for name, x in self.items() if name not in names})
 
 
 class Differences(Model):
@@ -140,15 +144,22 @@ class Together:
 
     def sums(self, point: int, *args, **named) -> Parts:
         """`Stack.sums` of all points."""
-        return Parts(self.parts([self._stack.sums(p, *args, **named) for p in range(len(self._stack.systems))]))
+        return self._together([self._stack.sums(p, *args, **named) for p in range(len(self._stack.systems))])
 
     def series(self, point: int, groups: int) -> Parts:
         """`Stack.series` of all points."""
-        return Parts(self.parts([self._stack.series(p, groups) for p in range(len(self._stack.systems))]))
+        return self._together([self._stack.series(p, groups) for p in range(len(self._stack.systems))])
+
+    def _together(self, sums: list[Sums]) -> Parts:
+        return Parts(self.parts(sums), self.controls(sums))
 
     def parts(self, sums: list[Sums]) -> list[Sums]:
         """The sums of each of the model's systems, from those of the points."""
         return sums
+
+    def controls(self, sums: list[Sums]) -> dict[str, Estimate]:
+        """What is known to average to 0."""
+        return {}
 
 
 class Node(NamedTuple):
@@ -188,6 +199,18 @@ class Moved(Together):
 
     def parts(self, sums):
         return [self._at(sums[0], node) for node in self._nodes]
+
+    def controls(self, sums):
+        return {name: x for name, x in sums[0].items() if name.startswith(PREFIX)}
+
+    @property
+    def processes(self) -> list:
+        """The process with its controls."""
+        return [self._stack.processes[0].controlled]
+
+    def states(self, point: int, most: int) -> Any:
+        """`Stack.states` of the process itself."""
+        return self._stack.states(point, most)[0]
 
     def lifetime(self, cut: int) -> tuple[float, float]:
         """(mean time that the weight of an alternative lasts, time per replica), from window ``cut`` on."""

@@ -18,6 +18,7 @@ from jaxq.checks import FieldError, number, one_of
 from jaxq.engine.alternatives import Alternatives
 from jaxq.engine.check import check_kind
 from jaxq.engine.conclusion import conclude_point
+from jaxq.engine.coupled import Coupled
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.differences import Differences, Moved, Node, Together, moved_nodes, named, quotient
 from jaxq.engine.flags import Flag
@@ -111,7 +112,8 @@ def gradient(
             finite-difference. ``run["gradient"]`` says which, and why not an unbiased one.
         side: ``left`` or ``right``, the derivative on that side, where the parameter is at a bound or at a kink.
         step: h, of finite differences, as a share of the parameter, from 0.0001 to 0.25; of 1 where that is 0.
-        meter, options: as `jaxq.simulate`, without ``metric``, ``quantiles`` and ``control``; ``precision`` is that of
+        meter, options: as `jaxq.simulate`, without ``metric`` and ``quantiles``; ``control`` is for coupled jump
+            processes: the derivatives are regressed on controls and on their derivatives; ``precision`` is that of
             the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
 
     Returns:
@@ -167,7 +169,7 @@ def prepare(
             if value is not None:
                 raise FieldError(name, value, "method = fluid differentiates a formula; must not be given")
         return Question(system, parameters, method, None, step, objectives=_objectives(system, parameters, asked))
-    for name in ("metric", "quantiles", "control"):
+    for name in ("metric", "quantiles"):
         if options.get(name) not in (None, "none", (), []):
             raise FieldError(name, options[name], "is no option of a gradient" + "; give metrics" * (name == "metric"))
     chosen = Options(**options)
@@ -183,7 +185,14 @@ def prepare(
             if method != "auto" or error.field != "method":
                 raise
             question = question._replace(reason=error.rule if error.value == method else f"{error.value} {error.rule}")
+    _uncontrolled(chosen, question.method)
     return _planned(system, parameters, slopes, asked, chosen, question)
+
+
+def _uncontrolled(options: Options, method: str) -> None:
+    if options.control != "none":
+        rule = f"must be none for method = {method}; only coupled jump processes have controls of their derivatives"
+        raise FieldError("control", options.control, rule)
 
 
 def _beside_itself(
@@ -191,7 +200,11 @@ def _beside_itself(
 ) -> Question:
     """The question with one point, stepped beside its alternatives or its derivative. FieldError where an asked metric has
     no derivative by that method."""
+    if not isinstance(half, Coupled):
+        _uncontrolled(options, half.kind)
     planned = plan([system], options, stationary=True)
+    if isinstance(half, Coupled):
+        half = half.with_controls(options.control, planned.replicas, system.title())
     known = list(at_halves(system, planned.points[0].process))
     wanted = _targets(system, known, [of.path for of in question.parameters], asked)
     names = [target.partition(":")[0] for target in wanted]

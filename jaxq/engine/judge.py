@@ -79,7 +79,8 @@ def regression_on(stack: Stack, point: int, controls: Controls) -> Regression:
     """The regression of metrics on controls, which knows what rounding may do."""
     process = stack.processes[point]
     assert isinstance(process, WithControls)
-    return Regression(controls, rounding_floor(process, stack.states(point, SAMPLED)))
+    floor, own = rounding_floor(process, stack.states(point, SAMPLED)), len(process.functions)
+    return Regression(controls, lambda slopes: floor(slopes[:own]))
 
 
 def control_slopes(stack: Stack, point: int) -> dict[str, Slopes]:
