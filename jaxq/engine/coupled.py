@@ -237,7 +237,7 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
     """The coupled half of a prepared process: its own, or that of a jump process.
 
     Raises:
-        FieldError: it has none of its own and is no jump process that is stepped by its rates alone; a jump depends on a
+        FieldError: it has none of its own and is no jump process; it drifts; a jump depends on a
             parameter, or the rates compare it; transitions are too rare for one word.
     """
     name, scales, slots = (
@@ -248,8 +248,7 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
     half = process.beside_alternatives(scales, slopes, slots)
     if isinstance(half, Alternatives):
         return half
-    stepped = isinstance(process, MarkovProcess) and type(process).choose is MarkovProcess.choose
-    if not isinstance(process, MarkovProcess) or not stepped or type(process).apply is not MarkovProcess.apply:
+    if not isinstance(process, MarkovProcess):
         raise FieldError(
             "method", name, "has steps of its own here, not only rates and jumps; must be finite-difference"
         )

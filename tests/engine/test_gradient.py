@@ -92,6 +92,16 @@ def test_two_queues_beside_the_exact_chain(method):
         check(found, "number", path, value, share)
 
 
+def test_a_network_beside_the_exact_chain():
+    network = jaxq.Network([2.0, 1.5], [[1.0, 0.5], [0.8, 1.2]], [2, 2], [0.8, 0.9], [1.0, 1.9])
+    system, path = jaxq.ParallelServers(network, policy="c-mu-theta"), "network.arrival_rates[0]"
+    found = jaxq.gradient(system, None, path, events=5000, warmup=1200, replicas=512, seed=1, method="coupling")
+    at = parameter(system, path).at
+    ends = [jaxq.exact(at(h), keep=lambda x: sum(x.queues) < 16).metrics for h in (0.002, -0.002)]
+    for name, share in {"number_in_system": 0.02, "queue_1": 0.02, "reward_rate": 0.06, "departures_1": 0.01}.items():
+        check(found, name, path, (ends[0][name] - ends[1][name]) / 0.004, share)
+
+
 @pytest.mark.parametrize(("phi", "value", "share"), [(0.4, -0.62322, 0.1), (0.6, 2.6571, 0.03)])
 def test_a_token_market_of_two(phi, value, share):
     found = jaxq.gradient(MARKET.replace(phi=phi), "total_jobs", "phi", events=30_000, seed=3)
