@@ -3,7 +3,7 @@ what becomes of the weights."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -29,6 +29,8 @@ class Alternatives(Process):
 
     kind = "coupling"
     without = ()
+    automatic: ClassVar[bool] = True
+    """Whether it is taken without being asked for."""
 
     @property
     def size(self) -> int:

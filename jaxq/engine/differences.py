@@ -206,7 +206,8 @@ class Moved(Together):
     @property
     def processes(self) -> list:
         """The process with its controls."""
-        return [self._stack.processes[0].controlled]
+        process: Any = self._stack.processes[0]
+        return [process.controlled]
 
     def states(self, point: int, most: int) -> Any:
         """`Stack.states` of the process itself."""

@@ -107,8 +107,8 @@ def gradient(
         method: ``coupling``, unbiased, of a jump process that is stepped by its rates; ``pathwise``, unbiased, of a process
             whose steps move continuously with the parameters, such as waits customer by customer: of the metrics that do;
             ``finite-difference``, for every system; ``fluid``, automatic differentiation of the objectives that the
-            system has, as `jaxq.tune` does: no simulation and no interval; ``auto``: coupling where the process has it and
-            does not take long to compile, else pathwise where the metrics that are asked for have it, else
+            system has, as `jaxq.tune` does: no simulation and no interval; ``auto``: coupling where the process has it, is
+            narrow by it and does not take long to compile, else pathwise where the metrics that are asked for have it, else
             finite-difference. ``run["gradient"]`` says which, and why not an unbiased one.
         side: ``left`` or ``right``, the derivative on that side, where the parameter is at a bound or at a kink.
         step: h, of finite differences, as a share of the parameter, from 0.0001 to 0.25; of 1 where that is 0.

@@ -49,10 +49,11 @@ def unbiased(
         except FieldError as error:
             refused.append(error)
         else:
-            if method != "auto" or found.size <= LARGEST:
+            if method != "auto" or (found.automatic and found.size <= LARGEST):
                 return found
-            long = f"{system.title()} has {found.size} transitions of paths, which take long to compile"
-            refused.append(FieldError("method", f"coupling: {system.title()}", long))
+            long = f"has {found.size} transitions of paths, which take long to compile"
+            why = long if found.automatic else "has alternatives that last long, so that differences are narrower"
+            refused.append(FieldError("method", f"coupling: {system.title()}", why))
     if len(refused) == 1:
         raise refused[0]
     raise FieldError("method", method, "; ".join(f"{error.value} {error.rule}" for error in refused))

@@ -25,7 +25,9 @@ def test_two_servers_beside_the_exact_chain(phi):
 def test_sides_of_the_kink(side, own):
     """At phi = lambda own queues fall with phi on the left only, where some jobs are moved at a length of one."""
     system = jaxq.TokenPool(10, 0.8, 0.8, 10)
-    found = jaxq.gradient(system, None, "phi", side=side, events=12_000, warmup=6000, replicas=512, seed=5)
+    found = jaxq.gradient(
+        system, None, "phi", side=side, events=12_000, warmup=6000, replicas=512, seed=5, method="coupling"
+    )
     assert found.run["gradient"]["method"] == "coupling"
     slope = found["own_queue", "phi"]
     assert slope.oracle == pytest.approx(own, abs=1e-4) and slope.half_width < 0.5
@@ -35,10 +37,14 @@ def test_sides_of_the_kink(side, own):
 
 
 def test_what_is_left_to_differences():
+    question = module.prepare(PAIR, None, "phi")
+    assert question.method == "finite-difference" and "differences are narrower" in question.reason
     unlike = jaxq.TokenPool(2, [0.5, 0.4], 0.6, 3)
-    assert module.prepare(unlike, None, "phi").method == "finite-difference"
+    with pytest.raises(ValueError, match="has steps of its own"):
+        module.prepare(unlike, None, "phi", method="coupling")
     tagged = jaxq.TokenPool(2, 0.5, 0.6, 3, waits="tagged")
-    assert module.prepare(tagged, None, "phi").method == "finite-difference"
+    with pytest.raises(ValueError, match="has steps of its own"):
+        module.prepare(tagged, None, "phi", method="coupling")
 
 
 def test_an_arrival_rate_by_differences():

@@ -101,6 +101,7 @@ class MechanismBesideAlternatives(Alternatives):
 
     words = 4
     stride = 5
+    automatic = False  # at 10 servers and phi < lambda alternatives last long: differences are seven times narrower
 
     @property
     def tile(self):  # pyright: ignore[reportIncompatibleVariableOverride]
