@@ -15,7 +15,7 @@ import numpy as np
 from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
 from jaxq.engine.integrands import as_float
 from jaxq.random import scaled
-from jaxq.systems.token_pool.processes.mechanism import Mechanism, bit, packed
+from jaxq.systems.token_pool.processes.changes import bit, packed
 
 SUMS = {"own": "own", "pool_queue": "pool", "tokens": "tokens", "empty": "empty", "full": "full"}
 """What is observed, and the part of an `Apart` that it is more by."""
@@ -92,7 +92,7 @@ class MechanismBesideAlternatives(Alternatives):
     offered and earn.
     """
 
-    process: Mechanism
+    process: Any  # `Mechanism`
     slopes: tuple  # by parameter, `Slopes`
     scales: Any
     slots: int = eqx.field(static=True)
@@ -202,17 +202,17 @@ class MechanismBesideAlternatives(Alternatives):
     def overflow(self, state):
         return self.process.overflow(state[0])
 
-    def at(self, process: Mechanism, slopes) -> "MechanismBesideAlternatives":
+    def at(self, process: Any, slopes) -> "MechanismBesideAlternatives":
         """The same program with other parameters."""
         return dataclasses.replace(self, process=process, slopes=slopes_of(process, slopes))
 
 
-def beside_alternatives(process: Mechanism, scales, slopes, slots: int) -> MechanismBesideAlternatives:
+def beside_alternatives(process: Any, scales, slopes, slots: int) -> MechanismBesideAlternatives:
     """The mechanism beside alternatives to itself; arguments as `Process.beside_alternatives`."""
     return MechanismBesideAlternatives(process=process, slopes=slopes_of(process, slopes), scales=scales, slots=slots)
 
 
-def slopes_of(process: Mechanism, slopes) -> tuple[Slopes, ...]:
+def slopes_of(process: Any, slopes) -> tuple[Slopes, ...]:
     """By parameter how the mechanism moves, from the derivatives of its leaves."""
     structure, found = jax.tree.structure(process), []
     for slope in slopes:

@@ -19,6 +19,7 @@ from jaxq.engine.fields import whole
 from jaxq.engine.process import Process
 from jaxq.engine.tagged import Tag
 from jaxq.systems.token_pool.policy import ThresholdPolicy
+from jaxq.systems.token_pool.processes.changes import bit, packed
 
 MOST_QUEUED = 2**15 - 1
 """Jobs the packed own queue can hold; half of it, looked for once a block, raises the overflow flag."""
@@ -62,7 +63,7 @@ class State(NamedTuple):
 
 
 class Event(NamedTuple):
-    """Which server is touched, and all that changes as one bit each of ``changes`` (see `_BITS`).
+    """Which server is touched, and all that changes as one bit each of ``changes`` (`token_pool.processes.changes`).
 
     One word, because it is worked out once and read by every count; as separate values the compiler would work the
     decision out anew for each of them.
@@ -71,33 +72,6 @@ class Event(NamedTuple):
     server: jax.Array
     changes: jax.Array
     gap: jax.Array | None  # time since the event before, where waits are measured
-
-
-_BITS = (
-    "joins",
-    "serves",
-    "request",
-    "offers",
-    "helps",
-    "earns",
-    "leaves_empty",
-    "gets_empty",
-    "leaves_full",
-    "gets_full",
-    "relocates",
-    "relocating_empties",
-    "relocating_unfills",
-)
-
-
-def packed(**flags) -> Any:
-    """Flags by name as the bits of one word."""
-    return sum(flags[name].astype(jnp.int32) << i for i, name in enumerate(_BITS) if name in flags)
-
-
-def bit(changes, name: str):
-    """0 or 1."""
-    return (changes >> _BITS.index(name)) & 1
 
 
 class AliasTable(NamedTuple):
