@@ -1,9 +1,10 @@
 """What a derivative costs by each method: error, bias, CPU seconds, compiling.
 
     python benchmarks/gradients.py                 # every case
-    python benchmarks/gradients.py --case mm1
+    python benchmarks/gradients.py --case M/M/1
+    python benchmarks/gradients.py --scores 100    # z of so many small runs against exact derivatives
 
-The two simulated methods run with the same replicas and events in one process on one core; CPU seconds are of a second run,
+The simulated methods run with the same replicas and events in one process on one core; CPU seconds are of a second run,
 compiled already. "Work" is (half-width / derivative)^2 x CPU seconds: the ratio of two of them is what one method costs more
 than the other for the same interval in a long run. The bias is what a step of 1 % alone would have added, which is taken
 off. Prints the rows of the table in notebooks/gradients.md.
@@ -13,6 +14,7 @@ import argparse
 import time
 
 import jaxq
+from jaxq.engine.parameter import parameter
 
 CASES = {
     "M/M/1": (jaxq.MMc(0.8), "number_in_system", "arrival_rate", 40_000),
@@ -25,10 +27,26 @@ CASES = {
         "routing[1,0]",
         200_000,
     ),
+    "M/G/1": (jaxq.MG1(0.5), "waiting_time", "arrival_rate", 20_000),
     "token pool": (jaxq.TokenPool(servers=10, arrival_rate=0.8, phi=0.7), "total_jobs", "phi", 20_000),
     "toll": (jaxq.TolledQueues(arrival_rates=0.9, rewards=10, waiting_costs=1, tolls=4.3), "revenue", "tolls", 20_000),
 }
-SIMULATED = "coupling", "finite-difference"
+X_SMALL = jaxq.Network([2.0, 1.5], [[1.0, 0.5], [0.8, 1.2]], [2, 2], [0.8, 0.9], [1.0, 1.9])
+SCORED = {
+    "M/M/1": (jaxq.MMc(0.5), "arrival_rate", 3000, None),
+    "M/M/10+M": (jaxq.MMc(12, 1, 10, abandonment_rate=1.0), "service_rate", 3000, None),
+    "M/G/1": (jaxq.MG1(0.5), "arrival_rate", 3000, None),
+    "token pool, N = 2": (jaxq.TokenPool(2, 0.5, 0.6, 3), "phi", 6000, None),
+    "X 2+2": (
+        jaxq.ParallelServers(X_SMALL, policy="c-mu-theta"),
+        "network.arrival_rates[0]",
+        3000,
+        lambda state: sum(state.queues) < 18,
+    ),
+}
+"""Small runs: system, parameter, events a replica, and where the exact chain is cut."""
+SCORED_REPLICAS = 64
+SIMULATED = "coupling", "pathwise", "finite-difference"
 REPLICAS = 1024
 
 
@@ -66,12 +84,40 @@ def fluid(name: str) -> list[str]:
     return [f"| {name} | fluid, {objective} | {slope:.5g} | {seconds:.1f} |" for objective, slope in slopes.items()]
 
 
+def scores(name: str, runs: int) -> list[str]:
+    """The mean and variance of z over small runs: groups of the replicas of one, which are independent."""
+    system, path, events, keep = SCORED[name]
+    method = "pathwise" if isinstance(system, jaxq.MG1) else "coupling"
+    options: dict = {"method": method, "events": events, "warmup": events // 3, "replicas": runs * SCORED_REPLICAS}
+    found = jaxq.gradient(system, None, path, **options)
+    exact = {metric: slopes[path].oracle for metric, slopes in found.derivatives.items() if path in slopes}
+    if keep is not None:
+        at = parameter(system, path).at
+        ends = [jaxq.exact(at(h), keep=keep).metrics for h in (0.002, -0.002)]
+        exact = {metric: (ends[0][metric] - ends[1][metric]) / 0.004 for metric in exact}
+    rows = []
+    for metric, value in exact.items():
+        slope = found.result.estimates[f"{metric}/{path}"]
+        sums = (slope.value + slope.residuals).reshape(runs, SCORED_REPLICAS)
+        if value is not None and sums.std() > 1e-5 * abs(value):
+            z = (sums.mean(axis=1) - value) / (sums.std(axis=1, ddof=1) / SCORED_REPLICAS**0.5)
+            rows.append(f"| {name} | {metric} by {path} | {z.mean():.2f} | {z.var(ddof=1):.2f} | {abs(z).max():.1f} |")
+    return rows
+
+
 def main() -> None:
     """Print the rows of each case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--case", choices=CASES, action="append")
+    parser.add_argument("--case", choices=CASES | SCORED, action="append")
+    parser.add_argument("--scores", type=int, metavar="RUNS")
+    arguments = parser.parse_args()
     jaxq.use_all_cores(1)
-    for name in parser.parse_args().case or CASES:
+    if arguments.scores:
+        print("| system | derivative | mean z | variance of z | largest |\n|---|---|---|---|---|")
+        for name in arguments.case or SCORED:
+            print(*scores(name, arguments.scores), sep="\n", flush=True)
+        return
+    for name in arguments.case or CASES:
         for method in SIMULATED:
             print(simulated(name, method), flush=True)
         print(*fluid(name), sep="\n", flush=True)

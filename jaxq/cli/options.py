@@ -76,7 +76,7 @@ SHARED = {
         "FIELD",
         True,
     ),
-    "method": SharedOption("auto, coupling, finite-difference or fluid  [default: auto]", "NAME"),
+    "method": SharedOption("auto, coupling, pathwise, finite-difference or fluid  [default: auto]", "NAME"),
     "side": SharedOption("left or right: the derivative on that side, at a bound or a kink  [default: both]", "NAME"),
     "step": SharedOption("step of a difference, as a share of the parameter  [default: 0.01]"),
     "start": SharedOption("where to start, for each --parameter in order  [default: the field's value]", "VALUE", True),

@@ -5,16 +5,18 @@ import math
 import numpy as np
 
 from jaxq.engine.control_choice import MOST, PER_CONTROL
-from jaxq.engine.controls import WithControls
+from jaxq.engine.controls import WithControls, split
 from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.fields import units
 from jaxq.engine.flags import Flag
 from jaxq.engine.flags import withheld as withholds
 from jaxq.engine.metric import Metric, as_reference
+from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.output_analysis import Analysis, discarded, evaluate
 from jaxq.engine.plain import describe, finite, scalings
 from jaxq.engine.plan import Point
+from jaxq.engine.process import Process
 from jaxq.engine.quantity import primary, unit
 from jaxq.engine.rarity import hardly_due
 from jaxq.engine.record import title
@@ -36,16 +38,16 @@ def variance_ratios(plain: dict[str, Estimate], controlled: dict[str, Estimate])
     return {name: finite(float(ratio) ** 2) if name in known else None for name, ratio in ratios.items()}
 
 
-def control_record(planned: Point, sums: Sums, analysis: Analysis) -> dict:
+def control_record(process: Process, model: Model, sums: Sums, analysis: Analysis) -> dict:
     """What was used of the controls that were asked for: how many, the highest degree of a phi, the least degrees of
     freedom of an interval, and the variance ratios of the metrics; none where replicas are too few."""
-    process, freedom = planned.stepped, min(e.degrees for e in analysis.metrics.values())
+    freedom = min(e.degrees for e in analysis.metrics.values())
     if not isinstance(process, WithControls):
         reason = f"each needs {PER_CONTROL} replicas, and {MOST} are the most"
         return {"controls": 0, "degree": 0, "freedom": freedom, "variance_ratio": {}, "reason": reason}
-    ratios = variance_ratios(evaluate(planned.model, sums), analysis.metrics)
+    ratios = variance_ratios(evaluate(model, sums), analysis.metrics)
     return {
-        "controls": len(process.functions),
+        "controls": len(split(sums)[1]),
         "degree": process.degree,
         "freedom": freedom,
         "variance_ratio": ratios,
@@ -128,7 +130,7 @@ def conclude_point(
         "method": "replica-t" if analysis.batches == 1 else "batch-means",
     }
     if options.control != "none" and not withheld:
-        run["control"] = control_record(planned, sums, analysis)
+        run["control"] = control_record(ensemble.processes[point], ensemble.systems[point], sums, analysis)
         run["method"] += ", regressed on controls" * (run["control"]["controls"] > 0)
     fields, scaled = describe(system), scalings(system)
     if scaled:

@@ -75,7 +75,7 @@ class WithControls(Process):
         return self.process.step_time()
 
     def observe(self, state):
-        return dict(self.process.observe(state)) | self._drifts(state)
+        return dict(self.process.observe(state)) | self.drifts(state)
 
     def _moved(self, state) -> tuple[list, list, list]:
         """(counts and observations, rates, what each transition adds to each: None where it does not touch it)."""
@@ -107,7 +107,7 @@ class WithControls(Process):
         found = [jnp.asarray(observed[name]) for name in self.observed]
         return [x.astype(jnp.float32 if jnp.issubdtype(x.dtype, jnp.floating) else jnp.int32) for x in found]
 
-    def _drifts(self, state) -> dict[str, Any]:
+    def drifts(self, state) -> dict[str, Any]:
         """Q c_i, and Q (c_i c_j) = c_i Q c_j + c_j Q c_i + sum_k r_k m_ik m_jk, m_ik what transition k adds to c_i."""
         values, rates, moves = self._moved(state)
         by_rate = list(zip(rates, moves, strict=True))
@@ -169,5 +169,4 @@ def split(sums: Sums) -> tuple[Sums, list]:
     names = [name for name in sums.observed if name.startswith(PREFIX)]
     if not names:
         return sums, []
-    own = [{n: sums[n] for n in part if n not in names} for part in (sums.observed, sums.tallied, sums.counted)]
-    return Sums(sums.time, sums.events, *own), [sums[name] / sums.time for name in names]
+    return sums.without(names), [sums[name] / sums.time for name in names]

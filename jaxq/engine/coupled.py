@@ -20,16 +20,18 @@ import numpy as np
 
 from jaxq import random
 from jaxq.checks import FieldError
+from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
+from jaxq.engine.control_choice import with_controls
+from jaxq.engine.controls import PREFIX, WithControls
 from jaxq.engine.dependence import dependence
 from jaxq.engine.integrands import as_float, floats, integrands
 from jaxq.engine.jump_process import MarkovProcess
-from jaxq.engine.parameter import Parameter
+from jaxq.engine.parameter import Parameter, along_moving, moves, moving_leaves
 from jaxq.engine.process import Process, Scan
 from jaxq.engine.program import typed
 from jaxq.engine.rarity import rare_first
-from jaxq.random import scaled, uniform
+from jaxq.random import scaled
 
-TINY = 1e-30
 SLOTS = 4
 """Alternatives that are kept for each parameter; those that are equal count once, and of more the lightest are drawn out."""
 
@@ -43,9 +45,8 @@ class Step(NamedTuple):
     created: tuple  # weight of the next newborn, by parameter
 
 
-class Coupled(Process):
-    """A process x, S alternatives, and the newborn of the event before, whose fate is decided one event later from carried
-    states alone.
+class Coupled(Alternatives):
+    """A process of few transitions beside alternatives to itself.
 
     State: x; the S + 1 paths, the newborn last; the weight of each by parameter.
     """
@@ -59,6 +60,7 @@ class Coupled(Process):
     slots: int = eqx.field(static=True)
     essential: tuple = eqx.field(static=True)  # by leaf of the state
     transitions: int = eqx.field(static=True)
+    functions: tuple | None = eqx.field(static=True, default=None)  # what `WithControls` takes beside a process
 
     words = 3
 
@@ -91,15 +93,16 @@ class Coupled(Process):
             total = total if self.null is None else total + self.null
         else:
             total = jnp.asarray(bound, jnp.float32)
-        k, off = _first(scaled(words[0], total), r)
+        k, off = first_of(scaled(words[0], total), r)
         followed = [_partner(r, rates, k, off) for rates in others]
         flips, masses = self._flips(r, d, k, total - sum(r))
         mass = sum(masses)
-        m, _ = _first(scaled(words[1], mass), masses[:-1])
-        chosen = _pick(m, masses)
+        m, _ = first_of(scaled(words[1], mass), masses[:-1])
+        chosen = pick(m, masses)
         share = jnp.where(chosen > 0, mass / jnp.maximum(chosen, TINY), 0.0)
-        created = tuple(_pick(m, row) * share for row in flips)
-        plan, grow = self._plan(x, paths, weights, words[2])
+        created = tuple(pick(m, row) * share for row in flips)
+        apart, alike = [~self._same(a, x) for a in paths], [self._same(a, paths[-1]) for a in paths[:-1]]
+        plan, grow = self._plan(apart, alike, weights, words[2])
         event = Step(_pack([k, m, *followed], count), plan, grow, created)
         return event, (None if bound is not None else 1.0 / total)
 
@@ -107,22 +110,37 @@ class Coupled(Process):
         x, paths, weights = state
         slots, move, count = self.slots, self.process.transition, len(self.process.rates(x))
         k, m, *followed = _unpack(event.codes, slots + 3, count)
-        action, after = event.plan >> slots, move(x, k)
-        kept, sizes = [], []
+        after, kept = move(x, k), []
         for s in range(slots):
-            replaced = action == 1 + slots + s
+            replaced = self._replaced(event.plan, s)
             source = jax.tree.map(lambda new, old, here=replaced: jnp.where(here, new, old), paths[slots], paths[s])
             kept.append(self._own(move(source, jnp.where(replaced, followed[slots], followed[s])), after))
-            met, joined = (event.plan >> s) & 1, action == 1 + s
-            grown = replaced | (action == 1 + 2 * slots + s)
-            mine = []
-            for old, new in zip(weights[s], weights[slots], strict=True):
-                old = jnp.where(met == 1, 0.0, old)
-                found = jnp.where(replaced, new, jnp.where(joined, old + new, old))
-                mine.append(found * jnp.where(grown, event.grow, 1.0))
-            sizes.append(tuple(mine))
         kept.append(self._own(move(x, m), after))
-        return after, tuple(kept), (*sizes, event.created)
+        return after, tuple(kept), self._weighed(event.plan, event.grow, weights, event.created)
+
+    @property
+    def controlled(self) -> Any:
+        """The process with its controls."""
+        return self.process if self.functions is None else WithControls(self.process, *self.functions)
+
+    def with_controls(self, control: str, replicas: int, title: str) -> "Coupled":
+        """Beside what is observed, controls of the process and their derivatives, which average to 0 too: as many as the
+        replicas bear. FieldError as `jaxq.engine.control_choice.with_controls`."""
+        found = with_controls(self.process, control, replicas // (1 + len(self.tangents)), title)
+        if not isinstance(found, WithControls):
+            return self
+        return dataclasses.replace(self, functions=(found.places, found.observed, found.functions))
+
+    def _control_sums(self, x, paths, weights):
+        """The controls of x, and their derivatives by parameter; of the paths side by side, as they are many."""
+        values, slopes = self._along(lambda process: dataclasses.replace(self, process=process).controlled.drifts(x))
+        others = jax.vmap(self.controlled.drifts)(jax.tree.map(lambda *leaves: jnp.stack(leaves), *paths))
+        found = dict(values)
+        for p, slope in enumerate(slopes):
+            sizes = jnp.stack([w[p] for w in weights])
+            for name, f in values.items():
+                found[f"{PREFIX}{p}|{name}"] = slope[name] + jnp.sum(sizes * (others[name] - f))
+        return found
 
     def observe(self, state):
         x, paths, weights = state
@@ -135,8 +153,9 @@ class Coupled(Process):
                     w[p] * (as_float(other[name]) - as_float(f)) for other, w in zip(others, weights, strict=True)
                 )
                 found[f"{p}|{name}"] = as_float(slope[name]) + apart
-        alive = [jnp.where(self._same(a, x), 0.0, self._size(w)) for a, w in zip(paths, weights, strict=True)]
-        return found | {"mass": sum(alive[:-1])}
+        if self.functions is not None:
+            found |= self._control_sums(x, paths, weights)
+        return found | {"mass": self._mass([~self._same(a, x) for a in paths], weights)}
 
     def tally(self, state, event):
         return {"created": self._size(event.created)}
@@ -183,7 +202,7 @@ class Coupled(Process):
             rising = sum(jnp.where(slopes[i] > 0, r[i], 0.0) for i in mine)
             falling = sum(jnp.where(slopes[i] < 0, r[i], 0.0) for i in mine)
             share = jnp.where(stuck, 0.0, rising / jnp.maximum(rising + falling, TINY))
-            slope = sum(jnp.where(k == i, slopes[i], 0.0) for i in mine) / jnp.maximum(_pick(k, [*r, 1.0]), TINY)
+            slope = sum(jnp.where(k == i, slopes[i], 0.0) for i in mine) / jnp.maximum(pick(k, [*r, 1.0]), TINY)
             rises, weight, excess = slope > 0, jnp.abs(slope) * over, up - down
             only = stuck & (excess > 0)
             null = jnp.where(only & (k == count), excess / jnp.maximum(spare * up, TINY), 0.0)
@@ -197,25 +216,6 @@ class Coupled(Process):
                 masses[i] = masses[i] + self.scales[p] * jnp.abs(rows[p][i])
         return rows, masses
 
-    def _plan(self, x, paths, weights, word):
-        """Bits 0..S-1: path s has met x. Above: 0 nothing; 1 + s: the newborn joins s; 1 + S + s: it replaces s;
-        1 + 2 S + s: s stays."""
-        slots = self.slots
-        apart = [~self._same(a, x) for a in paths]
-        size = [jnp.where(there, self._size(w), 0.0) for there, w in zip(apart, weights, strict=True)]
-        total, born = size[-1], paths[-1]
-        met = sum((~there).astype(jnp.int32) << s for s, there in enumerate(apart[:-1]))
-        joins = jnp.int32(0)
-        for s in reversed(range(slots)):
-            joins = jnp.where(self._same(paths[s], born) & (size[s] > 0), 1 + s, joins)
-        least, target = size[0], jnp.int32(0)
-        for s in range(1, slots):
-            target, least = jnp.where(size[s] < least, s, target), jnp.minimum(least, size[s])
-        take = uniform(word) * (least + total) < total
-        action = jnp.where(joins > 0, joins, 1 + target + jnp.where(take, slots, 2 * slots))
-        grow = (least + total) / jnp.maximum(jnp.where(take, total, least), TINY)
-        return met | jnp.where(total > 0, action, 0) << slots, grow
-
     def _same(self, a, b):
         equal = jnp.bool_(True)
         for u, v, mine in zip(jax.tree.leaves(a), jax.tree.leaves(b), self.essential, strict=True):
@@ -223,21 +223,9 @@ class Coupled(Process):
                 equal = equal & jnp.all(jnp.asarray(u) == jnp.asarray(v))
         return equal
 
-    def _size(self, weights):
-        return sum(self.scales[p] * jnp.abs(v) for p, v in enumerate(weights))
-
     def at(self, process: Process, slopes: Sequence[list]) -> "Coupled":
         """The coupled half of the same program with other parameters. ValueError where these move what was still before."""
-        for slope, mine in zip(slopes, self.tangents, strict=True):
-            still = [x for i, x in enumerate(slope) if i not in self.moving]
-            still += [slope[i] for i, old in zip(self.moving, mine, strict=True) if not np.any(old)]
-            if any(x is not None and np.any(x) for x in still):
-                raise ValueError("the parameters move other numbers of the program than at the start")
-        return dataclasses.replace(
-            self,
-            process=process,
-            tangents=tuple(tuple(np.asarray(slope[i], np.float64) for i in self.moving) for slope in slopes),
-        )
+        return dataclasses.replace(self, process=process, tangents=along_moving(slopes, self.moving, self.tangents))
 
     def _own(self, path, x):
         """A path with the counters of x: its own are of no use."""
@@ -245,16 +233,22 @@ class Coupled(Process):
         return jax.tree.unflatten(jax.tree.structure(x), [a if mine else b for a, b, mine in pairs])
 
 
-def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[list], title: str) -> Coupled:
-    """The coupled half of a prepared process.
+def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[list], title: str) -> Alternatives:
+    """The coupled half of a prepared process: its own, or that of a jump process.
 
     Raises:
-        FieldError: it is no jump process that is stepped by its rates alone; a jump depends on a parameter, or the rates
-            compare it; transitions are too rare for one word.
+        FieldError: it has none of its own and is no jump process; it drifts; a jump depends on a
+            parameter, or the rates compare it; transitions are too rare for one word.
     """
-    name = f"coupling: {title}"
-    stepped = isinstance(process, MarkovProcess) and type(process).next_event is MarkovProcess.next_event
-    if not isinstance(process, MarkovProcess) or not stepped or type(process).update is not MarkovProcess.update:
+    name, scales, slots = (
+        f"coupling: {title}",
+        np.array([of.unit for of in parameters]),
+        SLOTS * max(1, len(parameters)),
+    )
+    half = process._beside_alternatives(scales, slopes, slots)
+    if isinstance(half, Alternatives):
+        return half
+    if not isinstance(process, MarkovProcess):
         raise FieldError(
             "method", name, "has steps of its own here, not only rates and jumps; must be finite-difference"
         )
@@ -262,8 +256,7 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
         raise FieldError("method", name, "drifts between its jumps; must be finite-difference")
     if getattr(rare_first(process), "_order", None) is not None:
         raise FieldError("method", name, "has transitions too rare for one random word; must be finite-difference")
-    moves = lambda slope: slope is not None and np.any(slope)  # noqa: E731
-    moving = tuple(i for i, column in enumerate(zip(*slopes, strict=True)) if any(map(moves, column)))
+    moving = moving_leaves(slopes)
     sources, own = dependence(process, moving, name)
     touched = tuple(
         tuple(k for k, read in enumerate(sources) if any(moves(slope[moving[i]]) for i in read)) for slope in slopes
@@ -273,43 +266,26 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
         words = tuple(random.words_for(0, random.START, 0, process.scan.init_words))
         null = np.float64(max(float(sum(np.asarray(rate) for rate in process.rates(process.init(words)))), 1.0))
     return Coupled(
-        process,
-        tuple(tuple(np.asarray(slope[i], np.float64) for i in moving) for slope in slopes),
-        np.array([of.unit for of in parameters]),
-        null,
-        moving,
-        touched,
-        SLOTS * max(1, len(parameters)),
-        own,
-        len(sources),
+        process=process,
+        tangents=along_moving(slopes, moving),
+        scales=scales,
+        null=null,
+        moving=moving,
+        touched=touched,
+        slots=slots,
+        essential=own,
+        transitions=len(sources),
     )
 
 
 def _partner(r, rates, k, off):
     """The transition of a path where x made k, ``off`` inside its interval: what the two have in common stays together, and
     what is left of them is laid over each other."""
-    y = off - _pick(k, [*rates, 0.0])
+    y = off - pick(k, [*rates, 0.0])
     for i, (mine, other) in enumerate(zip(r, rates, strict=True)):
         y = y + jnp.where(k > i, jnp.maximum(mine - other, 0.0), 0.0)
-    alone, _ = _first(y, [jnp.maximum(b - a, 0.0) for a, b in zip(r, rates, strict=True)])
-    return jnp.where(off < _pick(k, [*rates, 0.0]), k, alone)
-
-
-def _first(v, sizes):
-    """(the first of these sizes, laid end to end, that holds v, or how many there are; v less its left end)."""
-    k, off, edge = jnp.int32(0), v, 0.0
-    for size in sizes:
-        edge = edge + size
-        passed = v >= edge
-        k, off = k + passed.astype(jnp.int32), jnp.where(passed, v - edge, off)
-    return k, off
-
-
-def _pick(k, values):
-    found = jnp.float32(values[-1])
-    for i, x in enumerate(values[:-1]):
-        found = jnp.where(k == i, x, found)
-    return found
+    alone, _ = first_of(y, [jnp.maximum(b - a, 0.0) for a, b in zip(r, rates, strict=True)])
+    return jnp.where(off < pick(k, [*rates, 0.0]), k, alone)
 
 
 def _pack(codes, most: int) -> tuple:

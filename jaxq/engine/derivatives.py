@@ -46,9 +46,12 @@ class Gradients(Saved):
 
     @property
     def derivatives(self) -> dict[str, dict[str, Metric]]:
-        """By metric and parameter."""
+        """By metric and parameter; none of a metric that the method cannot differentiate."""
         metrics = self.result.metrics
-        return {name: {path: metrics[f"{name}/{path}"] for path in self.parameters} for name in self.means}
+        return {
+            name: {path: metrics[f"{name}/{path}"] for path in self.parameters if f"{name}/{path}" in metrics}
+            for name in self.means
+        }
 
     def __getitem__(self, key: str | tuple[str, str]) -> Metric:
         return self.result["/".join(key) if isinstance(key, tuple) else key]
@@ -122,6 +125,9 @@ class Gradients(Saved):
                 "derivatives of fluid objectives, exact for the formula, which is not what is simulated:\n"
                 + "\n".join(f"{name}: {meaning}" for name, meaning in told["meaning"].items())
             )
+        if told["method"] == "pathwise":
+            without = f"; it has none of {', '.join(told['without'])}, finite-difference does" * bool(told["without"])
+            return f"derivatives of the path: unbiased, no step{without}"
         if told["method"] == "coupling":
             life = "none ends" if told["lifetime"] is None else f"one lasts {told['lifetime']:.3g} units of time"
             return f"coupled alternatives on one clock: unbiased, no step; {life}"

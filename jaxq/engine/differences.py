@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
+from jaxq.engine.controls import PREFIX
 from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.model import Model
 from jaxq.engine.parameter import STEP, Parameter, difference
@@ -20,24 +21,28 @@ NOTHING = 1e-12
 
 
 class Parts(Sums):
-    """The sums of several points: those of the first, and in ``parts`` of each."""
+    """The sums of several points in ``parts``, with the time and events of the first, and controls of all."""
 
-    def __init__(self, parts: Sequence[Sums]):
-        super().__init__(parts[0].time, parts[0].events, {}, {}, {})
+    def __init__(self, parts: Sequence[Sums], controls: Mapping[str, Estimate] = {}):
+        super().__init__(parts[0].time, parts[0].events, dict(controls), {}, {})
         self.parts = parts
+
+    def without(self, names):
+        return Parts(self.parts, {name: x for name, x in self.items() if name not in names})
 
 
 class Differences(Model):
     """The first of some systems with the derivatives of its metrics, ``metric/parameter``, from difference quotients.
 
     ``nodes``: by parameter, (place among the systems, weight) of the slope and of the bias. ``scales``: values of the
-    parameters, 1 for 0. ``wanted``: the derivatives that the precision is of.
+    parameters, 1 for 0. ``wanted``: the derivatives that the precision is of. ``without``: metrics that have none.
     """
 
     systems: tuple[Model, ...]
     nodes: Mapping[str, tuple[list, list]] = eqx.field(static=True)
     scales: Mapping[str, float] = eqx.field(static=True)
     wanted: tuple[str, ...] = eqx.field(static=True)
+    without: tuple[str, ...] = eqx.field(static=True, default=())
 
     @property
     def metric_table(self):  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -75,6 +80,7 @@ class Differences(Model):
         return {
             named(metric, path): quotient([(found[place][metric], weight) for place, weight in pairs[which]])
             for metric in found[0]
+            if metric not in self.without
             for path, pairs in self.nodes.items()
         }
 
@@ -140,15 +146,22 @@ class Together:
 
     def sums(self, point: int, *args, **named) -> Parts:
         """`Ensemble.sums` of all points."""
-        return Parts(self.parts([self._ensemble.sums(p, *args, **named) for p in range(len(self._ensemble.systems))]))
+        return self._together([self._ensemble.sums(p, *args, **named) for p in range(len(self._ensemble.systems))])
 
     def series(self, point: int, groups: int) -> Parts:
         """`Ensemble.series` of all points."""
-        return Parts(self.parts([self._ensemble.series(p, groups) for p in range(len(self._ensemble.systems))]))
+        return self._together([self._ensemble.series(p, groups) for p in range(len(self._ensemble.systems))])
+
+    def _together(self, sums: list[Sums]) -> Parts:
+        return Parts(self.parts(sums), self.controls(sums))
 
     def parts(self, sums: list[Sums]) -> list[Sums]:
         """The sums of each of the model's systems, from those of the points."""
         return sums
+
+    def controls(self, sums: list[Sums]) -> dict[str, Estimate]:
+        """What is known to average to 0."""
+        return {}
 
 
 class Node(NamedTuple):
@@ -160,7 +173,11 @@ class Node(NamedTuple):
 
 
 def moved_nodes(
-    system: Model, parameters: Sequence[Parameter], side: str | None, wanted: Sequence[str]
+    system: Model,
+    parameters: Sequence[Parameter],
+    side: str | None,
+    wanted: Sequence[str],
+    without: tuple[str, ...] = (),
 ) -> tuple[Differences, list[Node]]:
     """The model of a system's metrics and their derivatives, and the nodes at which `Moved` evaluates it."""
     systems, nodes, places = [system], [Node(0, 0.0, system.process().step_time())], {}
@@ -170,12 +187,13 @@ def moved_nodes(
         systems += [of.at(offset) for offset, _ in pairs]
         nodes += [Node(by, offset, of.at(offset).process().step_time()) for offset, _ in pairs]
     scales = {of.path: of.unit for of in parameters}
-    return Differences(tuple(systems), places, scales, tuple(wanted)), nodes
+    return Differences(tuple(systems), places, scales, tuple(wanted), without), nodes
 
 
 class Moved(Together):
-    """A process beside its alternatives (`jaxq.engine.coupled`), judged as the systems at ``nodes``: their sums are those of
-    the process, moved along their derivatives. The first node is the system itself."""
+    """A process beside its alternatives (`jaxq.engine.coupled`) or its derivative (`jaxq.engine.pathwise`), judged as the
+    systems at ``nodes``: their sums are those of the process, moved along their derivatives. The first node is the system
+    itself."""
 
     def __init__(self, ensemble: Ensemble, model: Differences, nodes: Sequence[Node]):
         super().__init__(ensemble, model)
@@ -183,6 +201,19 @@ class Moved(Together):
 
     def parts(self, sums):
         return [self._at(sums[0], node) for node in self._nodes]
+
+    def controls(self, sums):
+        return {name: x for name, x in sums[0].items() if name.startswith(PREFIX)}
+
+    @property
+    def processes(self) -> list:
+        """The process with its controls."""
+        process: Any = self._ensemble.processes[0]
+        return [process.controlled]
+
+    def states(self, point: int, most: int) -> Any:
+        """`Ensemble.states` of the process itself."""
+        return self._ensemble.states(point, most)[0]
 
     def lifetime(self, cut: int) -> tuple[float, float]:
         """(mean time that the weight of an alternative lasts, time per replica), from window ``cut`` on."""
@@ -195,10 +226,16 @@ class Moved(Together):
             # what rounding does to the system itself is no part of a difference
             return dataclasses.replace(x, rounding=0.0, grain=0.0, episode=0.0) if node.offset else x
 
+        def along(name: str, x: Estimate) -> Any:
+            slope = sums.get(f"{node.by}|{name}") if node.offset else None
+            return still(x) if slope is None else still(x) + slope * node.offset
+
         def moved(name: str) -> Any:
-            return still(sums[name]) + sums[f"{node.by}|{name}"] * node.offset if node.offset else sums[name]
+            return along(name, sums[name])
 
         kinds = {kind: {n[2:]: moved(n) for n in sums if n.startswith(f"{kind}:")} for kind in "oct"}
-        time = still(sums.time)
-        events = moved("e:") if node.step_time is None else time / node.step_time
+        time = along("w:", sums.time)
+        events = still(sums.events) if node.step_time is None else time / node.step_time
+        if "e:" in sums:
+            events = moved("e:")
         return Sums(time, events, kinds["o"], kinds["t"], kinds["c"])

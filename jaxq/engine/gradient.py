@@ -1,10 +1,10 @@
 """`gradient`: derivatives of stationary means by parameters: simulated, without bias or by paired differences, or taken of
 a fluid objective.
 
-Coupled, a process is stepped beside alternatives to itself (`jaxq.engine.coupled`). By differences, the system is run
-beside others in which a parameter is a step, or two, more or less: points side by side as in a sweep, on the same random
-words. Both are judged as one point (`jaxq.engine.differences`), so that warm-up, precision and intervals are those of the
-derivatives.
+Coupled, a process is stepped beside alternatives to itself (`jaxq.engine.coupled`). Pathwise, it is stepped beside the
+derivative of its path (`jaxq.engine.pathwise`). By differences, the system is run beside others in which a parameter is a
+step, or two, more or less: points side by side as in a sweep, on the same random words. All are judged as one point
+(`jaxq.engine.differences`), so that warm-up, precision and intervals are those of the derivatives.
 """
 
 import dataclasses
@@ -15,9 +15,10 @@ import jax
 import numpy as np
 
 from jaxq.checks import FieldError, number, one_of
+from jaxq.engine.alternatives import Alternatives
 from jaxq.engine.check import check_kind
 from jaxq.engine.conclusion import conclude_point
-from jaxq.engine.coupled import Coupled, coupled
+from jaxq.engine.coupled import Coupled
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.differences import Differences, Moved, Node, Together, moved_nodes, named, quotient
 from jaxq.engine.flags import Flag
@@ -38,6 +39,7 @@ from jaxq.engine.parameter import (
     smooth_between,
     tangents,
 )
+from jaxq.engine.pathwise import Pathwise
 from jaxq.engine.plain import describe, finite
 from jaxq.engine.plan import Plan, plan
 from jaxq.engine.progress import Watch
@@ -46,16 +48,15 @@ from jaxq.engine.record import title
 from jaxq.engine.reference import Reference
 from jaxq.engine.result import Result
 from jaxq.engine.simulate import launched, run_info
+from jaxq.engine.unbiased import UNBIASED, unbiased
 from jaxq.engine.unknown import known_keywords
 from jaxq.stats.estimate import Estimate
 
-METHODS = "auto", "coupling", "finite-difference", "fluid"
+METHODS = "auto", *UNBIASED, "finite-difference", "fluid"
 STEP = 0.01
 LEAST_STEP, LONGEST_STEP = 1e-4, 0.25
 """Under the first the float32 parameters of the compiled loop differ by rounding."""
 ORACLE_STEP = 2.0**-12
-LARGEST = 128
-"""Transitions times paths of a coupled process that is chosen without being asked for: more take long to compile."""
 LIFETIMES, ALL_LIFETIMES = 20, 1000
 """Lifetimes of an alternative that a replica must run, and all replicas together."""
 CHANGED = 0.05
@@ -105,13 +106,16 @@ def gradient(
         with_respect_to: one or more parameters: fields of real numbers, and numbers in them, such as ``phi``,
             ``routing[0]``, ``network.arrival_rates[1]`` (places count from 0; on the simplex the others give way in
             proportion).
-        method: ``coupling``, unbiased, of a jump process that is stepped by its rates; ``finite-difference``, for every
-            system; ``fluid``, automatic differentiation of the objectives that the system has, as `jaxq.tune` does: no
-            simulation and no interval; ``auto``: coupling where the process has it and does not take long to compile,
-            else finite-difference. ``run["gradient"]`` says which, and why it is not coupled.
+        method: ``coupling``, unbiased, of a jump process that is stepped by its rates; ``pathwise``, unbiased, of a process
+            whose steps move continuously with the parameters, such as waits customer by customer: of the metrics that do;
+            ``finite-difference``, for every system; ``fluid``, automatic differentiation of the objectives that the
+            system has, as `jaxq.tune` does: no simulation and no interval; ``auto``: coupling where the process has it, is
+            narrow by it and does not take long to compile, else pathwise where the metrics that are asked for have it, else
+            finite-difference. ``run["gradient"]`` says which, and why not an unbiased one.
         side: ``left`` or ``right``, the derivative on that side, where the parameter is at a bound or at a kink.
         step: h, of finite differences, as a share of the parameter, from 0.0001 to 0.25; of 1 where that is 0.
-        meter, options: as `jaxq.simulate`, without ``metric``, ``quantiles`` and ``control``; ``precision`` is that of
+        meter, options: as `jaxq.simulate`, without ``metric`` and ``quantiles``; ``control`` is for coupled jump
+            processes: the derivatives are regressed on controls and on their derivatives; ``precision`` is that of
             the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
 
     Returns:
@@ -121,7 +125,8 @@ def gradient(
         ValueError: a parameter has no derivative here, and why; a metric, an option or the step is not allowed; all that
             `jaxq.simulate` refuses.
 
-    Source: Gong and Ho (1987), IEEE Transactions on Automatic Control 32(10), 858-866 (coupling); Glasserman (2004),
+    Source: Gong and Ho (1987), IEEE Transactions on Automatic Control 32(10), 858-866 (coupling); Glasserman (1991),
+        Gradient Estimation via Perturbation Analysis (pathwise); Glasserman (2004),
         Monte Carlo Methods in Financial Engineering, Section 7.1 (common random numbers); Richardson (1911).
 
     Example:
@@ -166,7 +171,7 @@ def prepare(
             if value is not None:
                 raise FieldError(name, value, "method = fluid differentiates a formula; must not be given")
         return Question(system, parameters, method, None, step, objectives=_objectives(system, parameters, asked))
-    for name in ("metric", "quantiles", "control"):
+    for name in ("metric", "quantiles"):
         if options.get(name) not in (None, "none", (), []):
             raise FieldError(name, options[name], "is no option of a gradient" + "; give metrics" * (name == "metric"))
     chosen = Options(**options)
@@ -177,31 +182,44 @@ def prepare(
     question = Question(system, parameters, "finite-difference", side, step)
     if method != "finite-difference":
         try:
-            half = coupled(system.process(), parameters, slopes, title(system))
+            return _beside_itself(system, unbiased(system, parameters, slopes, method, side), asked, chosen, question)
         except FieldError as error:
-            if method == "coupling":
+            if method != "auto" or error.field != "method":
                 raise
-            question = question._replace(reason=str(error))
-        else:
-            if method == "coupling" or half.size <= LARGEST:
-                question = question._replace(method="coupling")
-                return _coupled(system, half, asked, chosen, question)
-            question = question._replace(reason=f"coupling: {half.size} transitions of paths take long to compile")
+            question = question._replace(reason=error.rule if error.value == method else f"{error.value} {error.rule}")
+    _uncontrolled(chosen, question.method)
     return _planned(system, parameters, slopes, asked, chosen, question)
 
 
-def _coupled(system: Model, half: Coupled, asked: Sequence[str], options: Options, question: Question) -> Question:
-    """The question with one point, stepped beside its alternatives."""
+def _uncontrolled(options: Options, method: str) -> None:
+    if options.control != "none":
+        rule = f"must be none for method = {method}; only coupled jump processes have controls of their derivatives"
+        raise FieldError("control", options.control, rule)
+
+
+def _beside_itself(
+    system: Model, half: Alternatives | Pathwise, asked: Sequence[str], options: Options, question: Question
+) -> Question:
+    """The question with one point, stepped beside its alternatives or its derivative. FieldError where an asked metric has
+    no derivative by that method."""
+    if not isinstance(half, Coupled):
+        _uncontrolled(options, half.kind)
     planned = plan([system], options, stationary=True)
+    if isinstance(half, Coupled):
+        half = half.with_controls(options.control, planned.replicas, title(system))
     known = list(at_halves(system, planned.points[0].process))
     wanted = _targets(system, known, [of.path for of in question.parameters], asked)
-    model, nodes = moved_nodes(
-        system, question.parameters, question.side, [target.partition(":")[0] for target in wanted]
-    )
+    names = [target.partition(":")[0] for target in wanted]
+    missing = [name.partition("/")[0] for name in names if name.partition("/")[0] in half.without]
+    if missing:
+        rule = f"jumps as the parameter moves: {half.kind} differentiates only what is continuous; must be "
+        raise FieldError("method", f"{half.kind}: {missing[0]}", rule + "finite-difference")
+    model, nodes = moved_nodes(system, question.parameters, question.side, names, half.without)
     if any(":" in target for target in wanted):
         options = dataclasses.replace(options, metric=tuple(wanted))
     point = planned.points[0]._replace(model=model, stepped=half)
-    return question._replace(planned=planned._replace(points=[point], options=options), model=model, nodes=nodes)
+    planned = planned._replace(points=[point], options=options)
+    return question._replace(method=half.kind, planned=planned, model=model, nodes=nodes)
 
 
 def _planned(
@@ -216,7 +234,7 @@ def _planned(
         for offset in stencil.offsets:
             places.append(len(systems) if offset else 0)
             if offset:
-                systems.append(_beside(of, offset * h, side))
+                systems.append(_moved(of, offset * h, side))
         pair = [
             [(place, weight / h) for place, weight in zip(places, weights, strict=True)]
             for weights in (stencil.slope, stencil.bias)
@@ -244,7 +262,7 @@ def _planned(
     return question._replace(planned=planned._replace(options=options), model=model)
 
 
-def _beside(of: Parameter, offset: float, side: str | None) -> Model:
+def _moved(of: Parameter, offset: float, side: str | None) -> Model:
     try:
         system = of.at(offset)
         system.stationarity().check()
@@ -303,13 +321,15 @@ def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences
         flags.append(Flag.STEP_TOO_LONG)
     run = {**result.run, "points": len(planned.points)}
     run["gradient"] = {"method": question.method, "side": question.side}
-    if question.nodes:
+    if question.method == "pathwise":
+        run["gradient"] |= {"without": list(model.without)}
+    elif question.method == "coupling":
         lifetime, time = together.lifetime(analysis.cut or 0)
         run["gradient"] |= {"lifetime": finite(lifetime)}
         if time < LIFETIMES * lifetime or time * together.replicas < ALL_LIFETIMES * lifetime:
             flags.append(Flag.GRADIENT_SHORT)
     else:
-        run["gradient"] |= {"step": question.step, "not coupled": question.reason}
+        run["gradient"] |= {"step": question.step, "not unbiased": question.reason}
     return Gradients(
         dataclasses.replace(result, run=run, flags=tuple(flags)),
         {of.path: of.value for of in question.parameters},

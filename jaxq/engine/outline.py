@@ -99,14 +99,14 @@ def initial_rate(process: Process) -> float:
 def names(system: Model, process: Process) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(metrics, quantities that histograms can be kept of) of a system and its process, found without running
     it."""
-    observed, tallied, _ = _kinds(process)
+    observed, tallied, _ = sums_of(process)
     measured = [name for name in (*observed, *tallied) if process.scan.measured_at.get(name, True)]
     return tuple(at_halves(system, process)), tuple(measured)
 
 
 def at_halves(system: Model, process: Process) -> dict[str, Any]:
     """The metrics where every sum of the process is one half."""
-    halves = [dict.fromkeys(part, np.float64(0.5)) for part in _kinds(process)]
+    halves = [dict.fromkeys(part, np.float64(0.5)) for part in sums_of(process)]
     return system.metrics(Sums(np.float64(1.0), np.float64(1.0), *halves))
 
 
@@ -114,14 +114,14 @@ def plain_means(system: Model, process: Process) -> set[str]:
     """Metrics that are the mean over time of the observation of the same name, and no other function of the sums."""
     parts = [
         {name: np.float64(0.31 + 0.17 * k + 0.013 * i) for i, name in enumerate(part)}
-        for k, part in enumerate(_kinds(process))
+        for k, part in enumerate(sums_of(process))
     ]
     with np.errstate(all="ignore"):
         metrics = system.metrics(Sums(np.float64(1.0), np.float64(0.83), *parts))
     return {name for name, x in parts[0].items() if name in metrics and abs(float(metrics[name]) - x) < 1e-12}
 
 
-def _kinds(process: Process) -> list[dict[str, Any]]:
+def sums_of(process: Process) -> list[dict[str, Any]]:
     """What is observed, tallied and counted, by name."""
 
     def parts(s, carry):

@@ -80,7 +80,8 @@ def regression_on(ensemble: Ensemble, point: int, controls: Controls) -> Regress
     """The regression of metrics on controls, which knows what rounding may do."""
     process = ensemble.processes[point]
     assert isinstance(process, WithControls)
-    return Regression(controls, rounding_floor(process, ensemble.states(point, SAMPLED)))
+    floor, own = rounding_floor(process, ensemble.states(point, SAMPLED)), len(process.functions)
+    return Regression(controls, lambda slopes: floor(slopes[:own]))
 
 
 def control_slopes(ensemble: Ensemble, point: int) -> dict[str, Slopes]:

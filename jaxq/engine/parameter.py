@@ -6,7 +6,7 @@ or a matrix, counted from 0. Where the list is on the simplex the others give wa
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -193,11 +193,33 @@ def smooth_between(of: Parameter, slopes: list[np.ndarray | None], processes: li
     return True
 
 
+def moving_leaves(slopes: Sequence[list]) -> tuple[int, ...]:
+    """The places of the leaves that any parameter moves, of the `tangents` of each."""
+    return tuple(i for i, column in enumerate(zip(*slopes, strict=True)) if any(map(moves, column)))
+
+
+def moves(slope: np.ndarray | None) -> bool:
+    """Whether a leaf with this tangent moves."""
+    return slope is not None and bool(np.any(slope))
+
+
+def along_moving(slopes: Sequence[list], moving: tuple[int, ...], before: tuple | None = None) -> tuple:
+    """By parameter the tangents of the ``moving`` leaves, float64. ValueError where they move what did not before."""
+    found = tuple(tuple(np.asarray(slope[i], np.float64) for i in moving) for slope in slopes)
+    for slope, mine, old in zip(slopes, found, before or found, strict=True):
+        elsewhere = [x for i, x in enumerate(slope) if i not in moving]
+        elsewhere += [x for x, was in zip(mine, old, strict=True) if not np.any(was)]
+        if any(map(moves, elsewhere)):
+            raise ValueError("the parameters move other numbers of the program than at the start")
+    return found
+
+
 def alike(process: Any, other: Any) -> bool:
-    """Whether two prepared processes share a compiled program and their whole numbers."""
+    """Whether two prepared processes share a compiled program and their whole numbers; of words (uint32), which stand for
+    probabilities, they need not."""
     (leaves, structure), (others, another) = jax.tree.flatten(process), jax.tree.flatten(other)
     return structure == another and all(
-        np.shape(x) == np.shape(y) and (np.asarray(x).dtype.kind == "f" or np.array_equal(x, y))
+        np.shape(x) == np.shape(y) and (np.asarray(x).dtype.kind in "fu" or np.array_equal(x, y))
         for x, y in zip(leaves, others, strict=True)
     )
 

@@ -84,3 +84,13 @@ class Process(eqx.Module):
         """True where the rates in ``state`` are none: negative, not finite, above their bound (a `MarkovProcess` knows).
         The engine looks once in a while; the result is then flagged."""
         return False
+
+    def _beside_alternatives(self, scales, slopes, slots: int) -> "Process | None":
+        """The process beside alternatives to itself, where it steps in a way of its own: an
+        `jaxq.engine.alternatives.Alternatives` with sums of the names of `jaxq.engine.integrands`. None, the default: it has
+        none; what is stepped by its rates alone needs none.
+
+        ``scales``: |theta| of each parameter, shape (P,). ``slopes``: of each the `jaxq.engine.parameter.tangents`.
+        ``slots``: alternatives to keep.
+        """
+        return None

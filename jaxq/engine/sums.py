@@ -23,3 +23,8 @@ class Sums(Mapping):
 
     def __len__(self):
         return len(self._entries)
+
+    def without(self, names) -> "Sums":
+        """The same without some names."""
+        kinds = [{n: self[n] for n in part if n not in names} for part in (self.observed, self.tallied, self.counted)]
+        return Sums(self.time, self.events, *kinds)

@@ -5,15 +5,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxq.checks import FieldError
-from jaxq.engine.coupled import Coupled, coupled
+from jaxq.engine.alternatives import Alternatives
 from jaxq.engine.differences import Differences, Node, moved_nodes, named
-from jaxq.engine.gradient import LARGEST, STENCILS
+from jaxq.engine.gradient import STENCILS
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.parameter import Parameter, alike, tangents
+from jaxq.engine.pathwise import Pathwise
 from jaxq.engine.process import Process
 from jaxq.engine.rarity import rare_first
-from jaxq.engine.record import title
+from jaxq.engine.unbiased import unbiased
 from jaxq.tuning.descent import shown
 from jaxq.tuning.parametrise import Coordinates
 
@@ -33,26 +34,25 @@ class Place(NamedTuple):
 class ResponseSurface:
     """A simulated mean as a function of coordinates: which systems are run there, and how its derivatives are taken.
 
-    ``half``: the coupled half at the start; None: by differences, and ``reason`` says why.
+    ``half``: what is stepped for unbiased derivatives, at the start; None: by differences, and ``reason`` says why.
     """
 
     def __init__(self, system: Model, coordinates: Coordinates, metric: str):
         self.system, self.coordinates, self.metric = system, coordinates, metric
         self.free: list[int] = np.flatnonzero(coordinates.free).tolist()
         self.names = [coordinates.names[i] for i in self.free]
-        self.half: Coupled | None = None
+        self.half: Alternatives | Pathwise | None = None
         self.reason = ""
         start = self.vector(system)
         parameters = self._parameters(start)
         slopes = [tangents(of) for of in parameters]
         try:
-            half = coupled(system.process(), parameters, slopes, title(system))
+            half = unbiased(system, parameters, slopes)
         except FieldError as error:
-            self.reason = str(error)
+            self.reason = error.rule
         else:
-            self.reason = f"coupling: {half.size} transitions of paths take long to compile"
-            if half.size <= LARGEST:
-                self.half, self.reason = half, ""
+            self.half = None if metric in half.without else half
+            self.reason = f"{half.kind}: {metric} jumps as a parameter moves" * (self.half is None)
         self._order = None if self.half is not None else getattr(rare_first(system.process()), "_order", None)
         self._first: Process | None = None
         try:
@@ -63,7 +63,7 @@ class ResponseSurface:
     @property
     def method(self) -> str:
         """As `jaxq.gradient` calls it."""
-        return "finite-difference" if self.half is None else "coupling"
+        return "finite-difference" if self.half is None else self.half.kind
 
     def vector(self, system: Model) -> np.ndarray:
         """The coordinates of a system's values."""
@@ -84,7 +84,7 @@ class ResponseSurface:
         system, wanted = self.at(vector), [named(self.metric, name) for name in self.names]
         if self.half is not None:
             parameters = self._parameters(vector)
-            model, nodes = moved_nodes(system, parameters, None, wanted)
+            model, nodes = moved_nodes(system, parameters, None, wanted, self.half.without)
             half = self.half.at(system.process(), [tangents(of) for of in parameters])
             return self._checked(Place([system], [half], model, nodes))
         systems, pairs = [system], {}

@@ -52,7 +52,7 @@ def values(system):
 )
 def test_under_the_exact_law_their_means_are_0(system, keep):
     law, process = jaxq.exact(system, keep=keep), controlled(system, "generator", 1024)
-    values = jax.vmap(process._drifts)(law.states)
+    values = jax.vmap(process.drifts)(law.states)
     assert len(values) > 1
     for name, column in values.items():
         size = law.probabilities @ np.abs(np.asarray(column, np.float64))
@@ -271,7 +271,7 @@ def test_changes_are_in_the_order_of_the_controls(system):
     steps = np.arange(6, dtype=np.int32)
     states = jax.tree.map(lambda x: np.int32(x) + steps.reshape(-1, *[1] * np.ndim(x)), start)
     rates, added = jax.vmap(process.changes)(states)
-    drifts = jax.jit(jax.vmap(process._drifts))(states)  # as it returns them, keys sorted
+    drifts = jax.jit(jax.vmap(process.drifts))(states)  # as it returns them, keys sorted
     for column, values in enumerate(drifts.values()):
         assert np.allclose(values, np.sum(rates * added[:, :, column], axis=1), rtol=1e-5, atol=1e-3)
 

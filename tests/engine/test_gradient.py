@@ -92,6 +92,16 @@ def test_two_queues_beside_the_exact_chain(method):
         check(found, "number", path, value, share)
 
 
+def test_a_network_beside_the_exact_chain():
+    network = jaxq.Network([2.0, 1.5], [[1.0, 0.5], [0.8, 1.2]], [2, 2], [0.8, 0.9], [1.0, 1.9])
+    system, path = jaxq.ParallelServers(network, policy="c-mu-theta"), "network.arrival_rates[0]"
+    found = jaxq.gradient(system, None, path, events=5000, warmup=1200, replicas=512, seed=1, method="coupling")
+    at = parameter(system, path).at
+    ends = [jaxq.exact(at(h), keep=lambda x: sum(x.queues) < 16).metrics for h in (0.002, -0.002)]
+    for name, share in {"number_in_system": 0.02, "queue_1": 0.02, "reward_rate": 0.06, "departures_1": 0.01}.items():
+        check(found, name, path, (ends[0][name] - ends[1][name]) / 0.004, share)
+
+
 @pytest.mark.parametrize(("phi", "value", "share"), [(0.4, -0.62322, 0.1), (0.6, 2.6571, 0.03)])
 def test_a_token_market_of_two(phi, value, share):
     found = jaxq.gradient(MARKET.replace(phi=phi), "total_jobs", "phi", events=30_000, seed=3)
@@ -130,7 +140,7 @@ class Compares(TwoQueues):
 
 
 NOT_COUPLED = {
-    "tokens": (MARKET, "phi", "has steps of its own"),
+    "tokens": (MARKET.replace(arrival_rate=[0.5, 0.3]), "phi", "has steps of its own"),
     "customers": (jaxq.MG1(0.5), "arrival_rate", "has steps of its own"),
     "shadow": (network("shadow-rm"), "network.arrival_rates[0]", "finite-difference"),
     "compares": (Compares(), "first_rate", "compares or rounds what the parameter moves"),
@@ -143,7 +153,10 @@ def test_what_cannot_be_coupled(case):
     with pytest.raises(ValueError, match=f"method = coupling: .*{sentence}"):
         module.prepare(system, None, path, method="coupling")
     question = module.prepare(system, None, path)
-    assert question.method == FD and sentence in question.reason
+    if case == "customers":
+        assert question.method == "pathwise"
+    else:
+        assert question.method == FD and sentence in question.reason
     assert module.prepare(Compares(), None, "arrival_rate").method == "coupling"
 
 
@@ -308,7 +321,7 @@ def test_what_has_no_derivative_is_refused_at_once(case):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"method": "exact"}, "method = exact: must be one of auto, coupling, finite-difference, fluid"),
+        ({"method": "exact"}, "method = exact: must be one of auto, coupling, pathwise, finite-difference, fluid"),
         ({"side": "both"}, "side = both: must be one of"),
         ({"step": 0}, "step = 0: must be a number >= 0.0001 and <= 0.25"),
         ({"step": "wide"}, "step = wide: must be a number"),
@@ -316,7 +329,7 @@ def test_what_has_no_derivative_is_refused_at_once(case):
         ({"metrics": "queue_length/servers"}, "metric = queue_length/servers: must be by a parameter"),
         ({"metrics": "queue_length:0"}, "metric = queue_length:0: must be a name"),
         ({"replicas": 10, "events": 100}, "replicas = 10: paired differences need at least 30"),
-        ({"control": "generator"}, "control = generator: is no option of a gradient"),
+        ({"control": "generator", "method": FD}, "control = generator: must be none for method = finite-difference"),
         ({"quantiles": "waiting_time"}, "quantiles = waiting_time: is no option"),
         ({"method": "fluid"}, "method = fluid: mmc has no objective"),
         ({"precision": -1}, "precision = -1"),

@@ -216,7 +216,8 @@ class TokenPool(Model):
         return Mechanism(
             servers=self.servers,
             token_cap=self.token_cap,
-            total_rate=arrivals.sum() + services.sum(),
+            arrival_rate=arrivals.sum(),
+            service_rate=services.sum(),
             arrival_below=None if heterogeneous else np.uint32(round(share * 2**32)),
             picker=alias_table(np.concatenate([arrivals, services])) if heterogeneous else None,
             policy=policy,

@@ -20,6 +20,7 @@ from jaxq.engine.fields import whole
 from jaxq.engine.process import Process, Scan
 from jaxq.engine.tagged import Tag
 from jaxq.systems.token_pool.policy import ThresholdPolicy
+from jaxq.systems.token_pool.processes.changes import bit, packed
 
 MOST_QUEUED = 2**15 - 1
 """Jobs the packed own queue can hold; half of it, looked for once a block, raises the overflow flag."""
@@ -63,7 +64,7 @@ class State(NamedTuple):
 
 
 class Event(NamedTuple):
-    """Which server is touched, and all that changes as one bit each of ``changes`` (see `_BITS`).
+    """Which server is touched, and all that changes as one bit each of ``changes`` (`token_pool.processes.changes`).
 
     One word, because it is worked out once and read by every count; as separate values the compiler would work the
     decision out anew for each of them.
@@ -72,31 +73,6 @@ class Event(NamedTuple):
     server: jax.Array
     changes: jax.Array
     gap: jax.Array | None  # time since the event before, where waits are measured
-
-
-_BITS = (
-    "joins",
-    "serves",
-    "request",
-    "offers",
-    "helps",
-    "earns",
-    "leaves_empty",
-    "gets_empty",
-    "leaves_full",
-    "gets_full",
-    "relocates",
-    "relocating_empties",
-    "relocating_unfills",
-)
-
-
-def _packed(**flags) -> Any:
-    return sum(flags[name].astype(jnp.int32) << i for i, name in enumerate(_BITS) if name in flags)
-
-
-def _bit(changes, name: str):
-    return (changes >> _BITS.index(name)) & 1
 
 
 class AliasTable(NamedTuple):
@@ -125,7 +101,8 @@ class Mechanism(Process):
     """The compiled half of `TokenPool`: constants worked out on the host in float64, and the transitions."""
 
     token_cap: int | None
-    total_rate: float
+    arrival_rate: float  # of all servers together
+    service_rate: float
     arrival_below: np.uint32 | None  #: a job arrives if the rest of the word is below (homogeneous)
     picker: AliasTable | None  # heterogeneous
     policy: ThresholdPolicy
@@ -147,6 +124,11 @@ class Mechanism(Process):
     def scan(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         """Every event is observed where tagged jobs must be seen to leave; otherwise every fifth."""
         return Scan(5 if self.tag_every is None else 1, measured_at={"tagged_wait": ("tagged",)})
+
+    @property
+    def total_rate(self):
+        """Events per unit of time."""
+        return self.arrival_rate + self.service_rate
 
     def step_time(self):
         return 1.0 / float(self.total_rate)
@@ -172,6 +154,14 @@ class Mechanism(Process):
         )
 
     def next_event(self, state, words):
+        server, arrival, decision = self.drawn(words)
+        gap = None if self.tag_every is None else random.exponential(words[2]) / self.total_rate
+        if self.deviator is None:
+            return Event(server, self._decide(state, server, arrival, decision), gap), None
+        return Event(server, self._decide_all(state, server, arrival, decision, random.uniform(words[3])), gap), None
+
+    def drawn(self, words):
+        """(server, whether a job came to it or a capacity unit, what its decision is compared with)."""
         n = self.servers
         if self.picker is None:
             server, rest = random.below(words[0], n, low=words[1])
@@ -180,36 +170,35 @@ class Mechanism(Process):
             kind, rest = random.below(words[0], 2 * n, low=words[1])
             kind = jnp.where(rest < self.picker.keep[kind], kind, self.picker.other[kind])
             server, arrival = jnp.where(kind < n, kind, kind - n), kind < n
-        gap = None if self.tag_every is None else random.exponential(words[2]) / self.total_rate
-        decision = random.grid24(words[1])
-        if self.deviator is None:
-            return Event(server, self._decide(state, server, arrival, decision), gap), None
-        return Event(server, self._decide_all(state, server, arrival, decision, random.uniform(words[3])), gap), None
+        return server, arrival, random.grid24(words[1])
 
     def _decide(self, state: State, server, arrival, decision):
         """What the chosen job or capacity unit does, as bits, where all servers play threshold policies."""
+        entry = state.servers.at[server].get(mode="promise_in_bounds")
+        return self.decided(entry >> 16, entry & 0xFFFF, state.pool, server, arrival, decision)
+
+    def decided(self, q, s, pool, server, arrival, decision):
+        """The same at a server with q jobs and s tokens of its own, beside so many in the pool."""
 
         def own(x):
             return x if jnp.ndim(x) == 0 else x.at[server].get(mode="promise_in_bounds")
 
         threshold, mix, offer = own(self.policy.threshold), own(self.policy.mix), own(self.policy.offer)
-        entry = state.servers.at[server].get(mode="promise_in_bounds")
-        q, s = entry >> 16, entry & 0xFFFF
         cap = self.token_cap
         wants = (q >= threshold) | ((q == threshold - 1) & (decision < mix))
         request = arrival & wants & (True if cap is None else s > 0)
         idle = ~arrival & (q == 0) & (True if cap is None else s < cap)
         offers = idle & (decision < offer)
-        return _packed(
+        return packed(
             joins=arrival & ~request,
             serves=~arrival & (q > 0),
             request=request,
             offers=offers,
-            helps=offers & (state.pool > 0),
-            **self._tokens(s, request, idle & (decision < own(self.earn))),
+            helps=offers & (pool > 0),
+            **self.tokens_moved(s, request, idle & (decision < own(self.earn))),
         )
 
-    def _tokens(self, s, request, earns) -> dict:
+    def tokens_moved(self, s, request, earns) -> dict:
         """What becomes of the tokens s of the server that an event touches."""
         cap = self.token_cap
         if cap is None:
@@ -242,30 +231,30 @@ class Mechanism(Process):
         mine["joins"] = arrival & ~mine["request"]
         mine["serves"] = ~arrival & ~mine["offers"] & (decision < offer + serve) & (q0 > 0)
         mine["helps"] = mine["offers"] & (state.pool > 0)
-        mine |= self._tokens(s0, mine["request"], mine["offers"] & (decision < offer * self.phi))
+        mine |= self.tokens_moved(s0, mine["request"], mine["offers"] & (decision < offer * self.phi))
         others = self._decide(state, server, arrival, decision)
-        relocates = ~first & (_bit(others, "helps") > 0) & (q0 > 0) & (relocation < move) & has_token
+        relocates = ~first & (bit(others, "helps") > 0) & (q0 > 0) & (relocation < move) & has_token
         more = {"relocates": relocates}
         if cap is not None:
             more |= {"relocating_empties": relocates & (s0 == 1), "relocating_unfills": relocates & (s0 == cap)}
-        return jnp.where(first, _packed(**mine), others) | _packed(**more)
+        return jnp.where(first, packed(**mine), others) | packed(**more)
 
     def update(self, state, event):
         changes = event.changes
-        request, helps, serves = (_bit(changes, name) for name in ("request", "helps", "serves"))
-        relocates = 0 if self.deviator is None else _bit(changes, "relocates")
-        change = _bit(changes, "joins") - serves
+        request, helps, serves = (bit(changes, name) for name in ("request", "helps", "serves"))
+        relocates = 0 if self.deviator is None else bit(changes, "relocates")
+        change = bit(changes, "joins") - serves
         update = change << 16
         if self.token_cap is not None:
-            gain = _bit(changes, "earns") - request
+            gain = bit(changes, "earns") - request
             update = update + gain
             state = state._replace(
                 tokens=state.tokens + gain - relocates,
-                empty=state.empty + _bit(changes, "gets_empty") - _bit(changes, "leaves_empty"),
-                full=state.full + _bit(changes, "gets_full") - _bit(changes, "leaves_full"),
+                empty=state.empty + bit(changes, "gets_empty") - bit(changes, "leaves_empty"),
+                full=state.full + bit(changes, "gets_full") - bit(changes, "leaves_full"),
             )
         servers = add_at(state.servers, event.server, update)
-        pool, offers = state.pool + request - helps + relocates, _bit(changes, "offers")
+        pool, offers = state.pool + request - helps + relocates, bit(changes, "offers")
         first, joins = state.first, request
         if first is not None:
             servers = servers.at[0].add(-relocates * (1 << 16 if self.token_cap is None else 1 << 16 | 1))
@@ -279,8 +268,8 @@ class Mechanism(Process):
             )
             if self.token_cap is not None:
                 state = state._replace(
-                    empty=state.empty + _bit(changes, "relocating_empties"),
-                    full=state.full - _bit(changes, "relocating_unfills"),
+                    empty=state.empty + bit(changes, "relocating_empties"),
+                    full=state.full - bit(changes, "relocating_unfills"),
                 )
         return state._replace(
             servers=servers,
@@ -314,7 +303,7 @@ class Mechanism(Process):
     def tally(self, state, event):
         if state.tag is None:
             return {}
-        wait, ended = state.tag.finished(_bit(event.changes, "helps"), event.gap)
+        wait, ended = state.tag.finished(bit(event.changes, "helps"), event.gap)
         return {"tagged_wait": wait, "tagged": ended}
 
     def counters(self, state):
@@ -328,3 +317,10 @@ class Mechanism(Process):
     def overflow(self, state):
         deep = jnp.max(state.servers >> 16) >= MOST_QUEUED // 2
         return deep if state.tag is None else deep | state.tag.too_many_missed(self.tag_every)
+
+    def _beside_alternatives(self, scales, slopes, slots):
+        if any(x is not None for x in (self.picker, self.tag_every, self.deviator, self.kind)):
+            return None
+        from jaxq.systems.token_pool.processes.alternatives import beside_alternatives
+
+        return beside_alternatives(self, scales, slopes, slots)

@@ -1,0 +1,60 @@
+"""What is run for the derivatives of a system without a step and without bias, where there is such a thing."""
+
+from collections.abc import Sequence
+
+from jaxq.checks import FieldError
+from jaxq.engine.alternatives import Alternatives
+from jaxq.engine.coupled import coupled
+from jaxq.engine.model import Model
+from jaxq.engine.parameter import Parameter, alike
+from jaxq.engine.pathwise import Pathwise, pathwise
+from jaxq.engine.record import title
+
+BESIDE = 2.0**-30
+"""Relative distance at which a program is that of one side."""
+UNBIASED = "coupling", "pathwise"
+LARGEST = 128
+"""Transitions times paths of a coupled process that is chosen without being asked for: more take long to compile."""
+
+
+def unbiased(
+    system: Model,
+    parameters: Sequence[Parameter],
+    slopes: Sequence[list],
+    method: str = "auto",
+    side: str | None = None,
+) -> Alternatives | Pathwise:
+    """The prepared process beside alternatives to itself (coupling), or beside the derivative of its path (pathwise); the
+    first that it has, or the one that is asked for.
+
+    Args:
+        system: the system.
+        parameters: those that the derivatives are by.
+        slopes: their `jaxq.engine.parameter.tangents`.
+        method: ``auto`` or one of `UNBIASED`.
+        side: on which the derivatives are taken, where the program changes at the parameter.
+
+    Raises:
+        FieldError: it has none of them, and why.
+    """
+    process, refused = system.process(), []
+    if side is not None:
+        there = [of.at((1 if side == "right" else -1) * BESIDE * of.unit).process() for of in parameters]
+        if not alike(process, there[0]):  # the program of that side
+            process = there[0]
+    for kind in UNBIASED if method == "auto" else [method]:
+        try:
+            if kind == "pathwise":
+                return pathwise(system, process, slopes)
+            found = coupled(process, parameters, slopes, title(system))
+        except FieldError as error:
+            refused.append(error)
+        else:
+            if method != "auto" or (found.automatic and found.size <= LARGEST):
+                return found
+            long = f"has {found.size} transitions of paths, which take long to compile"
+            why = long if found.automatic else "has alternatives that last long, so that differences are narrower"
+            refused.append(FieldError("method", f"coupling: {title(system)}", why))
+    if len(refused) == 1:
+        raise refused[0]
+    raise FieldError("method", method, "; ".join(f"{error.value} {error.rule}" for error in refused))

@@ -1,0 +1,33 @@
+"""Derivatives regressed on controls and on their derivatives: narrower, as right, and refused where there are none."""
+
+import pytest
+
+import jaxq
+from jaxq.engine import gradient as module
+
+RUN = {"events": 10_000, "warmup": 2000, "replicas": 512, "seed": 7, "method": "coupling"}
+
+
+def test_an_identity_is_exact():
+    found = jaxq.gradient(jaxq.MMc(0.5), None, "arrival_rate", control="generator", **RUN)
+    for name, value in {"number_in_system": 4.0, "probability_wait": 1.0, "waiting_time": 4.0}.items():
+        slope = found[name, "arrival_rate"]
+        assert slope.half_width < 1e-5 and slope.mean == pytest.approx(value, abs=1e-5)
+
+
+def test_ten_times_less_variance_and_as_right():
+    system = jaxq.MMc(12.0, 1.0, 10, abandonment_rate=1.0)
+    plain, found = (jaxq.gradient(system, None, "arrival_rate", control=c, **RUN) for c in ("none", "generator"))
+    assert found.run["control"]["controls"] == 10 and found.run["control"]["freedom"] == 501
+    for name, least in {"queue_length": 30.0, "probability_wait": 8.0, "utilisation": 8.0}.items():
+        slope, wide = found[name, "arrival_rate"], plain[name, "arrival_rate"]
+        ratio = (wide.standard_error / slope.standard_error) ** 2
+        assert ratio > least and ratio == pytest.approx(found.run["control"]["variance_ratio"][f"{name}/arrival_rate"])
+        assert abs(slope.z) < 4.5 and abs(wide.z) < 4.5
+
+
+@pytest.mark.parametrize("system", [jaxq.MG1(0.5), jaxq.TokenPool(2, 0.5, 0.6, 3)])
+def test_what_has_no_controls_is_refused(system):
+    path = "phi" if isinstance(system, jaxq.TokenPool) else "arrival_rate"
+    with pytest.raises(ValueError, match="control = generator: must be none for"):
+        module.prepare(system, None, path, control="generator")

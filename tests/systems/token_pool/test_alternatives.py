@@ -1,0 +1,56 @@
+"""The token mechanism beside alternatives: every derivative of every metric against the exact chain."""
+
+import pytest
+
+import jaxq
+from jaxq.engine import gradient as module
+
+PAIR = jaxq.TokenPool(2, 0.5, 0.6, 3)
+
+
+@pytest.mark.parametrize("phi", [0.4, 0.6])
+def test_two_servers_beside_the_exact_chain(phi):
+    paths = ["phi", "arrival_rate"] if phi == 0.4 else ["phi", "service_rate"]
+    system = PAIR.replace(phi=phi)
+    found = jaxq.gradient(system, None, paths, events=12_000, warmup=3000, seed=4, method="coupling")
+    slopes = [found[name, path] for name in found.means for path in paths]
+    assert len(slopes) == 22 and all(slope.oracle is not None for slope in slopes)
+    assert all(abs(slope.z) < 4.5 for slope in slopes)
+    assert found["total_jobs", "phi"].half_width < 0.03 * abs(found["total_jobs", "phi"].oracle)
+    assert found["request_rate", "phi"].half_width < 0.03  # counters
+    assert found["total_jobs", "phi"].oracle == pytest.approx({0.4: -0.62322, 0.6: 2.6571}[phi], rel=1e-4)
+
+
+@pytest.mark.parametrize(("side", "own"), [("left", -3.22643), ("right", 0.0)])
+def test_sides_of_the_kink(side, own):
+    """At phi = lambda own queues fall with phi on the left only, where some jobs are moved at a length of one."""
+    system = jaxq.TokenPool(10, 0.8, 0.8, 10)
+    found = jaxq.gradient(
+        system, None, "phi", side=side, events=12_000, warmup=6000, replicas=512, seed=5, method="coupling"
+    )
+    assert found.run["gradient"]["method"] == "coupling"
+    slope = found["own_queue", "phi"]
+    assert slope.oracle == pytest.approx(own, abs=1e-4) and slope.half_width < 0.5
+    assert abs(slope.mean - own) <= 4 * slope.standard_error
+    jobs = found["total_jobs", "phi"]
+    assert (jobs.mean < -10) if side == "left" else jobs.mean == pytest.approx(17.98, abs=1.0)
+
+
+def test_what_is_left_to_differences():
+    question = module.prepare(PAIR, None, "phi")
+    assert question.method == "finite-difference" and "differences are narrower" in question.reason
+    unlike = jaxq.TokenPool(2, [0.5, 0.4], 0.6, 3)
+    with pytest.raises(ValueError, match="has steps of its own"):
+        module.prepare(unlike, None, "phi", method="coupling")
+    tagged = jaxq.TokenPool(2, 0.5, 0.6, 3, waits="tagged")
+    with pytest.raises(ValueError, match="has steps of its own"):
+        module.prepare(tagged, None, "phi", method="coupling")
+
+
+def test_an_arrival_rate_by_differences():
+    """The share of the arrivals in a word is no whole number."""
+    found = jaxq.gradient(
+        PAIR, "total_jobs", "arrival_rate", events=12_000, warmup=3000, seed=6, method="finite-difference"
+    )
+    slope = found["total_jobs", "arrival_rate"]
+    assert slope.oracle == pytest.approx(4.19611, rel=1e-4) and slope.half_width < 0.2 and abs(slope.z) < 4.5
