@@ -207,12 +207,21 @@ def run_info(loop: Loop, planned: Plan) -> dict[str, Any]:
         "seconds": loop.seconds,
         "compile_seconds": sum(stack.compile_seconds for stack in loop.stacks),
         "ns_per_event": 1e9 * loop.seconds / (loop.total_events - loop.resumed or loop.total_events),
+        **programs(loop.stacks),
         "devices": named_devices(planned.devices),
         "versions": versions(),
         "options": {k: plain(v) if not isinstance(v, tuple) else list(v) for k, v in options.to_dict().items()},
         **loop.checkpoint.report(),
     }
     return of_all_processes(found)
+
+
+def programs(stacks: Sequence[Stack]) -> dict[str, str]:
+    """How launches were compiled, and where a kernel was wanted and is none, why (`jaxq.engine.kernel.choice`)."""
+    kinds, reasons = (
+        dict.fromkeys(x) for x in ([s.program.kind for s in stacks], [s.fallback for s in stacks if s.fallback])
+    )
+    return {"program": ", ".join(kinds), **({"no_kernel": "; ".join(reasons)} if reasons else {})}
 
 
 def named_devices(devices: Sequence[Any]) -> list[str]:
