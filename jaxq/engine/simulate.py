@@ -11,6 +11,7 @@ from jaxq.engine.checkpoint import Checkpoint
 from jaxq.engine.conclusion import conclude_point
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.loop import Loop
+from jaxq.engine.memory import too_large
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.outline import initial_rate
@@ -168,8 +169,11 @@ def launched(
         raise ProcessLost(f"{lost}; {_left(checkpoint)}") from None
     except FieldError:
         raise  # in all processes alike
-    except BaseException:
+    except BaseException as error:
         team().leave()
+        full = too_large(error, replicas, planned.state_bytes) if isinstance(error, RuntimeError) else None
+        if full is not None:
+            raise full from error
         raise
     finally:
         meter.close()
