@@ -187,7 +187,8 @@ def test_importing_jaxq_needs_no_command_line_and_starts_no_device():
     import sys
 
     code = (
-        "import sys, jaxq, jax; bad = {'typer', 'rich', 'matplotlib', 'diffrax', 'scipy.stats'} & set(sys.modules);"
+        "import sys, jaxq, jax; bad = {'typer', 'rich', 'matplotlib', 'diffrax', 'optax'} & set(sys.modules);"
+        "bad |= {'scipy.special', 'scipy.sparse', 'scipy.optimize', 'scipy.stats'} & set(sys.modules);"
         "assert not bad, bad; jax.config.update('jax_num_cpu_devices', 3); assert len(jax.devices()) == 3"
     )
     assert subprocess.run([sys.executable, "-c", code], env=None).returncode == 0

@@ -7,21 +7,30 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.derivatives import Gradients
+from jaxq.engine.exact import ExactResult
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.paths import Paths
-from jaxq.engine.result import Result, Results
+from jaxq.engine.result import Results
+from jaxq.engine.saved import Saved
 from jaxq.systems.find import known
+from jaxq.tuning.outcome import Outcome
+from jaxq.tuning.result import Tuning
 
 FILES = ("checkpoint", "checkpoint_every", "devices")
 """Options that change no number."""
 
 
-def command(found: Result | Results | Gradients | Paths) -> str | None:
-    """The command line that gives the same numbers; None for a system that has no name, or a field that is a table."""
-    first = found[0] if isinstance(found, Results) else found.result if isinstance(found, Gradients) else found
+def command(found: Saved) -> str | None:
+    """The command line that gives the same numbers; None for a tuning or a search, whose steps no result has, for a system
+    that has no name, or a field that is a table."""
+    if isinstance(found, (Tuning, Outcome)):
+        return None
+    first: Any = found[0] if isinstance(found, Results) else found.result if isinstance(found, Gradients) else found
     fields = dict(first.parameters)
-    words = {Paths: "paths", Gradients: "gradient", Results: "sweep"}.get(type(found), "run")
-    options: dict[str, Any] = {"replicas": first.run["replicas"], "seed": first.run["seed"]}
+    words = {Paths: "paths", Gradients: "gradient", Results: "sweep", ExactResult: "exact"}.get(type(found), "run")
+    options: dict[str, Any] = {}
+    if not isinstance(found, ExactResult):
+        options = {"replicas": first.run["replicas"], "seed": first.run["seed"]}
     if isinstance(found, Results):
         words = "compare" if found.differences else "sweep"
         names = list(dict.fromkeys(name for result in found for name in result.point))
@@ -40,7 +49,7 @@ def command(found: Result | Results | Gradients | Paths) -> str | None:
             "keep_paths": len(next(iter(found.paths.values()), ())),
         }
         options["totals"] = any(name.startswith(("average_", "count_")) for name in found.mean)
-    else:
+    elif options:
         options |= _changed(first.run["options"])
     if first.system not in known() or any(isinstance(x, dict) for x in fields.values()):
         return None

@@ -62,6 +62,6 @@ def new_table() -> Any:
     return Table(box=box.SIMPLE_HEAD, pad_edge=False)
 
 
-def add_column(table: Any, header: str, numeric: bool = False) -> None:
-    """A column; numbers to the right."""
-    table.add_column(header, justify="right" if numeric else "left", overflow="fold")
+def add_column(table: Any, header: str, numeric: bool = False, whole: bool = False) -> None:
+    """A column; numbers to the right. ``whole``: names, which are not folded."""
+    table.add_column(header, justify="right" if numeric else "left", overflow="fold", no_wrap=whole)

@@ -1,5 +1,6 @@
 """``jaxq exact``: the stationary law of a jump process, solved instead of simulated."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -27,19 +28,19 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
         instance = build_systems(verb, system, chosen)[0][0]
         instance.check_stationary()
         found: Any = exact(instance, **limit)  # pyright: ignore[reportArgumentType] - exact refuses what is no JumpProcess
-    oracle = {name: as_reference(x) for name, x in instance.oracle().items()}
-    files = {path: functools.partial(found.save, path, oracle) for path in output.files}
-    deliver(files, (lambda: print_json(found.to_dict(oracle))) if output.json else lambda: print_law(found, oracle))
+    found = dataclasses.replace(found, references={name: as_reference(x) for name, x in instance.oracle().items()})
+    files = {path: functools.partial(found.save, path) for path in output.files}
+    deliver(files, (lambda: print_json(found.to_dict())) if output.json else lambda: print_law(found))
     return OK
 
 
-def print_law(found: Any, oracle: Mapping[str, Any]) -> None:
+def print_law(found: Any) -> None:
     """Every metric beside its oracle, and how many states there are."""
     console, table = stdout_console(), new_table()
     for header, numeric in (("metric", False), ("exact", True), ("oracle", True), ("kind", False)):
         add_column(table, header, numeric)
     for name, value in found.metrics.items():
-        reference = oracle.get(name)
+        reference = found.references.get(name)
         shown = ("", "") if reference is None else (f"{reference.value:.12g}", reference.kind)
         table.add_row(name, f"{value:.12g}", *shown)
     console.print(f"{found.system}  {parameters_text(found.parameters)}")

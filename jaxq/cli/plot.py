@@ -1,6 +1,7 @@
 """``jaxq plot``: a figure of a result that was saved."""
 
 import contextlib
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from jaxq.checks import FieldError
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.options import PLOT_ENDINGS
 from jaxq.cli.report import deliver
+from jaxq.engine.model import Model
 
 
 def plot(
@@ -23,7 +25,7 @@ def plot(
         typer.Option("--style", metavar="NAME|FILE", help="a matplotlib style sheet that comes before the house style"),
     ] = None,
 ) -> int:
-    """Draw a saved run, sweep, comparison, gradient or transient.
+    """Draw a saved run, sweep, comparison, gradient, transient, exact law, tuning or search.
 
     Example: jaxq plot sweep.json --out sweep.pdf --metric waiting_time
     """
@@ -35,7 +37,7 @@ def plot(
         found = read(result)
         try:
             plotting.check_metrics(found, metric or [])
-        except KeyError as error:
+        except (KeyError, TypeError) as error:
             raise ValueError(error.args[0]) from None
         styled = styling(style)
     with interruptible(), styled:
@@ -44,21 +46,35 @@ def plot(
 
 
 def read(path: str) -> Any:
-    """A saved result, with the system of a sweep where it can be made again. Raises ValueError."""
-    from jaxq.cli.given_systems import build_systems
+    """A saved result, with the system of a sweep or a tuning where it can be made again. Raises ValueError."""
+    import dataclasses
+
     from jaxq.engine.result import Results
     from jaxq.engine.saved import load
-    from jaxq.systems.find import find
+    from jaxq.tuning.outcome import Outcome
+    from jaxq.tuning.result import Tuning
 
     try:
         found = load(path)
     except OSError as error:
         raise FieldError("result", path, f"cannot be read ({error.strerror})") from None
     if isinstance(found, Results) and not found.differences:
-        with contextlib.suppress(ValueError):  # a system of a user's own, or of a file that has gone
-            known = {name: x for name, x in found[0].parameters.items() if x is not None}
-            found.model = build_systems("run", find(found[0].system), known)[0][0]
+        found.model = system_again(found[0].system, found[0].parameters)
+    if isinstance(found, Tuning):
+        return dataclasses.replace(found, tuned=system_again(found.system, found.fixed | found.best.values))
+    if isinstance(found, Outcome):
+        return dataclasses.replace(found, tuned=system_again(found.system, found.fixed | found.climbs[found.best].end))
     return found
+
+
+def system_again(name: str, fields: Mapping[str, Any]) -> Model | None:
+    """A system from its saved fields; None where that cannot be, as of a user's file that has gone."""
+    from jaxq.cli.given_systems import build_systems
+    from jaxq.systems.find import find
+
+    with contextlib.suppress(ValueError):
+        return build_systems("run", find(name), {name: x for name, x in fields.items() if x is not None})[0][0]
+    return None
 
 
 def styling(style: str | None) -> Any:

@@ -14,8 +14,10 @@ from jaxq.cli.tables import parameters_text
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.plain import describe
-from jaxq.engine.result import SCHEMA
+from jaxq.engine.saved import SCHEMA
 
+NARROW = 110
+"""Columns of a terminal below which a source stands behind what it is the source of."""
 UNSTATED = "no more is known than what jaxq exact and jaxq run compute"
 
 
@@ -37,8 +39,13 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
     console = stdout_console()
     console.print(f"{instance.title()}  {parameters_text(describe(instance))}")
     if statements:
-        rows = ((name, words(x.value), x.meaning, x.source) for name, x in statements.items())
-        console.print(_table(("theory", "value", "what it is", "source"), rows))
+        if console.width < NARROW:
+            headers = "theory", "value", "what it is, source"
+            rows = ((name, words(x.value), f"{x.meaning}; {x.source}") for name, x in statements.items())
+        else:
+            headers = "theory", "value", "what it is", "source"
+            rows = ((name, words(x.value), x.meaning, x.source) for name, x in statements.items())
+        console.print(_table(headers, rows))
     if oracle:
         rows = ((name, words(x.value), x.kind) for name, x in oracle.items())
         console.print(_table(("metric", "oracle", "kind"), rows))
@@ -75,7 +82,7 @@ def words(value: Any) -> str:
 def _table(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Any:
     table = new_table()
     for k, header in enumerate(headers):
-        add_column(table, header, k == 1)
+        add_column(table, header, k == 1, k == 0)
     for row in rows:
         table.add_row(*row)
     return table

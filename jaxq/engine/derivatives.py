@@ -1,19 +1,21 @@
 """What `gradient` returns: means, and under each its derivatives with interval, bias of the step, oracle and z."""
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from jaxq.engine.files import check_ending, write_csv, write_json
+import numpy as np
+
 from jaxq.engine.flags import flag_lines
 from jaxq.engine.metric import Metric
 from jaxq.engine.plain import aligned, brief
-from jaxq.engine.result import SCHEMA, Result
-from jaxq.engine.tabular import Tabular, of_run
+from jaxq.engine.result import Result
+from jaxq.engine.saved import NONE, SCHEMA, Saved
+from jaxq.engine.tabular import of_run
 
 
 @dataclasses.dataclass(frozen=True)
-class Gradients(Tabular):
+class Gradients(Saved):
     """Derivatives of the metrics of one system by some of its parameters.
 
     ``result``: of the system, in which every derivative is one more metric, ``metric/parameter``, with its estimate by
@@ -66,8 +68,8 @@ class Gradients(Tabular):
         return {"schema": SCHEMA, "with_respect_to": self.parameters, **data}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Gradients":
-        """The inverse of `to_dict` (without values by replica). ValueError for another schema."""
+    def from_dict(cls, data: dict[str, Any], arrays: Mapping[str, np.ndarray] = NONE) -> "Gradients":
+        """The inverse of `to_dict`; values by replica come from the arrays."""
         metrics, bias = {}, {}
         for name, told in data["metrics"].items():
             metrics[name] = {key: x for key, x in told.items() if key != "derivatives"}
@@ -76,13 +78,14 @@ class Gradients(Tabular):
                 metrics[f"{name}/{path}"] = own
                 if "bias" in slope:
                     bias[f"{name}/{path}"] = (slope["bias"], slope["bias_half_width"])
-        return cls(Result.from_dict({**data, "metrics": metrics}), data["with_respect_to"], bias)
+        return cls(Result.from_dict({**data, "metrics": metrics}, arrays), data["with_respect_to"], bias)
 
     def _bias(self, name: str, path: str) -> dict[str, float | None]:
         found = self.bias.get(f"{name}/{path}")
         return {} if found is None else {"bias": found[0], "bias_half_width": found[1]}
 
     index = ("metric", "parameter")
+    marks = frozenset({"point", "with_respect_to"})
 
     def records(self) -> list[dict[str, Any]]:
         """The `rows` with standard errors, and replicas, level and seed of the run."""
@@ -103,17 +106,13 @@ class Gradients(Tabular):
                 rows.append(row | {"oracle": x.oracle, "kind": x.kind, "z": x.z})
         return rows
 
-    def save(self, path) -> None:
-        """Write ``.json``, ``.csv`` (a row a metric and a derivative) or ``.npz`` (estimates by replica, a derivative by the
-        name ``metric/parameter``; `jaxq.Result.load` reads it). ValueError for another ending."""
-        path = Path(path)
-        check_ending("out", path)
-        if path.suffix == ".json":
-            write_json(path, self.to_dict())
-        elif path.suffix == ".csv":
-            write_csv(path, [{**row, "flags": " ".join(self.flags)} for row in self.records()])
-        else:
-            self.result.save(path)
+    def arrays(self) -> dict[str, Any]:
+        """Estimates by replica, a derivative by the name ``metric/parameter``."""
+        return self.result.arrays()
+
+    def csv_rows(self) -> list[dict[str, Any]]:
+        """The `records` with the flags."""
+        return [{**row, "flags": " ".join(self.flags)} for row in self.records()]
 
     def method_text(self) -> str:
         """How the derivatives were obtained, in one line."""

@@ -6,10 +6,7 @@ words, the uniformisation, the sums) and every model small enough, or cut with `
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -17,17 +14,14 @@ import numpy as np
 
 from jaxq.checks import FieldError, integer
 from jaxq.engine.check import check_kind, check_methods
-from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.outline import plain_means
 from jaxq.engine.plain import aligned, describe, finite, in_words
 from jaxq.engine.quantity import unit
 from jaxq.engine.reference import Reference
-from jaxq.engine.result import SCHEMA
+from jaxq.engine.saved import NONE, SCHEMA, Saved
 from jaxq.engine.state_space import StateSpace
-from jaxq.engine.stationary import stationary_law
-from jaxq.engine.tabular import Tabular
 from jaxq.engine.unknown import known_keywords
 
 NEGLIGIBLE_EDGE = 1e-9
@@ -35,34 +29,33 @@ NEGLIGIBLE_EDGE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
-class ExactResult(Tabular):
+class ExactResult(Saved):
     """The stationary law of one system.
 
     Attributes:
         system: title of the system.
         parameters: its fields by name.
         metrics: stationary value by metric name, as in a simulation's result.
+        number_of_states: states that are reachable (and kept), transient ones among them.
         states: the states, a pytree like the system's own with an axis of length number_of_states in front. A component
             that only counts (see `exact`) stays at its initial value.
         probabilities: stationary probability of each state, float64, shape (number_of_states,).
         edge_mass: probability of the states with a transition that ``keep`` suppressed; 0 without a cut.
         observed: value of every observation (`Process.observe`) in each state, shape (number_of_states,).
         units: of the observations that are metrics as they are, where the system names them.
+        references: values to compare the metrics with, by name, where they were asked for.
     """
 
     system: str
     parameters: dict[str, Any]
     metrics: dict[str, float]
+    number_of_states: int
     states: Any = dataclasses.field(repr=False)
     probabilities: np.ndarray = dataclasses.field(repr=False)
     edge_mass: float = 0.0
     observed: dict[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
     units: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
-
-    @property
-    def number_of_states(self) -> int:
-        """States that are reachable (and kept), transient ones among them."""
-        return self.probabilities.size
+    references: dict[str, Reference] = dataclasses.field(default_factory=dict, repr=False)
 
     def expectation(self, function: Callable[[Any], Any]) -> Any:
         """Stationary mean of ``function(state)``, a scalar or an array written for one state; float or array.
@@ -76,6 +69,7 @@ class ExactResult(Tabular):
         return float(mean) if mean.ndim == 0 else mean
 
     index = ("metric",)
+    marks = frozenset({"number_of_states"})
 
     def law(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """(values, probabilities) of an observation, increasing, of a probability > 0. KeyError for another name."""
@@ -88,21 +82,21 @@ class ExactResult(Tabular):
         kind = "exact" if self.edge_mass <= NEGLIGIBLE_EDGE else "limit"
         return {name: Reference(value, kind) for name, value in self.metrics.items() if np.isfinite(value)}
 
-    def rows(self, oracle: Mapping[str, Reference] = MappingProxyType({})) -> list[dict[str, Any]]:
-        """One row a metric, beside what an ``oracle`` says of it."""
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a metric, beside its reference where there are any."""
         rows = []
         for name, value in self.metrics.items():
-            known = oracle.get(name)
-            told = {} if known is None else {"oracle": finite(float(known.value)), "kind": known.kind}
-            rows.append(
-                {"metric": name, "exact": finite(value)} | ({"oracle": None, "kind": None} | told if oracle else {})
-            )
+            row, known = {"metric": name, "exact": finite(value)}, self.references.get(name)
+            if self.references:
+                told = (None, None) if known is None else (finite(float(known.value)), known.kind)
+                row |= dict(zip(("oracle", "kind"), told, strict=True))
+            rows.append(row)
         return rows
 
-    def to_dict(self, oracle: Mapping[str, Reference] = MappingProxyType({})) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The machine-readable result (schema 1), without the law; no NaN or Infinity in it."""
         metrics: dict[str, dict[str, Any]] = {}
-        for row in self.rows(oracle):
+        for row in self.rows():
             told = {"oracle": row["oracle"], "kind": row["kind"]} if row.get("oracle") is not None else {}
             metrics[row["metric"]] = {"value": row["exact"]} | told
         return {
@@ -112,21 +106,36 @@ class ExactResult(Tabular):
             "metrics": metrics,
             "number_of_states": self.number_of_states,
             "edge_mass": self.edge_mass,
+            "units": self.units,
         }
 
-    def save(self, path, oracle: Mapping[str, Reference] = MappingProxyType({})) -> None:
-        """Write by the ending of ``path``: JSON, CSV (a row a metric) or NPZ (``probabilities``, the leaves of the states as
-        ``states/0``, ``states/1``, ..., and the JSON as ``result``). ValueError for another ending."""
-        path = Path(path)
-        check_ending("out", path)
-        if path.suffix == ".json":
-            write_json(path, self.to_dict(oracle))
-        elif path.suffix == ".csv":
-            write_csv(path, self.rows(oracle))
-        else:
-            states = {f"states/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(self.states))}
-            result = json.dumps(self.to_dict(oracle), allow_nan=False)
-            write_npz(path, {"probabilities": self.probabilities, **states, "result": result})
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], arrays: Mapping[str, np.ndarray] = NONE) -> "ExactResult":
+        """The inverse of `to_dict`. The law comes from the arrays: ``states`` is then the list of the leaves; without them
+        there are no states and no observations."""
+        metrics = data["metrics"]
+        known = {name: Reference(told["oracle"], told["kind"]) for name, told in metrics.items() if "oracle" in told}
+        return cls(
+            data["system"],
+            data["parameters"],
+            {name: np.nan if told["value"] is None else told["value"] for name, told in metrics.items()},
+            data["number_of_states"],
+            [x for name, x in arrays.items() if name.startswith("states/")],
+            arrays.get("probabilities", np.zeros(0)),
+            data["edge_mass"],
+            {name.removeprefix("observed/"): x for name, x in arrays.items() if name.startswith("observed/")},
+            data["units"],
+            known,
+        )
+
+    def arrays(self) -> dict[str, Any]:
+        """``probabilities``, the leaves of the states as ``states/0``, ``states/1``, ..., and ``observed/<name>``."""
+        states = {f"states/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(self.states))}
+        return {
+            "probabilities": self.probabilities,
+            **states,
+            **{f"observed/{name}": x for name, x in self.observed.items()},
+        }
 
     def __getitem__(self, metric: str) -> float:
         try:
@@ -192,6 +201,8 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
             "fields, too many to solve for",
         )
     check_methods(prepared)
+    from jaxq.engine.stationary import stationary_law  # and with it scipy's sparse solvers
+
     with jax.enable_x64(True):
         chain = StateSpace(prepared, keep, int(max_states))
         chain.enumerate()
@@ -205,4 +216,6 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
     with np.errstate(over="ignore"):  # fields outside of float32 have the same names
         named = {name: unit(system.metric_table, name) for name in plain_means(system, prepared)}
     told = {name: found for name, found in named.items() if found is not None}
-    return ExactResult(system.title(), describe(system), metrics, states, probabilities, edge_mass, observed, told)
+    return ExactResult(
+        system.title(), describe(system), metrics, probabilities.size, states, probabilities, edge_mass, observed, told
+    )

@@ -1,10 +1,8 @@
 """`paths`: sample paths and transient means on a grid of times, on the real clock (`jaxq.engine.real_clock`)."""
 
 import dataclasses
-import json
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +11,6 @@ import numpy as np
 from jaxq.checks import FieldError
 from jaxq.engine.check import check_kind, check_process
 from jaxq.engine.devices import choose_devices
-from jaxq.engine.files import check_ending, write_csv, write_json, write_npz
 from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.host_numbers import host_column
 from jaxq.engine.jump_process import MarkovProcess
@@ -29,9 +26,9 @@ from jaxq.engine.quantity import unit
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import rare_first
 from jaxq.engine.real_clock import AREA, sampler
-from jaxq.engine.result import SCHEMA
+from jaxq.engine.saved import NONE, SCHEMA, Saved
 from jaxq.engine.simulate import versions
-from jaxq.engine.tabular import Tabular, of_run
+from jaxq.engine.tabular import of_run
 from jaxq.engine.unknown import known_keywords
 from jaxq.stats.intervals import t_quantile
 
@@ -39,7 +36,7 @@ LATEST = 1e29
 
 
 @dataclasses.dataclass(frozen=True)
-class Paths(Tabular):
+class Paths(Saved):
     """Transient means of one system on a grid of times.
 
     Attributes:
@@ -93,10 +90,8 @@ class Paths(Tabular):
         return data
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Paths":
-        """The inverse of `to_dict`. ValueError for another schema."""
-        if data.get("schema") != SCHEMA:
-            raise FieldError("schema", data.get("schema"), f"must be {SCHEMA}")
+    def from_dict(cls, data: dict[str, Any], arrays: Mapping[str, np.ndarray] = NONE) -> "Paths":
+        """The inverse of `to_dict`."""
         seen, kept = data["observables"], data.get("paths", {})
         return cls(
             data["system"],
@@ -113,6 +108,14 @@ class Paths(Tabular):
             tuple(data.get("switches", ())),
         )
 
+    def arrays(self) -> dict[str, Any]:
+        """``times``, ``mean/<name>``, ``half_width/<name>``, ``paths/<name>``."""
+        kinds = {"mean": self.mean, "half_width": self.half_width, "paths": self.paths}
+        return {
+            "times": self.times,
+            **{f"{kind}/{name}": x for kind, named in kinds.items() for name, x in named.items()},
+        }
+
     def path_rows(self) -> list[dict[str, Any]]:
         """The kept sample paths as tidy records: one row a replica, time and observable."""
         return [
@@ -123,6 +126,7 @@ class Paths(Tabular):
         ]
 
     index = ("time", "observable")
+    marks = frozenset({"observables"})
 
     def records(self) -> list[dict[str, Any]]:
         """The `rows`, with replicas, level and seed of the run."""
@@ -135,20 +139,6 @@ class Paths(Tabular):
             for name in self.mean
             for t, m, h in zip(self.times, self.mean[name], self.half_width[name], strict=True)
         ]
-
-    def save(self, path) -> None:
-        """Write JSON, CSV (one row a time and observable) or NPZ (``times``, ``mean/<name>``, ``half_width/<name>``,
-        ``paths/<name>`` and the JSON as ``result``) by the ending of ``path``, atomically."""
-        path = Path(path)
-        check_ending("out", path)
-        if path.suffix == ".json":
-            write_json(path, self.to_dict())
-        elif path.suffix == ".csv":
-            write_csv(path, self.records())
-        else:
-            kinds = {"mean": self.mean, "half_width": self.half_width, "paths": self.paths}
-            arrays: dict[str, Any] = {f"{kind}/{name}": x for kind, named in kinds.items() for name, x in named.items()}
-            write_npz(path, {**arrays, "times": self.times, "result": json.dumps(self.to_dict(), allow_nan=False)})
 
     def __str__(self) -> str:
         fields = ", ".join(f"{name}={in_words(value)}" for name, value in self.parameters.items())

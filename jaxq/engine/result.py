@@ -1,28 +1,23 @@
 """What a run returns: metrics with intervals next to their oracles, how they were obtained, and what went wrong."""
 
 import dataclasses
-import json
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from jaxq.checks import FieldError
-from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, write_csv, write_json, write_npz
 from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
 from jaxq.engine.plain import WIDTH, aligned, brief, in_words, with_scaling
-from jaxq.engine.tabular import Tabular, of_run
+from jaxq.engine.saved import NONE, SCHEMA, Saved, load
+from jaxq.engine.tabular import of_run
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
 
-SCHEMA = 1
-
 
 @dataclasses.dataclass(frozen=True)
-class Result(Tabular):
+class Result(Saved):
     """One system simulated. ``estimates`` keeps the per-replica residuals of every metric for a user's own statistics.
 
     ``quantiles`` has, by quantity and probability, the value, the ends of its interval (low, high) and half its length.
@@ -44,6 +39,7 @@ class Result(Tabular):
     units: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     index = ("metric",)
+    marks = frozenset({"point"})
 
     def __getitem__(self, metric: str) -> Metric:
         try:
@@ -69,13 +65,15 @@ class Result(Tabular):
         }
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Result":
-        """The inverse of `to_dict` (without per-replica residuals). ValueError for another schema."""
-        if data.get("schema") != SCHEMA:
-            raise FieldError("schema", data.get("schema"), f"must be {SCHEMA}")
+    def from_dict(cls, data: dict[str, Any], arrays: Mapping[str, np.ndarray] = NONE) -> "Result":
+        """The inverse of `to_dict`; residuals by replica come from the arrays."""
         metrics = {
             name: Metric(**{"level": data["run"].get("level", 0.95), **m}) for name, m in data["metrics"].items()
         }
+        means = {
+            name: arrays[f"mean/{name}"].item() for name in metrics if f"mean/{name}" in arrays
+        }  # none if withheld
+        freedom = {name: arrays[key].item() for name in means if (key := f"freedom/{name}") in arrays}
         return cls(
             data["system"],
             data["parameters"],
@@ -84,11 +82,28 @@ class Result(Tabular):
             data["run"],
             data["growth"],
             tuple(map(Flag, data["flags"])),
+            estimates={
+                name: Estimate(mean, arrays[f"replicas/{name}"] - mean, freedom=freedom.get(name))
+                for name, mean in means.items()
+            },
             histograms=data.get("histograms", {}),
             quantiles=data.get("quantiles", {}),
             headline=tuple(data.get("headline", ())),
             units=data.get("units", {}),
         )
+
+    def arrays(self) -> dict[str, Any]:
+        """Values of every metric by replica, their mean and degrees of freedom: ``replicas/<name>`` and so on."""
+        found: dict[str, Any] = {}
+        for name, values in self.replica_values().items():
+            estimate = self.estimates[name]
+            found |= {f"replicas/{name}": values, f"mean/{name}": estimate.value}
+            found |= {} if estimate.freedom is None else {f"freedom/{name}": estimate.freedom}
+        return found
+
+    def csv_rows(self) -> list[dict[str, Any]]:
+        """The `records` with the system and its flags, as of several results."""
+        return Results([self]).records()
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a metric, for tables and CSV."""
@@ -143,18 +158,6 @@ class Result(Tabular):
             for p, row in rows.items()
         ]
 
-    def save(self, path) -> None:
-        """Write by the ending of ``path``: JSON, CSV (a row a metric or quantile), NPZ (values by replica, the JSON)."""
-        save([self], path, single=True)
-
-    @classmethod
-    def load(cls, path) -> "Result":
-        """Read what `save` wrote as JSON or NPZ. ValueError if the file holds several results, or none."""
-        found = load(path)
-        if isinstance(found, Results):
-            raise ValueError(f"{path}: holds {len(found)} results of a sweep or comparison; use jaxq.Results.load")
-        return found
-
     @property
     def control_line(self) -> str | None:
         """What control variates were used, and by how much they have narrowed the intervals; None where none were wanted."""
@@ -181,7 +184,7 @@ class Result(Tabular):
         return "\n".join(lines)
 
 
-class Results(Tabular, list):
+class Results(Saved, list):
     """Results of a sweep or a comparison, with the paired differences of the latter. ``model``: the system of the first
     point of a sweep, where it is at hand; files do not keep it."""
 
@@ -189,6 +192,8 @@ class Results(Tabular, list):
         super().__init__(results)
         self.differences = differences or []
         self.model = model
+
+    marks = frozenset({"results"})
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -227,15 +232,21 @@ class Results(Tabular, list):
             data["differences"] = self.differences
         return data
 
-    def save(self, path) -> None:
-        """Write JSON, CSV or NPZ by the ending of ``path``, as `Result.save`."""
-        save(self, path)
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], arrays: Mapping[str, np.ndarray] = NONE) -> "Results":
+        """The inverse of `to_dict`; residuals by replica come from the arrays."""
+        of = [{key.removeprefix(f"{i}/"): x for key, x in arrays.items()} for i in range(len(data["results"]))]
+        return cls(map(Result.from_dict, data["results"], of), data.get("differences"))
+
+    def arrays(self) -> dict[str, Any]:
+        """Those of each result, by its place: ``0/replicas/<name>``."""
+        return {f"{i}/{name}": x for i, result in enumerate(self) for name, x in result.arrays().items()}
 
     @classmethod
     def load(cls, path) -> "Results":
         """Read what `save` wrote as JSON or NPZ; a single result counts as one of one. ValueError if there is none."""
         found = load(path)
-        return found if isinstance(found, Results) else cls([found])
+        return cls([found]) if isinstance(found, Result) else super().load(path)
 
     def __str__(self) -> str:
         parts = [str(result) for result in self]
@@ -244,57 +255,7 @@ class Results(Tabular, list):
         return "\n\n".join(parts)
 
 
-def save(results, path, single: bool = False) -> None:
-    """Write results atomically as ``.json``, ``.csv`` or ``.npz``. ValueError for another ending, or without a folder."""
-    path = Path(path)
-    check_ending("out", path)
-    check_parent("out", path)
-    data = results[0].to_dict() if single else results.to_dict()
-    if path.suffix == ".json":
-        write_json(path, data)
-    elif path.suffix == ".csv":
-        write_csv(path, Results(results).records())
-    else:
-        arrays: dict[str, Any] = {"result": json.dumps(data, allow_nan=False)}
-        for i, result in enumerate(results):
-            prefix = "" if single else f"{i}/"
-            for name, values in result.replica_values().items():
-                arrays[f"{prefix}replicas/{name}"] = values
-                arrays[f"{prefix}mean/{name}"] = result.estimates[name].value
-                if result.estimates[name].freedom is not None:
-                    arrays[f"{prefix}freedom/{name}"] = result.estimates[name].freedom
-        write_npz(path, arrays)
-
-
 def _as_metric(row: dict[str, Any]) -> dict[str, Any]:
     """A quantile as a row of the table of metrics: ``waiting_time:0.9``."""
     ends = {key: row[key] for key in ("half_width", "low", "high")}
     return {"metric": f"{row['quantity']}:{row['probability']}", "mean": row["value"], **ends}
-
-
-def load(path) -> Result | Results:
-    """What `save` wrote as JSON or NPZ, with the per-replica residuals of the latter. ValueError for anything else."""
-    path = Path(path)
-    if path.suffix == ".csv":
-        raise ValueError(f"{path}: a .csv is a table for other programs; save as .json or .npz to load it again")
-    check_ending("path", path, (".json", ".npz"))
-    arrays = read_npz(path) if path.suffix == ".npz" else {}
-    try:
-        data = json.loads(str(arrays["result"])) if arrays else read_json(path)
-        if "results" not in data:
-            return _with_replicas(Result.from_dict(data), arrays, "")
-        found = [_with_replicas(Result.from_dict(x), arrays, f"{i}/") for i, x in enumerate(data["results"])]
-        return Results(found, data.get("differences"))
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: holds no result of simulate, sweep or compare") from error
-
-
-def _with_replicas(result: Result, arrays: dict[str, np.ndarray], prefix: str) -> Result:
-    kept = [name for name in result.metrics if f"{prefix}replicas/{name}" in arrays]  # none if withheld
-    means = {name: float(arrays[f"{prefix}mean/{name}"]) for name in kept}
-    freedom = {name: int(arrays[key]) for name in kept if (key := f"{prefix}freedom/{name}") in arrays}
-    estimates = {
-        name: Estimate(means[name], arrays[f"{prefix}replicas/{name}"] - means[name], freedom=freedom.get(name))
-        for name in kept
-    }
-    return dataclasses.replace(result, estimates=estimates)

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax.extend.core import Literal
-from scipy import sparse
 
 from jaxq import random
 from jaxq.checks import FieldError
@@ -217,10 +217,10 @@ class StateSpace:
         self.edge = np.concatenate(edges)
         self.values = jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
-    def generator(self) -> sparse.csr_array:
+    def generator(self) -> "scipy.sparse.csr_array":
         """Transition rates between different states, no diagonal, shape (states, states)."""
         sources, targets, rates = self.transitions
-        return sparse.csr_array((rates, (sources, targets)), shape=(self.count, self.count))
+        return scipy.sparse.csr_array((rates, (sources, targets)), shape=(self.count, self.count))
 
     def sums(self, probabilities: np.ndarray) -> Sums:
         """The sums of a stationary unit of time."""

@@ -48,6 +48,8 @@ def plot_law(found: ExactResult, ax: Any = None, *, metric: str | None = None) -
 
 def fill_law(found: ExactResult, figure: Any, metric: Collection[str] = ()) -> Any:
     """Axes of its own for every quantity. Returns the first."""
+    if not found.observed:
+        raise ValueError("the law of this result was not saved; save it as .npz to draw it")
     with house():
         many = [name for name in found.observed if len(found.law(name)[0]) > 2]  # of two values the mean says all
         names = list(metric or (many or list(found.observed))[:MOST_LAWS])

@@ -6,14 +6,18 @@ import io
 from typing import Any
 
 from jaxq.engine.derivatives import Gradients
+from jaxq.engine.exact import ExactResult
 from jaxq.engine.flags import flag_lines
 from jaxq.engine.paths import Paths
 from jaxq.engine.plain import brief
-from jaxq.engine.result import Result, Results
+from jaxq.engine.result import Results
+from jaxq.engine.saved import Saved
 from jaxq.engine.tabular import html_table, rounded
 from jaxq.plotting import plot
 from jaxq.plotting.figure import empty
 from jaxq.plotting.style import house
+from jaxq.tuning.outcome import Outcome
+from jaxq.tuning.result import Tuning
 
 MOST_ROWS = 2000
 SHEET = """
@@ -24,6 +28,8 @@ th, td { padding: .15em 1em .15em 0; vertical-align: top; } tbody tr:nth-child(e
 img { max-width: 100%; display: block; margin: 1em 0; } .flag { color: #b00; font-weight: bold; }
 pre { background: #f6f6f6; padding: .6em; white-space: pre-wrap; } .scroll { overflow-x: auto; }
 """
+TITLES: dict[type, str] = {Tuning: "Steps", Outcome: "Starts", ExactResult: "Means"}
+"""Of the table of rows, where they are no estimates."""
 TOLD = {
     "replicas": "replicas",
     "events": "events",
@@ -38,40 +44,58 @@ TOLD = {
 }
 
 
-def page(found: Result | Results | Gradients | Paths, command: str | None = None) -> str:
+def page(found: Saved, command: str | None = None) -> str:
     """The page.
 
     Args:
-        found: what `jaxq.simulate`, `jaxq.sweep`, `jaxq.compare`, `jaxq.gradient` or `jaxq.paths` returned, or
-            `jaxq.load`.
+        found: what `jaxq.simulate`, `jaxq.sweep`, `jaxq.compare`, `jaxq.gradient`, `jaxq.paths`, `jaxq.exact`, `jaxq.tune`,
+            `jaxq.search` or `jaxq.load` returned.
         command: what finds it again, to be written down.
     """
-    first = found[0] if isinstance(found, Results) else found.result if isinstance(found, Gradients) else found
-    varied = {name for result in found for name in result.point} if isinstance(found, Results) else set()
-    fields = [
-        {"field": n, "value": "none" if x is None else str(brief(x))}
-        for n, x in first.parameters.items()
-        if n not in varied
-    ]
-    parts = [f"<h1>{html.escape(first.system)}</h1>", f"<p>{html.escape(_what(found))}</p>"]
-    parts += [f'<p class="flag">{html.escape(line)}</p>' for line in flag_lines(found.flags)]
+    system, parameters, run = _subject(found)
+    fields = [{"field": n, "value": "none" if x is None else str(brief(x))} for n, x in parameters.items()]
+    parts = [f"<h1>{html.escape(system)}</h1>", f"<p>{html.escape(_what(found))}</p>"]
+    parts += [f'<p class="flag">{html.escape(line)}</p>' for line in flag_lines(getattr(found, "flags", ()))]
     parts += [_figure(found, name) for name in _figures(found)]
-    parts += ["<h2>Estimates</h2>", _table(found.rows())]
+    if isinstance(found, Tuning):
+        ends = [{"": name, **end} for name, end in found.ends().items()]
+        parts += ["<h2>Start and best</h2>", _table(ends), f"<p>{html.escape(found.objective_text())}</p>"]
+    parts += [f"<h2>{TITLES.get(type(found), 'Estimates')}</h2>", _table(found.rows())]
     if isinstance(found, Results) and found.differences:
         parts += ["<h2>Paired differences</h2>", _table(found.differences)]
     if isinstance(found, Gradients):
         parts.append(f"<p>{html.escape(found.method_text())}</p>")
-    parts += ["<h2>Fields</h2>", _table(fields), "<h2>How it was run</h2>", _table(_run(first.run))]
+    parts += ["<h2>Fields</h2>", _table(fields)]
+    if run is not None:
+        parts += ["<h2>How it was run</h2>", _table(_run(run))]
     if command is not None:
         parts += ["<p>The same numbers again:</p>", f"<pre>{html.escape(command)}</pre>"]
-    head = f"<title>{html.escape(first.system)}: {html.escape(_what(found))}</title><style>{SHEET}</style>"
+    head = f"<title>{html.escape(system)}: {html.escape(_what(found))}</title><style>{SHEET}</style>"
     body = "\n".join(parts)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{head}</head>\n<body>\n{body}\n</body></html>\n'
     )
 
 
+def _subject(found: Any) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
+    """(system, its fields that were neither varied nor tuned, how it was simulated)."""
+    if isinstance(found, Tuning):
+        return found.system, found.fixed, None if found.verification is None else found.verification.best.run
+    if isinstance(found, Outcome):
+        return found.system, found.fixed, found.against.run
+    first = found[0] if isinstance(found, Results) else found.result if isinstance(found, Gradients) else found
+    varied = {name for result in found for name in result.point} if isinstance(found, Results) else set()
+    fields = {name: x for name, x in first.parameters.items() if name not in varied}
+    return first.system, fields, getattr(first, "run", None)
+
+
 def _what(found: Any) -> str:
+    if isinstance(found, Tuning):
+        return "tuning by gradient"
+    if isinstance(found, Outcome):
+        return found.verdict()
+    if isinstance(found, ExactResult):
+        return f"exact stationary law of {found.number_of_states} states"
     if isinstance(found, Results):
         return f"comparison of {len(found)} systems" if found.differences else f"sweep of {len(found)} points"
     kinds = {Gradients: "derivatives", Paths: "means over time from the initial state"}
@@ -79,7 +103,9 @@ def _what(found: Any) -> str:
 
 
 def _figures(found: Any) -> list[str | None]:
-    """A figure each for the headline metrics of several results; one of everything else."""
+    """A figure each for the headline metrics of several results; one of everything else but a law that was not saved."""
+    if isinstance(found, ExactResult) and not found.observed:
+        return []
     if not isinstance(found, Results):
         return [None]
     return [*(name for name in found[0].headline if name in found[0].metrics)] or list(found[0].metrics)[:3]

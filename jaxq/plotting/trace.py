@@ -67,7 +67,7 @@ def plot_parameters(tuning: Tuning, ax: Any = None) -> Any:
         ax.plot(steps, [row[name] for row in rows], style, color=colour, label=label)
         ax.plot(tuning.best.step, best[name], "o", color=colour, markersize=5, clip_on=False)
     several, first = len(tuning.best.values) > 1, next(iter(tuning.best.values))
-    ax.set_ylabel("parameters" if several else axis_label(first, units(type(tuning.tuned)).get(first)))
+    ax.set_ylabel("parameters" if several else axis_label(first, tuning.tuned and units(type(tuning.tuned)).get(first)))
     ax.set_xlabel("step")
     ax.legend(ncols=1 if len(best) <= 4 else 2)
     return ax

@@ -1,15 +1,17 @@
 """What a search returns: where every climb ended, and what of it the simulation confirms."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
-from jaxq.engine.flags import flag_lines
+import numpy as np
+
+from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.metric import Metric
-from jaxq.engine.model import Model
 from jaxq.engine.plain import aligned, finite
-from jaxq.engine.result import SCHEMA, Result
-from jaxq.engine.tabular import Tabular
-from jaxq.tuning.result import flat, plain_values, save
+from jaxq.engine.result import Result
+from jaxq.engine.saved import NONE, SCHEMA, Saved
+from jaxq.tuning.result import flat, plain_values, result_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Climb:
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome(Tabular):
+class Outcome(Saved):
     """A search from many starts.
 
     Attributes:
@@ -52,7 +54,7 @@ class Outcome(Tabular):
         best: index of the climb that was highest on the paths of the search, chosen before it was simulated afresh.
         level: see climbs.
         flags: of the simulations.
-        tuned: the system of the best climb.
+        tuned: the system, a `Model`, of the best climb; None if this was read from a file.
     """
 
     system: str
@@ -65,9 +67,11 @@ class Outcome(Tabular):
     best: int
     level: float
     flags: tuple[str, ...]
-    tuned: Model = dataclasses.field(repr=False)
+    tuned: Any = dataclasses.field(repr=False)
 
     index = ("start",)
+    marks = frozenset({"climbs"})
+    endings = (".json", ".csv")
 
     @property
     def found(self) -> bool:
@@ -135,11 +139,41 @@ class Outcome(Tabular):
             "flags": list(self.flags),
         }
 
-    def save(self, path) -> None:
-        """Write everything as ``.json`` or the rows as ``.csv``. ValueError for another ending."""
-        save(self, path)
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], arrays: Mapping[str, np.ndarray] = NONE) -> "Outcome":
+        """The inverse of `to_dict` but for ``tuned``; of the result of a climb only the metric is known."""
+        metric, baseline = data["metric"], data["baseline"]
+        climbs = tuple(
+            Climb(
+                _arrays(climb["start"]),
+                _arrays(climb["end"]),
+                climb["smooth"],
+                climb["searched"],
+                Metric(**climb["gain"]),
+                result_of(data["system"], metric, climb[metric], data["run"]),
+            )
+            for climb in data["climbs"]
+        )
+        return cls(
+            data["system"],
+            data["fixed"],
+            data["objective"],
+            metric,
+            baseline["fields"],
+            Result.from_dict(baseline["result"]),
+            climbs,
+            data["best"] - 1,
+            data["level"],
+            tuple(map(Flag, data["flags"])),
+            None,
+        )
 
     def __str__(self) -> str:
         return "\n".join(
             [f"{self.system}  {self.objective}", *aligned(self.rows()), self.verdict(), *flag_lines(self.flags)]
         )
+
+
+def _arrays(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields by name from JSON values."""
+    return {name: np.asarray(x)[()] for name, x in values.items()}

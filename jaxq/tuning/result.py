@@ -1,19 +1,17 @@
 """What a tuning returns: the parameters found, how, and whether the simulation confirms the gain."""
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from jaxq.engine.files import check_ending, write_csv, write_json
 from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.metric import Metric
-from jaxq.engine.model import Model
 from jaxq.engine.objective import Optimum
 from jaxq.engine.plain import aligned, finite, plain
-from jaxq.engine.result import SCHEMA, Result
-from jaxq.engine.tabular import Tabular
+from jaxq.engine.result import Result
+from jaxq.engine.saved import NONE, SCHEMA, Saved
 from jaxq.tuning.descent import Step
 
 DESCENT = {Flag.OBJECTIVE_NOT_FINITE, Flag.OBJECTIVE_UNDEFINED, Flag.NOT_CONVERGED}
@@ -48,9 +46,21 @@ class Verification:
         }
         return {"metric": self.metric, "gain": gain, **both, "run": self.best.run}
 
+    @classmethod
+    def from_dict(cls, system: str, data: dict[str, Any]) -> "Verification":
+        """The inverse of `to_dict`: of the two results of ``system`` only the metric is known."""
+        start, best = (result_of(system, data["metric"], data[name], data["run"]) for name in ("start", "best"))
+        return cls(data["metric"], Metric(**data["gain"]), start, best)
+
+
+def result_of(system: str, metric: str, saved: dict[str, Any], run: dict[str, Any]) -> Result:
+    """A result of one metric, saved with its flags."""
+    told = {name: x for name, x in saved.items() if name != "flags"}
+    return Result(system, {}, {}, {metric: Metric(**told)}, run, flags=tuple(map(Flag, saved.get("flags", ()))))
+
 
 @dataclasses.dataclass(frozen=True)
-class Tuning(Tabular):
+class Tuning(Saved):
     """Parameters tuned by gradient.
 
     Attributes:
@@ -64,7 +74,7 @@ class Tuning(Tabular):
         trace: every iterate, with the smooth objective at its temperature.
         verification: the simulation of start and best; None if it was not asked for or there is no metric.
         flags: what went wrong, in the descent or the runs (`jaxq.engine.flags`).
-        tuned: the system with the best parameters.
+        tuned: the system, a `Model`, with the best parameters; None if this was read from a file.
         meaning: what the objective is, one line; it need not be the simulated metric that it stands for.
         known: the optimum that is known without tuning, where there is one.
         run: how a simulated objective was descended on: method, replicas, seed, events, devices; None of a formula.
@@ -79,12 +89,14 @@ class Tuning(Tabular):
     trace: tuple[Step, ...]
     verification: Verification | None
     flags: tuple[str, ...]
-    tuned: Model = dataclasses.field(repr=False)
+    tuned: Any = dataclasses.field(repr=False)
     meaning: str = ""
     known: Optimum | None = None
     run: dict[str, Any] | None = None
 
     index = ("step",)
+    marks = frozenset({"trace"})
+    endings = (".json", ".csv")
 
     @property
     def converged(self) -> bool:
@@ -105,6 +117,7 @@ class Tuning(Tabular):
                 "meaning": self.meaning,
                 **{name: finite(step.objective) for name, step in known.items()},
             },
+            "iterates": {name: _found(step) for name, step in known.items()},
             "known": None
             if self.known is None
             else {
@@ -114,13 +127,32 @@ class Tuning(Tabular):
             },
             "run": self.run,
             "verification": None if self.verification is None else self.verification.to_dict(),
-            "trace": [{"step": step.step, "parameters": _values(step), **_found(step)} for step in self.trace],
+            "trace": [{"parameters": _values(step), **_found(step)} for step in self.trace],
             "flags": list(self.flags),
         }
 
-    def save(self, path) -> None:
-        """Write everything as ``.json`` or the trace as ``.csv``. ValueError for another ending."""
-        save(self, path)
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], arrays: Mapping[str, np.ndarray] = NONE) -> "Tuning":
+        """The inverse of `to_dict` but for ``tuned``."""
+        ends = {
+            name: _step({**told, "parameters": data["parameters"][name]}) for name, told in data["iterates"].items()
+        }
+        known, check, objective = data["known"], data["verification"], data["objective"]
+        return cls(
+            data["system"],
+            data["fixed"],
+            objective["name"],
+            ends["start"],
+            ends["best"],
+            ends.get("average"),
+            tuple(map(_step, data["trace"])),
+            None if check is None else Verification.from_dict(data["system"], check),
+            tuple(map(Flag, data["flags"])),
+            None,
+            objective["meaning"],
+            None if known is None else Optimum(known["parameters"], known["objective"], known["source"]),
+            data["run"],
+        )
 
     def rows(self) -> list[dict[str, Any]]:
         """The trace with one column a number; element i of a list is ``name_i``, from 1,
@@ -166,16 +198,6 @@ class Tuning(Tabular):
         return "\n".join([*lines, *flag_lines(self.flags)])
 
 
-def save(outcome: Any, path) -> None:
-    """Write what has ``to_dict`` as ``.json``, or its ``rows`` as ``.csv``. ValueError for another ending."""
-    path = Path(path)
-    check_ending("out", path, (".json", ".csv"))
-    if path.suffix == ".json":
-        write_json(path, outcome.to_dict())
-    else:
-        write_csv(path, outcome.rows())
-
-
 def columns(step: Step) -> dict[str, float]:
     """The values of an iterate, one number a name."""
     return flat(_values(step))
@@ -194,10 +216,15 @@ def flat(values: dict[str, Any]) -> dict[str, float]:
 
 
 def _found(step: Step) -> dict[str, float]:
-    """Objective and norm of the gradient, with their standard errors where these are simulated."""
-    found = {"objective": step.objective, "objective_error": step.objective_error}
-    found |= {"gradient_norm": step.gradient_norm, "gradient_error": step.gradient_error}
+    """Everything of an iterate but its values; standard errors where it is simulated."""
+    found = {key.name: getattr(step, key.name) for key in dataclasses.fields(step) if key.name != "values"}
     return {name: x for name, x in found.items() if x is not None}
+
+
+def _step(saved: dict[str, Any]) -> Step:
+    """The iterate that was saved, its values as arrays."""
+    values = {name: np.asarray(x, np.float64)[()] for name, x in saved["parameters"].items()}
+    return Step(values=values, **{name: x for name, x in saved.items() if name != "parameters"})
 
 
 def _values(step: Step) -> dict[str, Any]:

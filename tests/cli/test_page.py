@@ -76,6 +76,19 @@ def test_the_command_of_a_transient(jaxq, tmp_path):
         assert again.paths["queue_length"].shape == (2, times.size)
 
 
+def test_pages_of_a_law_a_tuning_and_a_search(jaxq, tmp_path):
+    law, page_file = str(tmp_path / "law.npz"), tmp_path / "x.html"
+    jaxq("exact", "mmc", "--arrival-rate", "1.8", "--servers", "2", "--capacity", "20", "--out", law)
+    assert jaxq("report", law, "--out", str(page_file)) == (0, "", "")
+    found = Page(page_file.read_text(encoding="utf8"))
+    assert found.images == 1 and "exact stationary law of 21 states" in found.text
+    assert "jaxq exact mmc --arrival-rate 1.8 --service-rate 1 --servers 2 --capacity 20" in found.text
+    tuned = package.tune(package.TokenPool(4, 0.8), start=0.3, steps=20, replicas=64, events=2000)
+    found = Page(page(tuned, command(tuned)))
+    assert found.images == 1 and "Start and best" in found.text and "events of warm-up" in found.text
+    assert "The same numbers" not in found.text
+
+
 def test_what_no_command_can_say():
     diagonal = [QUEUE, package.MMc(arrival_rate=0.8, servers=2)]
     assert command(package.compare(diagonal, **QUICK)) is None

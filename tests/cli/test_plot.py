@@ -32,6 +32,29 @@ def test_a_saved_transient(jaxq, tmp_path):
         assert "sample paths" in figure.read_text()
 
 
+def test_a_saved_exact_law(jaxq, tmp_path):
+    law, means, figure = (str(tmp_path / name) for name in ("law.npz", "law.json", "figure.svg"))
+    fields = ("--arrival-rate", "1.8", "--servers", "2", "--capacity", "20")
+    assert jaxq("exact", "mmc", *fields, "--out", law, "--out", means)[0] == 0
+    assert jaxq("plot", law, "--out", figure, "--metric", "queue_length") == (0, "", "")
+    code, _, err = jaxq("plot", means, "--out", figure)
+    assert code == 2 and "save it as .npz to draw it" in err and err.count("\n") == 1
+
+
+def test_a_saved_tuning_has_its_system_again(jaxq, short, tmp_path):
+    from jaxq.cli.plot import read
+
+    saved, figure = str(tmp_path / "tuning.json"), tmp_path / "figure.svg"
+    args = ("--servers", "4", "--parameter", "phi", "--start", "0.3", "--steps", "20", "--quiet")
+    assert jaxq("tune", "token-pool", *args, *short, "--out", saved)[0] in (0, 3)
+    found = read(saved)
+    assert found.tuned.phi == found.best.values["phi"] and found.tuned.servers == 4
+    assert jaxq("plot", saved, "--out", str(figure)) == (0, "", "")
+    assert "smooth objective" in figure.read_text()
+    code, _, err = jaxq("plot", saved, "--out", str(figure), "--metric", "phi")
+    assert code == 2 and "has no choice" in err and err.count("\n") == 1
+
+
 def test_a_saved_sweep_has_its_system_again(jaxq, short, tmp_path):
     from jaxq.cli.plot import read
 
@@ -50,7 +73,7 @@ def test_what_is_refused(jaxq, short, tmp_path):
         ([sweep, "--metric", "queue"], "metric = queue: must be one of number_in_system, queue_length"),
         ([run, "--style", "none"], "style = none: must be a matplotlib style sheet"),
         ([tmp_path / "nowhere.json"], "result = "),
-        ([tmp_path / "else.json"], "holds no result of simulate, sweep, compare, gradient or paths"),
+        ([tmp_path / "else.json"], "holds no result that jaxq saved"),
         ([tmp_path / "figure.png"], "path = "),
     ):
         code, out, err = jaxq("plot", *map(str, args), "--out", str(tmp_path / "other.png"))

@@ -104,7 +104,7 @@ def test_results_round_trip(results, tmp_path, ending):
 @pytest.mark.parametrize("ending", ["json", "npz"])
 def test_several_are_not_one(results, tmp_path, ending):
     results.save(tmp_path / f"x.{ending}")
-    with pytest.raises(ValueError, match=r"x\..*: holds 2 results of a sweep or comparison; use jaxq.Results.load"):
+    with pytest.raises(ValueError, match=r"x\..*: holds a Results, no Result; use jaxq.load"):
         jaxq.Result.load(tmp_path / f"x.{ending}")
 
 

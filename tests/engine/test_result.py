@@ -224,9 +224,10 @@ def test_an_existing_file_is_replaced(result, results, tmp_path):
     assert jaxq.Result.load(tmp_path / "x.json") == result
 
 
-def test_another_schema_is_refused(result):
+def test_another_schema_is_refused(result, tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps({**result.to_dict(), "schema": 2}))
     with pytest.raises(ValueError, match="schema = 2: must be 1"):
-        jaxq.Result.from_dict({**result.to_dict(), "schema": 2})
+        jaxq.load(tmp_path / "x.json")
 
 
 def test_an_unknown_metric_names_those_there_are(result):

@@ -90,6 +90,8 @@ def test_files_and_figure(tmp_path):
     found.save(tmp_path / "s.json")
     data = json.loads((tmp_path / "s.json").read_text())
     assert data["best"] == found.best + 1 and len(data["climbs"]) == 2 and data["baseline"]["fields"]["place"] == [0.2]
+    again = jaxq.load(tmp_path / "s.json")
+    assert again.to_dict() == data and again.verdict() == found.verdict() and again.rows() == found.rows()
     found.save(tmp_path / "s.csv")
     assert (tmp_path / "s.csv").read_text().startswith("start,place_1,smooth,searched,reward,gain,half_width")
     ax = jaxq.plot(found)

@@ -145,6 +145,9 @@ def test_the_result_as_data(tmp_path):
     lines = (tmp_path / "t.csv").read_text().splitlines()
     assert lines[0] == "step,phi,objective,gradient_norm" and len(lines) == 102
     assert "gain in simulated total_jobs" in str(found) and "best" in str(found)
+    again = jaxq.load(tmp_path / "t.json")
+    assert again.to_dict() == data and again.rows() == found.rows() and again.tuned is None
+    assert str(again) == str(found) and again.verification.sure == found.verification.sure
     with pytest.raises(ValueError, match=r"must end in \.json or \.csv"):
         found.save(tmp_path / "t.npz")
 

@@ -1,5 +1,7 @@
 """Where to look for a split of the server, and for the tolls of its parts, that earns more than the best single toll."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -115,16 +117,20 @@ def _sizes(system: Tunable) -> np.ndarray:
 
 
 def _along_paths(system: Tunable, seed: int, size: tuple[int, int]):
-    """(fields, temperature) -> mean revenue over paths, in float32."""
+    """(fields, temperature) -> mean revenue over paths, in float32; the customers are drawn at the first call."""
     paths, count = size
-    customers = draw_customers(system, seed, paths, count)
     known = system.information == "workload"
+
+    @functools.cache
+    def customers():
+        with jax.ensure_compile_time_eval():  # the first call may be inside a transformation
+            return draw_customers(system, seed, paths, count)
 
     def revenue(fields, temperature):
         return fluid.path_revenue(
             jnp.asarray(fields["service_rates"], jnp.float32),
             jnp.asarray(fields["tolls"], jnp.float32),
-            customers,
+            customers(),
             np.atleast_1d(system.rewards),
             np.atleast_1d(system.waiting_costs),
             temperature,
