@@ -149,7 +149,7 @@ FAULTS = [
     Fault(
         "parameters donated, not the carry",
         PROGRAM,
-        "donate_argnums=1",
+        "donate_argnums=self.donated",
         "donate_argnums=0",
         f"{INVARIANCE} -k unrolling",
     ),

@@ -8,12 +8,15 @@ All three must be arranged before the backend starts: `use_all_cores`.
 import os
 import warnings
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import jax
 
 from jaxq.checks import FieldError
 
 _warned = False
+PLUGINS = "jax_cuda12_plugin", "jax_cuda13_plugin"
+"""What the extras cuda12 and cuda13 bring."""
 
 
 def usable_cores() -> int:
@@ -71,10 +74,25 @@ def use_all_cores(cores: int | None = None) -> int:
     return len(jax.local_devices())
 
 
+def no_gpu(platform: str) -> str | None:
+    """Why runs are on a CPU though JAX was installed for a GPU; None if they are not, or JAX_PLATFORMS asks for it."""
+    found = [name for name in PLUGINS if find_spec(name)]
+    if platform != "cpu" or not found or os.environ.get("JAX_PLATFORMS"):
+        return None
+    return (
+        f"{found[0].replace('_', '-')} is installed, but JAX finds no GPU, so runs are on the CPU; nvidia-smi says what the "
+        "driver sees, JAX_PLATFORMS=cpu that this is meant"
+    )
+
+
 def choose_devices(count: int | None) -> tuple:
     """The first ``count`` devices of this process and the default backend (None: all). ValueError if there are fewer."""
     global _warned
     devices = jax.local_devices()
+    missing = no_gpu(devices[0].platform)
+    if missing and not _warned:
+        _warned = True
+        warnings.warn(missing, stacklevel=3)
     if count is None:
         if len(devices) == 1 and devices[0].platform == "cpu" and usable_cores() > 1 and not _warned:
             _warned = True

@@ -12,6 +12,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from jaxq.engine.kernel.choice import choose_program
 from jaxq.engine.layout import choose_layout
 from jaxq.engine.memory import window_limit
 from jaxq.engine.model import Model
@@ -88,7 +89,7 @@ class Ensemble:
         self.quantities = summed(processes[0])
         shapes = tuple((leaf.shape[mine:], leaf.dtype) for leaf, mine in zip(leaves, self._own, strict=True))
         self._form, built = (structure, shapes), program.cache_info().misses
-        self.program = program(structure, shapes, self._own, self.layout)
+        self.program, self.fallback = choose_program(structure, shapes, self._own, self.layout)
         self.compile_seconds = self.program.compile_seconds if program.cache_info().misses > built else 0.0
         self.step_times = [system.step_time() for system in processes]
         self.blocks = 0

@@ -8,6 +8,8 @@ tile, no unrolling beyond the system's hint, and room for 2**34 events: .1 s at 
 
 import math
 
+from jaxq.engine.kernel.choice import kernel_wanted
+from jaxq.engine.kernel.program import LANES
 from jaxq.engine.outline import lanes_bytes
 from jaxq.engine.process import Process
 from jaxq.engine.program import Layout
@@ -40,10 +42,11 @@ def _power_of_two(x: float) -> int:
 
 
 def choose_tile(system: Process, devices: tuple, replicas: int) -> int:
-    """Replicas per tile: a power of two for CPU, all replicas of a device elsewhere."""
+    """Replicas per tile: a power of two for CPU, all replicas of a device elsewhere, in whole
+    tiles of a kernel."""
     a_device = -(-replicas // len(devices))
     if devices[0].platform != "cpu":
-        return a_device
+        return -(-a_device // LANES) * LANES
     wanted = system.scan.tile or min(256, max(64, _power_of_two(TILE_BYTES / lanes_bytes(system))))
     return min(wanted, a_device)
 
@@ -79,5 +82,5 @@ def choose_layout(
         blocks = max(1, min(looked, _power_of_two(room / a_block)))
         if histograms:
             blocks = min(blocks, _power_of_two(LAUNCH_SAMPLES / (padded * observations)))
-    unroll = system.scan.unroll
-    return Layout(padded, tile, blocks, observations, system.scan.stride, unroll, devices, histograms)
+    kernel, unroll = kernel_wanted(devices), system.scan.unroll
+    return Layout(padded, tile, blocks, observations, system.scan.stride, unroll, devices, histograms, kernel)

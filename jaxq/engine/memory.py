@@ -1,6 +1,7 @@
 """Bytes that a run takes, estimated before anything is allocated or compiled, against those that there are."""
 
 import os
+import re
 
 from jaxq.checks import FieldError
 from jaxq.engine.layout import FEW, first_look
@@ -91,6 +92,16 @@ def check_run(groups: list[tuple[Process, int]], replicas: int, devices: tuple) 
         check_fits("replicas", replicas, what, host)
         check_fits("replicas", replicas, f"on its device(s) {what}", state, device_memory(devices))
     return state
+
+
+def too_large(error: Exception, replicas: int, state: int) -> TooLarge | None:
+    """What to say of an error of the devices, if it is that their memory is full; ``state``: bytes that were estimated."""
+    if "RESOURCE_EXHAUSTED" not in str(error):
+        return None
+    asked = re.search(r"allocate (?:request for )?([\d.]+ ?\w*)", str(error))
+    wanted = f" ({asked[1]} more were asked for)" if asked else ""
+    said = f"the memory of the devices is full{wanted}; their state alone takes {state / 1e9:.3g} GB"
+    return TooLarge("replicas", replicas, f"{said}. Fewer replicas, or batch, must be set")
 
 
 def check_paths(times: int, replicas: int, values: int) -> None:

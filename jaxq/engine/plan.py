@@ -16,6 +16,7 @@ from jaxq.engine.control_choice import with_controls
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
 from jaxq.engine.fingerprint import digest
+from jaxq.engine.kernel.choice import kernel_wanted
 from jaxq.engine.layout import FEW, default_replicas
 from jaxq.engine.memory import check_points, check_run
 from jaxq.engine.model import Model
@@ -93,6 +94,7 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False) ->
             check_names(model, process, oracle, options)
         derived.append((model, process, oracle))
     devices = choose_devices(options.devices)
+    kernel_wanted(devices)
     replicas = options.replicas or default_replicas(devices)
     points = [
         Point(model, process, with_controls(rare_first(process), options.control, replicas, title(model)), oracle)

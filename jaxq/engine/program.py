@@ -42,6 +42,8 @@ class Layout:
     unroll: int
     devices: tuple
     histograms: tuple[str, ...] = ()
+    kernel: bool = False
+    """Whether a launch is one kernel where it can be (`jaxq.engine.kernel.choice`)."""
 
     @property
     def events_per_block(self) -> int:
@@ -216,8 +218,8 @@ def _sampled(system: Process, carry: Carry, names: tuple[str, ...]):
     return {name: sampled(name) for name in names}
 
 
-def _block(each, layout: Layout, carry):
-    """One block of events over one tile; ``each`` maps a function of (system, carry) over the tile."""
+def block(each, layout: Layout, carry):
+    """One block of events over one tile, or of one replica; ``each`` maps a function of (system, carry) over the tile."""
     observe = each(contributions)
     begin = observe(carry)
     before = each(lambda s, c: s.counters(c.state))(carry)
@@ -249,7 +251,7 @@ def _block(each, layout: Layout, carry):
         return each(lambda s, c: jnp.asarray(getattr(s, method)(c.state), bool))(carry)
 
     inner = min(INNER, layout.observations)
-    never = jnp.zeros(jax.tree.leaves(carry)[0].shape[:1], bool)
+    never = jnp.zeros(carry.stream.a.shape, bool)
     initial = (carry, begin[0], exact0, exact0, rounded0, never)
     groups = layout.observations // inner
     (carry, _, high, low, rounded, wrapped), sampled = lax.scan(group, initial, None, length=groups)
@@ -271,77 +273,21 @@ class Program:
     `program` keeps them, so that a second run with other numbers compiles nothing.
     """
 
+    kind = "scan"
+    """How a launch is compiled, as results say."""
+    donated = (1,)
+    """Arguments of a launch whose memory it may use."""
+
     def __init__(self, structure, shapes: tuple, own: tuple[bool, ...], layout: Layout):
         began = time.perf_counter()
-        self.layout = layout
+        self.structure, self.own, self.layout = structure, own, layout
         self._mesh = jax.make_mesh((len(layout.devices),), (AXIS,), devices=layout.devices)
-        axes = [0 if mine else None for mine in own]
         specs = [PartitionSpec(AXIS) if mine else PartitionSpec() for mine in own]
-        own_places = [i for i, mine in enumerate(own) if mine]
-
-        def mapped(leaves):
-            """``each``: maps a function of (system, ...) over a batch of replicas with these parameter leaves."""
-
-            def each(function):
-                def one(leaves, *rest):
-                    return function(jax.tree.unflatten(structure, leaves), *rest)
-
-                return lambda *args: jax.vmap(one, in_axes=(axes, *(0,) * len(args)))(leaves, *args)
-
-            return each
 
         def start_all(leaves, seeds):
-            each = mapped(leaves)
+            each = self._mapped(leaves)
             carry = each(start)(seeds)
             return carry, _nothing(each, carry)
-
-        def launch_tile(leaves, carry, totals, length):
-            blocks, already, stretch = length
-
-            @functools.partial(jax.jit, inline=True)  # so that it is traced once
-            def block(carry):
-                return _block(mapped(leaves), layout, carry)
-
-            def put(all, new, place):
-                return jax.tree.map(lambda x, y: lax.dynamic_update_index_in_dim(x, y, place, 0), all, new)
-
-            def one(i, done):
-                carry, totals, number, filed, kept = done
-                carry, (sums, sampled) = block(carry)
-                totals = totals.plus(sums)
-                filed = put(filed, (totals.whole, totals.real), number)
-                complete = (already + i + 1) % stretch == 0
-                whole, real = jax.tree.map(lambda x: jnp.where(complete, 0, x), (totals.whole, totals.real))
-                totals = totals._replace(whole=whole, real=real)
-                return carry, totals, number + complete.astype(jnp.int32), filed, put(kept, sampled, i)
-
-            _, (_, sampled) = jax.eval_shape(block, carry)
-            room = jax.tree.map(
-                lambda x: jnp.zeros((layout.blocks, *x.shape), x.dtype), ((totals.whole, totals.real), sampled)
-            )
-            carry, totals, _, *found = lax.fori_loop(0, blocks, one, (carry, totals, jnp.int32(0), *room))
-            return carry, totals, found
-
-        def launch_shard(leaves, carry, totals, length):
-            tiles = layout.replicas // len(layout.devices) // layout.tile
-
-            def cut(x):
-                return x.reshape(tiles, layout.tile, *x.shape[1:])
-
-            def one_tile(x):
-                mine, carry, totals = x
-                filled = list(leaves)
-                for place, leaf in zip(own_places, mine, strict=True):
-                    filled[place] = leaf
-                return launch_tile(filled, carry, totals, length)
-
-            batch = jax.tree.map(cut, ([leaves[i] for i in own_places], carry, totals))
-            if tiles == 1:
-                done = jax.tree.map(lambda x: x[None], one_tile(jax.tree.map(lambda x: x[0], batch)))
-            else:
-                done = lax.map(one_tile, batch)
-            carry, totals, found = done
-            return *jax.tree.map(lambda x: x.reshape(tiles * layout.tile, *x.shape[2:]), (carry, totals)), *found
 
         def sharded(function, in_specs):
             return jax.shard_map(
@@ -360,10 +306,73 @@ class Program:
         seeds = aval((count, process.scan.init_words + 4), np.uint32, rows)
         begin = jax.jit(sharded(start_all, (specs, rows)))
         kept = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds))
-        launch = jax.jit(sharded(launch_shard, (specs, rows, rows, PartitionSpec())), donate_argnums=1)
+        launch = jax.jit(sharded(self.launch_shard, (specs, rows, rows, PartitionSpec())), donate_argnums=self.donated)
         self.start = begin.lower(leaves, seeds).compile(compiler_options=QUICK)
         self.launch = launch.lower(leaves, *kept, aval((3,), np.int32, PartitionSpec())).compile()
         self.compile_seconds = time.perf_counter() - began
+
+    def _mapped(self, leaves):
+        """``each``: maps a function of (system, ...) over a batch of replicas with these parameter leaves."""
+        axes = [0 if mine else None for mine in self.own]
+
+        def each(function):
+            def one(leaves, *rest):
+                return function(jax.tree.unflatten(self.structure, leaves), *rest)
+
+            return lambda *args: jax.vmap(one, in_axes=(axes, *(0,) * len(args)))(leaves, *args)
+
+        return each
+
+    def _launch_tile(self, leaves, carry, totals, length):
+        layout, (blocks, already, stretch) = self.layout, length
+
+        @functools.partial(jax.jit, inline=True)  # so that it is traced once
+        def one_block(carry):
+            return block(self._mapped(leaves), layout, carry)
+
+        def put(all, new, place):
+            return jax.tree.map(lambda x, y: lax.dynamic_update_index_in_dim(x, y, place, 0), all, new)
+
+        def one(i, done):
+            carry, totals, number, filed, kept = done
+            carry, (sums, sampled) = one_block(carry)
+            totals = totals.plus(sums)
+            filed = put(filed, (totals.whole, totals.real), number)
+            complete = (already + i + 1) % stretch == 0
+            whole, real = jax.tree.map(lambda x: jnp.where(complete, 0, x), (totals.whole, totals.real))
+            totals = totals._replace(whole=whole, real=real)
+            return carry, totals, number + complete.astype(jnp.int32), filed, put(kept, sampled, i)
+
+        _, (_, sampled) = jax.eval_shape(one_block, carry)
+        room = jax.tree.map(
+            lambda x: jnp.zeros((layout.blocks, *x.shape), x.dtype), ((totals.whole, totals.real), sampled)
+        )
+        carry, totals, _, *found = lax.fori_loop(0, blocks, one, (carry, totals, jnp.int32(0), *room))
+        return carry, totals, found
+
+    def launch_shard(self, leaves, carry, totals, length):
+        """A launch over the replicas of one device."""
+        layout = self.layout
+        tiles = layout.replicas // len(layout.devices) // layout.tile
+        own_places = [i for i, mine in enumerate(self.own) if mine]
+
+        def cut(x):
+            return x.reshape(tiles, layout.tile, *x.shape[1:])
+
+        def one_tile(x):
+            mine, carry, totals = x
+            filled = list(leaves)
+            for place, leaf in zip(own_places, mine, strict=True):
+                filled[place] = leaf
+            return self._launch_tile(filled, carry, totals, length)
+
+        batch = jax.tree.map(cut, ([leaves[i] for i in own_places], carry, totals))
+        if tiles == 1:
+            done = jax.tree.map(lambda x: x[None], one_tile(jax.tree.map(lambda x: x[0], batch)))
+        else:
+            done = lax.map(one_tile, batch)
+        carry, totals, found = done
+        return *jax.tree.map(lambda x: x.reshape(tiles * layout.tile, *x.shape[2:]), (carry, totals)), *found
 
     @functools.cached_property
     def length(self):
@@ -376,6 +385,6 @@ class Program:
 
 
 @functools.lru_cache(maxsize=64)
-def program(structure, shapes: tuple, own: tuple[bool, ...], layout: Layout) -> Program:
-    """The compiled program of a structure and layout, built on first use."""
-    return Program(structure, shapes, own, layout)
+def program(structure, shapes: tuple, own: tuple[bool, ...], layout: Layout, kind: type = Program) -> Program:
+    """The compiled program of a structure and layout, built on first use; ``kind``: the `Program` that it is."""
+    return kind(structure, shapes, own, layout)

@@ -12,6 +12,7 @@ from jaxq.engine.conclusion import conclude_point
 from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.loop import Loop
+from jaxq.engine.memory import too_large
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.outline import initial_rate
@@ -168,8 +169,11 @@ def launched(
         raise ProcessLost(f"{lost}; {_left(checkpoint)}") from None
     except FieldError:
         raise  # in all processes alike
-    except BaseException:
+    except BaseException as error:
         team().leave()
+        full = too_large(error, replicas, planned.state_bytes) if isinstance(error, RuntimeError) else None
+        if full is not None:
+            raise full from error
         raise
     finally:
         meter.close()
@@ -207,12 +211,21 @@ def run_info(loop: Loop, planned: Plan) -> dict[str, Any]:
         "seconds": loop.seconds,
         "compile_seconds": sum(ensemble.compile_seconds for ensemble in loop.ensembles),
         "ns_per_event": 1e9 * loop.seconds / (loop.total_events - loop.resumed or loop.total_events),
+        **programs(loop.ensembles),
         "devices": named_devices(planned.devices),
         "versions": versions(),
         "options": {k: plain(v) if not isinstance(v, tuple) else list(v) for k, v in options.to_dict().items()},
         **loop.checkpoint.report(),
     }
     return of_all_processes(found)
+
+
+def programs(ensembles: Sequence[Ensemble]) -> dict[str, str]:
+    """How launches were compiled, and where a kernel was wanted and is none, why (`jaxq.engine.kernel.choice`)."""
+    kinds, reasons = (
+        dict.fromkeys(x) for x in ([s.program.kind for s in ensembles], [s.fallback for s in ensembles if s.fallback])
+    )
+    return {"program": ", ".join(kinds), **({"no_kernel": "; ".join(reasons)} if reasons else {})}
 
 
 def named_devices(devices: Sequence[Any]) -> list[str]:

@@ -10,7 +10,7 @@ KEYS = {"schema", "system", "parameters", "point", "metrics", "run", "growth", "
 METRIC_KEYS = {"mean", "half_width", "level", "standard_error", "oracle", "kind", "z", "quantiles", "unit"}
 RUN_KEYS = {
     *("replicas", "events", "events_per_replica", "time", "warmup", "warmup_method", "method", "seed", "level"),
-    *("seconds", "compile_seconds", "ns_per_event", "devices", "versions", "options", "correlation"),
+    *("seconds", "compile_seconds", "ns_per_event", "program", "devices", "versions", "options", "correlation"),
 }
 
 

@@ -1,0 +1,40 @@
+"""Which program a run gets: one kernel a launch on an accelerator, where the process lifts, else a scan."""
+
+import os
+from typing import NamedTuple
+
+from jaxq.checks import one_of
+from jaxq.engine.kernel.cells import NotLifted
+from jaxq.engine.kernel.program import KernelProgram
+from jaxq.engine.program import Layout, Program, program
+
+VARIABLE = "JAXQ_PROGRAM"
+"""The environment variable that names the program: ``scan``, or ``kernel``, which a CPU interprets, slowly."""
+
+
+class Chosen(NamedTuple):
+    """A program, and why it is no kernel where one was wanted."""
+
+    program: Program
+    reason: str | None
+
+
+def kernel_wanted(devices: tuple) -> bool:
+    """Whether launches on these devices should be kernels. FieldError for a value of the variable that is none."""
+    asked = os.environ.get(VARIABLE, "")
+    if asked:
+        one_of(VARIABLE, asked, ("scan", "kernel"))
+    return asked == "kernel" or (not asked and devices[0].platform != "cpu")
+
+
+def choose_program(structure, shapes: tuple, own: tuple[bool, ...], layout: Layout) -> Chosen:
+    """The compiled program of a structure and layout."""
+    reason = None
+    if layout.kernel:
+        try:
+            if layout.histograms:
+                raise NotLifted("histograms for quantiles are sampled by the scan")
+            return Chosen(program(structure, shapes, own, layout, KernelProgram), None)
+        except NotLifted as error:
+            reason = str(error)
+    return Chosen(program(structure, shapes, own, layout), reason)

@@ -1,0 +1,368 @@
+"""Evaluate the program of one replica over a tile of replicas, a lane each.
+
+What is traced once with scalars (a jaxpr) is run with every scalar a register a lane, so the kernel does the same operations
+in the same order as the scan over a batch does. What there is no rule for is refused by name (`NotLifted`), and the scan
+runs.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+from jaxq.engine.kernel import indexing
+from jaxq.engine.kernel.cells import SMALL, NotLifted, as_scalar, bind, cells
+from jaxq.engine.kernel.memory import Image, Memory
+
+CALLS = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call", "custom_vjp_call")
+_NAMES = (
+    "abs add add_any and bitcast_convert_type ceil clamp clz convert_element_type copy cos div eq erf erf_inv erfc exp exp2 "
+    "expm1 floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or "
+    "population_count pow rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sqrt "
+    "square stop_gradient sub tan tanh xor"
+)
+ELEMENTWISE = frozenset(_NAMES.split())
+REDUCTIONS = {
+    "reduce_sum": jnp.add,
+    "reduce_prod": jnp.multiply,
+    "reduce_max": jnp.maximum,
+    "reduce_min": jnp.minimum,
+    "reduce_or": jnp.logical_or,
+    "reduce_and": jnp.logical_and,
+}
+LONGEST = 64
+"""Turns of a loop over the entries of an array, all written out, at most."""
+
+
+def evaluate(jaxpr: Jaxpr, consts: Sequence, args: Sequence, width: int) -> list:
+    """The results of a jaxpr: scalars, small arrays and `Memory`, as its arguments are."""
+    known: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args], strict=True))
+
+    def read(atom):
+        return atom.val if isinstance(atom, Literal) else known[atom]
+
+    for eqn in _needed(jaxpr):
+        values = [read(atom) for atom in eqn.invars]
+        known.update(zip(eqn.outvars, _apply(eqn, values, width), strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def evaluate_closed(closed: ClosedJaxpr, args: Sequence, width: int) -> list:
+    """The results of a jaxpr with the constants that it holds."""
+    return evaluate(closed.jaxpr, [_constant(x) for x in closed.consts], args, width)
+
+
+def _constant(x):
+    x = np.asarray(x)
+    if x.size > SMALL:
+        raise NotLifted(f"a constant of shape {x.shape} inside a loop")
+    return cells(x.shape, lambda *place: x[place]) if x.shape else x[()]
+
+
+def _needed(jaxpr: Jaxpr) -> list:
+    """The equations that the results depend on."""
+    used, found = {atom for atom in jaxpr.outvars if not isinstance(atom, Literal)}, []
+    for eqn in reversed(jaxpr.eqns):
+        if used & set(eqn.outvars):
+            found.append(eqn)
+            used |= {atom for atom in eqn.invars if not isinstance(atom, Literal)}
+    return found[::-1]
+
+
+def _apply(eqn, values: list, width: int) -> Sequence:
+    name, params = eqn.primitive.name, eqn.params
+    avals, out = [atom.aval for atom in eqn.invars], eqn.outvars[0].aval
+    if name in CALLS:
+        inner = params["jaxpr"] if "jaxpr" in params else params["call_jaxpr"]
+        return evaluate_closed(inner, values, width) if hasattr(inner, "consts") else evaluate(inner, (), values, width)
+    if name == "scan":
+        return _scan(params, values, avals, width)
+    if name in ELEMENTWISE:
+        return [_elementwise(eqn.primitive, params, values, avals, out)]
+    if name in REDUCTIONS:
+        return [_reduced(REDUCTIONS[name], values[0], avals[0], params["axes"], out, width)]
+    if name in RULES:
+        return RULES[name](values, avals, out, params)
+    if name in indexing.WRITES:
+        array, indices, updates = values
+        return [indexing.scatter(name, array, _array(indices), _array(updates), avals[0], params)]
+    raise NotLifted(f"no rule for {name}")
+
+
+def _array(x) -> np.ndarray:
+    if isinstance(x, Image):
+        raise NotLifted("a large array as an index or an update")
+    return x if isinstance(x, np.ndarray) and x.dtype == object else cells((), lambda: x)
+
+
+def _elementwise(primitive, params: dict, values: list, avals: list, out):
+    scalars = [aval.update(shape=()) for aval in avals]
+
+    def entry(at: Callable):
+        parts = [at(x) if aval.shape else x for x, aval in zip(values, avals, strict=True)]
+        return bind(primitive, params, parts, scalars)
+
+    if any(isinstance(x, Image) for x in values):
+        if any(isinstance(x, np.ndarray) and x.shape for x in values):
+            raise NotLifted(f"{primitive.name} of a large array and a small one")
+        return Image(out.size, lambda index: entry(lambda x: x.at(index)))
+    return cells(out.shape, lambda *place: entry(lambda x: x[place])) if out.shape else entry(lambda x: x)
+
+
+def _reduced(combine: Callable, x, aval, axes: tuple, out, width: int):
+    if isinstance(x, Image):
+        return x.reduce(combine, lambda total: _spread(total, out, width))
+    moved = np.moveaxis(x, axes, range(len(axes))).reshape(-1, *out.shape)
+
+    def entry(*place):
+        return functools.reduce(combine, [as_scalar(moved[(i, *place)], out) for i in range(len(moved))])
+
+    return cells(out.shape, entry) if out.shape else entry()
+
+
+def _spread(x, aval, width: int):
+    return jnp.broadcast_to(as_scalar(x, aval), (width,))
+
+
+def loop(count, turn: Callable[[Any, list], list], carry: list, avals: Sequence, width: int) -> list:
+    """``carry`` after ``turn(number, carry)`` was done ``count`` times; ``avals``: what one replica carries."""
+    arrays = [x if isinstance(x, Memory) else None for x in carry]
+    if any(isinstance(x, Image) and not isinstance(x, Memory) for x in carry):
+        raise NotLifted("an array that is computed is carried on")
+
+    def packed(values: list) -> list:
+        found = []
+        for x, array, aval in zip(values, arrays, avals, strict=True):
+            if array is not None:
+                if not isinstance(x, Memory) or x.buffer is not array.buffer:
+                    raise NotLifted("an array is changed as a whole")
+                x.again()
+            elif isinstance(x, Image):
+                raise NotLifted("an array that is computed is carried on")
+            else:
+                scalar = aval.update(shape=())
+                found.append([_spread(y, scalar, width) for y in (np.ravel(x) if aval.shape else [x])])
+        return found
+
+    def unpacked(found: list) -> list:
+        rest = iter(found)
+        values = []
+        for array, aval in zip(arrays, avals, strict=True):
+            if array is not None:
+                values.append(Memory(array.buffer))
+                continue
+            entries = next(rest)
+            values.append(_from_list(entries, aval.shape) if aval.shape else entries[0])
+        return values
+
+    done = lax.fori_loop(0, count, lambda i, found: packed(turn(i, unpacked(found))), packed(carry))
+    return unpacked(done)
+
+
+def _from_list(entries: list, shape: tuple) -> np.ndarray:
+    return cells((len(entries),), lambda i: entries[i]).reshape(shape)
+
+
+def _scan(params: dict, values: list, avals: list, width: int) -> list:
+    closed, length = params["jaxpr"], params["length"]
+    constants, carried = params["num_consts"], params["num_carry"]
+    fixed, carry, columns = values[:constants], values[constants : constants + carried], values[constants + carried :]
+    shared = [x for x in fixed if isinstance(x, Memory)]
+
+    def turn(_, carry: list, *row) -> list:
+        found = evaluate_closed(closed, [*fixed, *carry, *row], width)
+        for array in shared:
+            array.again()  # the next turn reads it as it was
+        return found
+
+    if columns or len(closed.jaxpr.outvars) > carried:
+        return _written_out(turn, carry, columns, params, [atom.aval for atom in closed.jaxpr.outvars[carried:]])
+    aside = [x.buffer for x in shared]
+    if any(isinstance(x, Memory) and x.buffer in aside for x in carry):
+        raise NotLifted("an array is read beside a loop that may write it")
+    together = length if params["unroll"] is True else max(int(params["unroll"]), 1)
+    if length % together:
+        together = 1
+
+    def turns(i, carry: list) -> list:
+        for _ in range(together):
+            carry = turn(i, carry)
+        return carry
+
+    if length == together:
+        return turns(0, carry)
+    return loop(length // together, turns, carry, avals[constants : constants + carried], width)
+
+
+def _written_out(turn: Callable, carry: list, columns: list, params: dict, rows: list) -> list:
+    """A loop over the entries of small arrays."""
+    length = params["length"]
+    if length > LONGEST or any(isinstance(x, Image) for x in columns):
+        raise NotLifted("a loop over the entries of a large array")
+    order = range(length)[:: -1 if params["reverse"] else 1]
+    seen: dict[int, list] = {}
+    for i in order:
+        found = turn(i, carry, *[x[i] for x in columns])
+        carry, seen[i] = found[: len(carry)], found[len(carry) :]
+    stacked = [
+        cells((length, *aval.shape), lambda i, *place, k=k, aval=aval: seen[i][k][place] if aval.shape else seen[i][k])
+        for k, aval in enumerate(rows)
+    ]
+    return [*carry, *stacked]
+
+
+def _reshaped(values, avals, out, params):
+    (x,) = values
+    if isinstance(x, Image):
+        if out.shape != avals[0].shape:
+            raise NotLifted("a large array is reshaped")
+        return [x]
+    array = _array(x).reshape(out.shape)
+    return [array if out.shape else array[()]]
+
+
+def _broadcast(values, avals, out, params):
+    x = values[0]
+    if isinstance(x, Image):
+        raise NotLifted("a large array is broadcast")
+    if not avals[0].shape and out.size > SMALL:
+        return [Image(out.size, lambda index: x)]
+    shape = [1] * len(out.shape)
+    for size, axis in zip(avals[0].shape, params["broadcast_dimensions"], strict=True):
+        shape[axis] = size
+    array = np.broadcast_to(_array(x).reshape(shape), out.shape)
+    return [array if out.shape else array[()]]
+
+
+def _slice(values, avals, out, params):
+    (x,) = values
+    steps = params["strides"] or (1,) * len(out.shape)
+    if isinstance(x, Image):
+        (start,), (step,) = params["start_indices"], steps
+        if out.size > SMALL:
+            return [Image(out.size, lambda index: x.at(start + step * index))]
+        return [cells(out.shape, lambda i: x.at(jnp.int32(start + step * i)))]
+    places = zip(params["start_indices"], params["limit_indices"], steps, strict=True)
+    return [x[tuple(slice(*place) for place in places)]]
+
+
+def _iota(values, avals, out, params):
+    if out.size > SMALL and len(out.shape) == 1:
+        return [Image(out.size, lambda index: jnp.asarray(index).astype(out.dtype))]
+    dtype = np.dtype(out.dtype)
+    return [cells(out.shape, lambda *place: dtype.type(place[params["dimension"]]))]
+
+
+def _concatenate(values, avals, out, params):
+    if out.size > 4 * SMALL or any(isinstance(x, Image) for x in values):
+        raise NotLifted("large arrays are joined")
+    return [np.concatenate(values, axis=params["dimension"])]
+
+
+def _gather(values, avals, out, params):
+    array, indices = values
+    if out.size > SMALL:
+        raise NotLifted("many entries are gathered")
+    return [indexing.gather(array, _array(indices), avals[0], out, params)]
+
+
+def _dynamic_slice(values, avals, out, params):
+    return [indexing.dynamic_slice(values[0], values[1:], params["slice_sizes"], avals[0].shape)]
+
+
+def _dynamic_update_slice(values, avals, out, params):
+    return [indexing.dynamic_update_slice(values[0], _array(values[1]), values[2:], avals[0].shape)]
+
+
+def _small(function: Callable) -> Callable:
+    def rule(values, avals, out, params):
+        if any(isinstance(x, Image) for x in values):
+            raise NotLifted("a large array is rearranged")
+        return function(values, params)
+
+    return rule
+
+
+def _arg(better: Callable) -> Callable:
+    def rule(values, avals, out, params):
+        (x,), axes = values, params["axes"]
+        if isinstance(x, Image) or len(axes) != 1:
+            raise NotLifted("the place of the extreme of a large array")
+        moved = np.moveaxis(x, axes[0], 0)
+
+        def entry(*place):
+            best, where = moved[(0, *place)], jnp.asarray(0, out.dtype)
+            for i in range(1, len(moved)):
+                other = moved[(i, *place)]
+                found = better(other, best)
+                best, where = jnp.where(found, other, best), jnp.where(found, jnp.asarray(i, out.dtype), where)
+            return where
+
+        return [cells(out.shape, entry) if out.shape else entry()]
+
+    return rule
+
+
+def _cumulated(combine: Callable) -> Callable:
+    def function(values, params):
+        moved = np.moveaxis(values[0], params["axis"], 0)
+        rows = list(moved[::-1] if params["reverse"] else moved)
+        for i in range(1, len(rows)):
+            before, row = rows[i - 1], rows[i]
+            rows[i] = (
+                cells(row.shape, lambda *p, a=before, b=row: combine(a[p], b[p]))
+                if np.shape(row)
+                else combine(before, row)
+            )
+        stacked = _array_of_rows(rows[::-1] if params["reverse"] else rows)
+        return [np.moveaxis(stacked, 0, params["axis"])]
+
+    return function
+
+
+def _array_of_rows(rows: list) -> np.ndarray:
+    shape = np.shape(rows[0]) if isinstance(rows[0], np.ndarray) else ()
+    return cells((len(rows), *shape), lambda i, *place: rows[i][place] if shape else rows[i])
+
+
+def _unstack(values, params):
+    moved = np.moveaxis(values[0], params["axis"], 0)
+    return list(moved)
+
+
+def _stack(values, params):
+    return [np.moveaxis(_array_of_rows(values), 0, params["axis"])]
+
+
+def _split(values, params):
+    ends = np.cumsum(params["sizes"])[:-1]
+    return np.split(values[0], ends, axis=params["axis"])
+
+
+RULES = {
+    "broadcast_in_dim": _broadcast,
+    "reshape": _reshaped,
+    "squeeze": _reshaped,
+    "expand_dims": _reshaped,
+    "slice": _slice,
+    "iota": _iota,
+    "concatenate": _concatenate,
+    "gather": _gather,
+    "dynamic_slice": _dynamic_slice,
+    "dynamic_update_slice": _dynamic_update_slice,
+    "transpose": _small(lambda values, params: [np.transpose(values[0], params["permutation"])]),
+    "rev": _small(lambda values, params: [np.flip(values[0], params["dimensions"])]),
+    "split": _small(_split),
+    "unstack": _small(_unstack),
+    "stack": _small(_stack),
+    "cumsum": _small(_cumulated(jnp.add)),
+    "cumprod": _small(_cumulated(jnp.multiply)),
+    "cummax": _small(_cumulated(jnp.maximum)),
+    "cummin": _small(_cumulated(jnp.minimum)),
+    "argmax": _arg(jnp.greater),
+    "argmin": _arg(jnp.less),
+}

@@ -1,0 +1,188 @@
+"""A launch as one kernel, interpreted: every bit is that of the scan, and what cannot be one says why."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxq
+from jaxq.engine.ensemble import Ensemble
+from jaxq.engine.kernel.cells import NotLifted, cells
+from jaxq.engine.kernel.choice import VARIABLE
+from jaxq.engine.kernel.evaluate import evaluate_closed
+from jaxq.engine.kernel.memory import Buffer, Memory
+from jaxq.engine.program import program
+from tests.systems_under_test import UNDER_TEST
+
+NOT_LIFTED = {"M/empirical/infinity": "large arrays are joined"}
+"""Systems that the scan runs, and why."""
+FORMS = list({type(system.process()): name for name, system in reversed(UNDER_TEST.items())}.values())
+"""One of the list for each compiled half."""
+
+
+@pytest.fixture(autouse=True)
+def _quickly_compiled():
+    """Programs of the test are compiled with few optimisations, and not kept."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    program.cache_clear()
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    program.cache_clear()
+
+
+def ran(monkeypatch, kind: str, systems, **layout) -> Ensemble:
+    """Eight replicas of each system, on two devices, after five blocks in two launches."""
+    monkeypatch.setenv(VARIABLE, kind)
+    layout = {"tile": 4, "blocks": 3, "observations": 16, **layout}
+    ensemble = Ensemble(systems, 8, 7, tuple(jax.devices()[:2]), **layout)
+    ensemble.launch(3)
+    ensemble.launch(2)
+    return ensemble
+
+
+def same(one: Ensemble, other: Ensemble) -> bool:
+    """Whether all that the devices keep, and what the host was given, are equal bit by bit."""
+    kept = [jax.tree.leaves(([part[1] for part in ensemble._parts], ensemble._totals)) for ensemble in (one, other)]
+    assert len(one.windows.data) and one.windows.data.any()
+    windows = np.array_equal(one.windows.data, other.windows.data)
+    return windows and all(np.array_equal(x, y) for x, y in zip(*kept, strict=True))
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_kernel_is_the_scan_to_the_bit(name, monkeypatch):
+    system = UNDER_TEST[name]
+    scan, kernel = (ran(monkeypatch, kind, [system]) for kind in ("scan", "kernel"))
+    assert scan.program.kind == "scan" and scan.fallback is None
+    assert (kernel.program.kind, kernel.fallback) == (
+        ("scan", NOT_LIFTED[name]) if name in NOT_LIFTED else ("kernel", None)
+    )
+    assert same(scan, kernel)
+
+
+def test_a_sweep_in_parts_and_of_long_windows(monkeypatch):
+    systems = [jaxq.TokenPool(20, load, 0.8, 4) for load in (0.5, 0.7, 0.9)]
+    scan, kernel = (ran(monkeypatch, kind, systems, batch=16) for kind in ("scan", "kernel"))
+    assert kernel.program.kind == "kernel" and len(kernel._parts) == 2 and same(scan, kernel)
+    for ensemble in (scan, kernel):  # windows of several blocks, some of them open
+        ensemble._windows = type(ensemble._windows)(len(ensemble.quantities), 24, 4)
+        ensemble.blocks = 0
+        for blocks in (4, 3, 2):
+            ensemble.launch(blocks)
+    assert kernel.windows.span == 4 and kernel._open and same(scan, kernel)
+
+
+def test_a_scan_is_resumed_as_a_kernel(monkeypatch, tmp_path):
+    queue, options = jaxq.MMc(0.8), {"replicas": 32, "warmup": 0, "seed": 3, "events": 2000}
+    path = str(tmp_path / "run.npz")
+    monkeypatch.setenv(VARIABLE, "scan")
+    first = jaxq.simulate(queue, **options, checkpoint=path)
+    whole = jaxq.simulate(queue, **{**options, "events": 4000}, checkpoint=str(tmp_path / "other.npz"))
+    monkeypatch.setenv(VARIABLE, "kernel")
+    resumed = jaxq.simulate(queue, **{**options, "events": 4000}, checkpoint=path)
+    alone = jaxq.simulate(queue, **options)
+    assert (first.run["program"], resumed.run["program"]) == ("scan", "kernel")
+    assert "no_kernel" not in resumed.run
+    assert alone["queue_length"].mean == first["queue_length"].mean
+    for name, values in alone.replica_values().items():
+        assert np.array_equal(values, first.replica_values()[name], equal_nan=True)
+    assert resumed.run["events"] == whole.run["events"] > first.run["events"]
+    for name, values in resumed.replica_values().items():  # observations of a block keep the length they had
+        assert np.isfinite(values).all() and abs(resumed[name].mean - whole[name].mean) < 1
+
+
+def test_a_result_says_why_it_is_no_kernel(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "kernel")
+    found = jaxq.simulate(jaxq.MMc(0.8), replicas=32, events=500, warmup=0, quantiles="queue_length")
+    assert found.run["program"] == "scan" and "quantiles" in found.run["no_kernel"]
+
+
+def test_another_program_is_refused_before_compiling(monkeypatch, jaxq):
+    monkeypatch.setenv(VARIABLE, "fast")
+    outcome = jaxq("run", "mmc", "--arrival-rate", "0.8", "--events", "100")
+    assert outcome.code == 2 and "JAXQ_PROGRAM = fast: must be one of scan, kernel" in outcome.err
+
+
+class Kept:
+    """A device memory of NumPy, written at once, to try `Memory` without a kernel."""
+
+    @staticmethod
+    def load(reference, *place):
+        return jnp.asarray(reference[tuple(map(np.asarray, place))])
+
+    @staticmethod
+    def store(reference, value, *place, mask=None):
+        place = tuple(map(np.asarray, place))
+        reference[place] = np.where(True if mask is None else mask, value, reference[place])
+
+
+def lifted(function, *shared):
+    """``function(array, index)`` over two lanes, with arrays of 20 entries in memory: (results, what memory then holds)."""
+    held = np.arange(40, dtype=np.int32).reshape(2, 20)
+    array = Memory(Buffer(held, np.arange(2), 20, Kept))
+    index = jnp.array([3, 5], jnp.int32)
+    closed = jax.make_jaxpr(function)(jnp.zeros(20, jnp.int32), jnp.int32(0))
+    return evaluate_closed(closed, [array, index], 2), held
+
+
+def test_one_entry_a_lane_is_written_in_place():
+    (_, read), held = lifted(lambda x, i: ((y := x.at[i].add(100)), y[i + 1]))
+    assert held[0, 3] == 103 and held[1, 5] == 125 and list(read) == [4, 26]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, i: (x.at[i].add(1), x[i + 1]),
+        lambda x, i: (x.at[i].add(1), x.at[i + 1].add(1)),
+        lambda x, i: jax.lax.fori_loop(0, 3, lambda _, y: y.at[i].add(x[i]), x),
+    ],
+    ids=["read", "write", "loop"],
+)
+def test_what_was_there_before_a_write_is_gone(function):
+    def late(x, i):  # the read comes after the write, whatever XLA would do
+        return function(x, i)
+
+    with pytest.raises(NotLifted, match=r"after it was written|beside a loop"):
+        lifted(late)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda x, i: jnp.sort(x[:8]), "no rule for sort"),
+        (lambda x, i: jax.lax.fori_loop(0, 3, lambda _, y: y + 1, x), "changed as a whole"),
+        (lambda x, i: jax.lax.while_loop(lambda k: k < 3, lambda k: k + 1, i), "no rule for while"),
+    ],
+)
+def test_what_has_no_rule_is_named(function, reason):
+    with pytest.raises(NotLifted, match=reason):
+        lifted(function)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, i: x[i],
+        lambda x, i: x.at[i].get(mode="fill", fill_value=-1),
+        lambda x, i: x.at[i].get(mode="clip"),
+        lambda x, i: x.at[i].set(7),
+        lambda x, i: x.at[i].max(7, mode="clip"),
+        lambda x, i: jax.lax.dynamic_slice(x, (i,), (2,)),
+        lambda x, i: jax.lax.dynamic_update_slice(x, x[:2] + 10, (i,)),
+        lambda x, i: x.reshape(2, 3)[:, i % 3] + x.reshape(2, 3).sum(1),
+        lambda x, i: x.reshape(2, 3).at[i].set(x[:3]),
+        lambda x, i: jnp.stack([x.argmax(), x.argmin()]) + i,
+        lambda x, i: jnp.cumsum(x)[::-1] * jnp.arange(6),
+        lambda x, i: jax.lax.scan(lambda c, y: (c + y, c * y), i, x)[1],
+    ],
+)
+def test_small_arrays_are_indexed_as_jax_does(function):
+    values = np.array([3, 9, -2, 9, 0, 5], np.int32)
+    indices = np.array([-9, -1, 0, 1, 4, 5, 6, 40], np.int32)
+    closed = jax.make_jaxpr(function)(jnp.asarray(values), jnp.int32(0))
+    small = cells(values.shape, lambda i: values[i])
+    (found,) = evaluate_closed(closed, [small, jnp.asarray(indices)], len(indices))
+    wanted = jax.vmap(function, (None, 0))(jnp.asarray(values), jnp.asarray(indices))
+    shape = wanted.shape[1:]
+    here = np.stack([np.broadcast_to(found[p] if shape else found, indices.shape) for p in np.ndindex(*shape)], -1)
+    assert np.array_equal(here.reshape(wanted.shape), wanted)
