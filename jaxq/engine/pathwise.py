@@ -102,8 +102,8 @@ class Pathwise(Process):
     def overflow(self, state):
         return self.process.overflow(state[0])
 
-    def invalid_rates(self, state):
-        return self.process.invalid_rates(state[0])
+    def _invalid_rates(self, state):
+        return self.process._invalid_rates(state[0])
 
     def at(self, process: Process, slopes: Sequence[list]) -> "Pathwise":
         """The same program with other parameters. ValueError where these move what was still before."""

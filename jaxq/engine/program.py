@@ -69,7 +69,7 @@ class Totals(NamedTuple):
 
     ``whole``: int32 words of ``2**16 a + b``; ``real``: float32 words of ``a + b``, b being what rounding has lost of a.
     ``overflow``: whether `Process.overflow` was true at the end of a block, a counter went down, or a whole number moved so
-    far within 64 observations that their sum may have wrapped. ``invalid``: whether `Process.invalid_rates` was true.
+    far within 64 observations that their sum may have wrapped. ``invalid``: whether `Process._invalid_rates` was true.
     """
 
     whole: tuple

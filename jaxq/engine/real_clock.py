@@ -58,7 +58,7 @@ class Totals(NamedTuple):
 
 class Reached(NamedTuple):
     """A replica at a grid point: its clock (> 0 unless it was stopped on the way), `System.overflow`,
-    `System.invalid_rates`, and its events so far."""
+    `Process._invalid_rates`, and its events so far."""
 
     clock: Any
     overflow: Any

@@ -48,6 +48,14 @@ def same(one: Ensemble, other: Ensemble) -> bool:
     return windows and all(np.array_equal(x, y) for x, y in zip(*kept, strict=True))
 
 
+def test_a_network_of_more_sums_than_registers_hold_lifts(monkeypatch):
+    rates = [[1 + (3 * i + j) % 7 / 7 for j in range(4)] for i in range(4)]
+    system = jaxq.ParallelServers(network=jaxq.Network([10.0] * 4, rates, [8] * 4, [1.0] * 4))
+    scan, kernel = (ran(monkeypatch, kind, [system]) for kind in ("scan", "kernel"))
+    assert len(scan.quantities) > 16 and kernel.fallback is None
+    assert same(scan, kernel)
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_a_kernel_is_the_scan_to_the_bit(name, monkeypatch):
     system = UNDER_TEST[name]

@@ -37,4 +37,8 @@ def choose_program(structure, shapes: tuple, own: tuple[bool, ...], layout: Layo
             return Chosen(program(structure, shapes, own, layout, KernelProgram), None)
         except NotLifted as error:
             reason = str(error)
+        except Exception as error:  # what a version of JAX cannot compile for a GPU has many names
+            if layout.devices[0].platform == "cpu":
+                raise
+            reason = f"it does not compile ({type(error).__name__}: {str(error).splitlines()[0]})"
     return Chosen(program(structure, shapes, own, layout), reason)

@@ -18,7 +18,11 @@ from jaxq.engine.kernel import indexing
 from jaxq.engine.kernel.cells import SMALL, NotLifted, as_scalar, bind, cells
 from jaxq.engine.kernel.memory import Image, Memory
 
-CALLS = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call", "custom_vjp_call")
+CALLS = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint") + (
+    "custom_jvp_call",
+    "custom_vjp_call",
+    "custom_vmap_call",
+)
 _NAMES = (
     "abs add add_any and bitcast_convert_type ceil clamp clz convert_element_type copy cos div eq erf erf_inv erfc exp exp2 "
     "expm1 floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or "
@@ -77,7 +81,7 @@ def _apply(eqn, values: list, width: int) -> Sequence:
     name, params = eqn.primitive.name, eqn.params
     avals, out = [atom.aval for atom in eqn.invars], eqn.outvars[0].aval
     if name in CALLS:
-        inner = params["jaxpr"] if "jaxpr" in params else params["call_jaxpr"]
+        inner = next(params[key] for key in ("jaxpr", "call_jaxpr", "call") if key in params)
         return evaluate_closed(inner, values, width) if hasattr(inner, "consts") else evaluate(inner, (), values, width)
     if name == "scan":
         return _scan(params, values, avals, width)
@@ -107,10 +111,17 @@ def _elementwise(primitive, params: dict, values: list, avals: list, out):
         return bind(primitive, params, parts, scalars)
 
     if any(isinstance(x, Image) for x in values):
-        if any(isinstance(x, np.ndarray) and x.shape for x in values):
-            raise NotLifted(f"{primitive.name} of a large array and a small one")
-        return Image(out.size, lambda index: entry(lambda x: x.at(index)))
+        if not any(isinstance(x, np.ndarray) and x.shape for x in values):
+            return Image(out.size, lambda index: entry(lambda x: x.at(index)))
+        values = [_entries(x, out.shape, primitive.name) if isinstance(x, Image) else x for x in values]
     return cells(out.shape, lambda *place: entry(lambda x: x[place])) if out.shape else entry(lambda x: x)
+
+
+def _entries(x: Image, shape: tuple, name: str) -> np.ndarray:
+    """All entries of a large array, beside an array of registers."""
+    if len(shape) != 1 or x.size > LONGEST:
+        raise NotLifted(f"{name} of a large array and a small one")
+    return cells(shape, lambda i: x.at(jnp.int32(i)))
 
 
 def _reduced(combine: Callable, x, aval, axes: tuple, out, width: int):
