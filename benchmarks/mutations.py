@@ -177,8 +177,8 @@ FAULTS = [
     Fault(
         "the last transition never chosen",
         JUMPS,
-        "(following - k) * (position >= edge)",
-        "(following - k) * ((position >= edge) & (following < len(rates) - 1))",
+        "jnp.where(position >= edge, following, event)",
+        "jnp.where((position >= edge) & (following < len(rates) - 1), following, event)",
         "tests/engine/test_transitions.py",
     ),
     Fault(
@@ -247,7 +247,7 @@ FAULTS = [
     Fault(
         "growth with few degrees of freedom by a normal law",
         "stats/intervals.py",
-        "return -t_quantile(float(special.ndtr(-z)), degrees)",
+        "return -t_quantile(float(scipy.special.ndtr(-z)), degrees)",
         "return z",
         "tests/stats/test_intervals.py",
     ),
