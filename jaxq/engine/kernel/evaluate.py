@@ -180,7 +180,7 @@ def _from_list(entries: list, shape: tuple) -> np.ndarray:
 
 def _scan(params: dict, values: list, avals: list, width: int) -> list:
     closed, length = params["jaxpr"], params["length"]
-    constants, carried = params["num_consts"], params["num_carry"]
+    constants, carried = _fixed_and_carried(params, values)
     fixed, carry, columns = values[:constants], values[constants : constants + carried], values[constants + carried :]
     shared = [x for x in fixed if isinstance(x, Memory)]
 
@@ -207,6 +207,14 @@ def _scan(params: dict, values: list, avals: list, width: int) -> list:
     if length == together:
         return turns(0, carry)
     return loop(length // together, turns, carry, avals[constants : constants + carried], width)
+
+
+def _fixed_and_carried(params: dict, values: list) -> tuple[int, int]:
+    """How many arguments of a scan are the same in every turn, and how many are carried on."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    fixed, carried, _ = params["ft_in"].update(values).unpack()  # from JAX 0.12 on
+    return len(list(fixed)), len(list(carried))
 
 
 def _written_out(turn: Callable, carry: list, columns: list, params: dict, rows: list) -> list:
