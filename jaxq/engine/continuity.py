@@ -28,7 +28,7 @@ CONTINUOUS = frozenset(
     + ("square", "pow", "integer_pow", "rsqrt", "cbrt", "sin", "cos", "tanh", "logistic", "erf", "erfc", "erf_inv")
     + ("clamp", "reduce_sum", "reduce_max", "reduce_min", "cumsum", "cummax", "cummin", "dot_general")
     + ("broadcast_in_dim", "reshape", "squeeze", "concatenate", "slice", "transpose", "pad", "rev", "copy")
-    + ("optimization_barrier",)
+    + ("optimization_barrier", "polynomial", "reshard")
 )
 """Operations that are continuous in all their operands."""
 PLACES = {"select_n": [0], "gather": [1], "dynamic_slice": slice(1, None), "dynamic_update_slice": slice(2, None)} | {

@@ -297,6 +297,14 @@ def _dynamic_update_slice(values, avals, out, params):
     return [indexing.dynamic_update_slice(values[0], _array(values[1]), values[2:], avals[0].shape)]
 
 
+def _polynomial(values, avals, out, params):
+    """Horner's rule, coefficients from the lowest; a primitive from JAX 0.12 on."""
+    if out.shape:
+        raise NotLifted("a polynomial of an array")
+    x, *coefficients = (as_scalar(value, aval) for value, aval in zip(values, avals, strict=True))
+    return [functools.reduce(lambda total, a: total * x + a, coefficients[-2::-1], coefficients[-1])]
+
+
 def _small(function: Callable) -> Callable:
     def rule(values, avals, out, params):
         if any(isinstance(x, Image) for x in values):
@@ -363,7 +371,9 @@ def _split(values, params):
 
 
 RULES = {
-    "reshard": lambda values, avals, out, params: [values[0]],
+    "reshard": lambda values, avals, out, params: values,
+    "optimization_barrier": lambda values, avals, out, params: values,
+    "polynomial": _polynomial,
     "broadcast_in_dim": _broadcast,
     "reshape": _reshaped,
     "squeeze": _reshaped,
