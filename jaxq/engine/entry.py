@@ -22,7 +22,7 @@ def _add_at_each(replicas: int, batched, values, place, change):
     values, place, change = (x if own else jnp.broadcast_to(x, (replicas, *jnp.shape(x))) for x, own in arguments)
 
     def one(replica, values):
-        here = replica, place[replica]
+        here = replica, place[replica].astype(replica.dtype)  # with x64 on, loops count in int64
         entry = lax.dynamic_slice(values, here, (1, 1)) + change[replica]
         return lax.dynamic_update_slice(values, entry, here)
 

@@ -248,7 +248,7 @@ def test_files_and_figure(tmp_path):
     assert {"mean", "half_width", "bias", "bias_half_width", "z"} <= set(slope)
     lines = (tmp_path / "g.csv").read_text().splitlines()
     assert lines[0].startswith("metric,parameter,mean,half_width,bias") and len(lines) == 1 + 3 * 6
-    loaded = jaxq.Result.load(tmp_path / "g.npz")
+    loaded = jaxq.load(tmp_path / "g.npz").result
     assert loaded["queue_length/arrival_rate"].mean == slope["mean"] and len(loaded.replica_values()) == 18
     jaxq.plot(found, path=tmp_path / "g.png")
     assert (tmp_path / "g.png").stat().st_size > 10_000

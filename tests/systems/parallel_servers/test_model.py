@@ -200,7 +200,9 @@ def test_permuting_classes_and_pools_permutes_every_metric(policy):
 
 def test_permuting_classes_and_pools_under_shadow_routing():
     runs = [
-        jaxq.simulate(jaxq.ParallelServers(network=network, policy="shadow-rm"), replicas=128, events=30_000)
+        jaxq.simulate(
+            jaxq.ParallelServers(network=network, policy="shadow-rm"), replicas=128, events=80_000, warmup=20_000
+        )
         for network in (NETWORKS["x-model"], renumbered(NETWORKS["x-model"], (1, 0), (1, 0)))
     ]
     assert set(runs[0].metrics) == set(runs[1].metrics)
