@@ -103,8 +103,21 @@ JOINED = ("coordinator", "processes", "process_id", "join_timeout")
 """How the processes of one run find each other."""
 SIMULATION = (*OPTIONS, *JOINED, *OUTPUT)
 """What `run`, `sweep` and `compare` take."""
-PATHS = ("times", "replicas", "seed", "level", "devices", "keep_paths", "max_events", "totals", "out", "json", "plot")
-EXACT = ("max_states", "out", "json")
+PATHS = (
+    "times",
+    "replicas",
+    "seed",
+    "level",
+    "devices",
+    "keep_paths",
+    "max_events",
+    "totals",
+    "out",
+    "json",
+    "plot",
+    "quiet",
+)
+EXACT = ("max_states", "out", "json", "quiet")
 THEORY = ("json",)
 TUNED = ("parameter", "start", "objective", "maximise", "starts", "steps", "rate")
 """What `tune` takes besides the options of a simulation."""

@@ -11,7 +11,7 @@ from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.field_values import points
 from jaxq.cli.given_systems import build_systems, merge
-from jaxq.cli.options import PATHS, Output, number
+from jaxq.cli.options import OUTPUT, PATHS, Output, number
 from jaxq.cli.report import present
 from jaxq.cli.run import start_devices
 from jaxq.cli.tables import (
@@ -28,7 +28,7 @@ from jaxq.plotting import plot
 
 ROWS = 21
 """Times shown on the terminal; the files have all."""
-NUMBERS = [name for name in PATHS if name not in ("times", "totals", "out", "json", "plot")]
+NUMBERS = [name for name in PATHS if name not in ("times", "totals", *OUTPUT)]
 
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
