@@ -512,6 +512,16 @@ SNIPPETS = {
         TypeError,
         r"^Mistake.jump\(state, 1\) returns \(\*, \*\), init returns \*: the state must keep its structure$",
     ),
+    "a misspelt tally": (
+        but(talley=lambda self, n, k: {"arrivals": 1.0 * (k == 0)}),
+        TypeError,
+        r"^Mistake.talley: is never called; did you mean tally\? If not, name it otherwise$",
+    ),
+    "a misspelt overflow": (
+        but(overflows=lambda self, n: n > 9),
+        TypeError,
+        "^Mistake.overflows: is never called; did you",
+    ),
     "complex state": (but(init=lambda self, words: 1j), TypeError, "init returns the state as a complex number"),
     "F13 no return from jump": (
         but(jump=lambda self, n, k: None),

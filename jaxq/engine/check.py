@@ -5,6 +5,8 @@ walked over (`jaxq.engine.walk`).
 """
 
 import ast
+import dataclasses
+import difflib
 import functools
 import inspect
 import textwrap
@@ -38,6 +40,10 @@ ARGUMENTS = {
 }
 """Arguments of the methods that take more than the state."""
 LIBRARIES = tuple(str(Path(str(module.__file__)).parent) for module in (jax, np, eqx))
+BESIDE = "builtins", "equinox"
+"""Modules whose classes are neither ours nor a user's."""
+NEAR = 0.84
+"""Likeness of two names from which one may be a misspelling of the other."""
 TWICE = 500
 """A method of at most so many operations is traced twice, to find what is drawn while it is traced."""
 
@@ -52,9 +58,9 @@ def check(system: Model) -> None:
         system: any system.
 
     Raises:
-        TypeError: a method is missing, decides in Python on what is known at run time only, forgets to return, returns
-            another structure, shape or type than `Process.init` (a real number for a whole one), or no real scalars where
-            they are due; rates and jumps are not as many.
+        TypeError: a method is missing or misspelt, decides in Python on what is known at run time only, forgets to return,
+            returns another structure, shape or type than `Process.init` (a real number for a whole one), or no real scalars
+            where they are due; rates and jumps are not as many.
         ValueError: in one of some hundred states that can be reached a rate is negative or not finite, the total rate
             exceeds ``total_rate_bound``, or a count becomes negative (unless the class is ``signed``); the bound is no
             bound; nothing is observed, or two things by one name.
@@ -68,6 +74,7 @@ def check(system: Model) -> None:
 
 def check_process(process: Process) -> None:
     """The part of `check` that is about the process of a model."""
+    refuse_misspelt(type(process))
     if not check_methods(process):
         raise ValueError(
             f"{type(process).__name__} defines neither observe nor tally nor counters, so there is nothing to report: "
@@ -83,6 +90,22 @@ HOST = (
 )
 
 
+def refuse_misspelt(kind: type) -> None:
+    """TypeError if a class of a user's own defines a public name that is nearly one of the contract which it leaves as it
+    is: nobody would call it."""
+    ours = [base for base in kind.__mro__ if base.__module__.startswith("jaxq.")]
+    theirs = [base for base in kind.__mro__ if base not in ours and base.__module__.partition(".")[0] not in BESIDE]
+    contract = {name for base in ours for name in vars(base) if not name.startswith("_")}
+    own = {name for base in theirs for name in vars(base) if not name.startswith("_")}
+    fields = {field.name for field in dataclasses.fields(kind)}
+    for name in sorted(own - contract - fields):
+        close = difflib.get_close_matches(name, contract - own - fields, 1, NEAR)
+        if close:
+            raise TypeError(
+                f"{kind.__name__}.{name}: is never called; did you mean {close[0]}? If not, name it otherwise"
+            )
+
+
 def check_kind(system: Model) -> None:
     """TypeError unless it is a system that can be simulated: no class, nothing traced, nor what `process` returns."""
     if isinstance(system, type) and issubclass(system, Model):
@@ -94,6 +117,7 @@ def check_kind(system: Model) -> None:
         )
     if not isinstance(system, Model):
         raise TypeError(f"{shown(system)} is not a jaxq system")
+    refuse_misspelt(type(system))
     for path, leaf in jax.tree.leaves_with_path(system):
         if isinstance(leaf, Tracer):
             raise TypeError(f"{type(system).__name__}{jax.tree_util.keystr(path)} is traced by JAX {HOST}")
