@@ -13,6 +13,7 @@ from jaxq.analytic.tolled_queues.deterministic import balking
 from jaxq.engine import outline, program
 from jaxq.engine.quantity import primary
 from jaxq.systems.load_balancing.processes.coupling import Coupled
+from jaxq.systems.token_pool.processes.alternatives import MechanismBesideAlternatives
 from jaxq.systems.token_pool.processes.chain import TokenChain
 from tests.agreement import check_agreement
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue
@@ -94,8 +95,9 @@ def test_a_jump_for_every_rate(name):
 ELSEWHERE = {
     TokenChain: "systems/token_pool/test_chain.py",
     Coupled: "systems/load_balancing/test_coupling.py",
+    MechanismBesideAlternatives: "systems/token_pool/test_alternatives.py",
 }
-"""Processes that no system prepares: for `jaxq.exact` alone, and for one experiment."""
+"""Processes that no system has: for `jaxq.exact` alone, for one experiment, and for derivatives."""
 
 
 def test_the_list_has_every_system_policy_router_and_law():
