@@ -261,8 +261,8 @@ class StateSpace:
             total = self.count + int(kept.sum())
             if total > self.max_states:
                 raise ValueError(
-                    f"more than max_states = {self.max_states} states can be reached: give keep=, a predicate on the "
-                    "state that cuts the state space, or a larger max_states"
+                    f"more than max_states = {self.max_states} states can be reached: give a larger max_states, or in "
+                    "Python keep=, a predicate on the state that cuts the state space"
                 )
             if total > len(self._buffer):
                 grown = np.empty((max(total, 2 * len(self._buffer)), rows.shape[1]), np.int64)

@@ -321,7 +321,7 @@ def test_a_rate_bound_that_does_not_hold():
 
 def test_bad_arguments():
     station = jaxq.MMc(arrival_rate=0.9)
-    with pytest.raises(ValueError, match=r"more than max_states = 300 states .* give keep="):
+    with pytest.raises(ValueError, match=r"more than max_states = 300 states .* give a larger max_states"):
         exact(station, max_states=300)
     with pytest.raises(ValueError, match="max_states = 0: must be a whole number"):
         exact(station, max_states=0)

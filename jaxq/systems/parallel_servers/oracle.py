@@ -15,6 +15,8 @@ from jaxq.analytic.stations.erlang import halfin_whitt
 from jaxq.analytic.stations.mmc import TooManyStates, mmc
 from jaxq.engine.reference import Reference
 
+ROUNDED = 1e-12
+"""Share of a pool below which what is left of it after the busy ones is rounding."""
 MOST_STATES = 20_000
 """States up to which a law with busy servers by edge is solved beside a run."""
 MOST_NUMBERS = 120_000
@@ -102,13 +104,14 @@ def _named(law: Any, kind: str, given: Numbers, control: Control, classes, pools
     if kind == "exact":
         found["reward_rate"] = law.reward_rate
     idle = given.servers - law.busy.sum(axis=0)
+    idle = np.where(idle > ROUNDED * given.servers, idle, 0.0)
     for i, name in enumerate(classes):
         found[f"queue_{name}"] = law.queue[i]
         if given.abandonment_rates[i] > 0 and given.arrival_rates[i] > 0:
             found[f"abandonment_{name}"] = law.abandonment[i]
         for j in np.flatnonzero(given.service_rates[i]):
             found[f"busy_{name}_{pools[j]}"] = law.busy[i, j]
-    found |= {f"idle_{pool}": max(float(x), 0.0) for pool, x in zip(pools, idle, strict=True)}
+    found |= {f"idle_{pool}": x for pool, x in zip(pools, idle, strict=True)}
     return {name: Reference(float(value), kind) for name, value in found.items()}
 
 
