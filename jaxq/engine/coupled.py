@@ -240,11 +240,8 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
         FieldError: it has none of its own and is no jump process; it drifts; a jump depends on a
             parameter, or the rates compare it; transitions are too rare for one word.
     """
-    name, scales, slots = (
-        f"coupling: {title}",
-        np.array([of.unit for of in parameters]),
-        SLOTS * max(1, len(parameters)),
-    )
+    name, slots = f"coupling: {title}", SLOTS * max(1, len(parameters))
+    scales = np.array([of.unit for of in parameters])
     half = process._beside_alternatives(scales, slopes, slots)
     if isinstance(half, Alternatives):
         return half

@@ -9,9 +9,8 @@ step, or two, more or less: points side by side as in a sweep, on the same rando
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from jaxq.checks import FieldError, number, one_of
@@ -20,13 +19,13 @@ from jaxq.engine.check import check_kind
 from jaxq.engine.conclusion import conclude_point
 from jaxq.engine.coupled import Coupled
 from jaxq.engine.derivatives import Gradients
-from jaxq.engine.differences import Differences, Moved, Node, Together, moved_nodes, named, quotient
+from jaxq.engine.differences import Differences, Moved, Node, Together, moved_nodes, named
 from jaxq.engine.flags import Flag
+from jaxq.engine.fluid_gradient import fluid_gradient, objectives_by
 from jaxq.engine.layout import FEW
 from jaxq.engine.loop import Loop
-from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.model import Model
-from jaxq.engine.objective import Objective, of_kind
+from jaxq.engine.objective import Objective
 from jaxq.engine.options import OPTIONS, Options, Target
 from jaxq.engine.outline import at_halves
 from jaxq.engine.parameter import (
@@ -40,14 +39,13 @@ from jaxq.engine.parameter import (
     tangents,
 )
 from jaxq.engine.pathwise import Pathwise
-from jaxq.engine.plain import describe, finite
+from jaxq.engine.plain import finite
 from jaxq.engine.plan import Plan, plan
 from jaxq.engine.progress import Watch
 from jaxq.engine.quantity import primary
 from jaxq.engine.record import title
-from jaxq.engine.reference import Reference
-from jaxq.engine.result import Result
 from jaxq.engine.simulate import launched, run_info
+from jaxq.engine.stencil import STENCILS, exact_derivatives
 from jaxq.engine.unbiased import UNBIASED, unbiased
 from jaxq.engine.unknown import known_keywords
 from jaxq.stats.estimate import Estimate
@@ -56,28 +54,10 @@ METHODS = "auto", *UNBIASED, "finite-difference", "fluid"
 STEP = 0.01
 LEAST_STEP, LONGEST_STEP = 1e-4, 0.25
 """Under the first the float32 parameters of the compiled loop differ by rounding."""
-ORACLE_STEP = 2.0**-12
 LIFETIMES, ALL_LIFETIMES = 20, 1000
 """Lifetimes of an alternative that a replica must run, and all replicas together."""
 CHANGED = 0.05
 """Share of a derivative that its step may have added before it is called too long."""
-
-
-class Stencil(NamedTuple):
-    """A difference quotient extrapolated from a step h and from 2 h (Richardson): ``offsets`` in steps, the weights of
-    ``slope``, and of ``bias``, what h alone would have added to it; both are divided by h."""
-
-    offsets: tuple[int, ...]
-    slope: tuple[float, ...]
-    bias: tuple[float, ...]
-
-
-STENCILS = {
-    None: Stencil((2, 1, -1, -2), (-1 / 12, 2 / 3, -2 / 3, 1 / 12), (1 / 12, -1 / 6, 1 / 6, -1 / 12)),
-    "right": Stencil((0, 1, 2), (-1.5, 2.0, -0.5), (0.5, -1.0, 0.5)),
-    "left": Stencil((0, -1, -2), (1.5, -2.0, 0.5), (-0.5, 1.0, -0.5)),
-}
-"""By side: D(h) = (f(h) - f(-h)) / 2 h, or (f(h) - f(0)) / h; the slope is (4 D(h) - D(2 h)) / 3, or 2 D(h) - D(2 h)."""
 
 
 @known_keywords(OPTIONS)
@@ -170,7 +150,7 @@ def prepare(
         for name, value in given.items():
             if value is not None:
                 raise FieldError(name, value, "method = fluid differentiates a formula; must not be given")
-        return Question(system, parameters, method, None, step, objectives=_objectives(system, parameters, asked))
+        return Question(system, parameters, method, None, step, objectives=objectives_by(system, parameters, asked))
     for name in ("metric", "quantiles"):
         if options.get(name) not in (None, "none", (), []):
             raise FieldError(name, options[name], "is no option of a gradient" + "; give metrics" * (name == "metric"))
@@ -292,7 +272,7 @@ def _targets(system: Model, known: list[str], paths: list[str], asked: Sequence[
 def solve(question: Question, meter: Watch = None) -> Gradients:
     """Differentiate or simulate, and conclude."""
     if question.planned is None or question.model is None:
-        return _fluid(question)
+        return fluid_gradient(question.system, question.parameters, question.objectives)
     planned, model = question.planned, question.model
     return launched(
         planned,
@@ -340,76 +320,3 @@ def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences
 def too_long(bias: Estimate, size: float, level: float) -> bool:
     """Whether a step has added more than a twentieth of the size of a derivative, for sure."""
     return abs(bias.value) - 2 * bias.half_width(level) > CHANGED * size
-
-
-def exact_derivatives(system: Model, parameters: Sequence[Parameter], side: str | None) -> dict[str, Reference]:
-    """The derivatives of the exact values that an oracle has, by a difference of it extrapolated from two steps."""
-    stencil, found = STENCILS[side], {}
-    for of in parameters:
-        h = ORACLE_STEP * of.unit
-        nodes = [_exact(of.at(offset * h) if offset else system) for offset in stencil.offsets]
-        for name in nodes[0]:
-            if all(name in node for node in nodes):
-                slope = quotient([(node[name], weight / h) for node, weight in zip(nodes, stencil.slope, strict=True)])
-                found[named(name, of.path)] = Reference(slope)
-    return found
-
-
-def _exact(system: Model) -> dict[str, float]:
-    references = {name: as_reference(x) for name, x in system.oracle().items()}
-    return {name: r.value for name, r in references.items() if r.kind in ("exact", "identity") and not r.error}
-
-
-def _objectives(system: Model, parameters: list[Parameter], asked: Sequence[str]) -> dict[str, Objective]:
-    """The objectives that are asked for, by their names or those of the metrics that they stand for, or all that depend on
-    the parameters."""
-    known = of_kind(Objective, system.objectives())
-    if not known:
-        raise FieldError("method", "fluid", f"{title(system)} has no objective for this configuration; simulate it")
-    for name in asked:
-        if name not in known and name not in [objective.metric for objective in known.values()]:
-            stand_for = dict.fromkeys(x.metric for x in known.values() if x.metric)
-            rule = f"{title(system)} has the objectives {', '.join(known)}"
-            raise FieldError("metric", name, rule + f", which stand for {', '.join(stand_for)}" * bool(stand_for))
-    chosen = {name: x for name, x in known.items() if not asked or name in asked or x.metric in asked}
-    fields, all_fields = [of.path.partition("[")[0] for of in parameters], real_fields(system)
-    fits = {name: x for name, x in chosen.items() if set(fields) <= set(x.parameters or all_fields)}
-    if not fits:
-        on = dict.fromkeys(field for x in chosen.values() for field in (x.parameters or all_fields))
-        raise FieldError("parameter", ", ".join(of.path for of in parameters), f"objectives depend on {', '.join(on)}")
-    return fits
-
-
-def _fluid(question: Question) -> Gradients:
-    """Values and derivatives of the objectives, in float64, by their names; beside the exact ones of their metrics."""
-    system, level = question.system, Options().level
-    metrics: dict[str, Metric] = {}
-    oracle = {name: Reference(x) for name, x in _exact(system).items()}
-    oracle |= exact_derivatives(system, question.parameters, None)
-
-    def put(name: str, value: Any, reference: Reference | None) -> None:
-        told = (None, None) if reference is None else (finite(reference.value), reference.kind)
-        metrics[name] = Metric(finite(float(value)), None, level, None, *told)
-
-    with jax.enable_x64(True):
-        for name, objective in question.objectives.items():
-            for of in question.parameters:
-                field, h = of.path.partition("[")[0], ORACLE_STEP * of.unit
-                ends = [np.asarray(getattr(of.at(offset), field)) for offset in (h, -h)]
-                last = () if objective.temperatures is None else (objective.temperatures[1],)
-
-                def function(x, field=field, last=last, of_values: Any = objective.function):
-                    return of_values({field: x}, *last)
-
-                here = np.asarray(getattr(system, field), np.float64)
-                value, slopes = jax.value_and_grad(function)(here)
-                slope = float(np.sum(np.asarray(slopes) * (ends[0] - ends[1])) / (2 * h))
-                put(name, value, oracle.get(objective.metric or ""))
-                put(named(name, of.path), slope, oracle.get(named(objective.metric or "", of.path)))
-    meaning = {
-        name: objective.doc + (f" (stands for {objective.metric})" if objective.metric else "")
-        for name, objective in question.objectives.items()
-    }
-    run = {"level": level, "gradient": {"method": "fluid", "meaning": meaning}}
-    result = Result(title(system), describe(system), {}, metrics, run)
-    return Gradients(result, {of.path: of.value for of in question.parameters}, {})

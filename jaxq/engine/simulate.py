@@ -222,9 +222,8 @@ def run_info(loop: Loop, planned: Plan) -> dict[str, Any]:
 
 def programs(ensembles: Sequence[Ensemble]) -> dict[str, str]:
     """How launches were compiled, and where a kernel was wanted and is none, why (`jaxq.engine.kernel.choice`)."""
-    kinds, reasons = (
-        dict.fromkeys(x) for x in ([s.program.kind for s in ensembles], [s.fallback for s in ensembles if s.fallback])
-    )
+    kinds = dict.fromkeys(one.program.kind for one in ensembles)
+    reasons = dict.fromkeys(one.fallback for one in ensembles if one.fallback)
     return {"program": ", ".join(kinds), **({"no_kernel": "; ".join(reasons)} if reasons else {})}
 
 

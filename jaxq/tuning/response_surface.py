@@ -7,13 +7,13 @@ import numpy as np
 from jaxq.checks import FieldError
 from jaxq.engine.alternatives import Alternatives
 from jaxq.engine.differences import Differences, Node, moved_nodes, named
-from jaxq.engine.gradient import STENCILS
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.parameter import Parameter, alike, tangents
 from jaxq.engine.pathwise import Pathwise
 from jaxq.engine.process import Process
 from jaxq.engine.rarity import rare_first
+from jaxq.engine.stencil import STENCILS
 from jaxq.engine.unbiased import unbiased
 from jaxq.tuning.descent import shown
 from jaxq.tuning.parametrise import Coordinates
