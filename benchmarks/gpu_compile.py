@@ -2,11 +2,13 @@
 
     pip install -e '.[gpu-compile]'
     python benchmarks/gpu_compile.py --out benchmarks/gpu_compile.json
+    python benchmarks/gpu_compile.py --quantiles           # with a histogram of the first quantity that can have one
 
 XLA compiles for a described device; ptxas and nvdisasm, which come as wheels, say what the machine code is: kernels a
 launch, registers, bytes spilled, instructions an event and how many are on the integer pipe. Predicted events a second are
 those of the pipe that is busiest, every cycle used: 132 processors, 1.755 GHz, 128 instructions a cycle of which 64 on the
-integer pipe. Nothing is timed but the compilation.
+integer pipe. What spilled registers cost is not in it: ``local`` counts their loads and stores an event. Nothing is timed
+but the compilation.
 """
 
 import argparse
@@ -97,6 +99,7 @@ def counted(instructions: list[str]) -> collections.Counter:
     counts = collections.Counter(instructions=len(instructions))
     for text in instructions:
         name = re.sub(r"^@!?U?P\w+ ", "", text).split()[0].split(".")[0]
+        counts["local"] += name in ("LDL", "STL")
         counts["integer"] += not (name in (*FLOAT, *ELSEWHERE, *CONTROL) or name.startswith("U"))
     return counts
 
@@ -115,7 +118,7 @@ def per_event(sass: str, stride: int, unroll: int) -> dict[str, float]:
     return {name: (once[name] + (turns - 1) * turn[name]) / stride for name in once}
 
 
-def compile_case(case: str, device: str, dump: Path) -> dict:
+def compile_case(case: str, device: str, dump: Path, quantiles: bool) -> dict:
     """What the compiler makes of the launch of one case."""
     import jax
     from jax.experimental import topologies
@@ -124,15 +127,18 @@ def compile_case(case: str, device: str, dump: Path) -> dict:
     import jaxq
     from jaxq.engine.kernel.choice import choose_program
     from jaxq.engine.layout import choose_layout
+    from jaxq.engine.outline import names
     from jaxq.engine.program import compute_leaf
 
     described = topologies.get_topology_desc(
         platform="cuda", target_config=TARGET.format(*MEMORY[device]), topology="1x1x1"
     )
-    process = eval(CASES[case][0], vars(jaxq)).process()
+    system = eval(CASES[case][0], vars(jaxq))
+    process = system.process()
     leaves, structure = jax.tree.flatten(process)
     shapes = tuple((leaf.shape, leaf.dtype) for leaf in map(compute_leaf, leaves))
-    layout = choose_layout(process, REPLICAS, tuple(described.devices[:1]))
+    counted = names(system, process)[1][:1] if quantiles else ()
+    layout = choose_layout(process, REPLICAS, tuple(described.devices[:1]), histograms=counted)
     for old in dump.iterdir():
         old.unlink()
     began = time.perf_counter()
@@ -144,6 +150,7 @@ def compile_case(case: str, device: str, dump: Path) -> dict:
         "case": case,
         "device": device,
         "program": chosen.program.kind,
+        "quantiles": list(counted),
         "kernels": kernels,
         "compile_seconds": seconds,
     }
@@ -168,6 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--case", action="append", choices=list(CASES), help="default: all")
     parser.add_argument("--device", action="append", choices=list(MEMORY), help="default: all")
+    parser.add_argument("--quantiles", action="store_true")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as dump:
@@ -181,7 +189,7 @@ def main() -> None:
         print(" predicted events/s | compile, s |\n|---|---|---|---|---|---|---|---|---|")
         for case in args.case or CASES:
             for device in args.device or MEMORY:
-                row = compile_case(case, device, Path(dump))
+                row = compile_case(case, device, Path(dump), args.quantiles)
                 rows.append(row)
                 shown = [row.get("registers", ""), row.get("spilled_bytes", "")]
                 shown += [f"{row[x]:.1f}" if x in row else row["no_kernel"] for x in ("instructions", "integer")]

@@ -1,10 +1,13 @@
 """Speed of the public `jaxq.simulate` with default metrics, beside a hand-written C reference and a bare scan.
 
     python benchmarks/speed.py --reference path/to/native.c --out benchmarks/speed.json
+    python benchmarks/speed.py --turns --out benchmarks/speed_cores.json
 
 Every figure is a median over repeats of ``run["ns_per_event"]`` (wall time of the run without compilation, host loop
 included), each case in a process of its own with the given number of cores. The reference is compiled here
 (``gcc -O3 -march=native``) and run between the cases on one core, so that ratios hold on a machine whose speed drifts.
+With ``--turns`` one core and two run by turns: of each the best wall time, as others use the machine too, and the median CPU
+time, of which the host's thread takes a part. On two cores that are free a run cannot be faster than half its CPU time.
 ``bare`` is the M/M/1 step written out by hand in one tiled `lax.scan`, without engine: the limit of what XLA does with it.
 """
 
@@ -74,6 +77,47 @@ def measure_case(name: str, cores: int, repeats: int) -> dict:
         "events": runs[0]["events"],
         "device": jax.devices()[0].device_kind,
     }
+
+
+def take_turns(name: str, cores: int) -> None:
+    """One case in this process: a run for each line that comes in, and its nanoseconds an event: wall, CPU, host thread."""
+    import jaxq
+
+    jaxq.use_all_cores(cores)
+    expression, options = CASES[name]
+    system = eval(expression, vars(jaxq))
+    jaxq.simulate(system, warmup=0, **options)
+    print("ready", flush=True)
+    for seed in sys.stdin:
+        cpu, host = time.process_time(), time.thread_time()
+        run = jaxq.simulate(system, warmup=0, seed=int(seed), **options).run
+        spent = time.process_time() - cpu, time.thread_time() - host
+        figures = [run["ns_per_event"], *(1e9 * x / run["events"] for x in spent)]
+        print(json.dumps([x / COUNTED.get(name, 1) for x in figures]), flush=True)
+
+
+def compare_cores(name: str, repeats: int) -> dict:
+    """One case on one core and on two, by turns."""
+    children = {}
+    for cores in (1, 2):
+        command = [sys.executable, __file__, "--child", name, "--turns", "--cores", str(cores)]
+        children[cores] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert children[cores].stdout.readline() == "ready\n"
+    figures = {1: [], 2: []}
+    for seed in range(repeats):
+        for cores, child in children.items():
+            child.stdin.write(f"{seed}\n")
+            child.stdin.flush()
+            figures[cores].append(json.loads(child.stdout.readline()))
+    for child in children.values():
+        child.communicate()
+    row = {"case": name}
+    for cores, runs in figures.items():
+        wall, cpu, host = zip(*runs, strict=True)
+        row[f"best_{cores}"], row[f"cpu_{cores}"] = min(wall), statistics.median(cpu)
+        row[f"host_{cores}"] = statistics.median(host)
+    row["speed_up"], row["speed_up_cpu"] = row["best_1"] / row["best_2"], 2 * row["cpu_1"] / row["cpu_2"]
+    return row
 
 
 def measure_bare(cores: int, repeats: int) -> dict:
@@ -147,13 +191,25 @@ def main() -> None:
     parser.add_argument("--case", action="append", help="default: all")
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--turns", action="store_true", help="one core and two by turns")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         name, cores = arguments.child, arguments.cores[0]
+        if arguments.turns:
+            take_turns(name, cores)
+            return
         row = (measure_bare if name == "bare" else lambda *a: measure_case(name, *a))(cores, arguments.repeats)
         print(json.dumps(row))
+        return
+    if arguments.turns:
+        rows = []
+        for name in arguments.case or CASES:
+            rows.append(compare_cores(name, arguments.repeats))
+            print(json.dumps(rows[-1]), flush=True)
+            if arguments.out:
+                arguments.out.write_text(json.dumps({"repeats": arguments.repeats, "rows": rows}, indent=1) + "\n")
         return
     with tempfile.TemporaryDirectory() as folder:
         binary = None

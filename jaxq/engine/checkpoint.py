@@ -30,7 +30,7 @@ from jaxq.engine.team import team
 
 FIRST = "first replica"
 """What the number of the first replica of a part is called."""
-LENGTHS = ("tile", "blocks", "observations")
+LENGTHS = ("tile", "blocks", "observations", "sampling", "group")
 """What a layout is chosen by the length of a run and kept in its checkpoint."""
 
 

@@ -127,8 +127,10 @@ def conclude_point(
         "warmup": None if analysis.cut is None else discarded(ensemble, analysis),
         "warmup_method": options.warmup if isinstance(options.warmup, str) else "given",
         "correlation": finite(analysis.memory * ensemble.windows.span * ensemble.layout.events_per_block),
-        "method": "replica-t" if analysis.batches == 1 else "batch-means",
+        "method": "batch-means" if analysis.batches > 1 else "replica-t" if ensemble.layout.group == 1 else "group-t",
     }
+    if ensemble.layout.group > 1:
+        run["groups"] = ensemble.groups
     if options.control != "none" and not withheld:
         run["control"] = control_record(ensemble.processes[point], ensemble.systems[point], sums, analysis)
         run["method"] += ", regressed on controls" * (run["control"]["controls"] > 0)

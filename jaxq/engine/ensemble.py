@@ -12,12 +12,13 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from jaxq.engine.group_sums import group_size
 from jaxq.engine.kernel.choice import choose_program
 from jaxq.engine.layout import choose_layout
 from jaxq.engine.memory import window_limit
 from jaxq.engine.model import Model
 from jaxq.engine.outline import summed
-from jaxq.engine.outputs import by_stretch, float64, of_block
+from jaxq.engine.outputs import of_block, read
 from jaxq.engine.process import Process
 from jaxq.engine.program import compute_leaf, program, seeded
 from jaxq.engine.rarity import prepared
@@ -61,7 +62,8 @@ class Queued(NamedTuple):
 
 
 class Ensemble:
-    """The replicas of all points: carry on the devices, windowed sums on the host."""
+    """The replicas of all points: carry on the devices, windowed sums on the host; by ``groups`` groups of the replicas of a
+    point, one a replica unless there are very many (`jaxq.engine.group_sums`)."""
 
     def __init__(
         self,
@@ -80,12 +82,15 @@ class Ensemble:
         structure, leaves, self._own = stacked_leaves(processes)
         self.rows = len(systems) * replicas
         self._team = team()
-        self._share = self._team.share(replicas)
+        group = layout.pop("group", None) or group_size(systems, replicas)
+        self.groups = replicas // group
+        shared = self._team.share(self.groups)
+        self._share = slice(shared.start * group, shared.stop * group)
         self._mine = self._share.stop - self._share.start
         self._lanes = len(systems) * self._mine
         batch = layout.pop("batch", None)
-        launch_rows = min(self._lanes, batch or self._lanes)
-        self.layout = choose_layout(processes[0], launch_rows, devices, point=replicas, **layout)
+        launch_rows = min(self._lanes, max(1, (batch or self._lanes) // group) * group)
+        self.layout = choose_layout(processes[0], launch_rows, devices, point=replicas, group=group, **layout)
         self.quantities = summed(processes[0])
         shapes = tuple((leaf.shape[mine:], leaf.dtype) for leaf, mine in zip(leaves, self._own, strict=True))
         self._form, built = (structure, shapes), program.cache_info().misses
@@ -103,13 +108,15 @@ class Ensemble:
             self._parts.append([placed, carry, part])
             self._totals.append(totals)
         columns = len(self.quantities)
-        self._windows = WindowedSums(columns, self._lanes, window_limit(columns, self.rows, replicas))
+        limit = window_limit(columns, len(systems) * self.groups, replicas)
+        self._windows = WindowedSums(columns, self._lanes // group, limit)
+        self._rooms: list[Any] = [None] * len(self._parts)
         self._known: dict[str, Any] = {}
         self._queued: Queued | None = None
         self._histograms: dict[str, Histogram] = {}
-        self._groups = min(replicas, GROUPS)  # of each point
+        self._counted = min(replicas, GROUPS)  # of each point
         replica = np.arange(self.rows)
-        self._group = replica // replicas * self._groups + replica % replicas * self._groups // replicas
+        self._group = replica // replicas * self._counted + replica % replicas * self._counted // replicas
 
     def move(self, systems: Sequence[Model], processes: Sequence[Process]) -> None:
         """Go on from the states that there are with other parameters; the sums begin anew. ValueError where the program is
@@ -132,7 +139,7 @@ class Ensemble:
         """Begin the sums anew; the states go on."""
         self.settle()
         self.blocks = 0
-        self._windows = WindowedSums(len(self.quantities), self._lanes, len(self._windows.data))
+        self._windows = WindowedSums(len(self.quantities), self._lanes // self.layout.group, len(self._windows.data))
         self._known = {}
         self._totals = [
             totals._replace(**jax.tree.map(jax.numpy.zeros_like, {"whole": totals.whole, "real": totals.real}))
@@ -154,7 +161,7 @@ class Ensemble:
         """The sums of `Process.observe`, `tally` and `counters`, by window of time."""
         self.settle()
         if self._windows.blocks < self.blocks:  # looked at many times, read once
-            self._windows.show(self._by_row([float64(x.whole, x.real) for x in self._totals]), self._open)
+            self._windows.show(self._filed([self.program.so_far(x.whole, x.real) for x in self._totals], 0), self._open)
         own = self._windows
         if self._team.processes == 1:
             return own
@@ -181,12 +188,17 @@ class Ensemble:
         """An array of all replicas, from that of those of each process."""
         return side_by_side([x for x, *_ in self._team.gather(tag, [mine])], len(self.systems), axis)
 
-    def _by_row(self, parts: list) -> np.ndarray:
-        """What there is of all parts, rows last, without the rows that only fill the last tile."""
-        return np.concatenate(
-            [np.asarray(x)[..., : rows.stop - rows.start] for x, (_, _, rows) in zip(parts, self._parts, strict=True)],
-            -1,
-        )
+    def _by_row(self, parts: list, group: int = 1) -> np.ndarray:
+        """What there is of all parts, rows or groups of them last, without those that only fill the last tile."""
+        sizes = [(rows.stop - rows.start) // group for _, _, rows in self._parts]
+        found = [np.asarray(x)[..., :size] for x, size in zip(parts, sizes, strict=True)]
+        return found[0] if len(found) == 1 else np.concatenate(found, -1)
+
+    def _filed(self, parts: list, stretch: int) -> np.ndarray:
+        """The sums of one stretch, (columns, groups), until they are asked for again."""
+        pairs = zip(parts, self._rooms, strict=True)
+        self._rooms = [read(whole, real, stretch, room) for (whole, real), room in pairs]
+        return self._by_row(self._rooms, self.layout.group)
 
     @property
     def events(self) -> int:
@@ -194,12 +206,14 @@ class Ensemble:
         return self.blocks * self.layout.events_per_block
 
     def launch(self, blocks: int | None = None) -> None:
-        """Queue ``blocks`` blocks of every part (default: `Layout.blocks`), a launch for so many at a time, and do the
-        host's work for a launch while the next one runs."""
+        """Queue ``blocks`` blocks of every part (default: `Layout.blocks`), in as many launches as these have room for, and
+        do the host's work for a launch while the next one runs."""
         left, self._known = self.layout.blocks if blocks is None else blocks, {}
         while left:
             span, room = self._windows.span_at(self.blocks)
-            stretch, count = min(span, self.layout.stretch), min(left, room, self.layout.blocks)
+            stretch = min(span, self.layout.stretch)
+            longest = self.layout.blocks * (1 if self.layout.histograms else stretch)
+            count = min(left, room, longest - self._open)
             filed, sampled = [], []
             for i, part in enumerate(self._parts):
                 length = self.program.length(count, self._open, stretch)
@@ -222,11 +236,8 @@ class Ensemble:
         if done is None:
             return
         jax.block_until_ready(done.filed)
-        complete = done.complete
-        if complete:
-            found = [float64(*jax.tree.map(lambda x: by_stretch(x, complete), filed)) for filed in done.filed]
-            for sums in self._by_row(found):
-                self._windows.extend(sums, done.stretch)
+        for stretch in range(done.complete):
+            self._windows.extend(self._filed(done.filed, stretch), done.stretch)
         for name in self.layout.histograms:
             parts = zip(done.sampled, self._parts, strict=True)
             sampled = [(jax.tree.map(np.asarray, kept[name]), rows) for kept, (_, _, rows) in parts]
@@ -236,7 +247,7 @@ class Ensemble:
         """Add what a launch sampled of one quantity to its histogram, block by block."""
         if name not in self._histograms:
             self._histograms[name] = Histogram(
-                len(self.systems) * self._groups,
+                len(self.systems) * self._counted,
                 whole=parts[0][0][0].dtype == np.int32,
                 limit=32 if len(self.systems) <= FEW_POINTS else 16,
             )
@@ -267,9 +278,11 @@ class Ensemble:
         axes, arrays, self._known = {name: axis_of(name) for name in arrays}, dict(arrays), {}
         for name, axis in axes.items():
             if axis is not None:
-                if arrays[name].shape[axis] != self.rows:
+                group = self.layout.group if name == "windows" else 1
+                if arrays[name].shape[axis] * group != self.rows:
                     raise ValueError(name)
-                arrays[name] = cut(arrays[name], len(self.systems), axis, self._share)
+                share = slice(self._share.start // group, self._share.stop // group)
+                arrays[name] = cut(arrays[name], len(self.systems), axis, share)
         self.blocks, self._windows.data = int(arrays["blocks"]), arrays["windows"]
         self._windows.span, self._windows.filled, self._windows.partial = map(int, arrays["windows_state"])
         for name in self.layout.histograms:
@@ -299,7 +312,11 @@ class Ensemble:
     def lost(self, point: int) -> bool:
         """Whether a replica has gone wrong for good: its rates were none, or its sums are not finite."""
         rows = slice(point * self.replicas, (point + 1) * self.replicas)
-        return bool(self.invalid[rows].any()) or not np.isfinite(self.windows.data[:, :, rows].sum())
+        return bool(self.invalid[rows].any()) or not np.isfinite(self.windows.data[:, :, self._of(point)].sum())
+
+    def _of(self, point: int) -> slice:
+        """The groups of a point."""
+        return slice(point * self.groups, (point + 1) * self.groups)
 
     def sums(
         self,
@@ -317,7 +334,7 @@ class Ensemble:
         for what was hardly seen.
         """
         windows = self.windows
-        rows = slice(point * self.replicas, (point + 1) * self.replicas)
+        rows = self._of(point)
         last_window = windows.filled if last is None else last
         blocks = (last_window - first) * windows.span + (windows.partial if last is None else 0)
         data = windows.data[first : last_window + (1 if last is None and windows.partial else 0), :, rows]
@@ -334,12 +351,12 @@ class Ensemble:
     def series(self, point: int, groups: int) -> Sums:
         """`sums` of every complete window by itself, all at once (`jaxq.stats.estimate.Estimate.windows`)."""
         windows = self.windows
-        rows = slice(point * self.replicas, (point + 1) * self.replicas)
-        data = grouped(windows.data[: windows.filled, :, rows], groups)
+        data = grouped(windows.data[: windows.filled, :, self._of(point)], groups)
         return self._estimates(point, data, windows.span * self.layout.events_per_block, 0.0)
 
     def _estimates(self, point: int, data: np.ndarray, events: int, episode: float) -> Sums:
-        return estimated(data, self.quantities, self.step_times[point], self.layout.stride, events, episode)
+        group, stride = self.layout.group, self.layout.stride
+        return estimated(data, self.quantities, self.step_times[point], stride, events, episode, group)
 
     def relative_to(self, metric: str, metrics: Mapping[str, Estimate]) -> float:
         """What a relative half-width of a metric is a share of: its mean."""
@@ -359,4 +376,4 @@ class Ensemble:
         """The distribution of one quantity over all but the first ``events`` of a replica; None: over the last half."""
         self.settle()
         block = None if events is None else -(-events // self.layout.events_per_block)
-        return self._histograms[name].distribution(slice(point * self._groups, (point + 1) * self._groups), block)
+        return self._histograms[name].distribution(slice(point * self._counted, (point + 1) * self._counted), block)

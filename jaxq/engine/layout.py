@@ -1,9 +1,9 @@
 """The rule by which the engine cuts a run into tiles, blocks and launches (figures: benchmarks/README.md).
 
 CPU: a tile's carry and sums fill about half of the first-level cache (16 KB of 32), 64 to 256 replicas (a system may say
-otherwise); so the whole event loop of a tile runs in cache. A launch has room for 2**27 events, so that the host loop
-between launches, about a millisecond, is not felt; how many blocks of it are run is measured (`jaxq.engine.loop`). GPU: one
-tile, no unrolling beyond the system's hint, and room for 2**34 events: .1 s at 1e11 events a second.
+otherwise); so the whole event loop of a tile runs in cache. How many blocks a launch has is measured (`jaxq.engine.loop`),
+so that the host loop between launches, about a millisecond, is not felt; it has room for the sums of as many stretches
+as there would be blocks in 2**27 events. GPU: one tile, no unrolling beyond the system's hint, and room for 2**34 events.
 """
 
 import math
@@ -18,7 +18,9 @@ TILE_BYTES = 16 * 1024
 LAUNCH_EVENTS, GPU_LAUNCH_EVENTS = 2**27, 2**34
 LAUNCH_SAMPLES = 2**24
 """Values of a quantity that a launch with histograms hands to the host (64 MB)."""
-OBSERVATIONS = 1024
+OBSERVATIONS, SAMPLED_OBSERVATIONS = 1024, 4096
+"""Observations of a block at most, and of one that is sampled once: so long that the host, which counts the samples of one
+launch while the next one runs, is not waited for."""
 LEAST_OBSERVATIONS = 16
 """Observations of a block at least, unless the run is so short that 32 blocks of them would be too long."""
 FIRST_LOOK = 32
@@ -62,25 +64,33 @@ def choose_layout(
     tile: int | None = None,
     blocks: int | None = None,
     observations: int | None = None,
+    sampling: int | None = None,
+    group: int = 1,
 ) -> Layout:
     """The layout for ``replicas`` in one launch, ``point`` of them of each point; ``events`` (per replica) shortens
-    the blocks of a small run."""
+    the blocks of a small run. ``sampling``: more than 1 if histograms sample a block once, at its end, as they do on an
+    accelerator. ``group``: replicas whose sums are added up (`jaxq.engine.group_sums`)."""
     if tile is None:
         tile = choose_tile(system, devices, replicas)
-    unit = tile * len(devices)
+        if devices[0].platform != "cpu":
+            tile = -(-tile // math.lcm(LANES, group)) * math.lcm(LANES, group)
+    unit = math.lcm(tile, group) * len(devices)
     padded = -(-replicas // unit) * unit
     looked = first_look(point or replicas)
+    kernel, unroll = kernel_wanted(devices), system.scan.unroll
+    once = bool(histograms) and (kernel if sampling is None else sampling > 1)
     if observations is None:
         wanted = _power_of_two(events / (looked * system.scan.stride))
-        if histograms:
+        if histograms and not once:
             wanted = min(wanted, _power_of_two(4 * LAUNCH_SAMPLES / padded))
         least = min(LEAST_OBSERVATIONS, _power_of_two(events / (FIRST_LOOK * system.scan.stride)))
-        observations = max(least, min(OBSERVATIONS, wanted))
+        observations = max(least, min(SAMPLED_OBSERVATIONS if once else OBSERVATIONS, wanted))
+    sampling = observations if once else 1
     if blocks is None:
         a_block = padded * observations * system.scan.stride
         room = LAUNCH_EVENTS if devices[0].platform == "cpu" else GPU_LAUNCH_EVENTS
         blocks = max(1, min(looked, _power_of_two(room / a_block)))
         if histograms:
-            blocks = min(blocks, _power_of_two(LAUNCH_SAMPLES / (padded * observations)))
-    kernel, unroll = kernel_wanted(devices), system.scan.unroll
-    return Layout(padded, tile, blocks, observations, system.scan.stride, unroll, devices, histograms, kernel)
+            blocks = min(blocks, _power_of_two(LAUNCH_SAMPLES / (padded * observations / sampling)))
+    cut = padded, tile, blocks, observations, system.scan.stride, unroll
+    return Layout(*cut, devices, histograms, sampling, group, kernel)

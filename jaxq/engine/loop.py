@@ -23,8 +23,8 @@ from jaxq.engine.progress import Meter, Progress
 from jaxq.engine.team import team
 from jaxq.stats.estimate import Estimate
 
-LAUNCH_SECONDS = 1.0
-"""What a launch should take: Ctrl-C and the time limit are heard in between."""
+LAUNCH_SECONDS = 0.25
+"""What is launched at a time should take so long: Ctrl-C and the time limit are heard in between."""
 EXTENSION = 20
 """A run goes on past the length that was asked for until it has warmed up, but no further than so many times that length."""
 
@@ -32,8 +32,8 @@ EXTENSION = 20
 class Loop:
     """Launches all ensembles in lockstep until the stop rule is met; lengths are events per replica.
 
-    How many blocks a launch has is measured, so that the host hears of Ctrl-C and the time limit every second; where the
-    run looks at itself and ends does not depend on it.
+    How many blocks are launched at a time is measured, so that the host hears of Ctrl-C and the time limit in time; where
+    the run looks at itself and ends does not depend on it.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Loop:
         self.resumed = self.total_events
         self._began, self._compiled, self._expected = began, time.perf_counter(), expected
         self._block_seconds = [math.inf] * len(ensembles)
+        self._timed = [False] * len(ensembles)
         self.lost = checkpoint.progress.get("lost", [False] * len(self.points))
         self._certain = checkpoint.progress.get("certain", [False] * len(self.points))
 
@@ -135,8 +136,8 @@ class Loop:
         return limit is not None and time.perf_counter() - self._began > limit
 
     def _next_launch(self, interrupt: Interrupt, ends: list[int]) -> list[int]:
-        """Blocks of each ensemble that are launched next: as many as are left and take about a second, one until it is known
-        how long that is; and whether the run stops before."""
+        """Blocks of each ensemble that are launched next: as many as are left and take `LAUNCH_SECONDS`, one until it is
+        known how long that is; and whether the run stops before."""
         every = LAUNCH_SECONDS if self.checkpoint.path is None else self.options.checkpoint_every
 
         def decided(said: list) -> list:
@@ -146,7 +147,7 @@ class Loop:
             lengths = []
             for ensemble, end, *costs in zip(self.ensembles, ends, *(costs for _, costs in said), strict=True):
                 wanted = max(1, int(min(LAUNCH_SECONDS, every) / max(costs)))
-                lengths.append(max(0, min(end - ensemble.blocks, wanted, ensemble.layout.blocks)))
+                lengths.append(max(0, min(end - ensemble.blocks, wanted)))
             return [stopped, lengths]
 
         stopped, lengths = self.team.decide("launch", [interrupt.heard, self._block_seconds], decided)
@@ -154,12 +155,13 @@ class Loop:
         return lengths
 
     def _launch(self, index: int, blocks: int) -> None:
-        """Launch so many blocks of an ensemble; the first time, see how long one takes."""
-        ensemble, cost, began = self.ensembles[index], self._block_seconds[index], time.perf_counter()
+        """Launch so many blocks of an ensemble, and see how long one takes until that is known."""
+        ensemble, began = self.ensembles[index], time.perf_counter()
         ensemble.launch(blocks)
-        if ensemble.layout.blocks > 1 and cost == math.inf:
+        if not self._timed[index]:
             ensemble.settle()
-            self._block_seconds[index] = time.perf_counter() - began
+            took = time.perf_counter() - began
+            self._block_seconds[index], self._timed[index] = took / blocks, took > LAUNCH_SECONDS / 4
 
     def _look(self) -> None:
         options = self.options

@@ -34,8 +34,8 @@ def window_limit(columns: int, rows: int, replicas: int) -> int:
 
 
 def host_bytes(process: Process, rows: int, replicas: int) -> int:
-    """Bytes of the sums of ``rows`` replicas, ``replicas`` a point, of a prepared system: b = 8 x columns x rows a window,
-    in `window_limit` windows, and 4 b while a launch is added up and looked at."""
+    """Bytes of the sums of ``rows`` replicas or groups of them, of points of ``replicas``, of a prepared system: b = 8 x
+    columns x rows a window, in `window_limit` windows, and 4 b while a launch is added up and looked at."""
     wide = len(summed(process))
     return 8 * wide * rows * (window_limit(wide, rows, replicas) + 4)
 
@@ -78,13 +78,13 @@ def check_points(names: str, count: int, replicas: int | None = None) -> None:
     check_fits(names, f"{count} points", what, count * (POINT_BYTES + ROW_BYTES * replicas))
 
 
-def check_run(groups: list[tuple[Process, int]], replicas: int, devices: tuple) -> int:
+def check_run(groups: list[tuple[Process, int, int]], replicas: int, devices: tuple) -> int:
     """TooLarge if a run does not fit; else the bytes on the devices of this process. ``groups``: (prepared system, points
-    like it)."""
+    like it, replicas whose sums are added up)."""
     share = team().share(replicas)
-    state = sum(device_bytes(process, count * (share.stop - share.start)) for process, count in groups)
-    host = sum(host_bytes(process, count * replicas, replicas) for process, count in groups)
-    points = sum(count for _, count in groups)
+    state = sum(device_bytes(process, count * (share.stop - share.start)) for process, count, _ in groups)
+    host = sum(host_bytes(process, count * replicas // together, replicas) for process, count, together in groups)
+    points = sum(count for _, count, _ in groups)
     what = "a run of them" if points == 1 else f"a run of them at each of {points} points"
     if devices[0].platform == "cpu":
         check_fits("replicas", replicas, what, host + state)

@@ -92,7 +92,10 @@ def _read(path: str) -> Part:
         question, progress = header["question"], header["progress"]
         part = Part(path, int(question[FIRST]), int(question["replicas"]), header, arrays)
         points = [len(group) for group in question["systems"]]
-        rows = [(arrays[f"{i}/windows"].shape[-1], count * part.replicas) for i, count in enumerate(points)]
+        rows = [
+            (arrays[f"{i}/windows"].shape[-1] * header["layouts"][i]["group"], count * part.replicas)
+            for i, count in enumerate(points)
+        ]
         whole = all(found == wanted for found, wanted in rows) and set(progress) >= {"lost", "certain"}
     except OSError as error:
         raise FieldError("parts", path, f"cannot be read ({reason(error)})") from None
@@ -117,6 +120,10 @@ def _check_alike(first: Part, part: Part) -> None:
         {name: each.arrays[name].tolist() for name in each.arrays if name.endswith(("/blocks", "/windows_state"))}
         for each in (first, part)
     ]
+    for one, other in zip(first.header["layouts"], part.header["layouts"], strict=False):
+        if one["group"] != other["group"]:
+            rule = f"has the sums of {other['group']} replicas together, and {first.path} those of {one['group']}"
+            raise FieldError("parts", part.path, f"{rule}; give all as many replicas")
     same = [layout["observations"] for layout in first.header["layouts"]]
     if lengths[0] != lengths[1] or same != [layout["observations"] for layout in part.header["layouts"]]:
         raise FieldError(

@@ -75,7 +75,7 @@ class Options:
         metric: further targets, ``name``, ``name:0.01`` or ``name:0.001abs``.
         max_events: total events, over all replicas and points and warm-up included, that a run may take.
         time_limit: wall-clock seconds, compiling included, after which the run stops; the launch that is under way, about
-            a second, ends first.
+            a quarter of a second or a block, ends first.
         level: confidence level of the intervals.
         seed: whole number, or a key of ``jax.random`` (``jax.random.key(7)`` is 7); with the same seed and replicas a run
             gives the same numbers.

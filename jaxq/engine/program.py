@@ -3,8 +3,8 @@
 Everything it carries (state, chosen event, random words) and adds up stays on the devices. Sums are made over 64
 observations at a time: floats in float32, whole-number observables with a constant weight in int32 modulo 2**32, of which
 the deviation from ``64 x value at their start`` is exact while the mean deviation stays under 2**31 / 64. Those of blocks
-are added up in two words each (`Totals`), over a window of time or `Layout.stretch` blocks, whichever is less; that is
-all the host reads (`jaxq.stats.windows`).
+are added up in two words each (`Totals`), over a window of time or `Layout.stretch` blocks, whichever is less, and those of
+very many replicas over groups of them (`jaxq.engine.group_sums`); that is all the host reads (`jaxq.stats.windows`).
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq import random
+from jaxq.engine.group_sums import added_up, plus
 from jaxq.engine.process import Process
 
 AXIS = "replica"
@@ -32,7 +33,8 @@ STRETCH = 2**16
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How a launch is cut: replicas (padded, over all devices) into tiles, events into at most ``blocks`` blocks."""
+    """How a launch is cut: replicas (padded, over all devices) into tiles, events into blocks, of which it may complete
+    ``blocks`` stretches; with histograms it has ``blocks`` blocks at most. Sums are given by ``group`` replicas."""
 
     replicas: int
     tile: int
@@ -42,6 +44,9 @@ class Layout:
     unroll: int
     devices: tuple
     histograms: tuple[str, ...] = ()
+    sampling: int = 1
+    """Histograms: observations from one sample to the next, 1 or all of a block."""
+    group: int = 1
     kernel: bool = False
     """Whether a launch is one kernel where it can be (`jaxq.engine.kernel.choice`)."""
 
@@ -79,12 +84,9 @@ class Totals(NamedTuple):
 
     def plus(self, block):
         """These and those of the block that follows."""
-        (a, b), (c, d) = self.real, block.real
-        added = a + c
-        part = added - a
-        lost = (a - (added - part)) + (c - part)  # exact: Knuth, vol. 2, 4.2.2, Theorem B
         whole = _two_words(self.whole[0] + block.whole[0], self.whole[1] + block.whole[1])
-        return Totals(whole, (added, b + d + lost), self.overflow | block.overflow, self.invalid | block.invalid)
+        real = plus(self.real, block.real)
+        return Totals(whole, real, self.overflow | block.overflow, self.invalid | block.invalid)
 
 
 KINDS = "time", "observed", "tallied", "counted"
@@ -122,6 +124,11 @@ def _totals(high: dict, low: dict, rounded: dict, counted: dict, overflow, inval
     real = _side_by_side([rounded[q.kind, q.name] for q in columns if not q.exact], overflow.shape, jnp.float32)
     whole = [_side_by_side(x, overflow.shape, jnp.int32) for x in (highs, lows)]
     return Totals(_two_words(*whole), (real, jnp.zeros_like(real)), overflow, invalid)
+
+
+def _alone(whole: tuple, real: tuple) -> tuple[tuple, tuple]:
+    """Totals as what is filed of one stretch and tile."""
+    return jax.tree.map(lambda x: x.T[None, None], (whole, real))
 
 
 def _side_by_side(columns: list, shape: tuple, dtype):
@@ -218,6 +225,14 @@ def _sampled(system: Process, carry: Carry, names: tuple[str, ...]):
     return {name: sampled(name) for name in names}
 
 
+def _at_the_end(each, carry: Carry, names: tuple[str, ...]):
+    """`_sampled` once, an axis in front; of a chain with events of unequal length, which may have a period, at two events in
+    a row."""
+    places = [carry] if carry.weight is None else [carry, each(step)(carry)]
+    found = [each(functools.partial(_sampled, names=names))(place) for place in places]
+    return jax.tree.map(lambda *x: jnp.stack(x), *found)
+
+
 def block(each, layout: Layout, carry):
     """One block of events over one tile, or of one replica; ``each`` maps a function of (system, carry) over the tile."""
     observe = each(contributions)
@@ -230,7 +245,7 @@ def block(each, layout: Layout, carry):
         new_exact, new_rounded = observe(carry)
         exact = jax.tree.map(jnp.add, exact, new_exact)
         rounded = jax.tree.map(jnp.add, rounded, new_rounded)
-        sampled = each(functools.partial(_sampled, names=layout.histograms))(carry) if layout.histograms else {}
+        sampled = each(functools.partial(_sampled, names=always))(carry) if always else {}
         carry, _ = lax.scan(
             lambda carry, _: (each(step)(carry), None), carry, None, length=layout.stride, unroll=layout.unroll
         )
@@ -251,10 +266,13 @@ def block(each, layout: Layout, carry):
         return each(lambda s, c: jnp.asarray(getattr(s, method)(c.state), bool))(carry)
 
     inner = min(INNER, layout.observations)
+    always = layout.histograms if layout.sampling == 1 else ()
     never = jnp.zeros(carry.stream.a.shape, bool)
     initial = (carry, begin[0], exact0, exact0, rounded0, never)
     groups = layout.observations // inner
     (carry, _, high, low, rounded, wrapped), sampled = lax.scan(group, initial, None, length=groups)
+    if layout.histograms and not always:
+        sampled = _at_the_end(each, carry, layout.histograms)
     after = each(lambda s, c: s.counters(c.state))(carry)
     counted = jax.tree.map(jnp.subtract, after, before)
     wrapped = functools.reduce(jnp.logical_or, [x < 0 for x in counted.values()], wrapped)  # a counter never goes down
@@ -265,9 +283,10 @@ def block(each, layout: Layout, carry):
 
 class Program:
     """The two compiled functions of a run: ``start(parameters, seeded(...))`` gives carry and totals;
-    ``launch(parameters, carry, totals, (blocks, open, stretch))`` runs so many blocks, ``layout.blocks`` at most, and adds
-    them to the totals, in which there are ``open`` blocks; at each ``stretch`` of them these are filed and start again
-    from 0. It gives carry, totals, (whole, real) of the stretches that are complete, and what was sampled.
+    ``launch(parameters, carry, totals, (blocks, open, stretch))`` runs so many blocks and adds them to the totals, in which
+    there are ``open`` blocks; at each ``stretch`` of them these are filed and start again from 0, ``layout.blocks`` times at
+    most. It gives carry, totals, (whole, real) of the stretches that are complete, by group of replicas, and what was
+    sampled.
 
     Built once for a system's structure, the shapes of its leaves, which leaves differ between replicas, and a layout;
     `program` keeps them, so that a second run with other numbers compiles nothing.
@@ -306,10 +325,24 @@ class Program:
         seeds = aval((count, process.scan.init_words + 4), np.uint32, rows)
         begin = jax.jit(sharded(start_all, (specs, rows)))
         kept = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds))
-        launch = jax.jit(sharded(self.launch_shard, (specs, rows, rows, PartitionSpec())), donate_argnums=self.donated)
+
+        def launch_shard(*given):
+            carry, totals, filed, sampled = self.launch_device(*given)
+            return carry, totals, self._in_groups(filed), sampled
+
+        def so_far(whole, real):
+            return self._in_groups(_alone(whole, real))
+
+        launch = jax.jit(sharded(launch_shard, (specs, rows, rows, PartitionSpec())), donate_argnums=self.donated)
         self.start = begin.lower(leaves, seeds).compile(compiler_options=QUICK)
         self.launch = launch.lower(leaves, *kept, aval((3,), np.int32, PartitionSpec())).compile()
+        if layout.group > 1:
+            self.so_far = jax.jit(sharded(so_far, (rows, rows))).lower(*kept[1][:2]).compile(compiler_options=QUICK)
         self.compile_seconds = time.perf_counter() - began
+
+    def so_far(self, whole: tuple, real: tuple) -> tuple[tuple, tuple]:
+        """What would be filed of the totals of a stretch that is not complete."""
+        return _alone(*jax.tree.map(np.asarray, (whole, real)))
 
     def _mapped(self, leaves):
         """``each``: maps a function of (system, ...) over a batch of replicas with these parameter leaves."""
@@ -337,20 +370,31 @@ class Program:
             carry, totals, number, filed, kept = done
             carry, (sums, sampled) = one_block(carry)
             totals = totals.plus(sums)
-            filed = put(filed, (totals.whole, totals.real), number)
+            filed = put(filed, jax.tree.map(jnp.transpose, (totals.whole, totals.real)), number)
             complete = (already + i + 1) % stretch == 0
             whole, real = jax.tree.map(lambda x: jnp.where(complete, 0, x), (totals.whole, totals.real))
             totals = totals._replace(whole=whole, real=real)
             return carry, totals, number + complete.astype(jnp.int32), filed, put(kept, sampled, i)
 
         _, (_, sampled) = jax.eval_shape(one_block, carry)
-        room = jax.tree.map(
-            lambda x: jnp.zeros((layout.blocks, *x.shape), x.dtype), ((totals.whole, totals.real), sampled)
-        )
+        rooms = jax.tree.map(jnp.transpose, (totals.whole, totals.real)), sampled
+        room = jax.tree.map(lambda x: jnp.zeros((layout.blocks, *x.shape), x.dtype), rooms)
         carry, totals, _, *found = lax.fori_loop(0, blocks, one, (carry, totals, jnp.int32(0), *room))
         return carry, totals, found
 
-    def launch_shard(self, leaves, carry, totals, length):
+    def _in_groups(self, filed):
+        """Sums of the replicas of one device, (tiles, stretches, columns, tile), by group."""
+        if self.layout.group == 1:
+            return filed
+
+        def in_a_row(x):
+            tiles, stretches, columns, tile = x.shape
+            return jnp.moveaxis(x, 0, 2).reshape(1, stretches, columns, tiles * tile)
+
+        whole, real = jax.tree.map(in_a_row, filed)
+        return added_up(whole, real, self.layout.group)
+
+    def launch_device(self, leaves, carry, totals, length):
         """A launch over the replicas of one device."""
         layout = self.layout
         tiles = layout.replicas // len(layout.devices) // layout.tile

@@ -13,17 +13,24 @@ ROUNDING = 2.0**-23
 
 
 def estimated(
-    data: np.ndarray, quantities: Sequence[Quantity], step_time: float | None, stride: int, events: int, episode: float
+    data: np.ndarray,
+    quantities: Sequence[Quantity],
+    step_time: float | None,
+    stride: int,
+    events: int,
+    episode: float,
+    group: int = 1,
 ) -> Sums:
     """`Sums` of estimates.
 
     Args:
-        data: shape (..., quantities, replicas), float64; leading axes: windows, all at once.
+        data: shape (..., quantities, replicas or groups of them), float64; leading axes: windows, all at once.
         quantities: what is added up, time before what it is needed for.
         step_time: model time of an event, where it is the same for all; else None.
         stride: events from one observation to the next.
         events: of a replica.
         episode: events that an occurrence of what is rare may last, for what was hardly seen; 0: nothing is said of that.
+        group: replicas of a group.
     """
     scale = {
         "time": stride,
@@ -34,7 +41,7 @@ def estimated(
     entries: dict[str, dict[str, Estimate]] = {kind: {} for kind in scale}
     constant = np.zeros(data.shape[-1])
     for column, (kind, name, exact) in enumerate(quantities):
-        values, once = data[..., column, :] * scale[kind], scale[kind]
+        values, once = data[..., column, :] * (scale[kind] / group), scale[kind] / group
         if episode and kind == "observed" and step_time is None:  # the mean weight of an observation
             once *= entries["time"][""].value / max(events, 1)
         one = grain(values, once) if episode else 0.0

@@ -147,7 +147,8 @@ class Result(Saved):
         return Result(self.system, parameters, point, metrics, run, flags=(Flag.INFEASIBLE,), **names)
 
     def replica_values(self) -> dict[str, np.ndarray]:
-        """Per-replica values of every metric (the linearised estimator: mean plus residual), shape (replicas,)."""
+        """Per-replica values of every metric (the linearised estimator: mean plus residual), shape (replicas,); those of
+        groups of replicas, (``run["groups"]``,), where there are more than 100,000."""
         return {name: estimate.value + estimate.residuals for name, estimate in self.estimates.items()}
 
     def quantile_rows(self) -> list[dict[str, Any]]:

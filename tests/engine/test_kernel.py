@@ -7,6 +7,7 @@ import pytest
 
 import jaxq
 from jaxq.engine.ensemble import Ensemble
+from jaxq.engine.kernel import choice
 from jaxq.engine.kernel.cells import NotLifted, cells
 from jaxq.engine.kernel.choice import VARIABLE
 from jaxq.engine.kernel.evaluate import evaluate_closed
@@ -18,6 +19,28 @@ NOT_LIFTED = {"M/empirical/infinity": "large arrays are joined"}
 """Systems that the scan runs, and why."""
 FORMS = list({type(system.process()): name for name, system in reversed(UNDER_TEST.items())}.values())
 """One of the list for each compiled half."""
+
+
+class PeriodTwo(jaxq.JumpProcess):
+    """M/M/1 by its embedded chain: every event moves the number by one."""
+
+    arrival_rate: float = jaxq.positive("arrival rate, 1/time")
+
+    def init(self, words):
+        return 0
+
+    def rates(self, state):
+        return self.arrival_rate, 1.0 * (state > 0)
+
+    def jump(self, state, k):
+        return state + 1 - 2 * k
+
+    def observe(self, state):
+        return {"number": state}
+
+
+def refuse(*_):
+    raise NotLifted("for the test")
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +71,12 @@ def same(one: Ensemble, other: Ensemble) -> bool:
     return windows and all(np.array_equal(x, y) for x, y in zip(*kept, strict=True))
 
 
-def test_a_network_of_more_sums_than_registers_hold_lifts(monkeypatch):
-    rates = [[1 + (3 * i + j) % 7 / 7 for j in range(4)] for i in range(4)]
-    system = jaxq.ParallelServers(network=jaxq.Network([10.0] * 4, rates, [8] * 4, [1.0] * 4))
+@pytest.mark.parametrize(("size", "sums"), [(4, 25), pytest.param(8, 81, marks=pytest.mark.slow)])
+def test_a_network_of_more_sums_than_registers_hold_lifts(monkeypatch, size, sums):
+    rates = [[1 + (3 * i + j) % 7 / 7 for j in range(size)] for i in range(size)]
+    system = jaxq.ParallelServers(network=jaxq.Network([10.0] * size, rates, [8] * size, [1.0] * size))
     scan, kernel = (ran(monkeypatch, kind, [system]) for kind in ("scan", "kernel"))
-    assert len(scan.quantities) > 16 and kernel.fallback is None
+    assert len(scan.quantities) == sums and kernel.fallback is None
     assert same(scan, kernel)
 
 
@@ -98,10 +122,45 @@ def test_a_scan_is_resumed_as_a_kernel(monkeypatch, tmp_path):
         assert np.isfinite(values).all() and abs(resumed[name].mean - whole[name].mean) < 1
 
 
+SAMPLED = {
+    "M/M/1": (jaxq.MMc(0.8), ("queue_length",)),
+    "events of unequal length": (PeriodTwo(0.5), ("number",)),
+    "customer by customer": (jaxq.MG1(0.7), ("waiting_time",)),
+    "some join": (jaxq.TolledQueues(0.8, 5, 1, 1, 1), ("sojourn_1",)),
+    "entries in memory": (jaxq.TokenPool(20, 0.8, 0.8, 4), ("own", "tokens")),
+}
+
+
+@pytest.mark.parametrize("kind", SAMPLED)
+def test_quantiles_of_a_kernel_are_counts_of_the_scan(monkeypatch, kind):
+    system, names = SAMPLED[kind]
+    kernel = ran(monkeypatch, "kernel", [system], histograms=names)
+    assert kernel.fallback is None and kernel.layout.sampling == 16
+    scan = ran(monkeypatch, "scan", [system], histograms=names, sampling=16)
+    assert scan.program.kind == "scan" and same(scan, kernel)
+    for name in names:
+        one, other = (ensemble._histograms[name].saved() for ensemble in (scan, kernel))
+        assert one["data"].sum() > 0 and all(np.array_equal(one[part], other[part]) for part in one)
+
+
+def test_quantiles_sampled_once_a_block_are_those_of_all_events(monkeypatch):
+    """M/M/1 at .5 is empty half of the time; at every second event of its embedded chain, three quarters of it."""
+    options = {"replicas": 1024, "events": 4000, "warmup": 400, "quantiles": "number"}
+    every = jaxq.simulate(PeriodTwo(0.5), **options)
+    monkeypatch.setattr("jaxq.engine.layout.kernel_wanted", lambda devices: True)
+    monkeypatch.setattr(choice, "KernelProgram", refuse)
+    once = jaxq.simulate(PeriodTwo(0.5), **options)
+    assert once.run["no_kernel"] == "for the test" and "no_kernel" not in every.run
+    for result in (every, once):
+        share, width = result.probability_below("number", 0)
+        assert width < 0.02, "no power"
+        assert abs(share - 0.5) < 2 * width
+
+
 def test_a_result_says_why_it_is_no_kernel(monkeypatch):
     monkeypatch.setenv(VARIABLE, "kernel")
-    found = jaxq.simulate(jaxq.MMc(0.8), replicas=32, events=500, warmup=0, quantiles="queue_length")
-    assert found.run["program"] == "scan" and "quantiles" in found.run["no_kernel"]
+    found = jaxq.simulate(UNDER_TEST["M/empirical/infinity"], replicas=32, events=500, warmup=0)
+    assert found.run["program"] == "scan" and found.run["no_kernel"] == NOT_LIFTED["M/empirical/infinity"]
 
 
 def test_another_program_is_refused_before_compiling(monkeypatch, jaxq):

@@ -32,8 +32,8 @@ def choose_program(structure, shapes: tuple, own: tuple[bool, ...], layout: Layo
     reason = None
     if layout.kernel:
         try:
-            if layout.histograms:
-                raise NotLifted("histograms for quantiles are sampled by the scan")
+            if layout.histograms and layout.sampling == 1:
+                raise NotLifted("quantiles are of a value at every observation")
             return Chosen(program(structure, shapes, own, layout, KernelProgram), None)
         except NotLifted as error:
             reason = str(error)

@@ -38,8 +38,8 @@ REDUCTIONS = {
     "reduce_or": jnp.logical_or,
     "reduce_and": jnp.logical_and,
 }
-LONGEST = 64
-"""Turns of a loop over the entries of an array, all written out, at most."""
+LONGEST = 128
+"""Turns of a loop over the entries of an array, all written out, and entries of an array of registers, at most."""
 
 
 def evaluate(jaxpr: Jaxpr, consts: Sequence, args: Sequence, width: int) -> list:
@@ -277,7 +277,7 @@ def _iota(values, avals, out, params):
 
 
 def _concatenate(values, avals, out, params):
-    if out.size > 4 * SMALL or any(isinstance(x, Image) for x in values):
+    if out.size > LONGEST or any(isinstance(x, Image) for x in values):
         raise NotLifted("large arrays are joined")
     return [np.concatenate(values, axis=params["dimension"])]
 

@@ -27,7 +27,7 @@ class KernelProgram(Program):
     kind = "kernel"
     donated = (1, 2)
 
-    def launch_shard(self, leaves, carry, totals, length):
+    def launch_device(self, leaves, carry, totals, length):
         """A launch over the replicas of one device."""
         from jaxq.engine.kernel import pallas  # its import takes a second, and a CPU has no need of it
 
@@ -35,16 +35,18 @@ class KernelProgram(Program):
         rows = layout.replicas // len(layout.devices)
         width = LANES if rows % LANES == 0 else layout.tile
         moving, form = jax.tree.flatten((carry, totals))
-        traced = self._traced(leaves, moving, form)
+        traced, sampled = self._traced(leaves, moving, form)
         tables = [jnp.asarray(x) for x in traced.consts]
         filed, filed_form = jax.tree.flatten((totals.whole, totals.real))
-        room = [jax.ShapeDtypeStruct((layout.blocks, *x.shape), x.dtype) for x in filed]
+        room = [jax.ShapeDtypeStruct((layout.blocks, *x.shape[1:], rows), x.dtype) for x in filed]
         inputs = [
             *(x if mine else jnp.ravel(x) for x, mine in self._with_own(leaves)),
             *map(jnp.ravel, tables),
             *moving,
         ]
-        outputs = [*moving, *room]
+        kept, kept_form = jax.tree.flatten(sampled)
+        samples = [jax.ShapeDtypeStruct((layout.blocks, *x.shape, rows), x.dtype) for x in kept]
+        outputs = [*moving, *room, *samples]
         given = [i for i, x in enumerate(inputs) if x.size]  # a kernel has no empty arrays
         made = [i for i, x in enumerate(outputs) if x.size]
         first = len(leaves) + len(tables)
@@ -69,10 +71,11 @@ class KernelProgram(Program):
                 flat = [reference[i] for i in range(int(np.prod(shape)))]
                 return cells(shape, lambda *place: flat[np.ravel_multi_index(place, shape)]) if shape else flat[0]
 
-            def write(reference, x, *place):
+            def write(reference, x, stretch=None):
                 for inner in np.ndindex(*np.shape(x)) if isinstance(x, np.ndarray) else [()]:
                     value = jnp.asarray(x[inner] if isinstance(x, np.ndarray) else x, reference.dtype)
-                    pallas.store(reference, jnp.broadcast_to(value, (width,)), *place, lanes, *inner)
+                    place = (lanes, *inner) if stretch is None else (stretch, *inner, lanes)
+                    pallas.store(reference, jnp.broadcast_to(value, (width,)), *place)
 
             parameters = [
                 of_replica(taken.get(i), x.shape[1:]) if mine else shared(taken.get(i), x.shape)
@@ -89,6 +92,8 @@ class KernelProgram(Program):
             def turn(i, state: list) -> list:
                 sums = [of_replica(put.get(carried + k), aval.shape) for k, aval in enumerate(avals[carried:])]
                 state = evaluate(traced.jaxpr, constants, [*parameters, *state, *sums], width)
+                for k, values in enumerate(state[len(moving) :]):
+                    write(put[len(moving) + len(room) + k], values, i)
                 stretch = lax.div(length[1] + i, length[2])
                 complete = lax.rem(length[1] + i + 1, length[2]) == 0
                 for k, place in enumerate(summed):
@@ -114,27 +119,32 @@ class KernelProgram(Program):
             interpret=layout.devices[0].platform == "cpu",
         )
         found: dict[int, Any] = dict(zip(made, call(length, *[inputs[i] for i in given]), strict=True))
+        last = len(moving) + len(room)
         found = {i: found[i] if i in found else jnp.zeros(x.shape, x.dtype) for i, x in enumerate(outputs)}
         carry, totals = jax.tree.unflatten(form, [found[i] for i in range(len(moving))])
-        stretches = [found[len(moving) + k][None] for k in range(len(room))]
-        return carry, totals, jax.tree.unflatten(filed_form, stretches), {}
+        stretches, samples = (
+            [found[k][None] for k in part] for part in (range(len(moving), last), range(last, len(outputs)))
+        )
+        return carry, totals, jax.tree.unflatten(filed_form, stretches), jax.tree.unflatten(kept_form, samples)
 
     def _with_own(self, leaves):
         return zip(leaves, self.own, strict=True)
 
     def _traced(self, leaves, moving, form):
-        """One block of one replica, and the totals after it."""
+        """One block of one replica, the totals after it and what it samples; and the shapes of the last."""
 
         def advance(leaves, *moving):
             process = jax.tree.unflatten(self.structure, leaves)
             carry, totals = jax.tree.unflatten(form, moving)
-            carry, (sums, _) = block(lambda function: functools.partial(function, process), self.layout, carry)
-            return carry, totals.plus(sums)
+            carry, (sums, sampled) = block(lambda function: functools.partial(function, process), self.layout, carry)
+            return carry, totals.plus(sums), sampled
 
         def one(x, mine=True):
             return jax.ShapeDtypeStruct(x.shape[1:] if mine else x.shape, x.dtype)
 
-        return jax.make_jaxpr(advance)([one(*pair) for pair in self._with_own(leaves)], *map(one, moving))
+        arguments = [one(*pair) for pair in self._with_own(leaves)], *map(one, moving)
+        traced, shapes = jax.make_jaxpr(advance, return_shape=True)(*arguments)
+        return traced, shapes[2]
 
 
 def _in_memory(reference, lanes, shape: tuple, interface) -> Memory:
