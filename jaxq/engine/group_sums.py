@@ -27,8 +27,8 @@ def group_size(systems: Sequence[Model], replicas: int) -> int:
 
 
 def added_up(whole: tuple, real: tuple, group: int) -> tuple[tuple, tuple]:
-    """Sums of replicas, (..., rows) in two words each (`jaxq.engine.program.Totals`), over groups, (..., rows / group): whole
-    numbers exactly, in three words to the base 2**16, and floats compensated in two."""
+    """Sums of replicas, (..., rows) in two words each (`jaxq.engine.program.Totals`), over groups, (..., rows / group):
+    whole numbers exactly, in three words to the base 2**16, and floats compensated in two."""
 
     def apart(x):
         return x.reshape(*x.shape[:-1], x.shape[-1] // group, group)
