@@ -118,8 +118,8 @@ class Estimate:
         return self.residuals.size - 1 if self.freedom is None else self.freedom
 
     def half_width(self, level: float = 0.95) -> float:
-        """Half-width of the two-sided interval at ``level``, Student's corrected for skewness (`two_sided_quantile`). Of what
-        was hardly seen moments say nothing: Student's, and at least the rule of three."""
+        """Half-width of the two-sided interval at ``level``, Student's corrected for skewness (`two_sided_quantile`). Of
+        what was hardly seen moments say nothing: Student's, and at least the rule of three."""
         if self.grain:
             return max(self.standard_error * t_quantile((1 + level) / 2, self.degrees), UNSEEN * self.grain)
         return self.standard_error * float(two_sided_quantile(self.residuals, level, self.degrees))
