@@ -48,21 +48,6 @@ def shortest_slowest(jobs: int, service_rate: float) -> Rank:
     return (jobs, service_rate)
 
 
-RANKS: dict[str, Callable[[int, float], Rank]] = {
-    "sa-jsq": shortest_fastest,
-    "jsq": shortest,
-    "jsq-slowest": shortest_slowest,
-    "led": least_delay,
-    "sa-jiq": fastest_idle_first,
-    "jiq": idle_first,
-    "uniform": indifferent,
-    "random": indifferent,
-    "pod": shortest,
-    "sa-pod": shortest_fastest,
-}
-"""By the name of a family of policies."""
-
-
 class Policy(NamedTuple):
     """A dispatching policy.
 
