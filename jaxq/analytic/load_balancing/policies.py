@@ -63,6 +63,18 @@ class Policy(NamedTuple):
     weights: tuple[float, ...] | None = None
 
 
+def drawing(rank: Callable[..., Rank], draws: int, replacement: bool, weights: Sequence[float] | None) -> Policy:
+    """The policy that draws servers, 0 for all of them.
+
+    Args:
+        rank, weights: see `Policy`.
+        draws: d.
+        replacement: whether one server may be drawn twice.
+    """
+    weights = None if weights is None else tuple(map(float, weights))
+    return Policy(rank, draws or None, bool(draws > 1 and not replacement), weights)
+
+
 SA_JSQ = Policy(shortest_fastest)
 JSQ = Policy(shortest)
 LEAST_DELAY = Policy(least_delay)

@@ -39,7 +39,7 @@ def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rate
     scaled = None if beta is None or not of_capacity_n else float(beta)  # where the paper's limits hold
     if policy == "med-fsf":
         return _dedicated(total, mu, counts, scaled)
-    rule = drawing(rank, draws, replacement, weights)
+    rule = policies.drawing(rank, draws, replacement, weights)
     if buffer is not None:
         if math.prod(math.comb(m + most, most) for m, most in zip(counts, buffer, strict=True)) > MOST_STATES:
             return {}
@@ -60,17 +60,11 @@ def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rate
     return found
 
 
-def drawing(rank, draws, replacement, weights) -> policies.Policy:
-    """The policy as the exact laws and limits take it; arguments as `load_balancing`."""
-    weights = None if weights is None else tuple(map(float, weights))
-    return policies.Policy(rank, draws or None, bool(draws > 1 and not replacement), weights)
-
-
 def growth(policy, rank, draws, replacement, weights, arrival_rate, rates, servers) -> float | None:
     """Jobs per time that the worst set of types gains once its queues are long; None where no formula is known."""
     if draws == 0:
         return None
-    rule = drawing(rank, draws, replacement, weights)
+    rule = policies.drawing(rank, draws, replacement, weights)
     return stability.worst_drift(float(arrival_rate), tuple(map(float, rates)), tuple(map(int, servers)), rule).drift
 
 

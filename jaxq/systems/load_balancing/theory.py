@@ -9,11 +9,11 @@ from jaxq.analytic.load_balancing import (
     limit_tails,
     mean_field,
     modified,
+    policies,
     splitting,
     stability,
 )
 from jaxq.engine.reference import Statement
-from jaxq.systems.load_balancing.oracle import drawing
 
 LEVELS = (0.5, 0.9, 0.99)
 FAR = 1000
@@ -37,7 +37,7 @@ def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rate
         return found | {
             "stability": Statement("stable", "always: jobs that find no room are lost", "finite state space")
         }
-    rule = drawing(rank, draws, replacement, weights)
+    rule = policies.drawing(rank, draws, replacement, weights)
     stable, statements = _stability(policy, rule, total, rates, servers)
     found |= statements
     if total >= capacity:
