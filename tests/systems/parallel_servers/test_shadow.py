@@ -135,7 +135,7 @@ def arrival(policy, network, i):
     prepared = jaxq.ParallelServers(network=network, policy=policy).process()
     assert isinstance(prepared, Dispatch)
     state = prepared.init((jnp.uint32(0),))._replace(memory=(jnp.float32(0),) * 2)
-    first = len(prepared.rates(state)) - len(prepared.classes)
+    first = len(prepared.rates(state)) - len(prepared.graph.classes)
     return prepared, prepared.transition(state, jnp.int32(first + i))
 
 
