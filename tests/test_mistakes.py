@@ -517,6 +517,16 @@ SNIPPETS = {
         TypeError,
         r"^Mistake.talley: is never called; did you mean tally\? If not, name it otherwise$",
     ),
+    "a name of before": (
+        but(stride=5),
+        TypeError,
+        r"^Mistake.stride: is never read; it is now a field of scan = jaxq.Scan\(...\)$",
+    ),
+    "a method of before": (
+        but(check_stationary=lambda self: None),
+        TypeError,
+        "^Mistake.check_stationary: is never read; it is now stationarity, which returns a jaxq.Stationarity$",
+    ),
     "a misspelt overflow": (
         but(overflows=lambda self, n: n > 9),
         TypeError,

@@ -22,7 +22,6 @@ from jaxq.cli.tables import (
 from jaxq.engine.fields import Rule
 from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
 from jaxq.engine.model import Model
-from jaxq.engine.options import Options
 from jaxq.engine.plain import pair
 from jaxq.plotting import plot
 
@@ -33,27 +32,18 @@ NUMBERS = [name for name in PATHS if name not in ("times", "totals", *OUTPUT)]
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
     """Follow one system; returns the exit code."""
-    from jaxq.engine.check import check_process
-    from jaxq.engine.paths import checked_times, paths
-    from jaxq.engine.range import check_range
+    from jaxq.engine.paths import follow, plan_paths
 
     chosen, sources = merge(verb, given, experiment)
     with interruptible(), input_errors(sources):
         output = Output.of(chosen)
         numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
-        # the checks that paths() makes, before anything is compiled
-        Options(events=1, **{name: value for name, value in numbers.items() if name != "keep_paths"})
-        times = checked_times(grid(chosen.get("times"), numbers.get("replicas", 1024)))
-        if "keep_paths" in numbers:
-            kept = Rule("paths kept, of the replicas", low=0, high=numbers.get("replicas", 1024), whole=True)
-            kept.check("keep_paths", numbers["keep_paths"])
+        times = grid(chosen.get("times"), numbers.get("replicas", 1024))
         instance = build_systems(verb, system, chosen)[0][0]
         start_devices(numbers.get("devices"))
-        process = instance.process()
-        check_range(instance, process)
-        check_process(process)
+        planned = plan_paths(instance, times, **numbers, totals=bool(chosen.get("totals")))
     with interruptible():
-        found = paths(instance, times, **numbers, totals=bool(chosen.get("totals")))
+        found = follow(planned)
         return present(found, output, lambda path: plot(found, path=path), lambda: print_paths(found))
 
 

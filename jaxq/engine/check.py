@@ -28,6 +28,16 @@ from jaxq.engine.walk import walk
 
 BESIDE = "builtins", "equinox"
 """Modules whose classes are neither ours nor a user's."""
+RENAMED = {
+    "choose": "next_event",
+    "apply": "update",
+    "prepare": "process",
+    "check_stationary": "stationarity, which returns a jaxq.Stationarity",
+    "searches": "objectives",
+    "headline": "primary=True of a jaxq.Quantity in metric_table",
+    **dict.fromkeys(("stride", "unroll", "tile", "init_words", "measured_at"), "a field of scan = jaxq.Scan(...)"),
+}
+"""Names of before in the contract, and what they are now."""
 NEAR = 0.84
 """Likeness of two names from which one may be a misspelling of the other."""
 
@@ -75,14 +85,16 @@ HOST = (
 
 
 def refuse_misspelt(kind: type) -> None:
-    """TypeError if a class of a user's own defines a public name that is nearly one of the contract which it leaves as it
-    is: nobody would call it."""
+    """TypeError if a class of a user's own defines a public name that was one of the contract, or is nearly one which it
+    leaves as it is: nobody would call it."""
     ours = [base for base in kind.__mro__ if base.__module__.startswith("jaxq.")]
     theirs = [base for base in kind.__mro__ if base not in ours and base.__module__.partition(".")[0] not in BESIDE]
     contract = {name for base in ours for name in vars(base) if not name.startswith("_")}
     own = {name for base in theirs for name in vars(base) if not name.startswith("_")}
     fields = {field.name for field in dataclasses.fields(kind)}
     for name in sorted(own - contract - fields):
+        if name in RENAMED:
+            raise TypeError(f"{kind.__name__}.{name}: is never read; it is now {RENAMED[name]}")
         close = difflib.get_close_matches(name, contract - own - fields, 1, NEAR)
         if close:
             raise TypeError(

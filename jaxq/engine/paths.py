@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.outline import followed, plain_means
 from jaxq.engine.plain import aligned, describe, in_words
+from jaxq.engine.process import Process
 from jaxq.engine.program import compute_leaf
 from jaxq.engine.quantity import unit
 from jaxq.engine.range import check_range
@@ -199,6 +200,47 @@ def paths(
     Example:
         >>> jaxq.paths(jaxq.MMc(arrival_rate=8, servers=10), times=range(21)).mean["number_in_system"]
     """
+    return follow(
+        plan_paths(
+            system,
+            times,
+            replicas=replicas,
+            seed=seed,
+            level=level,
+            devices=devices,
+            keep_paths=keep_paths,
+            max_events=max_events,
+            totals=totals,
+        )
+    )
+
+
+class PathPlan(NamedTuple):
+    """A call of `paths` that has passed every check; nothing is compiled. ``process``: as it is compiled."""
+
+    system: Model
+    process: Process
+    grid: np.ndarray
+    options: Options
+    replicas: int
+    devices: tuple
+    keep_paths: int
+    totals: bool
+
+
+def plan_paths(
+    system: Model,
+    times: Sequence[float] | np.ndarray,
+    *,
+    replicas: int = 1024,
+    seed: int = 0,
+    level: float = 0.95,
+    devices: int | None = None,
+    keep_paths: int = 0,
+    max_events: int = 10**7,
+    totals: bool = False,
+) -> PathPlan:
+    """Check a call of `paths`, whose arguments and errors it has."""
     check_kind(system)
     grid = checked_times(times)
     options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
@@ -212,12 +254,18 @@ def paths(
     check_range(system, process)
     check_process(process)
     process = rare_first(process)
-    step_time = process.step_time()
     check_paths(len(grid), replicas, followed(process, bool(totals)))
+    return PathPlan(system, process, grid, options, replicas, chosen, int(keep_paths), bool(totals))
+
+
+def follow(planned: PathPlan) -> Paths:
+    """Run what `plan_paths` gives."""
+    system, process, grid, options, replicas, chosen, keep_paths, totals = planned
+    step_time = process.step_time()
     leaves, structure = jax.tree.flatten(process)
     leaves = [compute_leaf(leaf) for leaf in leaves]
     chain = isinstance(process, MarkovProcess) and not process.drifts
-    compiled = sampler(structure, chain or step_time is not None, chosen, bool(totals))
+    compiled = sampler(structure, chain or step_time is not None, chosen, totals)
     # on CPU the same batch whatever the replicas, so that a replica's arithmetic is the same too
     tile = choose_tile(process, chosen, replicas if chosen[0].platform != "cpu" else 2**20)
     began = time.perf_counter()
@@ -265,7 +313,7 @@ def paths(
         grid,
         mean,
         half_width,
-        float(level),
+        float(options.level),
         kept,
         run,
         flags,

@@ -40,6 +40,20 @@ class Column(NamedTuple):
         return FieldError(*self.name, f"line {self.lines[i]} has {shortest(self.values[i])}: {rule}")
 
 
+def numbers_or_column(name: tuple[str, str], text: str, usage: str) -> list[float] | Column:
+    """Numbers with commas between, or a column of a file; ``usage`` says what may be given. Raises FieldError."""
+    if not text:
+        raise FieldError(*name, f"must be {usage}")
+    try:
+        return [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        pass  # no numbers, so a file
+    try:
+        return read_column(name, text)
+    except OSError as error:
+        raise FieldError(*name, f"must be {usage} ({error.strerror})") from None
+
+
 def read_column(name: tuple[str, str], text: str) -> Column:
     """The column that ``text``, ``FILE`` or ``FILE#COLUMN``, stands for.
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.host_numbers import host_column
-from jaxq.laws.column import read_column
+from jaxq.laws.column import numbers_or_column
 from jaxq.laws.law import Law, shortest
 
 MOST_VALUES = 2**24
@@ -70,19 +70,9 @@ class Empirical(Law):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Numbers with commas between, or a column of a file."""
-        written = "law", f"empirical{':' if text else ''}{text}"
-        if not text:
-            raise FieldError(*written, f"must be {cls.usage}")
-        try:
-            return cls([float(part) for part in text.replace(",", " ").split()])
-        except FieldError:
-            raise
-        except ValueError:
-            pass  # no numbers, so a file
-        try:
-            column = read_column(written, text)
-        except OSError as error:
-            raise FieldError(*written, f"must be {cls.usage} ({error.strerror})") from None
+        column = numbers_or_column(("law", f"empirical{':' if text else ''}{text}"), text, cls.usage)
+        if isinstance(column, list):
+            return cls(column)
         wrong = _not_allowed(column.values)
         if wrong.size:
             raise column.refused(wrong[0], "must be >= 0")

@@ -68,3 +68,45 @@ def test_exit_codes_and_json(jaxq, one_case, tmp_path):
     one_case(Case("wrong", WrongOracle(arrival_rate=0.5), 0.1, {**OPTIONS, "replicas": 512}))
     code, out, _ = jaxq("validate")
     assert code == 1 and "FAILED" in out and "standard errors from its oracle" in out
+
+
+OWN = """import jaxq
+
+
+class Line(jaxq.JumpProcess):
+    \"\"\"M/M/1.\"\"\"
+
+    arrival_rate: float = jaxq.positive("arrival rate, 1/time")
+    service_rate: float = jaxq.positive("service rate, 1/time", default=1.0)
+
+    def init(self, words):
+        return 0
+
+    def rates(self, state):
+        return self.arrival_rate, self.service_rate * (state > 0)
+
+    def jump(self, state, k):
+        return (state + 1, state - 1)[k]
+
+    def observe(self, state):
+        return {"customers": state}
+
+    def oracle(self):
+        return {"customers": FACTOR * self.arrival_rate / (self.service_rate - self.arrival_rate)}
+"""
+
+
+@pytest.mark.parametrize(("factor", "expected"), [("1.0", 0), ("1.1", 1)])
+def test_a_class_of_a_file_is_compared_with_its_oracle(jaxq, tmp_path, factor, expected):
+    path = tmp_path / f"line{expected}.py"
+    path.write_text(OWN.replace("FACTOR", factor))
+    code, out, err = jaxq("validate", f"{path}:Line", "--json", "--quiet")
+    data = json.loads(out)
+    assert code == expected and err == "" and data["comparisons"] == 1 and list(data["cases"]) == [f"{path}:Line"]
+
+
+def test_a_class_without_an_oracle_has_nothing_to_be_compared_with(jaxq, tmp_path):
+    path = tmp_path / "plain.py"
+    path.write_text(OWN.partition("    def oracle")[0])
+    code, out, err = jaxq("validate", f"{path}:Line")
+    assert code == 2 and out == "" and "must define oracle, which its means are compared with" in err

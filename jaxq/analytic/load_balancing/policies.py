@@ -48,21 +48,6 @@ def shortest_slowest(jobs: int, service_rate: float) -> Rank:
     return (jobs, service_rate)
 
 
-RANKS: dict[str, Callable[[int, float], Rank]] = {
-    "sa-jsq": shortest_fastest,
-    "jsq": shortest,
-    "jsq-slowest": shortest_slowest,
-    "led": least_delay,
-    "sa-jiq": fastest_idle_first,
-    "jiq": idle_first,
-    "uniform": indifferent,
-    "random": indifferent,
-    "pod": shortest,
-    "sa-pod": shortest_fastest,
-}
-"""By the name of a family of policies."""
-
-
 class Policy(NamedTuple):
     """A dispatching policy.
 
@@ -76,6 +61,18 @@ class Policy(NamedTuple):
     draws: int | None = None
     distinct: bool = False
     weights: tuple[float, ...] | None = None
+
+
+def drawing(rank: Callable[..., Rank], draws: int, replacement: bool, weights: Sequence[float] | None) -> Policy:
+    """The policy that draws servers, 0 for all of them.
+
+    Args:
+        rank, weights: see `Policy`.
+        draws: d.
+        replacement: whether one server may be drawn twice.
+    """
+    weights = None if weights is None else tuple(map(float, weights))
+    return Policy(rank, draws or None, bool(draws > 1 and not replacement), weights)
 
 
 SA_JSQ = Policy(shortest_fastest)

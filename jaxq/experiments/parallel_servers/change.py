@@ -68,8 +68,10 @@ def follow(run: Run, policy: str) -> Paths | None:
 def reward_paths(found: Paths) -> np.ndarray:
     """sum g_i mu_ij Psi_ij of every replica, shape (replicas, times)."""
     worth = X_MODEL.rewards[:, None] * X_MODEL.service_rates
-    names = [f"busy_{X_MODEL.classes[i]}_{X_MODEL.pools[j]}" for i, j in X_MODEL.edges]
-    return np.sum([worth[edge] * found.paths[name] for edge, name in zip(X_MODEL.edges, names, strict=True)], axis=0)
+    graph = X_MODEL.graph
+    return np.sum(
+        [g * found.paths[f"busy_{name}"] for g, name in zip(graph.by_edge(worth), graph.names(), strict=True)], axis=0
+    )
 
 
 def settled(samples: np.ndarray, times: np.ndarray, phase: int) -> Estimate:

@@ -67,7 +67,9 @@ def fluid(given: Network) -> dict[str, float]:
     """The rest point of the fluid, EC.29-EC.32, under the names of the metrics."""
     rates = (given.arrival_rates, given.service_rates, given.servers, given.abandonment_rates)
     found = x_model(*rates, priority=[1, 0], rewards=given.rewards)
-    busy = {f"busy_{given.classes[i]}_{given.pools[j]}": float(found.busy[i, j]) for i, j in given.edges}
+    busy = {
+        f"busy_{name}": float(z) for name, z in zip(given.graph.names(), given.graph.by_edge(found.busy), strict=True)
+    }
     queues = {f"queue_{name}": float(q) for name, q in zip(given.classes, found.queue, strict=True)}
     return busy | queues | {"abandonment_1": float(found.abandonment[0]), "reward_rate": found.reward_rate}
 

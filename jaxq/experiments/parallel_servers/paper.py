@@ -17,13 +17,14 @@ X_MODEL = NETWORKS["x-model"]
 
 def plan_of(system: ParallelServers) -> Plan:
     """The static planning problem of a system, at its last arrival rates."""
-    return static_planning(system.last_arrival_rates(), *system.rates()[1:], system.network.rewards)
+    rates = system.last_rates()
+    return static_planning(*rates[:3], rates.rewards)
 
 
 def rejected(system: ParallelServers, plan: Plan) -> list[float]:
     """Share of each class that the planning problem leaves unserved."""
-    arrivals, services = system.last_arrival_rates(), system.rates().service_rates
-    return (1 - (services * plan.busy).sum(axis=1) / arrivals).tolist()
+    rates = system.last_rates()
+    return (1 - (rates.service_rates * plan.busy).sum(axis=1) / rates.arrival_rates).tolist()
 
 
 def balances(result: Result, where: dict[str, Any]) -> list[Point]:

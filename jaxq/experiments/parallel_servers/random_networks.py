@@ -50,9 +50,9 @@ def draw_network(random: np.random.Generator) -> Network:
     services = np.where(there, 4 ** random.random((classes, pools)), 0.0)
     servers = random.integers(*SERVERS, pools, endpoint=True)
     arrivals = 4 ** random.random(classes)
-    arrivals *= OVERLOAD / load(arrivals, services, servers)
     patience, rewards = 4 ** (random.random(classes) - 0.5), 4 ** (random.random(classes) - 0.5)
-    return Network(arrivals, services, servers, patience, rewards, name=f"{classes} x {pools}")
+    drawn = Network(arrivals, services, servers, patience, rewards, name=f"{classes} x {pools}")
+    return drawn.replace(arrival_rates=arrivals * (OVERLOAD / load(drawn)))
 
 
 def networks(count: int) -> list[Network]:

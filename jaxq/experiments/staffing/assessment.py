@@ -118,7 +118,7 @@ def assess(
     rates = network.at(n, nh)
     theta_n = gains.safety_staffing(rates.service_rates, *of_system(n, rates.arrival_rates, rates.servers), p)
     try:
-        targets = saturation_targets(*rates, p)
+        targets = saturation_targets(*rates[:3], p)
     except ValueError:
         targets = None
     grows, balanced = theta_n < -ZERO, None
@@ -152,7 +152,7 @@ def assess(
         hung,
         drift.spare_capacity(mu, ell, hung),
         balanced,
-        predicted.lone_growth(*rates) if grows else None,
+        predicted.lone_growth(rates.arrival_rates, rates.service_rates, rates.servers) if grows else None,
     )
 
 

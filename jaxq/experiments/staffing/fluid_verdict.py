@@ -73,6 +73,6 @@ def fluid_verdict(network: Network, why: str, scale: float | None = None, staffi
     rates, patient = network.at(n, nh), network.abandonment_rates == 0
     arrivals = np.where(patient, rates.arrival_rates, 0.0) if patient.any() else rates.arrival_rates
     spare = None
-    if patient.all() and is_tree(network.edges, *network.service_rates.shape):
-        spare = float(-lone_growth(*rates)[0] / gains.gains(rates.service_rates).class_pool[0, -1])
-    return FluidVerdict(network, n, rates, why, capacity(arrivals, *rates[1:]), patient, spare)
+    if patient.all() and is_tree(network.graph):
+        spare = float(-lone_growth(*rates[:3])[0] / gains.gains(rates.service_rates).class_pool[0, -1])
+    return FluidVerdict(network, n, rates, why, capacity(arrivals, *rates[1:3]), patient, spare)

@@ -49,7 +49,7 @@ def diffusion_rate(system: StaffingDiffusion) -> float:
 def systems() -> dict[str, tuple[ParallelServers | StaffingDiffusion, float | None]]:
     """By name, with the rate of the tail of Q/sqrt(n) where it is known."""
     pool = ParallelServers(POOL, policy="fsf", scale=SCALE)
-    arrivals, _, servers = pool.rates()
+    arrivals, _, servers, *_ = pool.rates()
     geometric = -math.log(float(arrivals.sum()) / float(servers[0])) * math.sqrt(SCALE)
     limits = (StaffingDiffusion(POOL, step=STEP), StaffingDiffusion(NETWORK, step=STEP))
     return {

@@ -96,7 +96,7 @@ def starved(system: ParallelServers) -> float:
 
     Formula: lambda_2 - mu_22 (N_2 - E min(x_1, N_2)); x_1 is a birth-death process, as class 1 sees nobody else.
     """
-    (first, second), (to_first, (_, to_second)), (own, shared) = system.rates()
+    (first, second), (to_first, (_, to_second)), (own, shared), *_ = system.rates()
     levels = np.arange(1, 4 * (own + shared))
     served = to_first[1] * np.minimum(levels, shared) + to_first[0] * np.clip(levels - shared, 0, own)
     law = stationary(np.full(levels.size, first), served)

@@ -18,7 +18,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.quantity import Quantity
 from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.load_balancing import response
-from jaxq.systems.load_balancing.policy import MEANINGS, Policy, parse_policy, ranking, speed_ranks
+from jaxq.systems.load_balancing.policy import POLICIES, Policy, parse_policy, ranking
 from jaxq.systems.load_balancing.processes import small_system
 from jaxq.systems.load_balancing.processes.dedicated import Dedicated
 from jaxq.systems.load_balancing.processes.level_counts import LevelCounts
@@ -31,6 +31,7 @@ QUEUED = 2**20
 """Servers up to which queues are kept one by one."""
 DEEP = 12
 """Levels kept where busy servers are chosen at random."""
+MOST_LEVELS = 1000
 
 METRICS = (
     Quantity("number_in_system", "jobs in the system", "jobs", primary=True),
@@ -71,12 +72,11 @@ class LoadBalancing(Model):
         "speed:fraction of each type of server, fastest first", parse_speeds, Speeds, default=Speeds([1.0], [1.0])
     )
     policy: Policy = compound(
-        "sa-jsq, jsq, jsq-slowest, led, sa-jiq, sa-jiq-weighted, jiq, uniform, random, pod<d>, pod<d>r, sa-pod<d>, med-fsf "
-        "or modified",
+        " or ".join(", ".join(POLICIES).rsplit(", ", 1)),
         parse_policy,
         Policy,
         default=Policy("sa-jsq"),
-        meanings=tuple(MEANINGS.items()),
+        meanings=tuple((name, rule.doc) for name, rule in POLICIES.items()),
     )
     load: float | None = positive("arrival rate / capacity", default=None, optional=True)
     beta: float | None = real(
@@ -126,11 +126,10 @@ class LoadBalancing(Model):
                 raise FieldError(
                     "routing", np.asarray(self.routing), f"must be {self.speeds.types} probabilities, one a type"
                 )
-            if self.policy.name not in ("random", "sa-jiq", "pod", "podr"):
-                raise FieldError(
-                    "routing", ..., f"must go with policy random, sa-jiq, pod<d> or pod<d>r, not {self.policy}"
-                )
-            if self.policy.name == "pod":
+            if not self.policy.rule.routed:
+                routed = " or ".join(", ".join(name for name, rule in POLICIES.items() if rule.routed).rsplit(", ", 1))
+                raise FieldError("routing", ..., f"must go with policy {routed}, not {self.policy}")
+            if self.policy.draws > 1 and not self.policy.rule.replacement:
                 if self.buffer is not None or self.levels is not None:
                     raise FieldError("routing", ..., f"must be none with policy {self.policy} and a buffer or levels")
                 fewest = int(self.speeds.servers(n).min())
@@ -159,20 +158,14 @@ class LoadBalancing(Model):
             random.check_drawn("speeds", self.speeds, services / (self.arrival_rate + self.capacity))
             if weights is not None:
                 random.check_drawn("policy", self.policy, weights * servers / (weights @ servers))
-        if not (self.buffer is None and self.levels is None):
-            if self.policy.name == "modified":
-                raise FieldError(
-                    "buffer", ..., "must be none, and levels too, with policy modified, whose queues hold two jobs"
-                )
-            if self.policy.name == "med-fsf":
-                raise FieldError(
-                    "buffer", ..., "must be none, and levels too, with policy med-fsf, which has a queue a type"
-                )
+        why = {"shared": "whose queues hold two jobs", "pooled": "which has a queue a type"}.get(self._layout())
+        if why and not (self.buffer is None and self.levels is None):
+            raise FieldError("buffer", ..., f"must be none, and levels too, with policy {self.policy}, {why}")
 
     def _layout(self) -> str:
-        if self.policy.name in ("modified", "med-fsf"):
-            return self.policy.name
-        if not (self.policy.shallow or self.buffer or self.levels):
+        if self.policy.rule.queues != "own":
+            return self.policy.rule.queues
+        if not (self.policy.draws == 0 or self.buffer or self.levels):  # drawn servers' queues grow deep
             return "queues"
         return "few" if self.servers <= small_system.MOST and self.laws == "no" else "counts"
 
@@ -192,7 +185,7 @@ class LoadBalancing(Model):
         return Stationarity(self._check_load)
 
     def _check_load(self):
-        if self.buffer is not None or self.policy.name == "modified":
+        if self.buffer is not None or self._layout() == "shared":
             return
         if self.arrival_rate >= self.capacity:
             raise FieldError(
@@ -221,8 +214,9 @@ class LoadBalancing(Model):
         policy, weights = self.policy, self._weights()
         servers = self.speeds.servers(int(self.servers))
         # types that are drawn by routing probabilities are independent, whether or not their servers are distinct
-        independent = policy.replacement or self.routing is not None
-        return (policy.family, policy.draws, independent, weights, self.arrival_rate, self.speeds.rates, servers)
+        independent = policy.rule.replacement or self.routing is not None
+        rule = (str(policy), policy.rule.rank, policy.draws, independent, weights)
+        return (*rule, self.arrival_rate, self.speeds.rates, servers)
 
     def theory(self):
         from jaxq.systems.load_balancing import theory
@@ -246,7 +240,7 @@ class LoadBalancing(Model):
         """Relative weight of one server of each type in a draw; None where all are alike."""
         if self.routing is not None:
             return np.asarray(self.routing) / self.speeds.servers(int(self.servers))
-        return self.speeds.rates if self.policy.name in ("random", "sa-jiq-weighted") else None
+        return self.speeds.rates if self.policy.rule.by_speed else None
 
     def limits(self) -> tuple[int, ...] | None:
         """Jobs at a server of each type at most; None without a buffer."""
@@ -260,33 +254,34 @@ class LoadBalancing(Model):
         limits = self.limits()
         if limits or self.levels:
             return max(limits) if limits else int(self.levels or 0)
-        if self.policy.family in ("jiq", "sa-jiq"):
+        if not self.policy.balances:
             return DEEP
         load = min(self.arrival_rate / self.capacity, 1 - 1e-9)
         levels = 3 + math.ceil(math.log(1e-12) / (int(self.servers) * math.log(load)))
-        if self.policy.name == "led":
-            levels = math.ceil(levels * self.speeds.rates[0] / self.speeds.rates[-1])
-        return min(levels, 1000)
+        # a slow server gets its last job only when the fastest have as many, or more (led)
+        rank, (fastest, slowest) = self.policy.rule.rank, self.speeds.rates[[0, -1]]
+        deepest = (i for i in range(levels, MOST_LEVELS) if rank(i, fastest) > rank(levels - 1, slowest))
+        return next(deepest, MOST_LEVELS)
 
     def process(self):
         servers = self.speeds.servers(int(self.servers))
         rates, weights = self.speeds.rates, self._weights()
         layout = self._layout()
-        if layout == "modified":
+        if layout == "shared":
             return LowerBoundSystem(self.arrival_rate, rates, servers)
-        if layout == "med-fsf":
-            return Dedicated(self.arrival_rate, rates, servers)
-        places, limits = speed_ranks(rates), self.limits() or (self.counted_levels(),) * self.speeds.types
+        if layout == "pooled":
+            return Dedicated(self.arrival_rate, rates, servers, self.policy)
+        limits = self.limits() or (self.counted_levels(),) * self.speeds.types
         if layout == "queues":
             total = self.arrival_rate + self.capacity
             return ServerQueues(
                 arrival_rate=self.arrival_rate,
                 total_rate=total,
+                rates_of_types=rates,
                 first=first_servers(servers),
                 kinds=random.edges(rates * servers / total),
                 routing=None if weights is None else random.edges((weights * servers / (weights @ servers))[:-1]),
                 policy=self.policy,
-                places=tuple(places),
                 servers=int(self.servers),
             )
         if layout == "few":
@@ -297,7 +292,6 @@ class LoadBalancing(Model):
                 weights=None if weights is None else weights[types],
                 policy=self.policy,
                 types=tuple(types.tolist()),
-                places=tuple(places[j] for j in types),
                 limits=tuple(limits[j] for j in types),
                 blocking=int(self.buffer is not None),
             )
@@ -307,7 +301,7 @@ class LoadBalancing(Model):
             servers=servers,
             weights=weights,
             policy=self.policy,
-            groups=ranking(self.policy.family, rates, self.counted_levels()),
+            groups=ranking(self.policy.rule.rank, rates, self.counted_levels()),
             levels=self.counted_levels(),
             limits=limits,
             observed=int(self.laws == "yes"),
@@ -317,7 +311,7 @@ class LoadBalancing(Model):
     def metrics(self, sums):
         time, n, types = sums.time, int(self.servers), self.speeds.types
         servers, mu, root = self.speeds.servers(n), self.speeds.rates, math.sqrt(n)
-        modified = self._layout() == "modified"
+        modified = self._layout() == "shared"
         waiting, all_busy = sums["waiting"] / time, sums["all_busy"] / time
         lost = sums["lost"] / time if "lost" in sums and (modified or self.buffer) else 0.0
         admitted = self.arrival_rate - lost

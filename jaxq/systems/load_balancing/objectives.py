@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from jaxq.engine.objective import Objective
 from jaxq.systems.load_balancing import fluid
-from jaxq.systems.load_balancing.policy import Policy
+from jaxq.systems.load_balancing.policy import Policy, shortest
 from jaxq.systems.load_balancing.speeds import Speeds
 
 
@@ -22,19 +22,19 @@ def objectives(policy: Policy, speeds: Speeds, servers: int, arrival_rate: float
         servers: n, of all types.
         arrival_rate: jobs per time.
     """
-    if speeds.types == 1:
+    if speeds.types == 1 or not policy.rule.routed:
         return {}
     rates, counts = speeds.rates, speeds.servers(servers)
 
     def objective(function: Callable, doc: str) -> Objective:
         return Objective(lambda values: function(values["routing"]), "response_time", doc, parameters=("routing",))
 
-    if policy.draws == 1 and policy.name != "uniform":
+    if policy.draws == 1:
         exact = objective(
             lambda p: fluid.random_routing(p, arrival_rate, rates, counts), "mean response time, exact (M/M/1 queues)"
         )
         return {"response_time": exact}
-    if policy.family == "pod":
+    if policy.draws > 1 and policy.rule.rank is shortest:
         limit = objective(
             lambda p: fluid.power_of_d(p, policy.draws, arrival_rate, rates, counts),
             "mean response time with infinitely many servers",

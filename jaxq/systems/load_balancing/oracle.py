@@ -14,7 +14,7 @@ MOST_SERVERS = 500
 """Servers up to which the modified system is solved for its bound."""
 
 
-def load_balancing(family, draws, replacement, weights, arrival_rate, rates, servers, beta, buffer) -> dict:
+def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rates, servers, beta, buffer) -> dict:
     """References of the metrics of `LoadBalancing`.
 
     sum mu_j E Q_j1 is the arrival rate under every stable policy (no jobs lost): an identity. Random routing is M/M/1
@@ -22,7 +22,8 @@ def load_balancing(family, draws, replacement, weights, arrival_rate, rates, ser
     field, tiny systems with buffers their exact law, and every policy the lower bounds of Section 7.
 
     Args:
-        family, draws, replacement, weights: the policy; weight of one server of each type in a draw, or None.
+        policy, rank, draws, replacement, weights: its name; the function that defines it, (jobs, service rate) -> numbers,
+            or None; servers drawn, 0 for all; weight of one server of each type in a draw, or None.
         arrival_rate: of the whole system, 1/time.
         rates, servers: mu_j, N_j, shape (M,).
         beta: None unless the arrival rate is (1 - beta/sqrt n) x capacity.
@@ -30,20 +31,15 @@ def load_balancing(family, draws, replacement, weights, arrival_rate, rates, ser
     """
     n, total = int(servers.sum()), float(arrival_rate)
     mu, counts = tuple(map(float, rates)), tuple(map(int, servers))
-    if family == "modified":
+    if policy == "modified":
         found = modified.modified_system(total, mu, counts) if n <= MOST_SERVERS else {}
         names = {"number_in_system": "number_in_system", "waiting_jobs": "waiting", "all_busy": "probability_all_busy"}
         return {ours: Reference(found[theirs]) for ours, theirs in names.items() if theirs in found}
     of_capacity_n = math.isclose(float(rates @ servers), n, rel_tol=1e-9)
     scaled = None if beta is None or not of_capacity_n else float(beta)  # where the paper's limits hold
-    if family == "med-fsf":
+    if policy == "med-fsf":
         return _dedicated(total, mu, counts, scaled)
-    rule = policies.Policy(
-        policies.RANKS[family],
-        draws or None,
-        bool(draws > 1 and not replacement),
-        None if weights is None else tuple(weights),
-    )
+    rule = policies.drawing(rank, draws, replacement, weights)
     if buffer is not None:
         if math.prod(math.comb(m + most, most) for m, most in zip(counts, buffer, strict=True)) > MOST_STATES:
             return {}
@@ -59,18 +55,16 @@ def load_balancing(family, draws, replacement, weights, arrival_rate, rates, ser
         found |= _random(total, rates, servers, weights)
     elif draws > 1:
         found |= _mean_field(total / n, mu, tuple((servers / n).tolist()), rule, total)
-    elif scaled is not None and family == "sa-jsq":
+    elif scaled is not None and policy == "sa-jsq":
         found |= _limit(scaled, mu)
     return found
 
 
-def growth(family, draws, replacement, weights, arrival_rate, rates, servers) -> float | None:
+def growth(policy, rank, draws, replacement, weights, arrival_rate, rates, servers) -> float | None:
     """Jobs per time that the worst set of types gains once its queues are long; None where no formula is known."""
     if draws == 0:
         return None
-    rule = policies.Policy(
-        policies.RANKS[family], draws, bool(draws > 1 and not replacement), None if weights is None else tuple(weights)
-    )
+    rule = policies.drawing(rank, draws, replacement, weights)
     return stability.worst_drift(float(arrival_rate), tuple(map(float, rates)), tuple(map(int, servers)), rule).drift
 
 

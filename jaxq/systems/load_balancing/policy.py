@@ -1,13 +1,16 @@
 """Dispatching policies: which server an arriving job joins.
 
-A cell (j, i) is the set of type-j servers with i jobs, type 0 the fastest. A policy draws servers (all of them, or d), keeps
-those of the best cell or level, and takes one of these at random; servers of a type are exchangeable, so that the
-probability of every cell follows from how many servers are in each.
+A policy is a *rank*: a function of the jobs at a server and of its service rate to numbers. Servers are drawn (all of them,
+or d); of those drawn the smallest rank wins, numbers being compared one after the other; servers whose numbers are all the
+same tie, and one of these is taken at random. To add a policy, write its rank and a row of `POLICIES`: every layout, the
+oracles and the command line read that row.
+
+A rank is written with operators alone, so that the jobs may be a number of the host or of a compiled step.
 """
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -15,46 +18,124 @@ import numpy as np
 
 from jaxq.checks import FieldError
 
-NAMES = (
-    "sa-jsq",
-    "jsq",
-    "jsq-slowest",
-    "led",
-    "sa-jiq",
-    "sa-jiq-weighted",
-    "jiq",
-    "uniform",
-    "random",
-    "pod<d>",
-    "pod<d>r",
-    "sa-pod<d>",
-    "med-fsf",
-    "modified",
-)
+Rank = tuple[Any, ...]
+FAR = 1000
+"""Jobs of a long queue."""
+ROUNDING = 1e-6
+"""Relative difference of two real numbers up to which they tie: that of float32, in which steps are compiled."""
 
 
-MEANINGS = {
-    "sa-jsq": "join the shortest queue, ties to the fastest server (Definition 2.1)",
-    "jsq": "join the shortest queue, ties at random",
-    "jsq-slowest": "join the shortest queue, ties to the slowest server",
-    "led": "least expected delay (i + 1)/mu_j, ties to the fastest server",
-    "sa-jiq": "join an idle queue, the fastest; if none is idle, any server, or by the routing probabilities if given",
-    "sa-jiq-weighted": "join an idle queue, the fastest; if none is idle, a server in proportion to its speed",
-    "jiq": "join an idle queue, any; if none is idle, any server",
-    "uniform": "any server at random",
-    "random": "a type by the routing probabilities, then any of its servers",
-    "pod<d>": "power of d choices: the shortest queue of d distinct servers, ties at random",
-    "pod<d>r": "power of d choices, drawn with replacement",
-    "sa-pod<d>": "power of d choices, distinct, ties to the fastest server",
-    "med-fsf": "one queue a type; to the fastest idle server, else to the least expected delay queue_j / (N_j mu_j)",
-    "modified": "n queues of two jobs at most, servers moving so that the fastest serve the longest queues",
+def shortest(jobs, rate) -> Rank:
+    """The shortest queue, ties at random."""
+    return (jobs,)
+
+
+def shortest_fastest(jobs, rate) -> Rank:
+    """The shortest queue, ties to the fastest server."""
+    return (jobs, -rate)
+
+
+def shortest_slowest(jobs, rate) -> Rank:
+    """The shortest queue, ties to the slowest server."""
+    return (jobs, rate)
+
+
+def least_delay(jobs, rate) -> Rank:
+    """The least expected delay (jobs + 1)/rate, ties to the fastest server."""
+    return ((jobs + 1) / rate, -rate)
+
+
+def idle(jobs, rate) -> Rank:
+    """An idle server; all busy ones tie."""
+    return (jobs > 0,)
+
+
+def fastest_idle(jobs, rate) -> Rank:
+    """The fastest idle server; all busy ones tie."""
+    return (jobs > 0, -rate * (jobs == 0))
+
+
+def indifferent(jobs, rate) -> Rank:
+    """All servers tie."""
+    return ()
+
+
+def least_pooled_delay(jobs, rate, servers) -> Rank:
+    """Of types with one queue each: the fastest with an idle server, else the least delay (jobs - servers)/(servers rate),
+    ties to the fastest."""
+    full = jobs >= servers
+    return (full, full * (jobs - servers) / (servers * rate), -rate)
+
+
+class Rule(NamedTuple):
+    """A row of `POLICIES`.
+
+    Attributes:
+        doc: what it does, in a few words.
+        rank: (jobs at a server, its service rate) -> `Rank`; of a type with one queue also of its servers.
+        draws: servers that are drawn, 0 for all of them; None where the name says how many (``<d>``).
+        replacement: whether they are drawn with replacement.
+        by_speed: whether a server is drawn, and wins a tie, in proportion to its speed unless routing is given.
+        routed: whether routing probabilities may be given.
+        queues: ``"own"`` of each server, ``"pooled"`` by type, or ``"shared"`` by servers that move between them.
+    """
+
+    doc: str
+    rank: Callable[..., Rank]
+    draws: int | None = 0
+    replacement: bool = False
+    by_speed: bool = False
+    routed: bool = False
+    queues: str = "own"
+
+
+POLICIES: dict[str, Rule] = {
+    "sa-jsq": Rule("join the shortest queue, ties to the fastest server (Definition 2.1)", shortest_fastest),
+    "jsq": Rule("join the shortest queue, ties at random", shortest),
+    "jsq-slowest": Rule("join the shortest queue, ties to the slowest server", shortest_slowest),
+    "led": Rule("least expected delay (i + 1)/mu_j, ties to the fastest server", least_delay),
+    "sa-jiq": Rule(
+        "join an idle queue, the fastest; if none is idle, any server, or by the routing probabilities if given",
+        fastest_idle,
+        routed=True,
+    ),
+    "sa-jiq-weighted": Rule(
+        "join an idle queue, the fastest; if none is idle, a server in proportion to its speed",
+        fastest_idle,
+        by_speed=True,
+    ),
+    "jiq": Rule("join an idle queue, any; if none is idle, any server", idle),
+    "uniform": Rule("any server at random", indifferent, draws=1),
+    "random": Rule(
+        "a type by the routing probabilities, then any of its servers",
+        indifferent,
+        draws=1,
+        by_speed=True,
+        routed=True,
+    ),
+    "pod<d>": Rule(
+        "power of d choices: the shortest queue of d distinct servers, ties at random",
+        shortest,
+        draws=None,
+        routed=True,
+    ),
+    "pod<d>r": Rule("power of d choices, drawn with replacement", shortest, draws=None, replacement=True, routed=True),
+    "sa-pod<d>": Rule("power of d choices, distinct, ties to the fastest server", shortest_fastest, draws=None),
+    "med-fsf": Rule(
+        "one queue a type; to the fastest idle server, else to the least expected delay queue_j / (N_j mu_j)",
+        least_pooled_delay,
+        queues="pooled",
+    ),
+    "modified": Rule(
+        "n queues of two jobs at most, servers moving so that the fastest serve the longest queues",
+        shortest,
+        queues="shared",
+    ),
 }
-"""What each policy does."""
 
 
 class Policy(eqx.Module):
-    """A policy by name (`MEANINGS`); ``draws`` is d of the power of d choices, 1 where a server is drawn at random, 0 where
-    all are seen.
+    """A policy by the name of its row in `POLICIES`; ``draws`` is d where that does not say how many servers are drawn.
 
     Where routing probabilities are given, they are those of the type of each draw, independent of the others; then any
     server of that type, of ``pod<d>`` one not drawn before. ``modified`` is the lower bound of Section 7, ``med-fsf`` the
@@ -65,63 +146,50 @@ class Policy(eqx.Module):
     draws: int = eqx.field(static=True, default=0)
 
     def __str__(self) -> str:
-        if self.family in ("pod", "sa-pod"):
-            return f"{self.family}{self.draws}" + ("r" if self.replacement else "")
-        return self.name
+        return self.name.replace("<d>", str(self.draws))
 
     @property
-    def family(self) -> str:
-        """The rule by which the drawn servers are ranked: the name without d and without how servers are drawn."""
-        return {"podr": "pod", "sa-jiq-weighted": "sa-jiq"}.get(self.name, self.name)
+    def rule(self) -> Rule:
+        """Its row."""
+        return POLICIES[self.name]
 
     @property
-    def replacement(self) -> bool:
-        """Whether the d servers are drawn with replacement."""
-        return self.name == "podr"
-
-    @property
-    def shallow(self) -> bool:
-        """Whether queues stay short wherever the system is stable, so that levels can be counted."""
-        return self.draws == 0
+    def balances(self) -> bool:
+        """Whether long queues are told apart, so that none grows while others are shorter."""
+        return self.rule.rank(FAR, 1.0) != self.rule.rank(FAR + 1, 1.0)
 
 
 def parse_policy(text: str) -> Policy:
     """A policy from its name. Raises ValueError."""
-    found = re.fullmatch(r"(sa-pod|pod)([1-9][0-9]?)(r?)", text)
-    if found and not (found[1] == "sa-pod" and found[3]):
-        return Policy(found[1] + found[3], int(found[2]))
-    if text not in NAMES or "<" in text:
-        raise FieldError("policy", text, f"must be one of {', '.join(NAMES)}, with a number from 1 to 99 for <d>")
-    return Policy(text, int(text in ("uniform", "random")))
+    for name, rule in POLICIES.items():
+        found = re.fullmatch(name.replace("<d>", "([1-9][0-9]?)"), text)
+        if found:
+            return Policy(name, int(found[1]) if rule.draws is None else rule.draws)
+    raise FieldError("policy", text, f"must be one of {', '.join(POLICIES)}, with a number from 1 to 99 for <d>")
 
 
-def ranking(name: str, rates: np.ndarray, levels: int) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """The cells (j, i), i <= levels, best first, in groups of equal rank; types of equal speed are alike."""
-    cells = [(j, i) for i in range(levels + 1) for j in range(len(rates))]
-    places = speed_ranks(rates)
-
-    def key(cell):
-        j, i = places[cell[0]], cell[1]
-        return {
-            "sa-jsq": (i, j),
-            "sa-pod": (i, j),
-            "jsq-slowest": (i, -j),
-            "led": ((i + 1) / rates[j], j),
-            "jiq": (min(i, 1),),
-            "sa-jiq": (0, j) if i == 0 else (1,),
-            "uniform": (0,),
-            "random": (0,),
-        }.get(name, (i,))
-
-    ranks: dict[Any, list] = {}
-    for cell in sorted(cells, key=key):
-        ranks.setdefault(key(cell), []).append(cell)
-    return tuple(tuple(group) for group in ranks.values())
+def compare(one: Rank, other: Rank):
+    """(whether ``one`` is the smaller, whether they tie): the rule that every layout compares ranks by."""
+    smaller, same = False, True
+    for x, y in zip(one, other, strict=True):
+        if jnp.issubdtype(jnp.result_type(x, y), jnp.floating):
+            slack = ROUNDING * abs(y)
+            below, even = x < y - slack, abs(x - y) <= slack
+        else:
+            below, even = x < y, x == y
+        smaller, same = smaller | (same & below), same & even
+    return smaller, same
 
 
-def speed_ranks(rates: np.ndarray) -> list[int]:
-    """The place of each speed among the distinct ones, the fastest first: a type and its equals have the same."""
-    return [len(set(rates.tolist()[:j])) - (rate in rates[:j]) for j, rate in enumerate(rates)]
+def ranking(rank: Callable[..., Rank], rates: np.ndarray, levels: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """The cells (j, i), servers of type j with i <= levels jobs, best first, in groups that tie."""
+    groups: dict[Rank, list[tuple[int, int]]] = {}
+    for i in range(levels + 1):
+        for j, rate in enumerate(rates.tolist()):
+            # as many digits as float32 has, so that all layouts have the same ties
+            key = tuple(float(f"{float(x):.7g}") for x in rank(i, rate))
+            groups.setdefault(key, []).append((j, i))
+    return tuple(tuple(groups[key]) for key in sorted(groups))
 
 
 def join_probabilities(policy: Policy, groups: Sequence, held: Sequence, servers: Sequence, weights) -> dict:
@@ -164,6 +232,6 @@ def none_drawn(policy: Policy, among, everything):
     """Probability that no draw hits ``among`` servers: C(m, d)/C(n, d) with m = n - among, or (m/n)**d."""
     left, chance = everything - among, 1.0
     for k in range(policy.draws):
-        k = 0 if policy.replacement else k
+        k = 0 if policy.rule.replacement else k
         chance = chance * jnp.maximum(left - k, 0) / (everything - k)
     return chance

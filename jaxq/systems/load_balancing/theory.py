@@ -16,13 +16,15 @@ from jaxq.analytic.load_balancing import (
 from jaxq.engine.reference import Statement
 
 LEVELS = (0.5, 0.9, 0.99)
+FAR = 1000
+"""Jobs of a long queue: a policy that does not tell more from as many does not balance."""
 MOST_SERVERS = 500
 """Servers up to which the law of the modified system is solved."""
 _BRAMSON = "Foss and Chernova (1998); Bramson (2011)"
 _TEZCAN = "Armony (2005); Tezcan (2008)"
 
 
-def load_balancing(family, draws, replacement, weights, arrival_rate, rates, servers, beta, buffer):
+def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rates, servers, beta, buffer):
     """Statements by name; arguments as `oracle.load_balancing`, ``beta`` = sqrt(n) (1 - load) whatever was given."""
     rates, servers = np.asarray(rates, float), np.asarray(servers)
     n, capacity, total = int(servers.sum()), float(rates @ servers), float(arrival_rate)
@@ -31,43 +33,42 @@ def load_balancing(family, draws, replacement, weights, arrival_rate, rates, ser
         "arrival_rate": Statement(total, "Lambda, 1/time", "assumption A1"),
         "beta": Statement(beta, "sqrt(n) (1 - Lambda/capacity)", "assumption A1"),
     }
-    if family == "modified" or buffer is not None:
+    if policy == "modified" or buffer is not None:
         return found | {
             "stability": Statement("stable", "always: jobs that find no room are lost", "finite state space")
         }
-    weights = None if weights is None else tuple(map(float, weights))
-    stable, statements = _stability(family, draws, replacement, weights, total, rates, servers)
+    rule = policies.drawing(rank, draws, replacement, weights)
+    stable, statements = _stability(policy, rule, total, rates, servers)
     found |= statements
     if total >= capacity:
         return found
-    if family == "med-fsf":
+    if policy == "med-fsf":
         found |= _central(beta, rates, n, capacity)
-    elif family == "sa-jsq" and beta > 0:
+    elif policy == "sa-jsq" and beta > 0:
         found |= _limit(beta, rates * n / capacity)
     elif draws > 1 and stable:
-        found |= _mean_field(family, draws, replacement, weights, total, rates, servers)
-    return found | _bounds(family, total, rates, servers) | _splitting(total, rates, servers)
+        found |= _mean_field(rule, total, rates, servers)
+    return found | _bounds(policy, total, rates, servers) | _splitting(total, rates, servers)
 
 
-def _stability(family, draws, replacement, weights, total, rates, servers) -> tuple[bool, dict[str, Statement]]:
+def _stability(policy, rule, total, rates, servers) -> tuple[bool, dict[str, Statement]]:
     capacity = float(rates @ servers)
-    if draws == 0:
+    if rule.draws is None:
         source = {"sa-jsq": "Bhambay and Mukhopadhyay (2022), cited before Theorem 3.3", "med-fsf": "Tezcan (2008)"}
         condition = "Lambda < sum_j mu_j N_j"
         growth = total - capacity
-        if family in ("jiq", "sa-jiq") and growth < 0:
+        if policy != "med-fsf" and rule.rank(FAR, 1.0) == rule.rank(FAR + 1, 1.0) and growth < 0:
             meaning = (
                 f"{condition} is necessary; busy servers are not told apart: the chance to find an idle one decides"
             )
             return True, {"stability": Statement("no formula is known", meaning, "Stolyar (2015) for n -> infinity")}
         found = {
-            "stability": Statement(_verdict(growth), condition, source.get(family, "Foss and Chernova (1998)")),
+            "stability": Statement(_verdict(growth), condition, source.get(policy, "Foss and Chernova (1998)")),
         }
         return growth < 0, found | _growth(growth, range(rates.size), "Lambda - sum_j mu_j N_j")
-    rule = policies.Policy(policies.RANKS[family], draws, bool(draws > 1 and not replacement), weights)
     worst = stability.worst_drift(total, tuple(rates.tolist()), tuple(servers.tolist()), rule)
     condition = "for every set A of types: Lambda P(all servers drawn are in A) < sum_{j in A} mu_j N_j"
-    source = "M/M/1 at every server" if draws == 1 else _BRAMSON
+    source = "M/M/1 at every server" if rule.draws == 1 else _BRAMSON
     found = {"stability": Statement(_verdict(worst.drift), condition, source)}
     return worst.stable, found | _growth(worst.drift, worst.types, "Lambda P(all drawn in A) - sum_{j in A} mu_j N_j")
 
@@ -132,9 +133,8 @@ def _central(beta: float, rates: np.ndarray, n: int, capacity: float) -> dict[st
     }
 
 
-def _mean_field(family, draws, replacement, weights, total, rates, servers) -> dict[str, Statement]:
+def _mean_field(rule, total, rates, servers) -> dict[str, Statement]:
     n = int(servers.sum())
-    rule = policies.Policy(policies.RANKS[family], draws, not replacement, weights)
     source = "Mukhopadhyay and Mazumdar (2016)"
     try:
         found = mean_field.power_of_d_fixed_point(total / n, rates.tolist(), (servers / n).tolist(), rule)
@@ -153,7 +153,7 @@ def _mean_field(family, draws, replacement, weights, total, rates, servers) -> d
     }
 
 
-def _bounds(family, total, rates, servers) -> dict[str, Statement]:
+def _bounds(policy, total, rates, servers) -> dict[str, Statement]:
     counts = servers.tolist()
     pooled = modified.pooled_jobs(total, rates.tolist(), counts)
     found = {
@@ -163,7 +163,7 @@ def _bounds(family, total, rates, servers) -> dict[str, Statement]:
             "Larsen and Agrawala (1983)",
         )
     }
-    if family == "med-fsf":
+    if policy == "med-fsf":
         return found
     if sum(counts) > MOST_SERVERS:
         words = f"not solved for more than {MOST_SERVERS} servers"

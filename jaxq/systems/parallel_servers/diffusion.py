@@ -109,7 +109,7 @@ class StaffingDiffusion(Model):
         from jaxq.systems.parallel_servers import planning
 
         network, fastest = self.network, float(self.network.service_rates.max())
-        planning.check_pooling(network.arrival_rates, network.service_rates, network.servers)
+        planning.check_pooling(network)
         for name, names in (("staffing", network.pools), ("safety", network.classes)):
             value = getattr(self, name)
             if value is not None and np.size(value) != len(names):
@@ -123,13 +123,13 @@ class StaffingDiffusion(Model):
         queued, idle = self.places()
         if idle >= len(network.pools):
             raise FieldError("idle_pool", self.idle_pool, f"must be at most {len(network.pools)}, the number of pools")
-        if (queued, idle) not in network.edges:
+        if (queued, idle) not in network.graph.edges:
             raise FieldError("queued_class", self.queued_class, f"must be a class that pool {idle + 1} serves, from 1")
 
     def places(self) -> tuple[int, int]:
         """(class that waits, pool that idles) under constant control, from 0."""
         idle = len(self.network.pools) - 1 if self.idle_pool is None else int(self.idle_pool) - 1
-        near = [i for i, j in self.network.edges if j == idle]
+        near = [i for i, j in self.network.graph.edges if j == idle]
         return (max(near, default=-1) if self.queued_class is None else int(self.queued_class) - 1), idle
 
     def shares(self) -> np.ndarray:
@@ -145,19 +145,17 @@ class StaffingDiffusion(Model):
     def limit(self) -> Limit:
         """The drift, from the equations of the paper; the oracles have it from B1 and B2 instead."""
         network, p = self.network, self.shares()
-        edges, classes, pools = network.edges, len(network.classes), len(network.pools)
-        rates, shifts = (
-            np.array([matrix[i, j] for i, j in edges])
-            for matrix in (network.service_rates, network.second_order_services)
-        )
+        graph, classes = network.graph, len(network.classes)
+        rates, shifts = map(graph.by_edge, (network.service_rates, network.second_order_services))
         fluid = np.concatenate((network.arrival_rates, network.servers))
-        busy = np.linalg.lstsq(incidence(edges, classes, pools, rates), fluid, rcond=None)[0]
-        members = incidence(edges, classes, pools)
+        busy = np.linalg.lstsq(incidence(graph, rates), fluid, rcond=None)[0]
+        members = incidence(graph)
         demand = network.second_order_arrivals - members[:classes] @ (shifts * busy)
         staffing = np.atleast_1d(network.staffing if self.staffing is None else self.staffing)
-        theta = np.linalg.solve(program(edges, rates, pools, p), np.concatenate((demand, staffing)))[-1]
+        theta = np.linalg.solve(program(graph, network.service_rates, p), np.concatenate((demand, staffing)))[-1]
         flow = -(members[:classes] * rates) @ np.linalg.pinv(members)
-        return Limit(float(theta), -theta * p, flow[:, :classes], -flow[:, classes:], prices(edges, rates, pools, p)[1])
+        worth = prices(graph, network.service_rates, p)[1]
+        return Limit(float(theta), -theta * p, flow[:, :classes], -flow[:, classes:], worth)
 
     def stationarity(self):
         return Stationarity(self._check_staffing)

@@ -14,6 +14,7 @@ import numpy as np
 from jaxq.fluid import in_order
 from jaxq.fluid.rest_point import rest_point
 from jaxq.fluid.stiff_path import stiff_path
+from jaxq.systems.parallel_servers.network.network import Rates
 
 LAYER = 1e-6
 """Boundary layer of an empty queue and of a full pool, per server of the network."""
@@ -172,7 +173,7 @@ def _rest(fluid: Fluid, layer):
     return found[:classes], _matrix(fluid, found[classes:])
 
 
-def routed_reward(routing, arrival_rates, service_rates, servers, rewards):
+def routed_reward(routing, network):
     """Reward rate if class i is routed to pool j with probability p_ij and pools serve the largest g_i mu_ij first.
 
     Formula: at EC.17's rest point psi_ij = min(lambda_i p_ij / mu_ij, N_j - sum psi_kj over classes of larger index); the
@@ -182,23 +183,22 @@ def routed_reward(routing, arrival_rates, service_rates, servers, rewards):
 
     Args:
         routing: p_ij, shape (I, J), rows on the simplex; ignored where the class is not served.
-        arrival_rates: lambda_i, shape (I,), 1/time.
-        service_rates: mu_ij, shape (I, J), known on the host.
-        servers: N_j, shape (J,).
-        rewards: g_i, shape (I,), known on the host.
+        network: `Rates`, of which the service rates and rewards are known on the host.
 
     Returns:
         Reward/time, a scalar.
     """
-    rates = np.asarray(service_rates)
+    rates = np.asarray(network.service_rates)
     of_class, of_pool = np.nonzero(rates)
-    index = (np.asarray(rewards)[:, None] * rates)[of_class, of_pool]
-    arrivals = jnp.asarray(arrival_rates)[of_class] * jnp.asarray(routing)[of_class, of_pool]
+    index = (np.asarray(network.rewards)[:, None] * rates)[of_class, of_pool]
+    arrivals = jnp.asarray(network.arrival_rates)[of_class] * jnp.asarray(routing)[of_class, of_pool]
     demands = arrivals / rates[of_class, of_pool]
-    return index @ in_order.fill(demands, _earlier(-index, of_pool), jnp.asarray(servers, demands.dtype)[of_pool])
+    return index @ in_order.fill(
+        demands, _earlier(-index, of_pool), jnp.asarray(network.servers, demands.dtype)[of_pool]
+    )
 
 
-def relaxed_reward(scores, routed_rates, service_rates, servers, rewards):
+def relaxed_reward(scores, routed_rates, network):
     """Reward rate if freed servers choose at random among the classes that wait: static priority, relaxed by a softmax.
 
     Formula: a server of pool j that comes free takes class i with probability proportional to exp(s_ij) among the classes
@@ -209,38 +209,29 @@ def relaxed_reward(scores, routed_rates, service_rates, servers, rewards):
     Args:
         scores: s_ij, shape (I, J).
         routed_rates: lambda_ij, shape (I, J), 1/time.
-        service_rates, servers, rewards: as `routed_reward`.
+        network: as `routed_reward`.
 
     Returns:
         Reward/time, a scalar.
     """
-    rates = np.asarray(service_rates)
+    rates = np.asarray(network.service_rates)
     total: Any = 0.0
     for j, served in enumerate((rates > 0).T):
         of = np.flatnonzero(served)
         demands = jnp.asarray(routed_rates)[of, j]
-        flow = in_order.share(demands, jnp.asarray(scores)[of, j], 1 / rates[of, j], jnp.asarray(servers)[j])
-        total += jnp.asarray(rewards)[of] @ flow
+        flow = in_order.share(demands, jnp.asarray(scores)[of, j], 1 / rates[of, j], jnp.asarray(network.servers)[j])
+        total += jnp.asarray(network.rewards)[of] @ flow
     return total
 
 
-class Prices(NamedTuple):
-    """SHADOW-RM as a descent on the dual of the planning problem, smoothed; see `price_slope`."""
-
-    arrival_rates: Any
-    service_rates: Any
-    servers: Any
-    rewards: Any
-
-
-def shadow_routing(network: Prices, prices, sharpness: float = SHARPNESS):
+def shadow_routing(network: Rates, prices, sharpness: float = SHARPNESS):
     """p_ij, the probability that SHADOW-RM sends a class-i arrival to pool j at pool prices nu; the rest is tagged.
 
     Formula: a class takes the pool of the largest g_i - nu_j / mu_ij if that is positive. Smoothed: p_ij proportional to
     exp((g_i - nu_j / mu_ij) / T), against 1 for a tag, T = ``sharpness`` times the largest reward.
 
     Args:
-        network: arrays as in `routed_reward`.
+        network: its numbers.
         prices: nu_j = eta Q_j, shape (J,).
         sharpness: see above.
 
@@ -255,7 +246,7 @@ def shadow_routing(network: Prices, prices, sharpness: float = SHARPNESS):
     return shares[:, :-1]
 
 
-def price_slope(network: Prices, prices, sharpness: float = SHARPNESS):
+def price_slope(network: Rates, prices, sharpness: float = SHARPNESS):
     """d nu / d(eta t): the fluid of SHADOW-RM's virtual queues, eta -> 0.
 
     Formula: sum_i lambda_i p_ij(nu) / mu_ij - N_j, at 0 from below reflected: minus the gradient of the dual of the
@@ -274,7 +265,7 @@ def price_slope(network: Prices, prices, sharpness: float = SHARPNESS):
     return arriving - network.servers * (jnp.minimum(prices / width, 0) - jnp.expm1(-jnp.maximum(prices, 0) / width))
 
 
-def price_path(network: Prices, times, prices=None, sharpness: float = SHARPNESS):
+def price_path(network: Rates, times, prices=None, sharpness: float = SHARPNESS):
     """Prices over time in units of 1/eta, shape (T, J), by diffrax.
 
     Args:
@@ -283,13 +274,13 @@ def price_path(network: Prices, times, prices=None, sharpness: float = SHARPNESS
         prices: at time 0 (default: 0).
         sharpness: see `shadow_routing`.
     """
-    times = jnp.asarray(times)
+    times, network = jnp.asarray(times), jax.tree.map(jnp.asarray, network)
     start = jnp.zeros_like(network.servers) if prices is None else jnp.asarray(prices)
     return _prices(network, times, start, sharpness)
 
 
 @jax.jit
-def _prices(network: Prices, times, start, sharpness):
+def _prices(network: Rates, times, start, sharpness):
     atol = 1e-3 * sharpness * jnp.max(network.rewards)
     return stiff_path(lambda nu: price_slope(network, nu, sharpness), start, times, atol)
 

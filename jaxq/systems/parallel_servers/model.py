@@ -186,7 +186,7 @@ class ParallelServers(Model):
         """Whether the theory of safety staffing applies: a tree, no abandonment, and no customer is refused."""
         network = self.network
         loses = network.abandonment_rates.any() or self.policy in REFUSING
-        return not loses and is_tree(network.edges, len(network.classes), len(network.pools))
+        return not loses and is_tree(network.graph)
 
     def shares(self) -> np.ndarray:
         """p, shape (I,)."""
@@ -198,9 +198,10 @@ class ParallelServers(Model):
         classes = self.network.classes
         return (POISSON,) * len(classes) if self.arrival_laws is None else self.arrival_laws.phases(classes)
 
-    def last_arrival_rates(self) -> np.ndarray:
-        """lambda_i after the last change, shape (I,), 1/time."""
-        return self.rates().arrival_rates if self.changes is None else np.array(self.changes.rates[-1])
+    def last_rates(self) -> Rates:
+        """The rates after the last change."""
+        rates = self.rates()
+        return rates if self.changes is None else rates._replace(arrival_rates=np.array(self.changes.rates[-1]))
 
     def policy_inputs(self) -> PolicyInputs:
         """What the policy is built from."""
@@ -215,9 +216,9 @@ class ParallelServers(Model):
             self.preferences,
             self.routing,
             float(self.eta),
-            lambda: np.zeros(len(network.pools)) if zero else planning.plan(*rates, network.rewards)[1],
-            lambda: np.zeros(len(network.pools)) if zero else planning.load_prices(*rates),
-            lambda: planning.saturation_targets(*rates, self.shares()),
+            lambda: np.zeros(len(network.pools)) if zero else planning.plan(rates)[1],
+            lambda: np.zeros(len(network.pools)) if zero else planning.load_prices(rates),
+            lambda: planning.saturation_targets(rates, self.shares()),
         )
 
     def parameters(self):
@@ -237,13 +238,14 @@ class ParallelServers(Model):
     def _check_load(self):
         from jaxq.systems.parallel_servers import planning
 
-        if not self.last_arrival_rates().any():
+        rates = self.last_rates()
+        if not rates.arrival_rates.any():
             raise FieldError("network", self.network, "must have an arrival rate > 0 (in the end nobody arrives)")
-        patient = self.network.abandonment_rates == 0
+        patient = rates.abandonment_rates == 0
         if not patient.any() or self.policy in REFUSING:
             return
-        arrivals, services, servers = self.last_arrival_rates(), *self.rates()[1:]
-        load = planning.load(arrivals[patient], services[patient], servers)
+        waits = rates._replace(arrival_rates=rates.arrival_rates[patient], service_rates=rates.service_rates[patient])
+        load = planning.load(waits)
         if load >= 1:
             names = ", ".join(c for c, never in zip(self.network.classes, patient, strict=True) if never)
             raise FieldError(
@@ -264,10 +266,8 @@ class ParallelServers(Model):
             "renewal": Renewal(self.phases()),
             "service_rates": inputs.services,
             "servers": rates.servers,
-            "abandonment_rates": network.abandonment_rates,
-            "edges": network.edges,
-            "classes": network.classes,
-            "pools": network.pools,
+            "abandonment_rates": rates.abandonment_rates,
+            "graph": network.graph,
         }
         if isinstance(built, Allocation):
             return Allocated(allocation=built, **common)
@@ -277,29 +277,29 @@ class ParallelServers(Model):
     def oracle(self):
         from jaxq.systems.parallel_servers import oracle
 
-        network = self.network
+        rates, (classes, pools, _) = self.last_rates(), self.network.graph
         poisson = all(law == POISSON for law in self.phases())
-        found = oracle.parallel_servers(*self._numbers(), network.classes, network.pools, self._control(), poisson)
+        found = oracle.parallel_servers(rates, classes, pools, self._control(), poisson)
         if self.staffed:
-            spare = oracle.weighted_idle(self.last_arrival_rates(), *self.rates()[1:])
+            spare = oracle.weighted_idle(*rates[:3])
             found["weighted_idle"] = Reference(spare, "identity")
         return found
-
-    def _numbers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """lambda_i after the last change, mu_ij, N_j, theta_i, g_i."""
-        network = self.network
-        return self.last_arrival_rates(), *self.rates()[1:], network.abandonment_rates, network.rewards
 
     def _control(self):
         from jaxq.systems.parallel_servers import oracle
 
-        inputs = self.policy_inputs()
-        ordered = self.priorities is not None or self.policy.startswith("priority")
+        inputs, policy = self.policy_inputs(), POLICIES[self.policy]
+
+        def by_pair(values):
+            return None if values is None else inputs.graph.to_matrix(values(inputs))
+
         return oracle.Control(
             self.policy,
+            policy.preemptive,
             self.network.holding_costs,
-            inputs.by_pair(inputs.priority()) if ordered else None,
-            None if self.preferences is None else inputs.by_pair(inputs.preference()),
+            by_pair(policy.index),
+            by_pair(policy.weight),
+            by_pair(policy.prefers),
             inputs.shares() if self.policy == "random" else None,
         )
 
@@ -308,11 +308,11 @@ class ParallelServers(Model):
 
         network = self.network
         staffing = network.staffing if self.staffing is None else np.asarray(self.staffing)
-        first, second = network.arrival_rates, network.second_order_arrivals
+        first, second, rates = network.arrival_rates, network.second_order_arrivals, self.last_rates()
         if self.changes is not None:
-            first, second = self.last_arrival_rates() / self.size, np.zeros_like(second)
+            first, second = rates.arrival_rates / self.size, np.zeros_like(second)
         given = theory.Given(
-            *self._numbers(),
+            *rates,
             network.holding_costs,
             network.classes,
             network.pools,
@@ -323,8 +323,8 @@ class ParallelServers(Model):
             (second, network.second_order_services, staffing),
         )
         control = self._control()
-        closed = oracle.fluid_rest(oracle.Numbers(*self._numbers()), control)
-        fluid = theory.fluid_of(self.policy, given, closed, control.priority, control.preference)
+        closed = oracle.fluid_rest(rates, control)
+        fluid = theory.fluid_of(given, closed, control)
         refuses = self.policy in REFUSING
         return (
             theory.planning(given)
@@ -342,12 +342,11 @@ class ParallelServers(Model):
             staffing_objectives,
         )
 
-        rates = self.rates()._replace(arrival_rates=self.last_arrival_rates())
-        rewards = self.network.rewards
+        rates = self.last_rates()
         if self.policy == "random" and self.priorities is None:
-            return routing_objectives(rates, rewards, self.policy_inputs().shares())
+            return routing_objectives(rates, self.policy_inputs().shares())
         if self.policy.startswith("shadow-rm"):
-            return shadow_objectives(rates, rewards, *planning.plan(*rates, rewards))
+            return shadow_objectives(rates, *planning.plan(rates))
         if not self.staffed:
             return {}
         return staffing_objectives(
@@ -355,24 +354,21 @@ class ParallelServers(Model):
         )
 
     def metrics(self, sums):
-        network, rates, arrivals = self.network, self.rates(), self.last_arrival_rates()
-        classes, pools, time = network.classes, network.pools, sums.time
-        busy = {(i, j): sums[f"busy_{classes[i]}_{pools[j]}"] / time for i, j in network.edges}
+        network, graph, rates, time = self.network, self.network.graph, self.rates(), sums.time
+        classes, pools, arrivals = graph.classes, graph.pools, self.last_rates().arrival_rates
+        busy = [sums[f"busy_{name}"] / time for name in graph.names()]
         queues = [sums[f"queue_{name}"] / time for name in classes]
         found: dict[str, Any] = {f"queue_{name}": q for name, q in zip(classes, queues, strict=True)}
-        found |= {f"busy_{classes[i]}_{pools[j]}": z for (i, j), z in busy.items()}
+        found |= {f"busy_{name}": z for name, z in zip(graph.names(), busy, strict=True)}
         for pool in pools:
             found[f"idle_{pool}"] = sums[f"idle_{pool}"] / time
         if self.staffed:
-            worth = prices(network.edges, self.policy_inputs().services, len(pools), self.shares())[1]
+            worth = prices(graph, rates.service_rates, self.shares())[1]
             found["weighted_idle"] = sum(
                 float(w / worth[-1]) * found[f"idle_{pool}"] for w, pool in zip(worth, pools, strict=True)
             )
-        in_service = [sum(z for (k, _), z in busy.items() if k == i) for i in range(len(classes))]
-        served = [
-            sum(float(rates.service_rates[i, j]) * z for (k, j), z in busy.items() if k == i)
-            for i in range(len(classes))
-        ]
+        speeds = graph.by_edge(rates.service_rates).tolist()
+        served = graph.by_class([speed * z for speed, z in zip(speeds, busy, strict=True)])
         for i, name in enumerate(classes):
             abandon = float(network.abandonment_rates[i]) * queues[i]
             leave = served[i] + abandon
@@ -388,7 +384,7 @@ class ParallelServers(Model):
                 found[f"price_{pool}"] = float(self.eta) * sums[f"virtual_area_{pool}"] / time
             if f"virtual_load_{pool}" in sums:
                 found[f"load_price_{pool}"] = float(self.eta) * sums[f"virtual_load_{pool}"] / time
-        inside = [x + q for x, q in zip(in_service, queues, strict=True)]
+        inside = [x + q for x, q in zip(graph.by_class(busy), queues, strict=True)]
         return {
             "number_in_system": sum(inside),
             "total_queue": sum(queues),

@@ -14,18 +14,17 @@ HORIZON = 1000.0
 """Time between two changes of the arrival rates that `shadow_objectives` assumes, in mean service times."""
 
 
-def routing_objectives(rates: Rates, rewards, routing) -> dict[str, Objective]:
+def routing_objectives(rates: Rates, routing) -> dict[str, Objective]:
     """The objective of static random splitting: its fluid reward rate as a function of ``routing``.
 
     Args:
         rates: of the network.
-        rewards: g_i, shape (I,).
         routing: p_ij where none is given, shape (I, J).
     """
     function = fluid.routed_reward
     return {
         "fluid": Objective(
-            lambda values: function(values["routing"], *rates, rewards),
+            lambda values: function(values["routing"], rates),
             "reward_rate",
             "reward rate of the fluid",
             maximise=True,
@@ -35,7 +34,7 @@ def routing_objectives(rates: Rates, rewards, routing) -> dict[str, Objective]:
     }
 
 
-def shadow_objectives(rates: Rates, rewards, busy, prices) -> dict[str, Objective]:
+def shadow_objectives(rates: Rates, busy, prices) -> dict[str, Objective]:
     """The objective of SHADOW-RM: the reward rate that is guaranteed, as a function of ``eta``.
 
     The virtual queues start at 0 and the arrival rates stay for 1000 mean service times. No metric stands for it: a
@@ -43,14 +42,13 @@ def shadow_objectives(rates: Rates, rewards, busy, prices) -> dict[str, Objectiv
 
     Args:
         rates: of the network.
-        rewards: g_i, shape (I,).
         busy, prices: psi_ij, shape (I, J), and nu_j, shape (J,), of the planning problem.
     """
     horizon = HORIZON * busy.sum() / (rates.service_rates * busy).sum()
     return {
         "guarantee": Objective(
             lambda values: fluid.shadow_guarantee(
-                values["eta"], busy, rates.service_rates, rewards, (prices**2).sum(), horizon
+                values["eta"], busy, rates.service_rates, rates.rewards, (prices**2).sum(), horizon
             ),
             None,
             f"reward rate guaranteed over {HORIZON:g} mean service times from empty virtual queues",
@@ -79,7 +77,7 @@ def staffing_objectives(
         target: of theta^n.
     """
     costs = np.ones(len(network.pools)) if costs is None else np.asarray(costs)
-    least, slope = network.staffing, prices(*_tree(network, rates, shares))[1]
+    least, slope = network.staffing, prices(network.graph, rates.service_rates, shares)[1]
     penalty = 2 * float(np.max(costs / slope))
 
     def cost(values: dict[str, Any]):
@@ -103,9 +101,4 @@ def safety_staffing(network: Network, scale: float, rates: Rates, shares: np.nda
     root = np.sqrt(scale)
     demand = jnp.asarray(rates.arrival_rates / root)
     right = jnp.concatenate((demand, root * network.servers + jnp.asarray(staffing)))
-    return jnp.linalg.solve(program(*_tree(network, rates, shares)), right)[-1]
-
-
-def _tree(network: Network, rates: Rates, shares: np.ndarray):
-    edges = network.edges
-    return edges, np.array([rates.service_rates[i, j] for i, j in edges]), len(network.pools), shares
+    return jnp.linalg.solve(program(network.graph, rates.service_rates, shares), right)[-1]

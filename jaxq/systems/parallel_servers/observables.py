@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxq.engine.quantity import Quantity
+from jaxq.systems.parallel_servers.network.graph import Graph
 
 METRICS = (
     Quantity("number_in_system", "customers in the system", "customers", primary=True),
@@ -22,12 +23,12 @@ METRICS = (
 )
 
 
-def named_counts(busy, queues: Mapping[str, Any], idle, edges, classes, pools) -> dict[str, Any]:
+def named_counts(busy, queues: Mapping[str, Any], idle, graph: Graph) -> dict[str, Any]:
     """busy_<class>_<pool>, idle_<pool> and queue_<class>; ``busy``: by edge, ``queues``: by name, ``idle``: by pool."""
     return {
-        **{f"busy_{classes[i]}_{pools[j]}": z for z, (i, j) in zip(busy, edges, strict=True)},
+        **{f"busy_{name}": z for z, name in zip(busy, graph.names(), strict=True)},
         **{f"queue_{name}": waiting for name, waiting in queues.items()},
-        **by_pool({"idle": tuple(idle)}, pools),
+        **by_pool({"idle": tuple(idle)}, graph.pools),
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxq.analytic.parallel_servers import exact, planning
 from jaxq.analytic.parallel_servers.fluid import routed_rest_point
+from jaxq.analytic.parallel_servers.network import Network, network
 from jaxq.analytic.parallel_servers.x_model import x_model
 from jaxq.analytic.staffing import drift, fluid, gains, growth
 from jaxq.analytic.staffing.demand import second_order_demand
@@ -30,37 +31,28 @@ SPREAD = 6.5
 
 
 class Control(NamedTuple):
-    """A policy in plain numbers. ``priority``, ``preference``: ranks by (class, pool), shape (I, J), or None; ``routing``:
-    p_ij, of random splitting, or None."""
+    """A policy in plain numbers, by (class, pool), shape (I, J), infinite where a pool does not serve a class.
+
+    Attributes:
+        policy: its name.
+        preemptive: whether services are interrupted.
+        holding_costs: h_i, shape (I,).
+        index: the smallest is served first; None: not by a static order.
+        weight: the largest weight x line is served first; None: not by length.
+        preference: an arrival goes to the smallest; None: to the freest pool.
+        routing: p_ij, of random splitting, or None.
+    """
 
     policy: str
+    preemptive: bool
     holding_costs: np.ndarray
-    priority: np.ndarray | None
-    preference: np.ndarray | None
+    index: np.ndarray | None = None
+    weight: np.ndarray | None = None
+    preference: np.ndarray | None = None
     routing: np.ndarray | None = None
 
 
-class Numbers(NamedTuple):
-    """A network in plain numbers."""
-
-    arrival_rates: np.ndarray
-    service_rates: np.ndarray
-    servers: np.ndarray
-    abandonment_rates: np.ndarray
-    rewards: np.ndarray
-
-
-def parallel_servers(
-    arrival_rates,
-    service_rates,
-    servers,
-    abandonment_rates,
-    rewards,
-    classes,
-    pools,
-    control: Control,
-    poisson: bool = True,
-) -> dict[str, Reference]:
+def parallel_servers(rates, classes, pools, control: Control, poisson: bool = True) -> dict[str, Reference]:
     """References of the metrics of `ParallelServers`.
 
     Under every policy customers leave at the rate at which they come, and earn no more than the planning problem. Small
@@ -69,29 +61,27 @@ def parallel_servers(
     who arrives sees the average over time, no exact law.
 
     Args:
-        arrival_rates, service_rates, servers, abandonment_rates, rewards: lambda_i, mu_ij, N_j, theta_i, g_i.
+        rates: lambda_i, mu_ij, N_j, theta_i, g_i.
         classes, pools: names.
         control: the policy.
         poisson: whether all arrivals are.
     """
-    given = Numbers(
-        *(np.asarray(x, np.float64) for x in (arrival_rates, service_rates, servers, abandonment_rates, rewards))
-    )
-    best = planning.static_planning(given.arrival_rates, given.service_rates, given.servers, given.rewards)
+    given = network(*rates)
+    best = planning.static_planning(*given[:3], given.rewards)
     found = {"reward_rate": Reference(best.reward, "bound")}
     for name, rate in zip(classes, given.arrival_rates, strict=True):
         found[f"departures_{name}"] = Reference(float(rate), "identity")
-    if control.policy.startswith(("shadow", "balanced")):
+    if control.index is None and control.weight is None:
         return found
     found |= _named(fluid_rest(given, control), "limit", given, control, classes, pools)
     if not poisson:
         return found
-    key = tuple(None if x is None else (x.shape, x.tobytes()) for x in (*given, *control[1:]))
+    key = tuple(None if x is None else (x.shape, x.tobytes()) for x in (*given, *control[2:]))
     found |= _named(_exact(_Key(given, control, key)), "exact", given, control, classes, pools)
     return found | _alike(given, control, classes, pools)
 
 
-def _named(law: Any, kind: str, given: Numbers, control: Control, classes, pools) -> dict[str, Reference]:
+def _named(law: Any, kind: str, given: Network, control: Control, classes, pools) -> dict[str, Reference]:
     """Metrics of a law or a rest point, with queues by class; none for None."""
     if law is None:
         return {}
@@ -118,21 +108,6 @@ def _named(law: Any, kind: str, given: Numbers, control: Control, classes, pools
 # --- orders -------------------------------------------------------------------------------------------------------------
 
 
-def _ranks(given: Numbers, control: Control) -> np.ndarray:
-    """The smaller, the earlier a pool serves a class, shape (I, J)."""
-    family = control.policy.removesuffix("-preemptive")
-    if family == "random" and control.priority is None:
-        return -given.rewards[:, None] * given.service_rates
-    if family in ("priority", "random"):
-        return np.asarray(control.priority)
-    index = control.holding_costs[:, None] * given.service_rates
-    return -index / given.abandonment_rates[:, None] if family == "c-mu-theta" else -index
-
-
-def _nearness(given: Numbers, control: Control) -> np.ndarray:
-    return -given.service_rates if control.preference is None else control.preference
-
-
 def _by_pool(ranks: np.ndarray, served: np.ndarray) -> list[list[int]]:
     return [[i for i in np.argsort(r, kind="stable").tolist() if served[i, j]] for j, r in enumerate(ranks.T)]
 
@@ -156,21 +131,21 @@ def _filling(pools_first: list[list[int]], classes_first: list[list[int]]) -> li
 # --- limits and closed forms --------------------------------------------------------------------------------------------
 
 
-def fluid_rest(given: Numbers, control: Control):
+def fluid_rest(rates, control: Control):
     """The fluid rest point where a formula has it and everybody abandons; queues by class."""
+    given = network(*rates)
     if not (given.abandonment_rates > 0).all():
         return None
-    served = given.service_rates > 0
     if control.routing is not None:
-        orders = np.argsort(np.where(served, _ranks(given, control), np.inf), axis=0, kind="stable").T
+        orders = np.argsort(np.asarray(control.index), axis=0, kind="stable").T
         routed = given.arrival_rates[:, None] * control.routing
         rest = routed_rest_point(routed, *given[1:4], orders, given.rewards)
         queue = rest.queue.sum(axis=1)
         rate = np.where(given.arrival_rates > 0, given.arrival_rates, np.inf)
         return rest._replace(queue=queue, abandonment=given.abandonment_rates * queue / rate)
-    if control.policy not in ("priority", "c-mu", "c-mu-theta") or not served.all():
+    if control.index is None or control.preemptive or not given.served.all():
         return None
-    orders = _by_pool(_ranks(given, control), served)
+    orders = _by_pool(control.index, given.served)
     if any(order != orders[0] for order in orders):
         return None
     try:
@@ -179,7 +154,7 @@ def fluid_rest(given: Numbers, control: Control):
         return None
 
 
-def _alike(given: Numbers, control: Control, classes, pools) -> dict[str, Reference]:
+def _alike(given: Network, control: Control, classes, pools) -> dict[str, Reference]:
     """M/M/N+M: every pool serves every class at one rate, one patience, and no server idles while somebody waits."""
     rate, patience = given.service_rates[0, 0], given.abandonment_rates[0]
     alike = (given.service_rates == rate).all() and (given.abandonment_rates == patience).all() and rate > 0
@@ -209,8 +184,8 @@ def _alike(given: Numbers, control: Control, classes, pools) -> dict[str, Refere
 class _Key:
     """Arrays as a dictionary key."""
 
-    def __init__(self, given: Numbers, control: Control, key: tuple):
-        self.given, self.control, self.key = given, control, (control.policy, *key)
+    def __init__(self, given: Network, control: Control, key: tuple):
+        self.given, self.control, self.key = given, control, (control.preemptive, *key)
 
     def __hash__(self):
         return hash(self.key)
@@ -223,40 +198,36 @@ class _Key:
 def _exact(key: _Key) -> exact.Law | None:
     """The exact law of a small network; None if it is not small."""
     given, control = key.given, key.control
-    served = given.service_rates > 0
+    served = given.served
     if control.routing is not None:
         return _split(given, control)
-    preemptive = control.policy.endswith("-preemptive")
-    near = _by_pool(_nearness(given, control).T, served.T)
-    if control.policy == "max-weight-preemptive":
+    if control.preemptive and control.index is None:
         return _numbers(given, exact.max_weight(control.holding_costs))
-    if preemptive:
-        ranks = _ranks(given, control)
-        index = control.policy != "priority-preemptive" and control.preference is None
-        near = _by_pool(ranks.T, served.T) if index else near
-        return _numbers(given, exact.greedy(_filling(_by_pool(ranks, served), near)))
-    if control.policy in ("lqfs", "fsf", "max-weight"):
-        weights = control.holding_costs[:, None] * given.service_rates if control.policy == "max-weight" else served
-        choices = [np.flatnonzero(row).tolist() for row in served.T]
-        serve = exact.largest(choices, np.where(served, weights, 1.0).T)
+    near = None if control.preference is None else _by_pool(control.preference.T, served.T)
+    if control.index is None:
+        weights = np.where(served, np.asarray(control.weight), 1.0)
+        serve = exact.largest([np.flatnonzero(row).tolist() for row in served.T], weights.T)
     else:
-        serve = exact.in_order(_by_pool(_ranks(given, control), served))
+        first = _by_pool(control.index, served)
+        if control.preemptive and near is not None:
+            return _numbers(given, exact.greedy(_filling(first, near)))
+        serve = exact.in_order(first)
     freest = exact.largest([np.flatnonzero(row).tolist() for row in served])
-    return _queues(given, freest if control.policy == "lqfs" else exact.in_order(near), serve)
+    return _queues(given, freest if near is None else exact.in_order(near), serve)
 
 
-def _split(given: Numbers, control: Control) -> exact.Law | None:
+def _split(given: Network, control: Control) -> exact.Law | None:
     """Random splitting: each pool by itself."""
     shape, shares = given.service_rates.shape, np.asarray(control.routing)
     queue, busy, states = np.zeros(shape), np.zeros(shape), 0
-    orders = _by_pool(_ranks(given, control), given.service_rates > 0)
+    orders = _by_pool(np.asarray(control.index), given.served)
     for j, order in enumerate(orders):
         # in the order of priority; a stream without arrivals is not there
         mine = [i for i in order if given.arrival_rates[i] * shares[i, j] > 0]
         if not mine:
             continue
         rates = given.arrival_rates[mine] * shares[mine, j]
-        pool = Numbers(
+        pool = Network(
             rates,
             given.service_rates[mine, j][:, None],
             given.servers[j : j + 1],
@@ -275,7 +246,7 @@ def _split(given: Numbers, control: Control) -> exact.Law | None:
     return exact.Law(waiting, busy, given.abandonment_rates * waiting / rate, reward, lost, states)
 
 
-def _queues(given: Numbers, join: exact.Rule, serve: exact.Rule) -> exact.Law | None:
+def _queues(given: Network, join: exact.Rule, serve: exact.Rule) -> exact.Law | None:
     crews = math.prod(
         math.comb(int(n) + int(k), int(k))
         for n, k in zip(given.servers, (given.service_rates > 0).sum(axis=0), strict=True)
@@ -287,7 +258,7 @@ def _queues(given: Numbers, join: exact.Rule, serve: exact.Rule) -> exact.Law | 
     return _cut(solve, given, given.abandonment_rates, MOST_STATES // crews)
 
 
-def _numbers(given: Numbers, allocate: exact.Allocation) -> exact.Law | None:
+def _numbers(given: Network, allocate: exact.Allocation) -> exact.Law | None:
     served = given.service_rates > 0
     slowest = np.where(served, given.service_rates, np.inf).min(axis=1)
 
@@ -297,7 +268,7 @@ def _numbers(given: Numbers, allocate: exact.Allocation) -> exact.Law | None:
     return _cut(solve, given, np.minimum(slowest, given.abandonment_rates), MOST_NUMBERS)
 
 
-def _cut(solve, given: Numbers, leaving: np.ndarray, most_states: int) -> exact.Law | None:
+def _cut(solve, given: Network, leaving: np.ndarray, most_states: int) -> exact.Law | None:
     """The law with numbers cut where they are rare: those of an infinite-server queue for impatient classes; for patient
     ones the cut moves up until nobody is lost."""
     mean = np.divide(given.arrival_rates, leaving, out=np.zeros_like(leaving), where=leaving > 0)

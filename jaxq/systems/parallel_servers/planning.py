@@ -3,33 +3,35 @@
 These define policies and say what is stable; references for what is simulated are in ``oracle``.
 """
 
+from typing import Any
+
 import numpy as np
 
 from jaxq.analytic.parallel_servers import planning
 from jaxq.analytic.staffing import fluid, targets
 
 
-def plan(arrival_rates, service_rates, servers, rewards) -> tuple[np.ndarray, np.ndarray]:
-    """psi_ij, shape (I, J), and nu_j, shape (J,), of the static planning problem."""
-    found = planning.static_planning(arrival_rates, service_rates, servers, rewards)
+def plan(rates: Any) -> tuple[np.ndarray, np.ndarray]:
+    """psi_ij, shape (I, J), and nu_j, shape (J,), of the static planning problem; ``rates``, here and below: `Rates`."""
+    found = planning.static_planning(rates.arrival_rates, rates.service_rates, rates.servers, rates.rewards)
     return found.busy, found.pool_prices
 
 
-def load_prices(arrival_rates, service_rates, servers) -> np.ndarray:
+def load_prices(rates: Any) -> np.ndarray:
     """The pools' prices of the smallest largest load, shape (J,)."""
-    return planning.load_balancing(arrival_rates, service_rates, servers).pool_prices
+    return planning.load_balancing(rates.arrival_rates, rates.service_rates, rates.servers).pool_prices
 
 
-def load(arrival_rates, service_rates, servers) -> float:
+def load(rates: Any) -> float:
     """The smallest largest load of a pool; no policy is stable from 1 on without abandonment."""
-    return planning.load_balancing(arrival_rates, service_rates, servers).load
+    return planning.load_balancing(rates.arrival_rates, rates.service_rates, rates.servers).load
 
 
-def saturation_targets(arrival_rates, service_rates, servers, weights) -> np.ndarray:
+def saturation_targets(rates: Any, weights) -> np.ndarray:
     """Nt_ij, the servers that balanced saturation keeps for each class, shape (I, J); ValueError unless a tree."""
-    return targets.saturation_targets(arrival_rates, service_rates, servers, weights)
+    return targets.saturation_targets(rates.arrival_rates, rates.service_rates, rates.servers, weights)
 
 
-def check_pooling(arrival_rates, service_rates, servers) -> None:
-    """ValueError, naming the edge or the node, unless the network is a critically loaded tree that pools completely."""
-    fluid.fluid_allocation(arrival_rates, service_rates, servers)
+def check_pooling(network: Any) -> None:
+    """ValueError, naming the edge or the node, unless a `Network` is a critically loaded tree that pools completely."""
+    fluid.fluid_allocation(network.arrival_rates, network.service_rates, network.servers)

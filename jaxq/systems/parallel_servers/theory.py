@@ -128,27 +128,26 @@ def overload(given: Given) -> dict[str, Statement]:
     )
 
 
-def fluid_of(policy: str, given: Given, closed: Any, priority: Any, preference: Any) -> dict[str, Statement]:
+def fluid_of(given: Given, closed: Any, control: Any) -> dict[str, Statement]:
     """The fluid rest point of the policy of the system, or a sentence.
 
     Args:
-        policy: its name.
         given: the network.
         closed: a `RestPoint` with queues by class where a formula has it, or None.
-        priority, preference: ranks by (class, pool), or None.
+        control: the policy, a `Control` of the oracle.
     """
-    family = policy.removesuffix("-preemptive")
+    policy = control.policy
     if closed is not None:
         return _fluid(
             given, closed.busy, closed.queue, f"{COMPANION}, {'EC.17' if policy == 'random' else 'EC.29-EC.32'}"
         )
     if policy.startswith("shadow"):
         return _shadow(policy, given)
-    if family != policy or family not in ("priority", "c-mu", "c-mu-theta"):
+    if control.preemptive or control.index is None or control.routing is not None:
         return _no_fluid(f"EC.6-EC.15 are equations of static priority that is not preemptive, not of {policy}")
     if not (given.abandonment_rates > 0).all():
         return _no_fluid("a class never abandons, so that the fluid need not come to rest")
-    return _fluid(given, *_equations(family, given, priority, preference), f"{COMPANION}, EC.6-EC.15")
+    return _fluid(given, *_equations(given, control), f"{COMPANION}, EC.6-EC.15")
 
 
 def _shadow(policy: str, given: Given) -> dict[str, Statement]:
@@ -168,20 +167,15 @@ def _shadow(policy: str, given: Given) -> dict[str, Statement]:
     return _fluid(given, rest.busy, rest.queue.sum(axis=1), source)
 
 
-def _equations(family: str, given: Given, priority: Any, preference: Any) -> tuple[np.ndarray, np.ndarray]:
+def _equations(given: Given, control: Any) -> tuple[np.ndarray, np.ndarray]:
     """(busy, queues) where the differential equations rest."""
     import jax
 
     from jaxq.systems.parallel_servers.fluid import class_queues, rest
 
-    if family == "priority":
-        ranks = np.where(given.service_rates > 0, priority, 0)
-    else:
-        costs = given.holding_costs / (given.abandonment_rates if family == "c-mu-theta" else 1.0)
-        ranks = -costs[:, None] * given.service_rates
     with jax.enable_x64(True):
         rates = (given.arrival_rates, given.service_rates, given.servers.astype(np.float64), given.abandonment_rates)
-        queues, busy = rest(class_queues(*rates, ranks, preference))
+        queues, busy = rest(class_queues(*rates, control.index, control.preference))
         # the layer of an empty queue and a full pool is 1e-6 of the servers
         digits = 4 - int(np.ceil(np.log10(max(given.servers.sum(), 10))))
         return np.round(np.asarray(busy), digits) + 0.0, np.round(np.asarray(queues), digits) + 0.0

@@ -10,7 +10,7 @@ import numpy as np
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.host_numbers import host_column
-from jaxq.laws.column import read_column
+from jaxq.laws.column import numbers_or_column
 from jaxq.laws.law import Law, shortest
 from jaxq.laws.standard import LAWS, USAGE, Exponential, parse_law
 
@@ -209,19 +209,9 @@ def _decreases(times) -> np.ndarray:
 
 
 def _trace(text: str) -> Trace:
-    written = "arrivals", f"trace:{text}"
-    if not text:
-        raise FieldError(*written, f"must be {Trace.usage}")
-    try:
-        return Trace([float(part) for part in text.replace(",", " ").split()])
-    except FieldError:
-        raise
-    except ValueError:
-        pass  # no numbers, so a file
-    try:
-        column = read_column(written, text)
-    except OSError as error:
-        raise FieldError(*written, f"must be {Trace.usage} ({error.strerror})") from None
+    column = numbers_or_column(("arrivals", f"trace:{text}"), text, Trace.usage)
+    if isinstance(column, list):
+        return Trace(column)
     back = _decreases(column.values)
     if back.size:
         before = shortest(column.values[back[0] - 1].item())

@@ -83,7 +83,7 @@ def test_targets_are_whole_and_next_to_the_optimum():
 )
 def test_n_network(scale, expected):
     """Digits of the simulated process, enumerated, sharing no code (tests/systems/parallel_servers/test_staffing.py)."""
-    lam, mu, servers = NETWORKS["n"].at(scale)
+    lam, mu, servers, *_ = NETWORKS["n"].at(scale)
     targets = saturation_targets(lam, mu, servers, HALF)
     worth = gains.gains(mu).pools[:, 1]
     theta = gains.safety_staffing(mu, *of_system(scale, lam, servers), HALF)
@@ -108,7 +108,7 @@ def test_one_class_and_pool_is_the_classical_queue():
     ("scale", "balanced", "alone"), [(100, 6.965, (7.642, 6.277)), (400, 13.578, (15.217, 12.335))]
 )
 def test_growth_without_enough_staff(scale, balanced, alone):
-    lam, mu, servers = NETWORKS["n"].at(scale, [-0.5, 0.2])
+    lam, mu, servers, *_ = NETWORKS["n"].at(scale, [-0.5, 0.2])
     targets = saturation_targets(lam, mu, servers, HALF)
     assert growth.saturated_growth(lam, mu, targets).sum() == pytest.approx(balanced, abs=6e-4)
     np.testing.assert_allclose(growth.lone_growth(lam, mu, servers), alone, atol=6e-4)
@@ -128,7 +128,7 @@ def test_growth_of_the_diffusion_is_that_of_a_lone_queue():
 
 def test_an_unstable_policy_is_refused():
     # class 1 takes pool 2 first: pool 1 idles while class 2 starves, although theta > 0
-    lam, mu, servers = NETWORKS["n"].at(25)
+    lam, mu, servers, *_ = NETWORKS["n"].at(25)
     with pytest.raises(ValueError, match="most_states = 60000: more are needed; is the policy unstable"):
         truncated_network(lam, mu, servers, lambda x: fill(x, servers, [(0, 1), (0, 0), (1, 1)]), most_states=60_000)
 

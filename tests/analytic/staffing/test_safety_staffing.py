@@ -136,7 +136,7 @@ def test_n_network_by_hand(staffing, theta, finite):
     a = second_order_demand(net.second_order_arrivals, net.second_order_services, fluid.busy)
     assert elimination.safety_staffing(net.service_rates, a, staffing, HALF).theta == pytest.approx(theta, abs=1e-9)
     for n, value in finite.items():
-        lam, mu, servers = net.at(n, staffing)
+        lam, mu, servers, *_ = net.at(n, staffing)
         assert gains.safety_staffing(mu, *of_system(n, lam, servers), HALF) == pytest.approx(value, abs=1e-8)
         ell = (lam - mu @ servers) / n**0.5 + (mu * (1 - fluid.shares)) @ servers / n**0.5
         assert drift.safety_staffing(mu, ell, HALF) == pytest.approx(value, abs=1e-8)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import jaxq
+from jaxq.__main__ import main
 from jaxq.analytic.load_balancing import exact, policies
 from jaxq.analytic.markov.sparse import stationary
 from jaxq.systems.load_balancing.model import LoadBalancing
-from jaxq.systems.load_balancing.policy import join_probabilities, parse_policy, ranking
+from jaxq.systems.load_balancing.policy import POLICIES, Rule, compare, join_probabilities, parse_policy, ranking
 from tests.agreement import check_agreement
 
 SPEEDS = "2.5:0.2,0.625:0.8"
@@ -45,7 +46,7 @@ RULES = {
 @pytest.mark.parametrize("name", RULES)
 def test_probabilities_of_joining_are_the_analytic_ones(name):
     rng, policy, mu = np.random.default_rng(1), parse_policy(name), np.array([3.0, 1.0])
-    groups = ranking(policy.family, mu, 4)
+    groups = ranking(policy.rule.rank, mu, 4)
     weights = RULES[name].weights
     for _ in range(12):
         held = rng.integers(0, 5, (2, 5)) * (rng.random((2, 5)) < 0.6)
@@ -100,6 +101,70 @@ def test_every_policy_in_every_layout_has_its_exact_law(policy):
     for metric in result.metrics.values():
         assert metric.z is None or abs(metric.z) < 4.5
     assert result["number_in_system"].half_width < 0.02 * law["number_in_system"], "no power"
+
+
+@pytest.mark.parametrize("policy", ["led", "sa-jsq", "jsq-slowest"])
+def test_types_of_equal_speed_have_the_exact_law_too(policy):
+    few = system(policy, 3, "1:0.3333333333333333,1:0.3333333333333333,0.5:0.3333333333333333", load=0.8, buffer=3)
+    law = exact.small_system(few.arrival_rate, (1.0, 1.0, 0.5), (1, 1, 1), 3, RULES[policy])["number_in_system"]
+    for found in (jaxq.exact(few), jaxq.exact(few.replace(laws="yes"))):
+        assert found["number_in_system"] == pytest.approx(law, rel=1e-6)
+
+
+# --- a policy is one function -------------------------------------------------------------------------------------------
+
+
+def test_ranks_order_servers_as_the_analytic_ones_do():
+    """`analytic` has ranks of its own, which the oracles are not built with: both must agree on every pair of servers."""
+    cells = [(jobs, rate) for jobs in range(5) for rate in (3.0, 1.0, 0.5)]
+    for name, rule in RULES.items():
+        ours = parse_policy(name).rule.rank
+        for one, other in itertools.product(cells, cells):
+            assert (ours(*one) < ours(*other)) == (rule.rank(*one) < rule.rank(*other)), (name, one, other)
+            smaller, same = compare(ours(*one), ours(*other))
+            assert (bool(smaller), bool(same)) == (ours(*one) < ours(*other), ours(*one) == ours(*other))
+
+
+def below_two(jobs, rate):
+    """Join below a threshold: a server with fewer than two jobs, the fastest of them."""
+    return (jobs >= 2, -rate * (jobs < 2))
+
+
+@pytest.fixture
+def added(monkeypatch):
+    monkeypatch.setitem(POLICIES, "jbt", Rule("join below two jobs, the fastest", below_two))
+    monkeypatch.setitem(POLICIES, "jbt<d>", Rule("the same of d servers", below_two, draws=None))
+
+
+def test_one_function_adds_a_policy_to_every_layout_and_oracle(added):
+    small = system("jbt", 3, "2:0.33333333333333333,1:0.66666666666666667", load=0.8, buffer=4)
+    rule = policies.Policy(lambda jobs, rate: (0, -rate) if jobs < 2 else (1, 0))
+    law = exact.small_system(small.arrival_rate, (2.0, 1.0), (1, 2), 4, rule)["number_in_system"]
+    assert small.oracle()["number_in_system"].value == pytest.approx(law, rel=1e-12)
+    assert jaxq.exact(small)["number_in_system"] == pytest.approx(law, rel=1e-6)
+    assert jaxq.exact(small.replace(laws="yes"))["number_in_system"] == pytest.approx(law, rel=1e-6)
+    check_agreement(jaxq.simulate(small, **RUN)["number_in_system"], law, 0.02)
+    assert "not told apart" in small.replace(buffer=None).theory()["stability"].meaning
+
+    # two servers drawn: queues one by one, their exact law by counts, and the mean field
+    drawn = system("jbt2", 4, "2:0.5,1:0.5", load=0.5)
+    bounded = drawn.replace(buffer=8)
+    truth = jaxq.exact(bounded)["number_in_system"]
+    assert bounded.oracle()["number_in_system"].value == pytest.approx(truth, rel=1e-6)
+    assert jaxq.exact(bounded)["probability_lost"] < 1e-3
+    check_agreement(jaxq.simulate(drawn, **RUN)["number_in_system"], truth, 0.02, error=2e-3 * truth)
+    many = system("jbt2", 2000, "2:0.5,1:0.5", load=0.5)
+    check_agreement(
+        jaxq.simulate(many, replicas=64, events=100_000)["response_time"], many.oracle()["response_time"].value, 0.01
+    )
+
+
+def test_an_added_policy_is_a_choice_of_the_command_line(added, capsys):
+    options = ["--servers", "4", "--buffer", "3", "--events", "2000", "--replicas", "64", "--quiet"]
+    assert main(["run", "load-balancing", "--policy", "jbt", *options]) == 0
+    assert "number_in_system" in capsys.readouterr().out
+    assert main(["run", "load-balancing", "--policy", "jbt0"]) == 2
+    assert "jbt, jbt<d>, with a number" in capsys.readouterr().err
 
 
 # --- queues one by one, against a plain simulator ---------------------------------------------------------------------
@@ -297,10 +362,10 @@ def test_levels_are_enough_for_the_load(servers, load):
         ({"load": 0.0}, "load = 0.0: must be a number > 0"),
         ({"load": 0.9, "beta": 1.0}, "load = 0.9: must be none where beta = 1"),
         ({"beta": 8.0}, "beta = 8: must be < sqrt"),
-        ({"routing": [0.5, 0.5]}, "routing: must go with policy random, sa-jiq, pod<d> or pod<d>r, not sa-jsq"),
+        ({"routing": [0.5, 0.5]}, "routing: must go with policy sa-jiq, random, pod<d> or pod<d>r, not sa-jsq"),
         (
             {"policy": "uniform", "routing": [0.5, 0.5]},
-            "routing: must go with policy random, sa-jiq, pod<d> or pod<d>r, not uniform",
+            "routing: must go with policy sa-jiq, random, pod<d> or pod<d>r, not uniform",
         ),
         ({"policy": "random", "routing": [0.5, 0.6]}, "routing"),
         ({"policy": "random", "routing": [1.0]}, "routing"),

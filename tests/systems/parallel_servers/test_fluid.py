@@ -147,7 +147,7 @@ def test_the_reward_of_a_routing_is_the_witness_and_concave(seed):
     first, second = (p / p.sum(axis=1, keepdims=True) for p in (first, second))
 
     def reward(p):
-        return fluid.routed_reward(p, rates, speeds, servers, rewards)
+        return fluid.routed_reward(p, Rates(rates, speeds, servers, np.ones_like(rates), rewards))
 
     orders = np.argsort(-rewards[:, None] * speeds, axis=0).T
     expected = routed_rest_point(rates[:, None] * first, speeds, servers, 1.0, orders, rewards).reward_rate
@@ -163,12 +163,12 @@ def test_the_reward_of_a_routing_is_the_witness_and_concave(seed):
 def test_priorities_relaxed_by_softmax(seed):
     rates, speeds, servers, rewards = random_network(seed)
     routed = rates[:, None] * (speeds > 0) / np.sum(speeds > 0, axis=1, keepdims=True)
-    index = rewards[:, None] * speeds
+    index, network = rewards[:, None] * speeds, Rates(rates, speeds, servers, np.ones_like(rates), rewards)
 
     def reward(scores):
-        return fluid.relaxed_reward(scores, routed, speeds, servers, rewards)
+        return fluid.relaxed_reward(scores, routed, network)
 
-    best = float(fluid.routed_reward(routed / rates[:, None], rates, speeds, servers, rewards))
+    best = float(fluid.routed_reward(routed / rates[:, None], network))
     # falling temperatures lead to the static priority
     gaps = [1 - float(reward(index / heat)) / best for heat in (1.0, 0.1, 0.01)]
     assert gaps[0] >= gaps[1] - 1e-9 and abs(gaps[2]) < 1e-3
@@ -255,7 +255,7 @@ def virtual_queues(eta, arrivals):
 
 
 def test_prices_follow_the_fluid_and_rest_at_the_duals():
-    network = fluid.Prices(RATES, SPEEDS, SERVERS, REWARDS)
+    network = Rates(RATES, SPEEDS, SERVERS, PATIENCE, REWARDS)
     times = np.array([0, 0.1, 0.3, 0.5, 1.0, 2.0])
     path = np.asarray(fluid.price_path(network, times))
     plan = planning.static_planning(RATES, SPEEDS, SERVERS, REWARDS)
@@ -290,7 +290,7 @@ def test_the_guarantee_holds(eta):
 
 def test_the_best_eta_of_the_guarantee():
     plan = planning.static_planning(RATES, SPEEDS, SERVERS, REWARDS)
-    found = objectives.shadow_objectives(Rates(RATES, SPEEDS, SERVERS), REWARDS, plan.busy, plan.pool_prices)[
+    found = objectives.shadow_objectives(Rates(RATES, SPEEDS, SERVERS, PATIENCE, REWARDS), plan.busy, plan.pool_prices)[
         "guarantee"
     ]
     result = descend(

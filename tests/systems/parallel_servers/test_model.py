@@ -7,7 +7,9 @@ import pytest
 
 import jaxq
 from jaxq.analytic.parallel_servers import exact
+from jaxq.engine.fields import choice
 from jaxq.systems.parallel_servers.network.library import NETWORKS
+from jaxq.systems.parallel_servers.policies.by_name import POLICIES, by_index, by_index_preemptive
 from tests.agreement import check_agreement
 
 SMALL = {
@@ -39,8 +41,7 @@ def system(network, policy, **fields):
 
 
 def arrays(network):
-    rates = network.at()
-    return *rates, network.abandonment_rates, network.rewards
+    return network.at()
 
 
 def index(network, policy):
@@ -235,3 +236,40 @@ def test_a_pool_cut_in_two_is_still_that_pool(policy):
     for name in ("queue_1", "queue_2", "number_in_system", "abandonment_1", "reward_rate"):
         assert two[name] == pytest.approx(one[name], rel=1e-9), name
     assert two["busy_1_1"] + two["busy_1_2"] == pytest.approx(one["busy_1_1"], rel=1e-9)
+
+
+# --- a static order is one function -----------------------------------------------------------------------------------
+
+
+def most_patient(inputs):
+    """theta_i by edge: the most patient class first, pools alike."""
+    return inputs.of_class(inputs.network.abandonment_rates)
+
+
+@pytest.fixture
+def ordered(monkeypatch):
+    """`ParallelServers` with two policies more, made from one index."""
+    rows = {"patient": by_index("the most patient", most_patient)}
+    rows["patient-preemptive"] = by_index_preemptive("the most patient", most_patient, comparable=False)
+    for name, row in rows.items():
+        monkeypatch.setitem(POLICIES, name, row)
+
+    class Extended(jaxq.ParallelServers):
+        policy: str = choice("policy", {name: row.doc for name, row in POLICIES.items()}, default="patient")
+
+    return Extended
+
+
+@pytest.mark.parametrize("policy", ["patient", "patient-preemptive"])
+def test_one_index_adds_a_policy_with_its_exact_law(ordered, policy):
+    network = SMALL["n"]  # a is the most patient
+    same = system("n", policy.replace("patient", "priority"), priorities="a > b", preferences=None)
+    added = ordered(network, policy)
+    truth = same.oracle()
+    assert truth["total_queue"].kind == "exact"
+    assert {name: reference.value for name, reference in added.oracle().items()} == pytest.approx(
+        {name: reference.value for name, reference in truth.items()}
+    )
+    assert added.theory().keys() == same.theory().keys()
+    result = jaxq.simulate(added, replicas=128, events=20_000)
+    check_agreement(result["total_queue"], truth["total_queue"].value, 0.03)

@@ -25,7 +25,7 @@ MOST = 12
 def witness(laws, policy):
     fastest = exact.in_order([[0, 1], [1]])
     serve = exact.largest([[0], [0, 1]]) if policy == "fsf" else exact.in_order([[0], [1, 0]])
-    rates = (*NETWORK.at(), NETWORK.abandonment_rates, NETWORK.rewards)
+    rates = NETWORK.at()
     limits = [MOST] * 2
     return exact.nonpreemptive(*rates, join=fastest, serve=serve, most_waiting=limits, arrival_phases=LAWS[laws])
 

@@ -135,7 +135,7 @@ def arrival(policy, network, i):
     prepared = jaxq.ParallelServers(network=network, policy=policy).process()
     assert isinstance(prepared, Dispatch)
     state = prepared.init((jnp.uint32(0),))._replace(memory=(jnp.float32(0),) * 2)
-    first = len(prepared.rates(state)) - len(prepared.classes)
+    first = len(prepared.rates(state)) - len(prepared.graph.classes)
     return prepared, prepared.transition(state, jnp.int32(first + i))
 
 
@@ -144,7 +144,7 @@ def test_ties_go_to_the_faster_pool(policy):
     """Class 1 is faster at pool 2, class 2 at pool 1; both pools are empty, so both prices are 0."""
     for i, pool in ((0, 1), (1, 0)):
         prepared, state = arrival(policy, NETWORKS["x"], i)
-        taken = [prepared.edges[e] for e, z in enumerate(state.busy) if int(z)]
+        taken = [prepared.graph.edges[e] for e, z in enumerate(state.busy) if int(z)]
         assert taken == [(i, pool)]
         wanted = [0.0, 0.0]
         wanted[pool] = 1 / NETWORKS["x"].service_rates[i, pool]

@@ -6,18 +6,19 @@ import jax.numpy as jnp
 
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.process import Scan
+from jaxq.systems.load_balancing.policy import Policy, compare
 
 
 class Dedicated(MarkovProcess):
-    """Types with a queue each, under minimum expected delay, fastest server first; the compiled half of `LoadBalancing`.
+    """Types with a queue each; the compiled half of `LoadBalancing` for policies that rank types.
 
-    State: jobs of each type, those in service included. An arrival joins the fastest type with an idle server, else the
-    type of least expected delay, queue_j / (N_j mu_j), ties to the fastest.
+    State: jobs of each type, those in service included. Of types that tie the first is joined, which is the fastest.
     """
 
     arrival_rate: float
     rates_of_types: Any  # mu_j, shape (M,)
     servers: Any  # N_j, shape (M,)
+    policy: Policy
 
     scan = Scan(stride=5)
 
@@ -29,22 +30,13 @@ class Dedicated(MarkovProcess):
         return (jnp.int32(0),) * self.types
 
     def rates(self, state):
-        # an idle server is preferred to any delay, the fastest one first
-        delays = [
-            jnp.where(
-                jobs < self.servers[j],
-                j - self.types,
-                (jobs - self.servers[j]) / (self.servers[j] * self.rates_of_types[j]),
-            )
-            for j, jobs in enumerate(state)
-        ]
-        joins, least = [], delays[0]
-        for delay in delays[1:]:
-            least = jnp.minimum(least, delay)
-        taken = jnp.bool_(False)
-        for delay in delays:
-            joins.append(jnp.where((delay == least) & ~taken, self.arrival_rate, 0.0))
-            taken |= delay == least
+        ranks = [self.policy.rule.rank(q, self.rates_of_types[j], self.servers[j]) for j, q in enumerate(state)]
+        joined, best = jnp.int32(0), ranks[0]
+        for j, rank in enumerate(ranks[1:], 1):
+            better, _ = compare(rank, best)
+            joined = jnp.where(better, j, joined)
+            best = tuple(jnp.where(better, new, old) for new, old in zip(rank, best, strict=True))
+        joins = [jnp.where(joined == j, self.arrival_rate, 0.0) for j in range(self.types)]
         served = [self.rates_of_types[j] * jnp.minimum(jobs, self.servers[j]) for j, jobs in enumerate(state)]
         return (*joins, *served)
 

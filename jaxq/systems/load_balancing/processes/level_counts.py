@@ -61,7 +61,8 @@ class LevelCounts(MarkovProcess):
     def _arrivals(self, held):
         """The transitions of an arrival: its probability, and 1 for the cell it joins (0 for others), by cell.
 
-        Few are wanted. Policies that rank servers without ties have one; JSQ has one a type, as the level is known.
+        Few are wanted. Ranks without ties have one; where all servers with as many jobs tie, it is one a type, as the level
+        is known (JSQ).
         """
         if self._without_ties:
             found, before = {}, 0
@@ -69,17 +70,15 @@ class LevelCounts(MarkovProcess):
                 found[j, i] = (before == 0) & (held[j][i] > 0)
                 before = before + held[j][i]
             return [(1.0, found)]
-        if self.policy.name == "jsq":
-            shortest, before = [], 0
-            for i in range(self.levels + 1):
+        if self._levels_tie:
+            best, before = {}, 0
+            for (_, i), *_ in self.groups:
                 here = sum(mine[i] for mine in held)
-                shortest.append((before == 0) & (here > 0))
+                best[i] = (before == 0) & (here > 0)
                 before = before + here
-            sizes = [sum(jnp.where(shortest[i], mine[i], 0) for i in range(self.levels + 1)) for mine in held]
+            sizes = [sum(jnp.where(wins, mine[i], 0) for i, wins in best.items()) for mine in held]
             total = jnp.maximum(sum(sizes), 1)
-            return [
-                (size / total, {(j, i): shortest[i] for i in range(self.levels + 1)}) for j, size in enumerate(sizes)
-            ]
+            return [(size / total, {(j, i): wins for i, wins in best.items()}) for j, size in enumerate(sizes)]
         joins = self.joins(held)
         cells = [(j, i) for i in range(self.levels, -1, -1) for j in range(self.types)]
         return [(joins[cell], {cell: 1}) for cell in cells]
@@ -113,10 +112,16 @@ class LevelCounts(MarkovProcess):
         return self.policy.draws == 0 and all(len(group) == 1 for group in self.groups)
 
     @property
+    def _levels_tie(self) -> bool:
+        """Whether each group is a whole level."""
+        alike = len(self.groups) == self.levels + 1 and all(len({i for _, i in group}) == 1 for group in self.groups)
+        return self.policy.draws == 0 and self.weights is None and alike
+
+    @property
     def _kinds_of_arrivals(self) -> int:
         if self._without_ties:
             return 1
-        return self.types * (1 if self.policy.name == "jsq" else self.levels + 1)
+        return self.types * (1 if self._levels_tie else self.levels + 1)
 
     def total_rate_bound(self):
         return self.arrival_rate + sum(self.rates_of_types[j] * self.servers[j] for j in range(self.types))

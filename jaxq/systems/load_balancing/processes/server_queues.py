@@ -11,7 +11,7 @@ from jaxq import random
 from jaxq.engine.entry import add_at
 from jaxq.engine.fields import whole
 from jaxq.engine.process import Process, Scan
-from jaxq.systems.load_balancing.policy import Policy
+from jaxq.systems.load_balancing.policy import Policy, compare
 
 MOST_QUEUED = 2**30
 
@@ -47,11 +47,11 @@ class ServerQueues(Process):
 
     arrival_rate: float
     total_rate: float
+    rates_of_types: Any  # mu_j, shape (M,)
     first: Any  # index of the first server of each type, and n: shape (M + 1,)
     kinds: Any  # words of a service at each type, an arrival beyond (`edges`), uint32, shape (M,)
     routing: Any  # words of each type in a draw (`edges`), uint32, shape (M - 1,); None: any server alike
     policy: Policy = eqx.field(static=True)
-    places: tuple = eqx.field(static=True)  # of the speed of each type among the distinct ones, the fastest 0
     servers: int = whole("servers", static=True)
 
     scan = Scan(stride=5)
@@ -93,32 +93,29 @@ class ServerQueues(Process):
 
     def _joined(self, state: State, tie, words):
         """The server that an arrival joins."""
-        drawn = self._drawn(words)
-        best, length, ties = drawn[0], None, jnp.uint32(1)
-        if len(drawn) == 1:
+        best, *others = self._drawn(words)
+        if not others:
             return best
-        length = state.jobs.at[best].get(mode="promise_in_bounds")
-        for other in drawn[1:]:
-            jobs = state.jobs.at[other].get(mode="promise_in_bounds")
-            if self.policy.family == "sa-pod":
-                better = (jobs < length) | ((jobs == length) & (self._place(other) < self._place(best)))
-                even = (jobs == length) & (self._place(other) == self._place(best))
-            else:
-                better, even = jobs < length, jobs == length
+        rank, ties = self._rank(state, best), jnp.uint32(1)
+        for other in others:
+            theirs = self._rank(state, other)
+            better, even = compare(theirs, rank)
             # the k-th of k even ones replaces the choice with probability 1/k
-            ties = jnp.where(better, jnp.uint32(1), ties + even.astype(jnp.uint32))
+            ties = jnp.where(better, jnp.uint32(1), ties + even)
             pick, tie = random.below(tie, ties)
             take = better | (even & (pick == 0))
-            best, length = jnp.where(take, other, best), jnp.where(take, jobs, length)
+            best = jnp.where(take, other, best)
+            rank = tuple(jnp.where(take, new, old) for new, old in zip(theirs, rank, strict=True))
         return best
+
+    def _rank(self, state: State, server):
+        rate = self.rates_of_types[0]
+        for j in range(1, self.types):
+            rate = jnp.where(server >= self.first[j], self.rates_of_types[j], rate)
+        return self.policy.rule.rank(state.jobs.at[server].get(mode="promise_in_bounds"), rate)
 
     def _type(self, server):
         return sum((server >= self.first[j]).astype(jnp.int32) for j in range(1, self.types)) + jnp.int32(0)
-
-    def _place(self, server):
-        """The place of the server's speed among the distinct ones."""
-        faster = [j for j in range(1, self.types) if self.places[j] > self.places[j - 1]]
-        return sum((server >= self.first[j]).astype(jnp.int32) for j in faster) + jnp.int32(0)
 
     def _drawn(self, words):
         """The servers drawn, a scalar each."""
@@ -130,14 +127,14 @@ class ServerQueues(Process):
                     (words[2 * k] >= self.routing[j]).astype(jnp.int32) for j in range(self.types - 1)
                 ) + jnp.int32(0)
                 start, end = self.first[kind], self.first[kind + 1]
-                earlier = [] if self.policy.replacement else _sorted(found)
+                earlier = [] if self.policy.rule.replacement else _sorted(found)
                 before = sum(((s >= start) & (s < end)).astype(jnp.int32) for s in earlier)
                 server = start + random.below(words[2 * k + 1], end - start - before, most=self.servers)[0]
                 for s in earlier:  # distinct: those of this type are skipped
                     server = server + ((s >= start) & (server >= s)).astype(jnp.int32)
                 found.append(server)
             return found
-        if self.policy.replacement or d == 1:
+        if self.policy.rule.replacement or d == 1:
             return [random.below(word, self.servers)[0] for word in words[:d]]
         found = []
         for k in range(d):  # distinct: the k-th draw skips those before, in increasing order

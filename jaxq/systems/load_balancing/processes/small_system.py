@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxq.engine.fields import whole
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.process import Scan
-from jaxq.systems.load_balancing.policy import Policy, none_drawn
+from jaxq.systems.load_balancing.policy import Policy, compare, none_drawn
 
 MOST = 8
 """Servers up to which this layout is used."""
@@ -25,7 +25,6 @@ class SmallSystem(MarkovProcess):
     weights: Any  # of each server in a draw, shape (n,); None
     policy: Policy
     types: tuple = eqx.field(static=True)  # type of each server
-    places: tuple = eqx.field(static=True)  # of its speed among the distinct ones, the fastest 0
     limits: tuple = eqx.field(static=True)  # jobs at each server at most
     blocking: int = whole("1 if a full server loses its arrivals", static=True, low=0)
 
@@ -34,32 +33,16 @@ class SmallSystem(MarkovProcess):
     def init(self, words):
         return (jnp.int32(0),) * len(self.types), jnp.int32(0)
 
-    def _keys(self, jobs):
-        """Rank of each server, the smallest wins."""
-        name, most = self.policy.family, self.places[-1] + 1
-        if name in ("sa-jsq", "sa-pod"):
-            return [q * most + j for q, j in zip(jobs, self.places, strict=True)]
-        if name == "jsq-slowest":
-            return [(q + 1) * most - j for q, j in zip(jobs, self.places, strict=True)]
-        if name == "led":  # equal delays go to the fastest, which stands first
-            return [
-                (q + 1) / self.speeds[s] * (1 + 1e-6 * j)
-                for s, (q, j) in enumerate(zip(jobs, self.places, strict=True))
-            ]
-        if name == "jiq":
-            return [jnp.minimum(q, 1) for q in jobs]
-        if name == "sa-jiq":
-            return [jnp.where(q == 0, j, most) for q, j in zip(jobs, self.places, strict=True)]
-        return list(jobs) if name in ("jsq", "pod") else [jnp.int32(0)] * len(jobs)
-
     def _joins(self, jobs):
         """Probability that an arrival joins each server."""
-        keys = self._keys(jobs)
+        rank = self.policy.rule.rank
+        ranks = [rank(q, self.speeds[s]) for s, q in enumerate(jobs)]
         weights = [1 if self.weights is None else self.weights[s] for s in range(len(jobs))]
         found = []
-        for key, weight in zip(keys, weights, strict=True):
-            better = sum((other < key) * w for other, w in zip(keys, weights, strict=True))
-            even = sum((other == key) * w for other, w in zip(keys, weights, strict=True))
+        for mine, weight in zip(ranks, weights, strict=True):
+            against = [compare(other, mine) for other in ranks]
+            better = sum(jnp.asarray(smaller) * w for (smaller, _), w in zip(against, weights, strict=True))
+            even = sum(jnp.asarray(same) * w for (_, same), w in zip(against, weights, strict=True))
             if self.policy.draws == 0:
                 chance = (better == 0) * weight / even
             else:

@@ -19,16 +19,19 @@ import numpy as np
 
 from jaxq.checks import FieldError, positive, shown, vector, within
 from jaxq.engine.host_numbers import host_column, host_numbers
+from jaxq.systems.parallel_servers.network.graph import Graph
 
 NAME = re.compile(r"\w+")
 
 
 class Rates(NamedTuple):
-    """A network at one scale, float64 on the host."""
+    """The numbers of a network at one scale, on the host: what steps, plans, fluids and oracles are made from."""
 
-    arrival_rates: np.ndarray  # (I,), 1/time
-    service_rates: np.ndarray  # (I, J), 1/time
-    servers: np.ndarray  # (J,), int64
+    arrival_rates: np.ndarray  # lambda_i, (I,), 1/time
+    service_rates: np.ndarray  # mu_ij, (I, J), 1/time
+    servers: np.ndarray  # N_j, (J,), int64
+    abandonment_rates: np.ndarray  # theta_i, (I,), 1/time
+    rewards: np.ndarray  # g_i, (I,), money
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,7 +107,7 @@ class Network:
         for j, column in enumerate((found["service_rates"] > 0).T):
             if not column.any():
                 raise FieldError("service_rates", ..., f"pool {pools[j]} serves no class: a pool needs a rate > 0")
-        pairs = [f"{classes[i]}_{pools[j]}" for i, j in self.edges]
+        pairs = self.graph.names()
         for pair in pairs:
             if pairs.count(pair) > 1:
                 raise FieldError("classes", ", ".join(classes), f"{pair} must stand for one class and pool only")
@@ -112,9 +115,10 @@ class Network:
             raise FieldError("name", self.name, "must be text")
 
     @property
-    def edges(self) -> tuple[tuple[int, int], ...]:
-        """The pairs (i, j) with mu_ij > 0, pool by pool."""
-        return tuple((int(i), int(j)) for j, i in zip(*np.nonzero(self.service_rates.T > 0), strict=True))
+    def graph(self) -> Graph:
+        """Classes, pools, and the pairs (i, j) with mu_ij > 0."""
+        edges = tuple((int(i), int(j)) for j, i in zip(*np.nonzero(self.service_rates.T > 0), strict=True))
+        return Graph(self.classes, self.pools, edges)
 
     def at(self, scale: float | None = None, staffing: Any = None) -> Rates:
         """The rates at scale n; ``staffing``: nh_j in place of the network's own.
@@ -137,7 +141,7 @@ class Network:
                 raise FieldError(
                     "scale", n, f"must leave class {self.classes[i]} an arrival rate >= 0, not {rate:g}", short=True
                 )
-        for i, j in self.edges:
+        for i, j in self.graph.edges:
             if services[i, j] <= 0:
                 raise FieldError(
                     "scale",
@@ -151,7 +155,7 @@ class Network:
                 raise FieldError(
                     "scale", n, f"must leave pool {self.pools[j]} from 1 to 2**24 servers, not {count}", short=True
                 )
-        return Rates(arrivals, services, servers)
+        return Rates(arrivals, services, servers, self.abandonment_rates, self.rewards)
 
     def replace(self, **fields) -> "Network":
         """A copy with other fields, checked."""

@@ -84,7 +84,9 @@ class Control:
         if self.name == "constant":
             given = (np.eye(classes)[queued], np.eye(pools)[idle]) if self.shares is None else self.shares
             return Constant(*(np.asarray(row, np.float64) for row in given))
-        last = [min((network.service_rates[i, j], -j) for k, j in network.edges if k == i)[1] for i in range(classes)]
+        last = [
+            min((network.service_rates[i, j], -j) for k, j in network.graph.edges if k == i)[1] for i in range(classes)
+        ]
         return Balanced(np.eye(pools)[:, [-j for j in last]])
 
     def check(self, network: Network) -> None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 
+from jaxq.systems.parallel_servers.network.graph import Graph
 from jaxq.systems.parallel_servers.policies.selection_rules import NOBODY, Rule
 
 
@@ -20,7 +21,7 @@ class Routed(NamedTuple):
 class Router(eqx.Module):
     """A pure function of its parameters, its memory, the stream that arrives and the idle servers.
 
-    ``edges`` are the pairs (i, j), pool by pool. A stream is a class, or an edge where arrivals are split at random.
+    A stream is a class, or an edge of the graph where arrivals are split at random.
     """
 
     tags: ClassVar[bool] = False
@@ -28,19 +29,19 @@ class Router(eqx.Module):
     drifts: ClassVar[bool] = False
     """Whether the memory moves between events."""
 
-    def streams(self, arrival_rates, edges) -> list:
+    def streams(self, arrival_rates, graph: Graph) -> list:
         """(class, arrival rate) of each stream: the classes themselves, unless split."""
         return list(enumerate(arrival_rates))
 
-    def begin(self, word, edges) -> Any:
+    def begin(self, word, graph: Graph) -> Any:
         """The memory at time 0, a pytree of scalars; ``word``: uint32, random."""
         return ()
 
     @abstractmethod
-    def route(self, memory, stream: int, idle: list, edges) -> Routed:
+    def route(self, memory, stream: int, idle: list, graph: Graph) -> Routed:
         """What becomes of an arrival of a stream; ``idle``: by pool."""
 
-    def after(self, memory, charged, edges) -> Any:
+    def after(self, memory, charged, graph: Graph) -> Any:
         """The memory after an event; ``charged`` is `NOBODY` unless an arrival was charged."""
         return memory
 
@@ -62,8 +63,8 @@ class JoinIdlePool(Router):
 
     joins: Rule
 
-    def route(self, memory, stream, idle, edges):
-        mine = {e: idle[j] for e, (i, j) in enumerate(edges) if i == stream}
+    def route(self, memory, stream, idle, graph):
+        mine = {e: idle[graph.edges[e][1]] for e in graph.of_class(stream)}
         return Routed(jnp.int32(stream), self.joins.pick(mine), jnp.int32(NOBODY))
 
 
@@ -72,17 +73,17 @@ class RandomRouting(Router):
 
     probabilities: Any
 
-    def streams(self, arrival_rates, edges):
-        return [(i, arrival_rates[i] * self.probabilities[e]) for e, (i, _) in enumerate(edges)]
+    def streams(self, arrival_rates, graph: Graph):
+        return [(i, arrival_rates[i] * self.probabilities[e]) for e, (i, _) in enumerate(graph.edges)]
 
-    def route(self, memory, stream, idle, edges):
+    def route(self, memory, stream, idle, graph):
         line = jnp.int32(stream)
-        return Routed(line, served_at_once(line, stream, idle, edges), jnp.int32(NOBODY))
+        return Routed(line, served_at_once(line, stream, idle, graph), jnp.int32(NOBODY))
 
 
-def served_at_once(line, edge, idle: list, edges):
+def served_at_once(line, edge, idle: list, graph: Graph):
     """The activity in which an arrival that joins a line of the pool of ``edge`` is served at once, if a server is idle."""
     if isinstance(edge, int):
-        return jnp.where(idle[edges[edge][1]] > 0, line, NOBODY)
-    free = sum((edge == e) & (idle[j] > 0) for e, (_, j) in enumerate(edges))
+        return jnp.where(idle[graph.edges[edge][1]] > 0, line, NOBODY)
+    free = sum((edge == e) & (idle[j] > 0) for e, (_, j) in enumerate(graph.edges))
     return jnp.where(free, line, NOBODY)

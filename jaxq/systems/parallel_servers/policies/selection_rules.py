@@ -1,7 +1,7 @@
 """How one of several candidates is picked: a freed server's next customer, an arrival's idle server, the next edge to fill.
 
 A rule is a pure function of its parameters and of the amounts there are (customers that wait, idle servers). Candidates
-are numbered, the edges of the network as `Network.edges` lists them.
+are numbered, the edges as `Graph.edges` lists them.
 """
 
 from collections.abc import Sequence

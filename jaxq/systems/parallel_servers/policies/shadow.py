@@ -37,25 +37,25 @@ class ShadowRM(Router):
     tags = True
     drifts = True
 
-    def begin(self, word, edges):
-        return _apart(self.start, word, functools.reduce(jnp.maximum, self._works(edges)))
+    def begin(self, word, graph):
+        return _apart(self.start, word, functools.reduce(jnp.maximum, self._works(graph)))
 
-    def _works(self, edges):
+    def _works(self, graph):
         """1/mu_ij, by edge."""
-        return [1 / self.service_rates[e] for e in range(len(edges))]
+        return [1 / self.service_rates[e] for e in range(len(graph.edges))]
 
-    def cheapest(self, memory, stream, edges):
+    def cheapest(self, memory, stream, graph):
         """(edge, whether admitted) of an arrival."""
-        edge, least = _smallest({e: memory[edges[e][1]] / self.service_rates[e] for e in self.order[stream]})
+        edge, least = _smallest({e: memory[graph.edges[e][1]] / self.service_rates[e] for e in self.order[stream]})
         return edge, self.rewards[stream] >= self.eta * least
 
-    def route(self, memory, stream, idle, edges):
-        edge, admitted = self.cheapest(memory, stream, edges)
-        line = jnp.where(admitted, edge, edge + len(edges) if self.keep else NOBODY)
-        return Routed(line, served_at_once(line, edge, idle, edges), jnp.where(admitted, edge, NOBODY))
+    def route(self, memory, stream, idle, graph):
+        edge, admitted = self.cheapest(memory, stream, graph)
+        line = jnp.where(admitted, edge, edge + len(graph.edges) if self.keep else NOBODY)
+        return Routed(line, served_at_once(line, edge, idle, graph), jnp.where(admitted, edge, NOBODY))
 
-    def after(self, memory, charged, edges):
-        return _add(memory, charged, self._works(edges), edges)
+    def after(self, memory, charged, graph):
+        return _add(memory, charged, self._works(graph), graph)
 
     def drift(self, memory, elapsed):
         return tuple(jnp.maximum(q - self.servers[j] * elapsed, 0.0) for j, q in enumerate(memory))
@@ -83,30 +83,30 @@ class ShadowLB(Router):
     start: Any  # P_j at time 0, by pool
     order: tuple[tuple[int, ...], ...] = eqx.field(static=True)  # edges of each class, the first wins a tie
 
-    def begin(self, word, edges):
-        return _apart(self.start, word, self._fall(edges))
+    def begin(self, word, graph):
+        return _apart(self.start, word, self._fall(graph))
 
-    def _loads(self, edges):
+    def _loads(self, graph):
         """1/(N_j mu_ij), by edge."""
-        return [1 / (self.servers[j] * self.service_rates[e]) for e, (_, j) in enumerate(edges)]
+        return [1 / (self.servers[j] * self.service_rates[e]) for e, (_, j) in enumerate(graph.edges)]
 
-    def _fall(self, edges):
+    def _fall(self, graph):
         """c = max 1/(N_j mu_ij)."""
-        return functools.reduce(jnp.maximum, self._loads(edges))
+        return functools.reduce(jnp.maximum, self._loads(graph))
 
-    def cheapest(self, memory, stream, edges):
+    def cheapest(self, memory, stream, graph):
         """The edge of an arrival."""
-        loads = self._loads(edges)
-        return _smallest({e: memory[edges[e][1]] * loads[e] for e in self.order[stream]})[0]
+        loads = self._loads(graph)
+        return _smallest({e: memory[graph.edges[e][1]] * loads[e] for e in self.order[stream]})[0]
 
-    def route(self, memory, stream, idle, edges):
-        edge = self.cheapest(memory, stream, edges)
-        return Routed(edge, served_at_once(edge, edge, idle, edges), edge)
+    def route(self, memory, stream, idle, graph):
+        edge = self.cheapest(memory, stream, graph)
+        return Routed(edge, served_at_once(edge, edge, idle, graph), edge)
 
-    def after(self, memory, charged, edges):
-        memory = _add(memory, charged, self._loads(edges), edges)
+    def after(self, memory, charged, graph):
+        memory = _add(memory, charged, self._loads(graph), graph)
         full = (charged != NOBODY) & (self.eta * sum(memory) >= 1)
-        return tuple(jnp.where(full, jnp.maximum(p - self._fall(edges), 0.0), p) for p in memory)
+        return tuple(jnp.where(full, jnp.maximum(p - self._fall(graph), 0.0), p) for p in memory)
 
     def virtual(self, memory):
         return {"virtual_load": memory}
@@ -121,20 +121,20 @@ class ShadowTandem(Router):
     tags = True
     drifts = True
 
-    def begin(self, word, edges):
-        return self.admission.begin(word, edges), self.balance.begin(word, edges)
+    def begin(self, word, graph):
+        return self.admission.begin(word, graph), self.balance.begin(word, graph)
 
-    def route(self, memory, stream, idle, edges):
-        edge, admitted = self.admission.cheapest(memory[0], stream, edges)
-        chosen = self.balance.cheapest(memory[1], stream, edges)
+    def route(self, memory, stream, idle, graph):
+        edge, admitted = self.admission.cheapest(memory[0], stream, graph)
+        chosen = self.balance.cheapest(memory[1], stream, graph)
         line = jnp.where(admitted, chosen, NOBODY)
         charged = jnp.where(admitted, chosen << SHIFT | edge, NOBODY)
-        return Routed(line, served_at_once(line, chosen, idle, edges), charged)
+        return Routed(line, served_at_once(line, chosen, idle, graph), charged)
 
-    def after(self, memory, charged, edges):
+    def after(self, memory, charged, graph):
         # NOBODY, all bits set, gives NOBODY and an edge that there is not
         first, second = charged & ((1 << SHIFT) - 1), charged >> SHIFT
-        return self.admission.after(memory[0], first, edges), self.balance.after(memory[1], second, edges)
+        return self.admission.after(memory[0], first, graph), self.balance.after(memory[1], second, graph)
 
     def drift(self, memory, elapsed):
         return self.admission.drift(memory[0], elapsed), memory[1]
@@ -165,9 +165,8 @@ def _smallest(values: dict[int, Any]):
     return winner, least
 
 
-def _add(memory: tuple, charged, amounts: list, edges) -> tuple:
+def _add(memory: tuple, charged, amounts: list, graph) -> tuple:
     """The virtual queues after an edge is charged its amount."""
     return tuple(
-        q + sum(jnp.where(charged == e, amounts[e], 0.0) for e, (_, pool) in enumerate(edges) if pool == j)
-        for j, q in enumerate(memory)
+        q + sum(jnp.where(charged == e, amounts[e], 0.0) for e in graph.of_pool(j)) for j, q in enumerate(memory)
     )

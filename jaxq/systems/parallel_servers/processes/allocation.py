@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.process import Scan
+from jaxq.systems.parallel_servers.network.graph import Graph
 from jaxq.systems.parallel_servers.network.schedule import Schedule
 from jaxq.systems.parallel_servers.observables import named_counts
 from jaxq.systems.parallel_servers.policies.preemptive import Allocation
@@ -26,9 +27,7 @@ class Allocated(MarkovProcess):
     servers: Any  # N_j, shape (J,)
     abandonment_rates: Any  # theta_i, shape (I,)
     allocation: Allocation
-    edges: tuple[tuple[int, int], ...] = eqx.field(static=True)  # (i, j), pool by pool
-    classes: tuple[str, ...] = eqx.field(static=True)
-    pools: tuple[str, ...] = eqx.field(static=True)
+    graph: Graph = eqx.field(static=True)
 
     scan = Scan(
         stride=5, tile=128
@@ -43,15 +42,14 @@ class Allocated(MarkovProcess):
 
     def _shares(self, numbers):
         """(busy servers by edge, customers that wait by class)."""
-        busy = self.allocation.fill(list(numbers), [*self.servers], self.edges)
-        served = [sum(z for z, (k, _) in zip(busy, self.edges, strict=True) if k == i) for i in range(len(numbers))]
-        return busy, [x - z for x, z in zip(numbers, served, strict=True)]
+        busy = self.allocation.fill(list(numbers), [*self.servers], self.graph.edges)
+        return busy, [x - z for x, z in zip(numbers, self.graph.by_class(busy), strict=True)]
 
     def rates(self, state):
         numbers, schedule, phases = state
         busy, queues = self._shares(numbers)
         departures = [theta * q for theta, q in zip([*self.abandonment_rates], queues, strict=True)]
-        for e, (i, _) in enumerate(self.edges):
+        for e, (i, _) in enumerate(self.graph.edges):
             departures[i] = departures[i] + self.service_rates[e] * busy[e]
         arrivals = self.schedule.arrival_rates(schedule)
         moves = self.renewal.move_rates(phases, arrivals)
@@ -73,9 +71,5 @@ class Allocated(MarkovProcess):
 
     def observe(self, state):
         busy, queues = self._shares(state[0])
-        idle = [
-            count - sum(z for z, (_, pool) in zip(busy, self.edges, strict=True) if pool == j)
-            for j, count in enumerate(self.servers)
-        ]
-        waiting = dict(zip(self.classes, queues, strict=True))
-        return named_counts(busy, waiting, idle, self.edges, self.classes, self.pools)
+        idle = [count - z for count, z in zip([*self.servers], self.graph.by_pool(busy), strict=True)]
+        return named_counts(busy, dict(zip(self.graph.classes, queues, strict=True)), idle, self.graph)

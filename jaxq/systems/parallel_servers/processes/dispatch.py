@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.process import Scan
+from jaxq.systems.parallel_servers.network.graph import Graph
 from jaxq.systems.parallel_servers.network.schedule import Schedule
 from jaxq.systems.parallel_servers.observables import by_pool, named_counts
 from jaxq.systems.parallel_servers.policies.routers import Router
@@ -51,17 +52,15 @@ class Dispatch(MarkovProcess):
     abandonment_rates: Any  # theta_i, shape (I,)
     takes: Rule  # how a freed server chooses its next customer
     router: Router
-    edges: tuple[tuple[int, int], ...] = eqx.field(static=True)  # (i, j), pool by pool
+    graph: Graph = eqx.field(static=True)
     lines: tuple[int, ...] = eqx.field(static=True)  # the class of each
     activities: tuple[tuple[int, int], ...] = eqx.field(static=True)  # (line, edge)
     impatient: tuple[int, ...] = eqx.field(static=True)  # lines of classes with theta_i > 0
-    classes: tuple[str, ...] = eqx.field(static=True)
-    pools: tuple[str, ...] = eqx.field(static=True)
 
     @property
     def scan(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         """A tile of 128 is as fast as 64, and compiled in half the time (loops over 64 are unrolled whole)."""
-        return Scan(stride=5, tile=128, measured_at={f"virtual_area_{pool}": () for pool in self.pools})
+        return Scan(stride=5, tile=128, measured_at={f"virtual_area_{pool}": () for pool in self.graph.pools})
 
     @property
     def drifts(self):
@@ -71,9 +70,9 @@ class Dispatch(MarkovProcess):
         classes = self.abandonment_rates.shape[0]
         zero = jnp.int32(0)
         return State(
-            (zero,) * len(self.edges),
+            (zero,) * len(self.graph.edges),
             (zero,) * len(self.lines),
-            self.router.begin(words[0], self.edges),
+            self.router.begin(words[0], self.graph),
             (zero,) * classes if self.router.tags else (),
             self.schedule.begin(),
             self.renewal.begin(),
@@ -85,10 +84,10 @@ class Dispatch(MarkovProcess):
 
     @property
     def _first_move(self) -> int:
-        return len(self.impatient) + len(self.edges)
+        return len(self.impatient) + len(self.graph.edges)
 
     def _streams(self, state):
-        return self.router.streams(self.schedule.arrival_rates(state.schedule), self.edges)
+        return self.router.streams(self.schedule.arrival_rates(state.schedule), self.graph)
 
     def _arrives(self, state, k) -> list:
         """Whether transition k is an arrival of each stream."""
@@ -128,14 +127,12 @@ class Dispatch(MarkovProcess):
         idle = self._idle(state.busy)
         line = start = charged = jnp.int32(NOBODY)
         for j in range(len(idle)):
-            mine = [e for e, (_, pool) in enumerate(self.edges) if pool == j]
+            mine = self.graph.of_pool(j)
             freed = (k >= self._first_edge + mine[0]) & (k <= self._first_edge + mine[-1])
-            waiting = {
-                activity: state.queues[q] for activity, (q, e) in enumerate(self.activities) if self.edges[e][1] == j
-            }
+            waiting = {activity: state.queues[q] for activity, (q, e) in enumerate(self.activities) if e in mine}
             start = jnp.where(freed, self.takes.pick(waiting), start)
         for stream, arrives in enumerate(self._arrives(state, k)):
-            routed = self.router.route(state.memory, stream, idle, self.edges)
+            routed = self.router.route(state.memory, stream, idle, self.graph)
             line, start, charged = (
                 jnp.where(arrives, new, old) for new, old in zip(routed, (line, start, charged), strict=True)
             )
@@ -154,28 +151,24 @@ class Dispatch(MarkovProcess):
             busy[e], queues[line] = busy[e] + starts[activity], queues[line] - starts[activity]
         arrives = self._arrives(state, event.transition) if state.tagged else []
         tagged = tuple(count + (arrives[i] & (event.charged == NOBODY)) for i, count in enumerate(state.tagged))
-        memory = self.router.after(state.memory, event.charged, self.edges)
+        memory = self.router.after(state.memory, event.charged, self.graph)
         classes = [i for i, _ in self._streams(state)]
         phases = self.renewal.after(state.phases, event.transition, self._first_move, classes)
         return State(tuple(busy), tuple(queues), memory, tagged, state.schedule, phases)
 
     def _idle(self, busy) -> list:
         """Idle servers by pool."""
-        taken = [
-            sum(z for z, (_, pool) in zip(busy, self.edges, strict=True) if pool == j)
-            for j in range(self.servers.shape[0])
-        ]
-        return [self.servers[j] - used for j, used in enumerate(taken)]
+        return [self.servers[j] - used for j, used in enumerate(self.graph.by_pool(busy))]
 
     def observe(self, state):
-        queues = {name: 0 for name in self.classes}
+        queues = dict.fromkeys(self.graph.classes, 0)
         for waiting, i in zip(state.queues, self.lines, strict=True):
-            queues[self.classes[i]] = queues[self.classes[i]] + waiting
-        counts = named_counts(state.busy, queues, self._idle(state.busy), self.edges, self.classes, self.pools)
-        return counts | by_pool(self.router.virtual(state.memory), self.pools)
+            queues[self.graph.classes[i]] += waiting
+        counts = named_counts(state.busy, queues, self._idle(state.busy), self.graph)
+        return counts | by_pool(self.router.virtual(state.memory), self.graph.pools)
 
     def tally(self, state, event):
-        return by_pool(self.router.area(state.memory, event.elapsed), self.pools) if self.drifts else {}
+        return by_pool(self.router.area(state.memory, event.elapsed), self.graph.pools) if self.drifts else {}
 
     def counters(self, state):
-        return {f"tagged_{name}": count for name, count in zip(self.classes, state.tagged, strict=False)}
+        return {f"tagged_{name}": count for name, count in zip(self.graph.classes, state.tagged, strict=False)}
