@@ -13,7 +13,7 @@ import pytest
 def compile_less() -> None:
     """Let workers, and processes that tests start, share one folder of compiled programs, and compile these faster.
 
-    XLA's older emitter of fused loops compiles in .72 of the time, to programs that are nearly as fast (notebooks/architecture.md).
+    XLA's older emitter of fused loops compiles in .72 of the time (notebooks/architecture.md).
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder = tempfile.mkdtemp(prefix="jaxq-tests-")
