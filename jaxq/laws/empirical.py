@@ -17,7 +17,10 @@ MOST_VALUES = 2**24
 
 
 def _values(value: Any) -> tuple[float, ...]:
-    return tuple(host_column("empirical values", value, "numbers >= 0").tolist())
+    column = host_column("empirical values", value, "numbers >= 0")
+    if not 1 <= column.size <= MOST_VALUES:  # before they are Python's numbers, which takes seconds
+        raise FieldError("empirical values", f"{column.size} of them", f"must be 1 to {MOST_VALUES}")
+    return tuple(column.tolist())
 
 
 class Empirical(Law):
@@ -42,8 +45,6 @@ class Empirical(Law):
     words = 1
 
     def __check_init__(self):
-        if not 1 <= len(self.values) <= MOST_VALUES:
-            raise FieldError("empirical values", f"{len(self.values)} of them", f"must be 1 to {MOST_VALUES}")
         wrong = _not_allowed(self.values)
         if wrong.size:
             raise FieldError("empirical values", self.values[wrong[0]], "must be numbers >= 0", short=True)
