@@ -119,13 +119,13 @@ PATHS = (
 )
 EXACT = ("max_states", "out", "json", "quiet")
 THEORY = ("json",)
-TUNED = ("parameter", "start", "objective", "maximise", "starts", "steps", "rate")
+TUNED = ("parameter", "start", "objective", "maximise", "starts", "steps", "rate", "method")
 """What `tune` takes besides the options of a simulation."""
 _RUN = ("replicas", "events", "horizon", "warmup", "precision", "max_events", "time_limit", "level", "seed", "devices")
-TUNE = (*TUNED, *_RUN, *JOINED, *OUTPUT)
+TUNE = (*TUNED, *_RUN, "control", *JOINED, *OUTPUT)
 DIFFERENTIATED = ("parameter", "method", "side", "step")
 """What `gradient` takes besides the options of a simulation."""
-GRADIENT = (*DIFFERENTIATED, *(name for name in SIMULATION if name not in ("quantiles", "control")))
+GRADIENT = (*DIFFERENTIATED, *(name for name in SIMULATION if name != "quantiles"))
 
 
 def option(name: str, metavar: str | None, help: str, repeated: bool = False) -> inspect.Parameter:

@@ -96,6 +96,7 @@ def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, A
     start = {n: one(n, declared[n], value) if n in declared else value for n, value in zip(names, given, strict=False)}
     numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
     asked = {"objective": chosen.get("objective"), "maximise": maximise}
+    asked |= {"method": chosen["method"]} if "method" in chosen else {}
     return prepare(instance, names, start=start, **asked, **numbers, **options)
 
 

@@ -172,7 +172,8 @@ class Tuning(Saved):
         run = self.run
         ran = f"{run['steps']} steps, {run['replicas']} replicas, {run['events']:.4g} events, seed {run['seed']}"
         time = f"{run['seconds']:.3g} s, {run['compile_seconds']:.3g} of them compiling"
-        return f"derivatives by {run['method']}: {ran}; {time}"
+        controls = f", regressed on {run['controls']} controls" if run.get("controls") else ""
+        return f"derivatives by {run['method']}{controls}: {ran}; {time}"
 
     def ends(self) -> dict[str, dict[str, float]]:
         """Values and objective, with its standard error if it is simulated, at start and best."""

@@ -176,6 +176,7 @@ def descend(
     run = {
         "method": surface.method,
         **({"reason": surface.reason} if surface.reason else {}),
+        **({"controls": surface.controls} if options.control != "none" else {}),
         "replicas": replicas,
         "seed": options.seed,
         "steps": len(trace),

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxq.checks import FieldError, integer, positive
+from jaxq.checks import FieldError, integer, one_of, positive
 from jaxq.engine import output_analysis
+from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.flags import Flag
+from jaxq.engine.layout import default_replicas
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
 from jaxq.engine.objective import Objective, Optimum, of_kind
@@ -21,6 +23,7 @@ from jaxq.engine.plan import check_model
 from jaxq.engine.progress import Meter, Watch, as_meter
 from jaxq.engine.record import title
 from jaxq.engine.simulate import compare
+from jaxq.engine.unbiased import UNBIASED
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
 from jaxq.tuning.descent import Step, descend, shown
@@ -30,6 +33,7 @@ from jaxq.tuning.printed import printable, without_traces
 from jaxq.tuning.response_surface import ResponseSurface
 from jaxq.tuning.result import Tuning, Verification
 
+METHODS = "auto", *UNBIASED, "finite-difference"
 STEPS, RATE = 600, 0.1
 DIGITS = 6
 """Significant digits of the best values."""
@@ -77,6 +81,7 @@ def tune(
     maximise: bool = False,
     steps: int | None = None,
     rate: float | None = None,
+    method: str = "auto",
     verify: bool = True,
     meter: Watch = None,
     **options,
@@ -98,8 +103,11 @@ def tune(
         steps: gradient steps (default: 600, of a simulated objective 120).
         rate: length of the first steps, in the unconstrained coordinates of `jaxq.tuning.parametrise` (default: 0.1, of a
             simulated objective 0.15).
+        method: how a simulated objective is differentiated: ``coupling``, ``pathwise``, ``finite-difference`` or ``auto``,
+            as `jaxq.gradient`.
         verify: whether to simulate start and best.
-        meter, options: of the simulation, as `simulate`; ``precision`` is wanted of the objective's metric alone
+        meter, options: of the simulation, as `simulate`; with ``control`` a simulated objective and its derivatives are
+            regressed too; ``precision`` is wanted of the objective's metric alone
             (default: 0.01 if nothing else ends the run), as other metrics may vanish at the optimum.
 
     Returns:
@@ -111,7 +119,8 @@ def tune(
     Example:
         >>> jaxq.tune(jaxq.TokenPool(servers=10, arrival_rate=0.8), "phi", start=0.3).best.values
     """
-    asked = {"objective": objective, "maximise": maximise, "steps": steps, "rate": rate, "verify": verify}
+    asked = {"objective": objective, "maximise": maximise, "steps": steps, "rate": rate}
+    asked |= {"method": method, "verify": verify}
     return solve(prepare(system, parameters, start=start, **asked, **options), meter)
 
 
@@ -124,11 +133,15 @@ def prepare(
     maximise=False,
     steps=None,
     rate=None,
+    method="auto",
     verify=True,
     **options,
 ) -> Problem:
     """Check everything that can be wrong with the input of `tune`; nothing is simulated. Raises ValueError."""
     name, chosen = choose_objective(system, objective, maximise)
+    one_of("method", method, METHODS)
+    if method != "auto" and chosen.function is not None:
+        raise FieldError("method", method, f"is for {simulated.PREFIX}METRIC; a formula is differentiated exactly")
     default = (STEPS, RATE) if chosen.function is not None else (simulated.STEPS, simulated.RATE)
     steps, rate = (usual if given is None else given for given, usual in zip((steps, rate), default, strict=True))
     declared = rules(type(system))
@@ -159,7 +172,9 @@ def prepare(
         check_model(first, run)
         check_replicas(run)
     if chosen.function is None:
-        surface = ResponseSurface(first, Coordinates(declared, values, chosen.shares), str(chosen.metric))
+        coordinates = Coordinates(declared, values, chosen.shares)
+        replicas = run.replicas or default_replicas(choose_devices(run.devices))
+        surface = ResponseSurface(first, coordinates, str(chosen.metric), replicas, method, run.control)
     verify = verify and chosen.metric is not None
     return Problem(first, name, chosen, values, int(steps), float(rate), run, verify, surface)
 

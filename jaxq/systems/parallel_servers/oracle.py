@@ -31,13 +31,15 @@ SPREAD = 6.5
 
 class Control(NamedTuple):
     """A policy in plain numbers. ``priority``, ``preference``: ranks by (class, pool), shape (I, J), or None; ``routing``:
-    p_ij, of random splitting, or None."""
+    p_ij, of random splitting, or None; ``weights``, ``offsets``: w_i, b_i of softmax, shape (I,), or None."""
 
     policy: str
     holding_costs: np.ndarray
     priority: np.ndarray | None
     preference: np.ndarray | None
     routing: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    offsets: np.ndarray | None = None
 
 
 class Numbers(NamedTuple):
@@ -230,6 +232,8 @@ def _exact(key: _Key) -> exact.Law | None:
     near = _by_pool(_nearness(given, control).T, served.T)
     if control.policy == "max-weight-preemptive":
         return _numbers(given, exact.max_weight(control.holding_costs))
+    if control.weights is not None and control.offsets is not None:
+        return _numbers(given, exact.drawn(control.weights, control.offsets, near))
     if preemptive:
         ranks = _ranks(given, control)
         index = control.policy != "priority-preemptive" and control.preference is None
