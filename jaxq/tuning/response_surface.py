@@ -12,7 +12,7 @@ from jaxq.engine.coupled import Coupled
 from jaxq.engine.differences import Differences, Node, moved_nodes, named
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
-from jaxq.engine.parameter import Parameter, alike, tangents
+from jaxq.engine.parameter import Parameter, alike, alike_shapes, tangents
 from jaxq.engine.pathwise import Pathwise
 from jaxq.engine.process import Process
 from jaxq.engine.rarity import rare_first
@@ -20,6 +20,7 @@ from jaxq.engine.record import title
 from jaxq.engine.stencil import STENCILS
 from jaxq.engine.unbiased import unbiased
 from jaxq.tuning.descent import shown
+from jaxq.tuning.entries import placed, value_of
 from jaxq.tuning.parametrise import Coordinates
 
 STEP, STENCIL = 0.05, STENCILS[None]
@@ -109,15 +110,15 @@ class ResponseSurface:
 
     def vector(self, system: Model) -> np.ndarray:
         """The coordinates of a system's values."""
-        return self.coordinates.vector({name: getattr(system, name) for name in self.coordinates.start})
+        return self.coordinates.vector({name: value_of(system, name) for name in self.coordinates.start})
 
     def values(self) -> dict[str, Any]:
         """The start as it was given, not after there and back."""
-        return {name: getattr(self.system, name) for name in self.coordinates.start}
+        return {name: value_of(self.system, name) for name in self.coordinates.start}
 
     def at(self, vector: np.ndarray) -> Model:
         """The system there; ValueError where there is none, or it has no stationary regime."""
-        system = self.system.replace(**self.coordinates.fields(vector))
+        system = placed(self.system, self.coordinates.fields(vector))
         system.stationarity().check()
         return system
 
@@ -143,10 +144,11 @@ class ResponseSurface:
         return process if self._controls is None else WithControls(process, *self._controls)
 
     def _checked(self, place: Place) -> Place:
-        """ValueError where the program, or a whole number of it, is not that of the start."""
+        """ValueError where the program is not that of the start, or a whole number of it, which differences look across."""
         if self._first is None:
             self._first = place.processes[0]
-        if not all(alike(self._first, process) for process in place.processes):
+        same = alike if self.half is not None else alike_shapes
+        if not all(same(self._first, process) for process in place.processes):
             raise ValueError("the program, or a whole number of it, changes with the parameters")
         return place
 
@@ -154,7 +156,7 @@ class ResponseSurface:
         """The free coordinates as directions in systems."""
 
         def along(i: int) -> Any:
-            return lambda offset: self.system.replace(**self.coordinates.fields(vector + offset * _unit(vector, i)))
+            return lambda offset: placed(self.system, self.coordinates.fields(vector + offset * _unit(vector, i)))
 
         values = np.concatenate([np.ravel(x) for x in self.coordinates.fields(vector).values()])
         return [Parameter(n, float(values[i]), along(i), 1.0) for n, i in zip(self.names, self.free, strict=True)]

@@ -48,7 +48,14 @@ class Running:
         # of random words that the check of start and best does not use
         seed = (options.seed + 1) % 2**64
         self.ensemble = Ensemble(
-            place.systems, replicas, seed, devices, place.processes, events=8 * BATCH, batch=options.batch
+            place.systems,
+            replicas,
+            seed,
+            devices,
+            place.processes,
+            apart=surface.half is None,
+            events=8 * BATCH,
+            batch=options.batch,
         )
         self.events = 0
 
