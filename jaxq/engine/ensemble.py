@@ -72,14 +72,13 @@ class Ensemble:
         devices: tuple,
         processes: Sequence[Process] | None = None,
         first: int = 0,
-        apart: bool = False,
         **layout,
     ):
         """``processes``: what the systems are stepped as (default: `jaxq.engine.rarity.prepared`). ``first``: the number of
         the first replica. ``apart``: whether numbers that the points share may come to differ (`move`)."""
         self.systems, self.replicas = list(systems), replicas
         self.processes = processes = [prepared(system) for system in systems] if processes is None else list(processes)
-        structure, leaves, self._own = stacked_leaves(processes, apart)
+        structure, leaves, self._own = stacked_leaves(processes, layout.pop("apart", False))
         self.rows = len(systems) * replicas
         self._team = team()
         self._share = self._team.share(replicas)
