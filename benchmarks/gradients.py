@@ -31,11 +31,39 @@ CASES = {
     "token pool": (jaxq.TokenPool(servers=10, arrival_rate=0.8, phi=0.7), "total_jobs", "phi", 20_000),
     "toll": (jaxq.TolledQueues(arrival_rates=0.9, rewards=10, waiting_costs=1, tolls=4.3), "revenue", "tolls", 20_000),
 }
+
+
+class TwoQueues(jaxq.JumpProcess):
+    """An arrival goes to a random queue with probability p, else to the shortest (ties: the first)."""
+
+    p: float = jaxq.real("share that is sent at random", low=0.0, high=1.0, default=0.3)
+    arrival_rate: float = jaxq.positive("arrival rate, 1/time", default=1.2)
+
+    def init(self, words):
+        return 0, 0
+
+    def rates(self, state):
+        first, second = state
+        to = self.p * 0.5 + (1 - self.p) * (first <= second)
+        return self.arrival_rate * to, self.arrival_rate * (1 - to), 1.2 * (first > 0), 0.8 * (second > 0)
+
+    def jump(self, state, k):
+        first, second = state
+        return ((first + 1, second), (first, second + 1), (first - 1, second), (first, second - 1))[k]
+
+    def total_rate_bound(self):
+        return self.arrival_rate + 2.0
+
+    def observe(self, state):
+        return {"number": state[0] + state[1]}
+
+
 X_SMALL = jaxq.Network([2.0, 1.5], [[1.0, 0.5], [0.8, 1.2]], [2, 2], [0.8, 0.9], [1.0, 1.9])
 SCORED = {
     "M/M/1": (jaxq.MMc(0.5), "arrival_rate", 3000, None),
     "M/M/10+M": (jaxq.MMc(12, 1, 10, abandonment_rate=1.0), "service_rate", 3000, None),
     "M/G/1": (jaxq.MG1(0.5), "arrival_rate", 3000, None),
+    "two queues": (TwoQueues(), "p", 3000, lambda state: (state[0] < 60) & (state[1] < 60)),
     "token pool, N = 2": (jaxq.TokenPool(2, 0.5, 0.6, 3), "phi", 6000, None),
     "X 2+2": (
         jaxq.ParallelServers(X_SMALL, policy="c-mu-theta"),
@@ -62,13 +90,13 @@ def simulated(name: str, method: str) -> str:
     found = jaxq.gradient(system, metric, parameter, **options)
     seconds = time.process_time() - began
     slope = found[metric, parameter]
-    exact = "" if slope.oracle is None else f"{slope.oracle:.5g}"
+    exact = "not known" if slope.oracle is None else f"{slope.oracle:.5g}"
     bias = found.bias.get(f"{metric}/{parameter}")
     share = "0" if bias is None else f"{100 * bias[0] / slope.mean:.2f} +- {abs(100 * bias[1] / slope.mean):.2f} %"
     work = f"{(slope.half_width / slope.mean) ** 2 * seconds:.2g}"
     costs = f"{seconds:.1f} | {compiling:.1f} | {work}"
     value = f"{slope.mean:.5g} +- {slope.half_width:.2g}"
-    return f"| {name} | {method} | {value} | {exact} | {share} | {costs} | {', '.join(found.flags)}"
+    return f"| {name} | {method} | {value} | {exact} | {share} | {costs} | {', '.join(found.flags) or 'no flags'} |"
 
 
 def fluid(name: str) -> list[str]:

@@ -109,6 +109,7 @@ NETWORKS_UNDER_TEST = {
     "network, rates that change": network("c-mu", changes=parse_changes("2: 5,2; 4: 4,3")),
     "network, preemptive": network("c-mu-theta-preemptive"),
     "network, preemptive, largest": network("max-weight-preemptive"),
+    "network, preemptive, drawn": network("softmax-preemptive"),
     "network, balanced saturation": jaxq.ParallelServers(NETWORKS["n"], "balanced-saturation"),
     "network, renewal arrivals": network("c-mu-theta", arrival_laws=parse_arrival_laws("erlang:2,hyperexponential:4")),
     "staffing diffusion": StaffingDiffusion(NETWORKS["n"]),

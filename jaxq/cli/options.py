@@ -80,6 +80,7 @@ SHARED = {
     "side": SharedOption("left or right: the derivative on that side, at a bound or a kink  [default: both]", "NAME"),
     "step": SharedOption("step of a difference, as a share of the parameter  [default: 0.01]"),
     "start": SharedOption("where to start, for each --parameter in order  [default: the field's value]", "VALUE", True),
+    "bounds": SharedOption("what it may be, for each --parameter in order  [default: as the field]", "LOW,HIGH", True),
     "objective": SharedOption(
         "what is made small or large: a name, or simulated:METRIC for the simulated mean of a metric  "
         "[default: the system's first]",
@@ -119,13 +120,13 @@ PATHS = (
 )
 EXACT = ("max_states", "out", "json", "quiet")
 THEORY = ("json",)
-TUNED = ("parameter", "start", "objective", "maximise", "starts", "steps", "rate")
+TUNED = ("parameter", "start", "bounds", "objective", "maximise", "starts", "steps", "rate", "method")
 """What `tune` takes besides the options of a simulation."""
 _RUN = ("replicas", "events", "horizon", "warmup", "precision", "max_events", "time_limit", "level", "seed", "devices")
-TUNE = (*TUNED, *_RUN, *JOINED, *OUTPUT)
+TUNE = (*TUNED, *_RUN, "control", *JOINED, *OUTPUT)
 DIFFERENTIATED = ("parameter", "method", "side", "step")
 """What `gradient` takes besides the options of a simulation."""
-GRADIENT = (*DIFFERENTIATED, *(name for name in SIMULATION if name not in ("quantiles", "control")))
+GRADIENT = (*DIFFERENTIATED, *(name for name in SIMULATION if name != "quantiles"))
 
 
 def option(name: str, metavar: str | None, help: str, repeated: bool = False) -> inspect.Parameter:

@@ -93,10 +93,18 @@ def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, A
     names = list(objective.parameters) if names is None else names
     if len(given) > len(names):
         raise FieldError("start", ", ".join(map(str, given)), f"must be one for each parameter, {', '.join(names)}")
-    start = {n: one(n, declared[n], value) if n in declared else value for n, value in zip(names, given, strict=False)}
+    start = {
+        n: one(n, declared[n], value) if n in declared else number(value)
+        for n, value in zip(names, given, strict=False)
+    }
+    bounds = [tuple(map(number, text.split(","))) for text in texts("bounds", chosen.get("bounds", ()))]
+    if len(bounds) > len(names):
+        raise FieldError("bounds", len(bounds), f"must be one pair for each parameter, {', '.join(names)}")
     numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
     asked = {"objective": chosen.get("objective"), "maximise": maximise}
-    return prepare(instance, names, start=start, **asked, **numbers, **options)
+    asked |= {"method": chosen["method"]} if "method" in chosen else {}
+    within = dict(zip(names, bounds, strict=False)) or None
+    return prepare(instance, names, start=start, bounds=within, **asked, **numbers, **options)
 
 
 def print_tuning(found: Tuning) -> None:
@@ -120,7 +128,7 @@ def print_tuning(found: Tuning) -> None:
         table.add_row(label, *(f"{end[name]:.6g}" for end in ends))
     console.print(table)
     console.print(found.objective_text(), style="dim")
-    if text := found.run_text():
+    for text in filter(None, (found.run_text(), found.bounds_text())):
         console.print(text, style="dim")
     if known is not None:
         console.print(f"known optimum: {known.source}", style="dim")

@@ -21,7 +21,7 @@ from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.search import Question, prepare
 
 NUMBERS = ("starts", "steps", "rate")
-OF_A_DESCENT = ("parameter", "start")
+OF_A_DESCENT = ("parameter", "start", "bounds", "method")
 
 
 def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Question | None:

@@ -110,9 +110,11 @@ def named(metric: str, path: str) -> str:
 class Together:
     """The points of an ensemble judged as one, by a model that combines their sums: what the output analysis asks for.
 
-    ``systems``: that model, as often as there are points, by whose number chance is allowed for."""
+    ``systems``: that model, as often as there are points, by whose number chance is allowed for. ``controlled``: whether
+    controls that are observed are used."""
 
-    def __init__(self, ensemble: Ensemble, model: Differences):
+    def __init__(self, ensemble: Ensemble, model: Differences, controlled: bool = True):
+        self.controlled = controlled
         self._ensemble, self.systems = ensemble, [model] * len(ensemble.systems)
         self.replicas, self.layout = ensemble.replicas, ensemble.layout
 
@@ -153,15 +155,31 @@ class Together:
         return self._together([self._ensemble.series(p, groups) for p in range(len(self._ensemble.systems))])
 
     def _together(self, sums: list[Sums]) -> Parts:
-        return Parts(self.parts(sums), self.controls(sums))
+        return Parts(self.parts(sums), self.controls(sums) if self.controlled else {})
 
     def parts(self, sums: list[Sums]) -> list[Sums]:
         """The sums of each of the model's systems, from those of the points."""
         return sums
 
     def controls(self, sums: list[Sums]) -> dict[str, Estimate]:
-        """What is known to average to 0."""
-        return {}
+        """What is known to average to 0: the controls of the system itself, and their difference quotients, as those of the
+        metrics."""
+        own = {name: x for name, x in sums[0].items() if name.startswith(PREFIX)}
+        found = dict(own)
+        for p, (slope, _) in enumerate(self.systems[0].nodes.values()):
+            for name in own:
+                rates = [(sums[place][name] / sums[place].time, weight) for place, weight in slope]
+                found[f"{PREFIX}{p}|{name}"] = quotient(rates) * sums[0].time
+        return found
+
+    @property
+    def processes(self) -> list:
+        """The process of the system itself, with its controls."""
+        return self._ensemble.processes[:1]
+
+    def states(self, point: int, most: int) -> Any:
+        """`Ensemble.states` of the system itself."""
+        return self._ensemble.states(0, most)
 
 
 class Node(NamedTuple):
@@ -195,8 +213,8 @@ class Moved(Together):
     systems at ``nodes``: their sums are those of the process, moved along their derivatives. The first node is the system
     itself."""
 
-    def __init__(self, ensemble: Ensemble, model: Differences, nodes: Sequence[Node]):
-        super().__init__(ensemble, model)
+    def __init__(self, ensemble: Ensemble, model: Differences, nodes: Sequence[Node], controlled: bool = True):
+        super().__init__(ensemble, model, controlled)
         self._nodes = nodes
 
     def parts(self, sums):

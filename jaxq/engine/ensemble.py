@@ -34,8 +34,9 @@ FEW_POINTS = 8
 """Up to so many points side by side, histograms are kept in 32 windows, else in 16."""
 
 
-def stacked_leaves(systems: Sequence[eqx.Module]):
-    """(structure, leaves, own): leaves equal in all systems once, the others stacked along a first axis."""
+def stacked_leaves(systems: Sequence[eqx.Module], apart: bool = False):
+    """(structure, leaves, own): leaves equal in all systems once, unless they are kept ``apart``, the others stacked along a
+    first axis."""
     flat = [jax.tree.flatten(system) for system in systems]
     structure = flat[0][1]
     for system, (_, other) in zip(systems, flat, strict=True):
@@ -44,7 +45,7 @@ def stacked_leaves(systems: Sequence[eqx.Module]):
     leaves, own = [], []
     for column in zip(*[leaves for leaves, _ in flat], strict=True):
         column = [compute_leaf(leaf) for leaf in column]
-        shared = all(np.array_equal(column[0], leaf) for leaf in column[1:])
+        shared = not apart and all(np.array_equal(column[0], leaf) for leaf in column[1:])
         own.append(not shared)
         leaves.append(column[0] if shared else np.stack(column))
     return structure, leaves, tuple(own)
@@ -76,10 +77,10 @@ class Ensemble:
         **layout,
     ):
         """``processes``: what the systems are stepped as (default: `jaxq.engine.rarity.prepared`). ``first``: the number of
-        the first replica."""
+        the first replica. ``apart``: whether numbers that the points share may come to differ (`move`)."""
         self.systems, self.replicas = list(systems), replicas
         self.processes = processes = [prepared(system) for system in systems] if processes is None else list(processes)
-        structure, leaves, self._own = stacked_leaves(processes)
+        structure, leaves, self._own = stacked_leaves(processes, layout.pop("apart", False))
         self.rows = len(systems) * replicas
         self._team = team()
         group = layout.pop("group", None) or group_size(systems, replicas)

@@ -94,9 +94,9 @@ def gradient(
             finite-difference. ``run["gradient"]`` says which, and why not an unbiased one.
         side: ``left`` or ``right``, the derivative on that side, where the parameter is at a bound or at a kink.
         step: h, of finite differences, as a share of the parameter, from 0.0001 to 0.25; of 1 where that is 0.
-        meter, options: as `jaxq.simulate`, without ``metric`` and ``quantiles``; ``control`` is for coupled jump
-            processes: the derivatives are regressed on controls and on their derivatives; ``precision`` is that of
-            the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
+        meter, options: as `jaxq.simulate`, without ``metric`` and ``quantiles``; ``control`` is for jump processes, by
+            coupling or differences: the derivatives are regressed on controls and on their derivatives; ``precision``
+            is that of the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
 
     Returns:
         `Gradients`.
@@ -167,14 +167,7 @@ def prepare(
             if method != "auto" or error.field != "method":
                 raise
             question = question._replace(reason=error.rule if error.value == method else f"{error.value} {error.rule}")
-    _uncontrolled(chosen, question.method)
     return _planned(system, parameters, slopes, asked, chosen, question)
-
-
-def _uncontrolled(options: Options, method: str) -> None:
-    if options.control != "none":
-        rule = f"must be none for method = {method}; only coupled jump processes have controls of their derivatives"
-        raise FieldError("control", options.control, rule)
 
 
 def _beside_itself(
@@ -182,8 +175,9 @@ def _beside_itself(
 ) -> Question:
     """The question with one point, stepped beside its alternatives or its derivative. FieldError where an asked metric has
     no derivative by that method."""
-    if not isinstance(half, Coupled):
-        _uncontrolled(options, half.kind)
+    if not isinstance(half, Coupled) and options.control != "none":
+        rule = f"must be none for method = {half.kind} of {title(system)}, which has no controls of its derivatives"
+        raise FieldError("control", options.control, rule)
     planned = plan([system], options, stationary=True)
     if isinstance(half, Coupled):
         half = half.with_controls(options.control, planned.replicas, title(system))
@@ -223,7 +217,7 @@ def _planned(
     process = system.process()
     wanted = _targets(system, list(at_halves(system, process)), [p.path for p in parameters], asked)
     model = Differences(tuple(systems), nodes, scales, tuple(target.partition(":")[0] for target in wanted))
-    planned = plan(systems, options, stationary=True)
+    planned = plan(systems, options, stationary=True, parameters=len(parameters))
     for of, slope in zip(parameters, slopes, strict=True):
         offsets = [offset * question.step * of.unit for offset in stencil.offsets]
         places = [place for place, _ in nodes[of.path][0]]

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxq.checks import FieldError
-from jaxq.engine.fields import rules
+from jaxq.engine.fields import Rule, rules
 from jaxq.engine.model import Model
 from jaxq.engine.outline import at_halves
 from jaxq.engine.record import title
@@ -42,8 +42,37 @@ class Parameter(NamedTuple):
     unit: float
 
 
-def parameter(system: Model, path: str) -> Parameter:
-    """The parameter of that path.
+class Location(NamedTuple):
+    """Where a number of a system stands: at ``place`` of the ``array`` that ``field`` holds, or something in it that has
+    names (``inner``). ``rule``: of the field. ``held(array)``: the system with another array."""
+
+    field: str
+    inner: tuple[str, ...]
+    array: np.ndarray
+    place: tuple[int, ...]
+    rule: Rule | None
+    held: Callable[[np.ndarray], Model]
+
+    @property
+    def value(self) -> float:
+        """The number."""
+        return float(self.array[self.place])
+
+    @property
+    def simplex(self) -> bool:
+        """Whether the others of its row give way to it in proportion."""
+        return self.rule is not None and self.rule.simplex and not self.inner
+
+    def filled(self, value: Any, array: Any) -> Any:
+        """An array like that of the field in which the number is ``value``; differentiable."""
+        if self.simplex:
+            row = array[self.place[:-1]]
+            array = array.at[self.place[:-1]].set(row * (1 - value) / (1 - row[self.place[-1]]))
+        return array.at[self.place].set(value)
+
+
+def location(system: Model, path: str) -> Location:
+    """Where the number of that path stands.
 
     Raises:
         FieldError: there is none; it is none, a whole number or fixed in the program; a place in a list is missing or wrong.
@@ -68,17 +97,10 @@ def parameter(system: Model, path: str) -> Parameter:
             raise FieldError("parameter", path, f"no {name} in {field}; {has}")
         holders.append(value)
         value = getattr(value, name)
-    rule = rules(type(system)).get(field)
     array = _numbers(path, value, fixed=rule is not None and rule.static and not inner)
-    place = _place(path, array, places)
-    simplex = rule is not None and rule.simplex and not inner
 
-    def at(offset: float) -> Model:
-        moved = array.copy()
-        moved[place] += offset
-        if simplex:
-            moved[place[:-1]] /= 1 + offset
-        new: Any = moved if moved.ndim else float(moved)
+    def held(array: np.ndarray) -> Model:
+        new: Any = array if array.ndim else float(array)
         for holder, name in zip(reversed(holders), reversed([field, *inner]), strict=True):
             new = (
                 holder.replace(**{name: new})
@@ -87,8 +109,21 @@ def parameter(system: Model, path: str) -> Parameter:
             )
         return new
 
-    number = float(array[place])
-    return Parameter(path, number, at, abs(number) or 1.0)
+    return Location(field, tuple(inner), array, _place(path, array, places), rule, held)
+
+
+def parameter(system: Model, path: str) -> Parameter:
+    """The parameter of that path. FieldError as `location`."""
+    found = location(system, path)
+
+    def at(offset: float) -> Model:
+        moved = found.array.copy()
+        moved[found.place] += offset
+        if found.simplex:
+            moved[found.place[:-1]] /= 1 + offset
+        return found.held(moved)
+
+    return Parameter(path, found.value, at, abs(found.value) or 1.0)
 
 
 def real_fields(system: Model) -> list[str]:
@@ -217,11 +252,16 @@ def along_moving(slopes: Sequence[list], moving: tuple[int, ...], before: tuple 
 def alike(process: Any, other: Any) -> bool:
     """Whether two prepared processes share a compiled program and their whole numbers; of words (uint32), which stand for
     probabilities, they need not."""
-    (leaves, structure), (others, another) = jax.tree.flatten(process), jax.tree.flatten(other)
-    return structure == another and all(
-        np.shape(x) == np.shape(y) and (np.asarray(x).dtype.kind in "fu" or np.array_equal(x, y))
-        for x, y in zip(leaves, others, strict=True)
+    return alike_shapes(process, other) and all(
+        np.asarray(x).dtype.kind in "fu" or np.array_equal(x, y)
+        for x, y in zip(jax.tree.leaves(process), jax.tree.leaves(other), strict=True)
     )
+
+
+def alike_shapes(process: Any, other: Any) -> bool:
+    """Whether two prepared processes share a compiled program."""
+    (leaves, structure), (others, another) = jax.tree.flatten(process), jax.tree.flatten(other)
+    return structure == another and all(np.shape(x) == np.shape(y) for x, y in zip(leaves, others, strict=True))
 
 
 def _prepared(of: Parameter, offset: float, side: str | None) -> Any:

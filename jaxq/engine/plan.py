@@ -69,13 +69,14 @@ class Plan(NamedTuple):
         )
 
 
-def plan(models: Sequence[Model], options: Options, stationary: bool = False) -> Plan:
+def plan(models: Sequence[Model], options: Options, stationary: bool = False, parameters: int = 0) -> Plan:
     """Check models and options, and derive what a run of them needs; nothing is compiled.
 
     Args:
         models: the points of the run.
         options: see `jaxq.Options`.
         stationary: whether `Stationarity.check` has passed already.
+        parameters: by which differences of the points are taken; each has the controls once more.
 
     Raises:
         TypeError, ValueError: what `jaxq.check` finds; no stationary regime; numbers that 32 bits cannot hold; a metric,
@@ -97,10 +98,10 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False) ->
     devices = choose_devices(options.devices)
     kernel_wanted(devices)
     replicas = options.replicas or default_replicas(devices)
-    points = [
-        Point(model, process, with_controls(rare_first(process), options.control, replicas, title(model)), oracle)
-        for model, process, oracle in derived
-    ]
+    bearing, points = replicas // (1 + parameters), []
+    for model, process, oracle in derived:
+        stepped = with_controls(rare_first(process), options.control, bearing, title(model))
+        points.append(Point(model, process, stepped, oracle))
     groups = _groups(points)
     check_team(question([[points[i].model for i in members] for members in groups], replicas, options), options)
     sizes = [

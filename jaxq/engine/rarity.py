@@ -61,13 +61,15 @@ def rare_order(rates: np.ndarray, total) -> tuple[int, ...] | None:
     """The transitions with the rare ones first, the rarest of all at the front; None if one word serves them all.
 
     ``rates``: of K transitions in some states, shape (states, K); ``total``: what a word stands for there. The error of
-    a share p that ends at the cumulated share e is taken as ``(2**-24 e + 2**-32) / p``.
+    a share p that ends at the cumulated share e is taken as ``(2**-24 e + 2**-32) / p``. States in which p is under 1/256
+    of what it is elsewhere add too little to how often the transition happens to count.
     """
     with np.errstate(all="ignore"):  # rates that are not allowed are for others to see
         shares = rates / np.reshape(np.maximum(total, np.finfo(float).tiny), (-1, 1))
         error = (2.0**-24 * np.cumsum(shares, axis=1) + 2.0**-32) / np.where(shares > 0, shares, 1.0)
     most = shares.max(axis=0)
-    typical = [np.median(error[shares[:, k] > 0, k]) if most[k] > 0 else 0.0 for k in range(len(most))]
+    likely = shares > TOLERANCE * most
+    typical = [np.median(error[likely[:, k], k]) if most[k] > 0 else 0.0 for k in range(len(most))]
     rare = np.flatnonzero(np.array(typical) > TOLERANCE)
     if not rare.size:
         return None

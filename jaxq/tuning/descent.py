@@ -56,6 +56,7 @@ def descend(
     steps: int,
     rate: float,
     temperatures: tuple[float, float] | None = None,
+    held: Callable[[dict[str, Any]], dict[str, np.ndarray]] | None = None,
 ) -> Descent:
     """Minimise ``function(decode(z))`` over coordinates z by Adam, in float64.
 
@@ -70,6 +71,7 @@ def descend(
         rate: length of the first steps in a coordinate, > 0.
         temperatures: if given, the objective is ``function(values, temperature)``, which falls geometrically from the
             first to the last during the first three quarters of the steps; only the last quarter can be ``best``.
+        held: which numbers of the values have come to a bound, by name: they need not come to rest.
 
     Raises:
         ValueError: the objective or its gradient is not finite at the start, or raises one there.
@@ -125,7 +127,8 @@ def descend(
             average = evaluate(steps, jax.tree.map(lambda *z: jnp.mean(jnp.stack(z), axis=0), *last), *cooling[-1:])[0]
             best = min(best, average, key=lambda step: step.objective)
             gained = trace[min(settling, steps)].objective - best.objective
-            if straight(path[settling:]) and gained > SETTLED * abs(best.objective):
+            still = {} if held is None else held(best.values)
+            if straight(path[settling:], still) and gained > SETTLED * abs(best.objective):
                 flags.append(Flag.NOT_CONVERGED)
     return Descent(trace[0], best, average, tuple(trace), tuple(flags))
 
@@ -157,9 +160,10 @@ class _Evaluation:
         return self.chosen(*at)
 
 
-def straight(path: list) -> bool:
-    """Whether a path of coordinates went one way."""
-    points = np.array([np.concatenate([np.ravel(x) for x in at.values()]) for at in path])
+def straight(path: list, held: dict[str, np.ndarray]) -> bool:
+    """Whether a path of coordinates went one way, apart from those that are ``held``, by name."""
+    free = {name: ~np.ravel(held[name]) if name in held else slice(None) for name in (path[0] if path else ())}
+    points = np.array([np.concatenate([np.ravel(x)[free[name]] for name, x in at.items()]) for at in path])
     travelled = np.linalg.norm(np.diff(points, axis=0), axis=1).sum()
     return len(path) > 2 and bool(np.linalg.norm(points[-1] - points[0]) > STRAIGHT * travelled > 0)
 

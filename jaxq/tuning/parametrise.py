@@ -13,6 +13,8 @@ from jaxq.engine.fields import Rule
 
 _FAR = 30.0
 """Coordinates beyond it are taken for it: a scaled sigmoid would round to its bound, which may not be allowed."""
+_NEAR = 1e-3
+"""Share of the way between two bounds, or from the start to the only one, that is left of it at a bound."""
 _LARGEST = 700.0
 """exp of more overflows float64."""
 
@@ -58,6 +60,20 @@ def bijection(rule: Rule, start=None, share: bool = False) -> Bijection:
     return Bijection(jnp.asarray, lambda x: np.asarray(x, np.float64))
 
 
+def at_bounds(rule: Rule, start, value) -> np.ndarray:
+    """The bound that each number of a value has come to from its start, nan where it is inside, float64, of its shape; nan
+    for what has a fixed sum."""
+    first, last = np.asarray(start, np.float64), np.asarray(value, np.float64)
+    found = np.full(last.shape, np.nan)
+    if rule.simplex:
+        return found
+    both = math.isfinite(rule.low) and math.isfinite(rule.high)
+    for bound in filter(math.isfinite, (rule.low, rule.high)):
+        way = rule.high - rule.low if both else np.abs(first - bound)
+        found = np.where(np.abs(last - bound) <= _NEAR * way, bound, found)
+    return found
+
+
 class Coordinates:
     """Values of some fields as one vector of coordinates.
 
@@ -67,7 +83,7 @@ class Coordinates:
     """
 
     def __init__(self, rules: Mapping[str, Rule], values: Mapping[str, Any], shares: Collection[str] = ()):
-        self._rules, self._shares = {name: rules[name] for name in values}, shares
+        self._rules, self._shares, self._values = {name: rules[name] for name in values}, shares, dict(values)
         self.sums = [name for name in values if name in shares or rules[name].simplex]
         self._bijections = {name: bijection(rules[name], x, name in shares) for name, x in values.items()}
         self.start = {name: start_coordinates(name, rules[name], x, name in shares) for name, x in values.items()}
@@ -85,6 +101,13 @@ class Coordinates:
     def decode(self, at: Mapping[str, Any]) -> dict[str, Any]:
         """Values by field of coordinates by field; differentiable."""
         return {name: self._bijections[name].value(z) for name, z in at.items()}
+
+    def held(self, fields: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """By field, which numbers have come to a bound."""
+        return {
+            name: ~np.isnan(at_bounds(self._rules[name], self._values[name], x)) & (name not in self._shares)
+            for name, x in fields.items()
+        }
 
     def fields(self, vector: np.ndarray) -> dict[str, Any]:
         """Values by field, float64."""

@@ -6,16 +6,21 @@ import numpy as np
 
 from jaxq.checks import FieldError
 from jaxq.engine.alternatives import Alternatives
+from jaxq.engine.control_choice import with_controls
+from jaxq.engine.controls import WithControls
+from jaxq.engine.coupled import Coupled
 from jaxq.engine.differences import Differences, Node, moved_nodes, named
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
-from jaxq.engine.parameter import Parameter, alike, tangents
+from jaxq.engine.parameter import Parameter, alike, alike_shapes, tangents
 from jaxq.engine.pathwise import Pathwise
 from jaxq.engine.process import Process
 from jaxq.engine.rarity import rare_first
+from jaxq.engine.record import title
 from jaxq.engine.stencil import STENCILS
 from jaxq.engine.unbiased import unbiased
 from jaxq.tuning.descent import shown
+from jaxq.tuning.entries import placed, value_of
 from jaxq.tuning.parametrise import Coordinates
 
 STEP, STENCIL = 0.05, STENCILS[None]
@@ -35,47 +40,85 @@ class ResponseSurface:
     """A simulated mean as a function of coordinates: which systems are run there, and how its derivatives are taken.
 
     ``half``: what is stepped for unbiased derivatives, at the start; None: by differences, and ``reason`` says why.
+    ``control``: what the metric and its derivatives are regressed on, over so many ``replicas``. FieldError where the
+    system has no such ``method`` or control.
     """
 
-    def __init__(self, system: Model, coordinates: Coordinates, metric: str):
+    def __init__(
+        self,
+        system: Model,
+        coordinates: Coordinates,
+        metric: str,
+        replicas: int,
+        method: str = "auto",
+        control: str = "none",
+    ):
         self.system, self.coordinates, self.metric = system, coordinates, metric
         self.free: list[int] = np.flatnonzero(coordinates.free).tolist()
         self.names = [coordinates.names[i] for i in self.free]
         self.half: Alternatives | Pathwise | None = None
         self.reason = ""
         start = self.vector(system)
-        parameters = self._parameters(start)
-        slopes = [tangents(of) for of in parameters]
-        try:
-            half = unbiased(system, parameters, slopes)
-        except FieldError as error:
-            self.reason = error.rule
-        else:
-            self.half = None if metric in half.without else half
-            self.reason = f"{half.kind}: {metric} jumps as a parameter moves" * (self.half is None)
-        self._order = None if self.half is not None else getattr(rare_first(system.process()), "_order", None)
+        if method != "finite-difference":
+            self._choose_half(start, method)
+        ordered = rare_first(system.process())
+        self._order = None if self.half is not None else getattr(ordered, "_order", None)
+        self._controls: tuple | None = None
+        if isinstance(self.half, Coupled):
+            self.half = self.half.with_controls(control, replicas, title(system))
+        elif control != "none" and self.half is not None:
+            rule = f"must be none for {self.method} derivatives of {title(system)}, which have no controls"
+            raise FieldError("control", control, rule)
+        elif self.half is None:
+            found = with_controls(ordered, control, replicas // (1 + len(self.free)), title(system))
+            if isinstance(found, WithControls):
+                self._controls = found.places, found.observed, found.functions
         self._first: Process | None = None
         try:
             self.start = self.place(start)
         except ValueError as error:
             raise FieldError("start", shown(self.values()), f"no derivative there: {error}") from None
 
+    def _choose_half(self, start: np.ndarray, method: str) -> None:
+        """``half``, or the ``reason`` why there is none. FieldError where a ``method`` is asked for that there is not."""
+        parameters = self._parameters(start)
+        slopes = [tangents(of) for of in parameters]
+        try:
+            half = unbiased(self.system, parameters, slopes, method)
+        except FieldError as error:
+            if method != "auto":
+                raise
+            self.reason = error.rule
+            return
+        if self.metric not in half.without:
+            self.half = half
+            return
+        self.reason = f"{half.kind}: {self.metric} jumps as a parameter moves"
+        if method != "auto":
+            raise FieldError("method", method, f"{self.metric} jumps as a parameter moves; must be finite-difference")
+
     @property
     def method(self) -> str:
         """As `jaxq.gradient` calls it."""
         return "finite-difference" if self.half is None else self.half.kind
 
+    @property
+    def controls(self) -> int:
+        """Functions of the state that the metric and each derivative are regressed on."""
+        chosen = getattr(self.half, "functions", None) if self.half is not None else self._controls
+        return 0 if chosen is None else len(chosen[-1])
+
     def vector(self, system: Model) -> np.ndarray:
         """The coordinates of a system's values."""
-        return self.coordinates.vector({name: getattr(system, name) for name in self.coordinates.start})
+        return self.coordinates.vector({name: value_of(system, name) for name in self.coordinates.start})
 
     def values(self) -> dict[str, Any]:
         """The start as it was given, not after there and back."""
-        return {name: getattr(self.system, name) for name in self.coordinates.start}
+        return {name: value_of(self.system, name) for name in self.coordinates.start}
 
     def at(self, vector: np.ndarray) -> Model:
         """The system there; ValueError where there is none, or it has no stationary regime."""
-        system = self.system.replace(**self.coordinates.fields(vector))
+        system = placed(self.system, self.coordinates.fields(vector))
         system.stationarity().check()
         return system
 
@@ -93,16 +136,19 @@ class ResponseSurface:
             pairs[name] = [(number, weight / STEP) for number, weight in weights], []
             systems += [self.at(vector + offset * STEP * _unit(vector, i)) for offset in STENCIL.offsets]
         model = Differences(tuple(systems), pairs, dict.fromkeys(self.names, 1.0), tuple(wanted))
-        return self._checked(Place(systems, [self._ordered(each.process()) for each in systems], model, []))
+        return self._checked(Place(systems, [self._stepped(each.process()) for each in systems], model, []))
 
-    def _ordered(self, process: Process) -> Process:
-        return process.in_order(self._order) if isinstance(process, MarkovProcess) and self._order else process
+    def _stepped(self, process: Process) -> Process:
+        if isinstance(process, MarkovProcess) and self._order:
+            process = process.in_order(self._order)
+        return process if self._controls is None else WithControls(process, *self._controls)
 
     def _checked(self, place: Place) -> Place:
-        """ValueError where the program, or a whole number of it, is not that of the start."""
+        """ValueError where the program is not that of the start, or a whole number of it, which differences look across."""
         if self._first is None:
             self._first = place.processes[0]
-        if not all(alike(self._first, process) for process in place.processes):
+        same = alike if self.half is not None else alike_shapes
+        if not all(same(self._first, process) for process in place.processes):
             raise ValueError("the program, or a whole number of it, changes with the parameters")
         return place
 
@@ -110,7 +156,7 @@ class ResponseSurface:
         """The free coordinates as directions in systems."""
 
         def along(i: int) -> Any:
-            return lambda offset: self.system.replace(**self.coordinates.fields(vector + offset * _unit(vector, i)))
+            return lambda offset: placed(self.system, self.coordinates.fields(vector + offset * _unit(vector, i)))
 
         values = np.concatenate([np.ravel(x) for x in self.coordinates.fields(vector).values()])
         return [Parameter(n, float(values[i]), along(i), 1.0) for n, i in zip(self.names, self.free, strict=True)]

@@ -78,6 +78,7 @@ class Tuning(Saved):
         meaning: what the objective is, one line; it need not be the simulated metric that it stands for.
         known: the optimum that is known without tuning, where there is one.
         run: how a simulated objective was descended on: method, replicas, seed, events, devices; None of a formula.
+        bounds: the numbers that ended at the end of what they may be, with that bound.
     """
 
     system: str
@@ -93,6 +94,7 @@ class Tuning(Saved):
     meaning: str = ""
     known: Optimum | None = None
     run: dict[str, Any] | None = None
+    bounds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     index = ("step",)
     marks = frozenset({"trace"})
@@ -126,6 +128,7 @@ class Tuning(Saved):
                 "source": self.known.source,
             },
             "run": self.run,
+            "bounds": self.bounds,
             "verification": None if self.verification is None else self.verification.to_dict(),
             "trace": [{"parameters": _values(step), **_found(step)} for step in self.trace],
             "flags": list(self.flags),
@@ -152,6 +155,7 @@ class Tuning(Saved):
             objective["meaning"],
             None if known is None else Optimum(known["parameters"], known["objective"], known["source"]),
             data["run"],
+            data.get("bounds", {}),
         )
 
     def rows(self) -> list[dict[str, Any]]:
@@ -165,6 +169,11 @@ class Tuning(Saved):
         apart = f"; it stands for the simulated {metric} and need not equal it" * bool(metric)
         return f"objective {self.objective}: {self.meaning}{apart}"
 
+    def bounds_text(self) -> str | None:
+        """Which numbers ended at a bound, in one line; None where none did."""
+        ends = ", ".join(f"{name} = {bound:g}" for name, bound in self.bounds.items())
+        return f"at the bound: {ends}" if ends else None
+
     def run_text(self) -> str | None:
         """How a simulated objective was descended on, in one line; None of a formula."""
         if self.run is None:
@@ -172,7 +181,8 @@ class Tuning(Saved):
         run = self.run
         ran = f"{run['steps']} steps, {run['replicas']} replicas, {run['events']:.4g} events, seed {run['seed']}"
         time = f"{run['seconds']:.3g} s, {run['compile_seconds']:.3g} of them compiling"
-        return f"derivatives by {run['method']}: {ran}; {time}"
+        controls = f", regressed on {run['controls']} controls" if run.get("controls") else ""
+        return f"derivatives by {run['method']}{controls}: {ran}; {time}"
 
     def ends(self) -> dict[str, dict[str, float]]:
         """Values and objective, with its standard error if it is simulated, at start and best."""
@@ -187,7 +197,7 @@ class Tuning(Saved):
         lines = [f"{self.system}  {self.objective}"]
         lines += aligned([{"": name, **end} for name, end in self.ends().items()])
         lines.append(self.objective_text())
-        lines += filter(None, [self.run_text()])
+        lines += filter(None, [self.run_text(), self.bounds_text()])
         if self.known is not None:
             shown = ", ".join(f"{name} {x:.6g}" for name, x in flat(plain_values(self.known.values)).items())
             lines.append(f"known optimum: {shown}, objective {self.known.objective:.6g} ({self.known.source})")

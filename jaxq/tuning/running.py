@@ -48,7 +48,14 @@ class Running:
         # of random words that the check of start and best does not use
         seed = (options.seed + 1) % 2**64
         self.ensemble = Ensemble(
-            place.systems, replicas, seed, devices, place.processes, events=8 * BATCH, batch=options.batch
+            place.systems,
+            replicas,
+            seed,
+            devices,
+            place.processes,
+            apart=surface.half is None,
+            events=8 * BATCH,
+            batch=options.batch,
         )
         self.events = 0
 
@@ -62,7 +69,7 @@ class Running:
         certain, heard = False, False
         while not (heard := team().decide("warm-up", interrupt.heard, any)):
             self._run(blocks - ensemble.blocks)
-            view = self._view()
+            view = self._view(controlled=False)  # beside what controls leave, the smallest transient is large
             analysis = output_analysis.analyse(view, 0, self._options)
             if analysis.cut is not None:
                 break
@@ -72,7 +79,7 @@ class Running:
             blocks, certain = 2 * blocks, bool(growing)
             if blocks * ensemble.layout.events_per_block > most:
                 raise BadStart("max_events", self._options.max_events, "the start has not warmed up within it")
-        discarded = output_analysis.discarded(self._view(), analysis) if not heard else 0
+        discarded = output_analysis.discarded(view, analysis) if not heard else 0
         ensemble.forget()
         return discarded
 
@@ -86,7 +93,7 @@ class Running:
     def measure(self, events: float) -> Reading:
         """The metric and its derivatives over so many events per replica that follow."""
         self._run(self._blocks(events))
-        surface, found = self._surface, self._place.model.metrics(self._view().sums(0, 0))
+        surface, found = self._surface, output_analysis.estimates(self._view(), 0, 0, 1, 0.0)
         return Reading(found[surface.metric], [found[named(surface.metric, name)] for name in surface.names])
 
     def wrong(self) -> list[str]:
@@ -95,9 +102,11 @@ class Running:
         flags = ((Flag.INVALID_RATES, view.invalid), (Flag.OVERFLOW, view.overflow))
         return [flag for flag, replicas in flags if replicas.any()]
 
-    def _view(self) -> Any:
+    def _view(self, controlled: bool = True) -> Any:
         place = self._place
-        return Moved(self.ensemble, place.model, place.nodes) if place.nodes else Together(self.ensemble, place.model)
+        if place.nodes:
+            return Moved(self.ensemble, place.model, place.nodes, controlled)
+        return Together(self.ensemble, place.model, controlled)
 
     def _blocks(self, events: float) -> int:
         return max(1, math.ceil(events / self.ensemble.layout.events_per_block))

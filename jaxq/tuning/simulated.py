@@ -31,6 +31,7 @@ from jaxq.engine.simulate import named_devices, of_all_processes
 from jaxq.engine.team import team
 from jaxq.engine.unknown import suggestion
 from jaxq.tuning.descent import AVERAGED, Step, shown, straight
+from jaxq.tuning.entries import placed
 from jaxq.tuning.printed import printable
 from jaxq.tuning.response_surface import Place, ResponseSurface
 from jaxq.tuning.running import BATCH, BadStart, Reading, Running
@@ -173,11 +174,13 @@ def descend(
     finally:
         meter.close()
     significant = end.gradient_norm > MOVING * (end.gradient_error or 0.0)
-    if not flags and significant and straight([{"": z} for z in path[half:]]):
+    held = np.concatenate([np.ravel(x) for x in coordinates.held(fields).values()])
+    if not flags and significant and straight([{"": z} for z in path[half:]], {"": held}):
         flags.append(Flag.NOT_CONVERGED)
     run = {
         "method": surface.method,
         **({"reason": surface.reason} if surface.reason else {}),
+        **({"controls": surface.controls} if options.control != "none" else {}),
         "replicas": replicas,
         "seed": options.seed,
         "steps": len(trace),
@@ -195,7 +198,7 @@ def _printed(surface: ResponseSurface, fields: dict[str, Any], digits: int) -> d
 
     def allowed(fields: dict[str, Any]) -> float:
         try:
-            surface.system.replace(**fields)
+            placed(surface.system, fields)
         except ValueError:
             return -math.inf
         return 0.0

@@ -8,28 +8,34 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxq.checks import FieldError, integer, positive
+from jaxq.checks import FieldError, integer, one_of, positive
 from jaxq.engine import output_analysis
+from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.flags import Flag
+from jaxq.engine.layout import default_replicas
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
 from jaxq.engine.objective import Objective, Optimum, of_kind
 from jaxq.engine.options import OPTIONS, Options
+from jaxq.engine.parameter import location
 from jaxq.engine.plain import describe
 from jaxq.engine.plan import check_model
 from jaxq.engine.progress import Meter, Watch, as_meter
 from jaxq.engine.record import title
 from jaxq.engine.simulate import compare
+from jaxq.engine.unbiased import UNBIASED
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
 from jaxq.tuning.descent import Step, descend, shown
-from jaxq.tuning.parametrise import Coordinates, start_coordinates
+from jaxq.tuning.entries import as_fields, check_apart, placed, rule_of, value_of
+from jaxq.tuning.parametrise import Coordinates, at_bounds, start_coordinates
 from jaxq.tuning.polish import by_simplex, carried, over_jumps
 from jaxq.tuning.printed import printable, without_traces
 from jaxq.tuning.response_surface import ResponseSurface
-from jaxq.tuning.result import Tuning, Verification
+from jaxq.tuning.result import Tuning, Verification, flat
 
+METHODS = "auto", *UNBIASED, "finite-difference"
 STEPS, RATE = 600, 0.1
 DIGITS = 6
 """Significant digits of the best values."""
@@ -41,13 +47,14 @@ ROUNDS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """A tuning that has been checked, ready to run. ``start`` are values by name; ``verify``: whether both are
-    simulated. ``surface``: of an objective that is simulated."""
+    """A tuning that has been checked, ready to run. ``start``, ``rules``: values and what they may be by name; ``verify``:
+    whether both are simulated. ``surface``: of an objective that is simulated."""
 
     system: Model
     name: str
     objective: Objective
     start: dict[str, Any]
+    rules: dict[str, Rule]
     steps: int
     rate: float
     options: Options
@@ -73,10 +80,12 @@ def tune(
     parameters: str | Sequence[str] | None = None,
     *,
     start: Any = None,
+    bounds: Any = None,
     objective: str | None = None,
     maximise: bool = False,
     steps: int | None = None,
     rate: float | None = None,
+    method: str = "auto",
     verify: bool = True,
     meter: Watch = None,
     **options,
@@ -90,16 +99,22 @@ def tune(
 
     Args:
         system: the system; its other fields are kept.
-        parameters: the fields to tune (default: those that the objective depends on).
-        start: where to start, values by field or, for one field, the value (default: the system's own).
+        parameters: the fields to tune, or single numbers of them, ``routing[0]`` or ``network.arrival_rates[1]``, as
+            `jaxq.gradient` takes them (default: the fields that the objective depends on).
+        start: where to start, values by parameter or, for one, the value (default: the system's own).
+        bounds: (low, high) by parameter or, for one, the pair, within what the field allows (default: all that; a number
+            inside of a compound field that is positive stays so).
         objective: one of ``system.objectives()`` (default: the first), or ``simulated:METRIC``: the simulated mean of any
             metric of any system, by its simulated derivatives (`jaxq.tuning.simulated`).
         maximise: whether a simulated objective is made large; the others know.
         steps: gradient steps (default: 600, of a simulated objective 120).
         rate: length of the first steps, in the unconstrained coordinates of `jaxq.tuning.parametrise` (default: 0.1, of a
             simulated objective 0.15).
+        method: how a simulated objective is differentiated: ``coupling``, ``pathwise``, ``finite-difference`` or ``auto``,
+            as `jaxq.gradient`.
         verify: whether to simulate start and best.
-        meter, options: of the simulation, as `simulate`; ``precision`` is wanted of the objective's metric alone
+        meter, options: of the simulation, as `simulate`; with ``control`` a simulated objective and its derivatives are
+            regressed too; ``precision`` is wanted of the objective's metric alone
             (default: 0.01 if nothing else ends the run), as other metrics may vanish at the optimum.
 
     Returns:
@@ -111,7 +126,8 @@ def tune(
     Example:
         >>> jaxq.tune(jaxq.TokenPool(servers=10, arrival_rate=0.8), "phi", start=0.3).best.values
     """
-    asked = {"objective": objective, "maximise": maximise, "steps": steps, "rate": rate, "verify": verify}
+    asked = {"bounds": bounds, "objective": objective, "maximise": maximise, "steps": steps, "rate": rate}
+    asked |= {"method": method, "verify": verify}
     return solve(prepare(system, parameters, start=start, **asked, **options), meter)
 
 
@@ -120,18 +136,22 @@ def prepare(
     parameters=None,
     *,
     start=None,
+    bounds=None,
     objective=None,
     maximise=False,
     steps=None,
     rate=None,
+    method="auto",
     verify=True,
     **options,
 ) -> Problem:
     """Check everything that can be wrong with the input of `tune`; nothing is simulated. Raises ValueError."""
     name, chosen = choose_objective(system, objective, maximise)
+    one_of("method", method, METHODS)
+    if method != "auto" and chosen.function is not None:
+        raise FieldError("method", method, f"is for {simulated.PREFIX}METRIC; a formula is differentiated exactly")
     default = (STEPS, RATE) if chosen.function is not None else (simulated.STEPS, simulated.RATE)
     steps, rate = (usual if given is None else given for given, usual in zip((steps, rate), default, strict=True))
-    declared = rules(type(system))
     names = (
         [parameters] if isinstance(parameters, str) else list(chosen.parameters if parameters is None else parameters)
     )
@@ -140,18 +160,20 @@ def prepare(
     if not names or len(set(names)) < len(names):
         rule = f"must be one or more fields, each once; {title(system)} has {', '.join(_tunable(system))}"
         raise FieldError("parameter", ", ".join(names) if names else ..., rule)
+    check_apart(system, names)
     integer("steps", steps)
     positive("rate", rate)
-    given = _by_name(names, start)
-    fields = {n: chosen.unset.get(n) if getattr(system, n) is None else getattr(system, n) for n in names}
+    given, within = _by_name("start", names, start), _by_name("bounds", names, bounds)
+    declared = {n: rule_of(system, n, within.get(n)) for n in names}
+    fields = {n: chosen.unset.get(n) if value_of(system, n) is None else value_of(system, n) for n in names}
     values = {n: _start_value(n, declared[n], given.get(n, fields[n]), n in chosen.shares) for n in names}
-    first = system.replace(**values)
+    first = placed(system, values)
     if chosen.hard is not None or chosen.optimum is not None:
         chosen = choose_objective(first, name)[1]
     run, surface = _options(chosen.metric, options), None
     if chosen.function is not None:
         with jax.enable_x64(True):
-            there = float(chosen.function(dict(values)))
+            there = float(chosen.function(as_fields(system, values)))
         if not math.isfinite(there):
             raise FieldError("start", shown(values), f"the objective {name} is {there} there")
     if chosen.function is None or (verify and chosen.metric is not None):
@@ -159,16 +181,18 @@ def prepare(
         check_model(first, run)
         check_replicas(run)
     if chosen.function is None:
-        surface = ResponseSurface(first, Coordinates(declared, values, chosen.shares), str(chosen.metric))
+        coordinates = Coordinates(declared, values, chosen.shares)
+        replicas = run.replicas or default_replicas(choose_devices(run.devices))
+        surface = ResponseSurface(first, coordinates, str(chosen.metric), replicas, method, run.control)
     verify = verify and chosen.metric is not None
-    return Problem(first, name, chosen, values, int(steps), float(rate), run, verify, surface)
+    return Problem(first, name, chosen, values, declared, int(steps), float(rate), run, verify, surface)
 
 
 def solve(problem: Problem, meter: Watch = None) -> Tuning:
     """Descend, then simulate."""
     objective, meter = problem.objective, as_meter(meter)
     found = _of_formula(problem) if problem.surface is None else _of_simulation(problem, problem.surface, meter)
-    flags, tuned = list(found.flags), problem.system.replace(**found.best.values)
+    flags, tuned = list(found.flags), placed(problem.system, found.best.values)
     verification = None
     if problem.verify and objective.metric is not None and Flag.UNFINISHED not in flags:
         verification = _verify(problem, tuned, objective.metric, problem.options, meter)
@@ -189,7 +213,17 @@ def solve(problem: Problem, meter: Watch = None) -> Tuning:
         objective.doc,
         found.known,
         found.run,
+        _bounds(problem, found.best.values),
     )
+
+
+def _bounds(problem: Problem, values: dict[str, Any]) -> dict[str, float]:
+    """The numbers that are at a bound, with it."""
+    found = {}
+    for name, value in values.items():
+        if name not in problem.objective.shares:
+            found |= flat({name: at_bounds(problem.rules[name], problem.start[name], value)})
+    return {name: bound for name, bound in found.items() if not math.isnan(bound)}
 
 
 def _of_simulation(problem: Problem, surface: ResponseSurface, meter: Meter) -> Found:
@@ -202,12 +236,12 @@ def _of_simulation(problem: Problem, surface: ResponseSurface, meter: Meter) -> 
 def _of_formula(problem: Problem) -> Found:
     """The descent on a formula, polished and rounded."""
     objective = problem.objective
-    coordinates = Coordinates(rules(type(problem.system)), problem.start, objective.shares)
+    coordinates = Coordinates(problem.rules, problem.start, objective.shares)
     sign = -1.0 if objective.maximise else 1.0
 
     def function(values, *temperature):
         assert objective.function is not None
-        return sign * objective.function(values, *temperature)
+        return sign * objective.function(as_fields(problem.system, values), *temperature)
 
     def shown_as(step: Step) -> Step:
         # the start as it was given, not after there and back
@@ -216,7 +250,13 @@ def _of_formula(problem: Problem) -> Found:
 
     with jax.enable_x64(True):
         found = descend(
-            function, coordinates.decode, coordinates.start, problem.steps, problem.rate, objective.temperatures
+            function,
+            coordinates.decode,
+            coordinates.start,
+            problem.steps,
+            problem.rate,
+            objective.temperatures,
+            coordinates.held,
         )
         best, flags = _end(problem, shown_as(found.best), coordinates), list(found.flags)
         first = shown_as(found.start)
@@ -239,8 +279,8 @@ def _end(problem: Problem, best: Step, coordinates: Coordinates) -> Step:
 
     def value(fields: dict[str, Any]) -> float:
         try:
-            problem.system.replace(**fields)
-            return sign * float(evaluate(fields))
+            placed(problem.system, fields)
+            return sign * float(evaluate(as_fields(problem.system, fields)))
         except ValueError:
             return -math.inf
 
@@ -284,6 +324,16 @@ def choose_objective(system: Model, name: str | None, maximise: bool = False) ->
 
 
 def _check_parameter(system: Model, parameter: str, name: str, objective: Objective) -> None:
+    if isinstance(parameter, str) and not parameter.isidentifier():
+        found = location(system, parameter)
+        if found.field in objective.shares:
+            raise FieldError("parameter", parameter, f"the entries of {found.field} keep their sum; tune {found.field}")
+        if objective.function is None:
+            return
+        if found.inner or objective.hard is not None:
+            rule = f"the objective {name} is a formula of whole fields; give {simulated.PREFIX}METRIC"
+            raise FieldError("parameter", parameter, rule)
+        parameter = found.field
     tunable, rule = _tunable(system), rules(type(system)).get(parameter)
     if rule is None:
         raise FieldError("parameter", parameter, f"{title(system)} has no such field; it has {', '.join(tunable)}")
@@ -301,18 +351,18 @@ def _tunable(system: Model) -> list[str]:
     return [name for name, rule in rules(type(system)).items() if rule.tunable]
 
 
-def _by_name(names: list[str], start: Any) -> dict[str, Any]:
-    """The start by name."""
-    if start is None:
+def _by_name(what: str, names: list[str], given: Any) -> dict[str, Any]:
+    """The start, or the bounds, by name."""
+    if given is None:
         return {}
-    if not isinstance(start, Mapping):
+    if not isinstance(given, Mapping):
         if len(names) > 1:
-            raise FieldError("start", start, f"must give values by name, for {', '.join(names)}")
-        return {names[0]: start}
-    for name in start:
+            raise FieldError(what, given, f"must give values by name, for {', '.join(names)}")
+        return {names[0]: given}
+    for name in given:
         if name not in names:
-            raise FieldError("start", name, f"must be one of the tuned fields, {', '.join(names)}")
-    return dict(start)
+            raise FieldError(what, name, f"must be one of the tuned fields, {', '.join(names)}")
+    return dict(given)
 
 
 def _start_value(name: str, rule: Rule, value: Any, share: bool) -> Any:

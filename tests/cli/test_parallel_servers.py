@@ -72,6 +72,10 @@ BAD = {
     "negative scale": (["--scale", "-1"], ["scale = -1", "> 0"]),
     "no server left": (["--scale", "0.001"], ["scale = 0.001", "pool 3", "1 to 2**24 servers, not 0"]),
     "short staffing": (["--network", "n", "--policy", "lqfs", "--staffing", "1"], ["staffing = 1.0", "2 numbers"]),
+    "long weights": (
+        ["--policy", "softmax-preemptive", "--weights", "1,2,3"],
+        ["weights = [1.0, 2.0, 3.0]", "2 numbers, one a class (1, 2)"],
+    ),
     "long staffing": (["--staffing", "1,2,3"], ["staffing = [1.0, 2.0, 3.0]", "2 numbers, one a pool (3, 4)"]),
     "overload": (
         ["--network", "v", "--policy", "lqfs", "--staffing", "-3"],

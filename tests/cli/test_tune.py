@@ -24,6 +24,18 @@ def test_tune_prints_what_it_found_and_whether_the_simulation_agrees(jaxq, tmp_p
     assert (tmp_path / "t.csv").read_text().startswith("step,phi,") and (tmp_path / "t.png").stat().st_size > 1e4
 
 
+def test_single_numbers_with_bounds(jaxq):
+    routing = ["--network", "x-model", "--policy", "random", "--routing", ".7,.3;.3,.7", "--json", "--quiet"]
+    numbers = ["--parameter", "routing[0,0]", "--parameter", "routing[1,1]", "--bounds", ".1,.8", "--bounds", ".5,.9"]
+    code, out, err = jaxq("tune", "parallel-servers", *routing, *numbers, "--start", ".6", *SHORT)
+    assert code == 0 and err == ""
+    data = json.loads(out)
+    assert data["parameters"]["start"] == {"routing[0,0]": 0.6, "routing[1,1]": 0.7}
+    assert data["parameters"]["best"]["routing[0,0]"] <= 0.8 and data["bounds"] == {"routing[0,0]": 0.8}
+    code, out, err = jaxq("tune", "parallel-servers", *routing, "--parameter", "routing[0,0]", "--bounds", ".9,.8")
+    assert code == 2 and "bounds" in err and "must be in order" in err
+
+
 def test_unlike_servers_and_json(jaxq):
     args = ["--servers", "4", "--arrival-rate", "0.5,0.6,0.7,0.8", "--start", "0.95", "--json", "--quiet"]
     code, out, err = jaxq("tune", *POOL, *args, *SHORT)

@@ -26,6 +26,18 @@ def test_ten_times_less_variance_and_as_right():
         assert abs(slope.z) < 4.5 and abs(wide.z) < 4.5
 
 
+def test_differences_are_regressed_too():
+    system, run = jaxq.MMc(12.0, 1.0, 10, abandonment_rate=1.0), {**RUN, "method": "finite-difference"}
+    paths = ["arrival_rate", "service_rate"]
+    plain, found = (jaxq.gradient(system, None, paths, control=c, **run) for c in ("none", "generator"))
+    assert found.run["control"]["controls"] == 3 * 5
+    for path in paths:
+        for name, least in {"queue_length": 10.0, "utilisation": 8.0}.items():
+            slope, wide = found[name, path], plain[name, path]
+            assert (wide.standard_error / slope.standard_error) ** 2 > least
+            assert abs(slope.z) < 4.5 and abs(wide.z) < 4.5
+
+
 @pytest.mark.parametrize("system", [jaxq.MG1(0.5), jaxq.TokenPool(2, 0.5, 0.6, 3)])
 def test_what_has_no_controls_is_refused(system):
     path = "phi" if isinstance(system, jaxq.TokenPool) else "arrival_rate"

@@ -136,6 +136,47 @@ def test_capacity_and_polling_of_two_queues():
     assert abs(found.best.objective - cost(rate, blind)) < 4 * found.best.objective_error < 0.06
 
 
+class Priced(jaxq.TokenPool):
+    """Requests cost the more, the more there are."""
+
+    name = "priced-pool"
+
+    def metrics(self, sums):
+        found = super().metrics(sums)
+        return {**found, "priced": found["total_jobs"] + 1.8 * found["request_rate"] * found["request_rate"]}
+
+
+@pytest.mark.parametrize(("metric", "kink"), [("total_jobs", True), ("priced", False)])
+def test_phi_of_two_capped_servers_is_that_of_the_exact_grid(metric, kink):
+    """The best phi is the arrival rate, a kink; where a request has a price, it is inside."""
+    pool = Priced(servers=2, arrival_rate=0.5, phi=0.3, token_cap=3)
+    phis = np.linspace(0.3, 0.7, 21)
+    exact = [jaxq.exact(pool.replace(phi=float(phi))).metrics[metric] for phi in phis]
+    best = phis[np.argmin(exact)]
+    assert (best == pytest.approx(0.5)) == kink and 0.3 < best < 0.6
+    found = jaxq.tune(
+        pool, "phi", objective=f"simulated:{metric}", method="finite-difference", verify=False, replicas=512, steps=60
+    )
+    phi = found.best.values["phi"]
+    assert phi == pytest.approx(best, abs=0.03) and found.flags == () and found.bounds == {}
+    there = jaxq.exact(pool.replace(phi=float(phi))).metrics[metric]
+    assert there - min(exact) < 0.012 and abs(found.best.objective - there) < 4 * found.best.objective_error < 0.05
+
+
+def test_a_policy_of_qgyms_network_beats_max_weight():
+    even = jaxq.ParallelServers("qgym-n", policy="softmax-preemptive", weights=[1, 1], offsets=[0, 0])
+    found = jaxq.tune(
+        even, ["weights", "offsets"], objective="simulated:holding_cost", method="finite-difference", verify=False,
+        control="generator", replicas=512, steps=20, rate=0.3, warmup=20_000,
+    )  # fmt: skip
+    assert found.run["controls"] == 8 and "regressed on 8 controls" in str(found)
+    before, after = (system.oracle()["holding_cost"].value for system in (even, found.tuned))
+    assert before == pytest.approx(49.3638, abs=1e-4)
+    assert abs(found.best.objective - after) < 4 * found.best.objective_error < 0.4
+    # MaxWeight: 48.4328
+    assert found.best.objective + 2 * found.best.objective_error < 48.4328 and after < 47.5
+
+
 def test_what_cannot_be_tuned_is_named():
     def refused(match, system=None, parameters="service_rate", **options):
         options = {"objective": "simulated:cost", "replicas": 64, "steps": 2, "verify": False} | options
@@ -148,6 +189,9 @@ def test_what_cannot_be_tuned_is_named():
     refused(r"parameter: must be one or more fields, each once; paid has arrival_rate", parameters=None)
     refused(r"parameter = speed: paid has no such field", parameters="speed")
     refused(r"service_rate = 3.0: a start must be inside its bounds", start=3.0)
+    refused("method = coupling: .* compares or rounds what the parameter moves", Compared(), method="coupling")
+    refused("method = score: must be one of auto, coupling", method="score")
+    refused("method = coupling: is for simulated:METRIC", jaxq.TokenPool(), "phi", objective=None, method="coupling")
     refused(r"maximise = True: is for simulated:METRIC", jaxq.TokenPool(), "phi", objective=None, maximise=True)
     refused(
         r"parameter = servers: must be a field of real numbers",

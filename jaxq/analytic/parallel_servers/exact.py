@@ -1,5 +1,6 @@
 """Exact stationary law of a small network, with numbers of customers cut off, under rules written as functions."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -17,8 +18,8 @@ POISSON = [([1.0], [[-1.0]])]
 Rule = Callable[[int, Sequence[int]], int | None]
 """(pool, customers of each class that wait) -> class to serve, or (class, idle servers of each pool) -> pool to join; None:
 nobody waits, or no pool is idle."""
-Allocation = Callable[[Network, NDArray[np.int64]], NDArray[np.int64]]
-"""(network, customers in the system, shape (S, I)) -> busy servers z_ij, shape (S, I, J)."""
+Allocation = Callable[[Network, NDArray[np.int64]], NDArray[Any]]
+"""(network, customers in the system, shape (S, I)) -> busy servers z_ij, or their mean, shape (S, I, J)."""
 Phases = tuple[ArrayLike, ArrayLike]
 """(initial vector, sub-generator) of a phase-type law; times between arrivals are scaled to the mean 1/lambda_i."""
 
@@ -217,6 +218,30 @@ def max_weight(holding_costs: ArrayLike) -> Allocation:
         costs = np.asarray(holding_costs, dtype=np.float64)[edges[:, 0]]
         weights = costs * speeds * customers[:, edges[:, 0]]
         return _filled(given, customers, edges[np.argsort(-weights, axis=1, kind="stable")])
+
+    return allocate
+
+
+def drawn(weights: ArrayLike, offsets: ArrayLike, preferences: Sequence[Sequence[int]]) -> Allocation:
+    """A static priority of the classes drawn anew at every moment, the next class by softmax of w_i x_i + b_i of those left;
+    each class takes all servers that are left of its pools, one pool after the other. The mean over the draws.
+
+    Args:
+        weights, offsets: w_i and b_i, shape (I,).
+        preferences: preferences[i], the pools of class i, the first taken first.
+    """
+
+    def allocate(given: Network, customers: NDArray[np.int64]) -> NDArray[np.float64]:
+        scores = np.asarray(weights, np.float64) * customers + np.asarray(offsets, np.float64)
+        mean = np.zeros((len(customers), *given.served.shape))
+        for order in itertools.permutations(range(customers.shape[1])):
+            # from the last to the first: each beside those behind it
+            behind = np.logaddexp.accumulate(scores[:, order[::-1]], axis=1)[:, ::-1]
+            chance = np.exp(scores[:, order] - behind).prod(axis=1)
+            edges = np.array([(i, j) for i in order for j in preferences[i]])
+            filled = _filled(given, customers, np.broadcast_to(edges, (len(customers), *edges.shape)))
+            mean += chance[:, None, None] * filled
+        return mean
 
     return allocate
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.checks import FieldError
-from jaxq.engine.fields import choice, compound, positive, real
+from jaxq.engine.fields import choice, compound, nonnegative, positive, real
 from jaxq.engine.model import Model
 from jaxq.engine.reference import Reference
 from jaxq.engine.stationarity import Stationarity
@@ -43,6 +43,7 @@ class ParallelServers(Model):
     """A network of classes and pools under a control policy, with or without abandonment, in or out of overload.
 
     ``priority``, ``c-mu``, ``c-mu-theta``, ``max-weight`` (-preemptive or not), ``lqfs`` and ``fsf`` keep one line a class;
+    ``softmax-preemptive`` draws priorities by ``weights`` and ``offsets``, which can be tuned.
     ``random`` splits arrivals by ``routing``; ``shadow-...`` routes by virtual queues with step ``eta``, which start at
     ``initial_prices``. A network is a name, a .toml file, or the table of one; ``scale`` is its n. Arrivals are Poisson, or
     renewal processes of phase type (``arrival_laws``), whose phases join the state.
@@ -83,6 +84,13 @@ class ParallelServers(Model):
         default=None,
         optional=True,
     )
+    weights: Any = nonnegative(
+        "w_i of softmax, one a class, 1/customers; none: the holding costs",
+        default=None,
+        optional=True,
+        listed=True,
+    )
+    offsets: Any = real("b_i of softmax, one a class; none: 0", default=None, optional=True, listed=True)
     initial_prices: str = choice(
         "prices that shadow routing starts with, those of the planning problem or 0",
         ("planned", "zero"),
@@ -134,6 +142,8 @@ class ParallelServers(Model):
             ("staffing", network.pools, "pool"),
             ("staffing_costs", network.pools, "pool"),
             ("safety", network.classes, "class"),
+            ("weights", network.classes, "class"),
+            ("offsets", network.classes, "class"),
         ):
             value = getattr(self, name)
             if value is not None and np.size(value) != len(names):
@@ -215,11 +225,18 @@ class ParallelServers(Model):
             self.priorities,
             self.preferences,
             self.routing,
+            *self._softmax(),
             float(self.eta),
             lambda: np.zeros(len(network.pools)) if zero else planning.plan(rates)[1],
             lambda: np.zeros(len(network.pools)) if zero else planning.load_prices(rates),
             lambda: planning.saturation_targets(rates, self.shares()),
         )
+
+    def _softmax(self) -> tuple[np.ndarray, np.ndarray]:
+        """w_i and b_i."""
+        weights = self.network.holding_costs if self.weights is None else self.weights
+        offsets = np.zeros(len(self.network.classes)) if self.offsets is None else self.offsets
+        return np.atleast_1d(np.asarray(weights, np.float64)), np.atleast_1d(np.asarray(offsets, np.float64))
 
     def parameters(self):
         """The fields by name; a network that has no name of `NETWORKS` as its table, from which it can be made again."""
@@ -301,6 +318,7 @@ class ParallelServers(Model):
             by_pair(policy.weight),
             by_pair(policy.prefers),
             inputs.shares() if self.policy == "random" else None,
+            np.stack([inputs.weights, inputs.offsets]) if self.policy == "softmax-preemptive" else None,
         )
 
     def theory(self):

@@ -41,6 +41,7 @@ class Control(NamedTuple):
         weight: the largest weight x line is served first; None: not by length.
         preference: an arrival goes to the smallest; None: to the freest pool.
         routing: p_ij, of random splitting, or None.
+        softmax: w_i and b_i of drawn priorities, shape (2, I), or None.
     """
 
     policy: str
@@ -50,6 +51,7 @@ class Control(NamedTuple):
     weight: np.ndarray | None = None
     preference: np.ndarray | None = None
     routing: np.ndarray | None = None
+    softmax: np.ndarray | None = None
 
 
 def parallel_servers(rates, classes, pools, control: Control, poisson: bool = True) -> dict[str, Reference]:
@@ -71,7 +73,7 @@ def parallel_servers(rates, classes, pools, control: Control, poisson: bool = Tr
     found = {"reward_rate": Reference(best.reward, "bound")}
     for name, rate in zip(classes, given.arrival_rates, strict=True):
         found[f"departures_{name}"] = Reference(float(rate), "identity")
-    if control.index is None and control.weight is None:
+    if control.index is None and control.weight is None and control.softmax is None:
         return found
     found |= _named(fluid_rest(given, control), "limit", given, control, classes, pools)
     if not poisson:
@@ -201,9 +203,11 @@ def _exact(key: _Key) -> exact.Law | None:
     served = given.served
     if control.routing is not None:
         return _split(given, control)
+    near = None if control.preference is None else _by_pool(control.preference.T, served.T)
+    if control.softmax is not None and near is not None:
+        return _numbers(given, exact.drawn(*control.softmax, near))
     if control.preemptive and control.index is None:
         return _numbers(given, exact.max_weight(control.holding_costs))
-    near = None if control.preference is None else _by_pool(control.preference.T, served.T)
     if control.index is None:
         weights = np.where(served, np.asarray(control.weight), 1.0)
         serve = exact.largest([np.flatnonzero(row).tolist() for row in served.T], weights.T)

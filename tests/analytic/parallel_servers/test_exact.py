@@ -52,6 +52,20 @@ def test_two_preemptive_priorities_at_one_server():
     np.testing.assert_allclose(customers(law), [rho[0] / (1 - rho[0]), rates[1] * time], rtol=1e-9)
 
 
+def test_drawn_priorities_far_apart_are_static_and_a_coin_is_its_mean():
+    cut = {"most_customers": (12, 12)}
+    order = [(1, 0), (1, 1), (0, 1), (0, 0)]
+    static = exact.preemptive(*X, allocate=exact.greedy(order), **cut)
+    drawn = exact.preemptive(*X, allocate=exact.drawn(0.0, (0, 60), [[1, 0], [0, 1]]), **cut)
+    np.testing.assert_allclose(drawn.busy, static.busy, rtol=1e-12)
+    three = network((1, 1, 1), np.ones((3, 1)), (1,))
+    customers = np.array([[1, 2, 1], [0, 2, 1], [0, 0, 0], [9, 0, 0]])
+    busy = exact.drawn((np.log(2), 0, 0), (0, 0, 0), [[0]] * 3)(three, customers)[:, :, 0]
+    # the first has twice the weight of each other one, which share the server equally where it is not there
+    np.testing.assert_allclose(busy, [[0.5, 0.25, 0.25], [0, 0.5, 0.5], [0, 0, 0], [1, 0, 0]], atol=1e-15)
+    assert np.isfinite(exact.drawn((500, 0, 0), 0, [[0]] * 3)(three, customers)).all()
+
+
 def test_qgyms_n_model():
     """Sparse chains with an edge mass below 1e-11; MaxWeight 48.4328, class 1 first 54.0552, class 2 first unstable."""
     heaviest = exact.preemptive(N_RATES, N_SPEEDS, (1, 1), allocate=exact.max_weight((1, 3)), most_customers=(420, 260))

@@ -238,6 +238,12 @@ def test_a_pool_cut_in_two_is_still_that_pool(policy):
     assert two["busy_1_1"] + two["busy_1_2"] == pytest.approx(one["busy_1_1"], rel=1e-9)
 
 
+def test_orders_of_many_classes_are_not_drawn():
+    network = jaxq.Network([0.1] * 5, [[1]] * 5, [1])
+    with pytest.raises(ValueError, match="policy = softmax-preemptive: draws an order of the classes, .* 5 here"):
+        jaxq.ParallelServers(network, policy="softmax-preemptive")
+
+
 # --- a static order is one function -----------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ POLICIES = {
     "fsf": {},
     "priority-preemptive": {"priorities": "2 > 1"},
     "max-weight-preemptive": {},
+    "softmax-preemptive": {"weights": [0.7, 1.1], "offsets": [0.5, -0.5], "preferences": "1: 2 > 1; 2: 1 > 2"},
     "random": {},
 }
 

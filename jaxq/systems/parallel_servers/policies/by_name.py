@@ -15,11 +15,14 @@ from jaxq.checks import FieldError
 from jaxq.systems.parallel_servers.network.graph import Graph
 from jaxq.systems.parallel_servers.network.network import Network, Rates
 from jaxq.systems.parallel_servers.policies.orders import Preferences
-from jaxq.systems.parallel_servers.policies.preemptive import Allocation, Greedy
+from jaxq.systems.parallel_servers.policies.preemptive import Allocation, DrawnPriorities, Greedy
 from jaxq.systems.parallel_servers.policies.routers import JoinIdlePool, RandomRouting, Router
 from jaxq.systems.parallel_servers.policies.saturation import Saturation
 from jaxq.systems.parallel_servers.policies.selection_rules import InOrder, Largest, Rule
 from jaxq.systems.parallel_servers.policies.shadow import ShadowLB, ShadowRM, ShadowTandem
+
+MOST_DRAWN = 4
+"""Classes whose orders, 24 of 4, are all in the program of drawn priorities."""
 
 
 class PolicyInputs(NamedTuple):
@@ -30,6 +33,8 @@ class PolicyInputs(NamedTuple):
     priorities: Preferences | None  # of the classes, by pool
     preferences: Preferences | None  # of the pools, by class
     routing: Any  # p_ij, shape (I, J), or None
+    weights: np.ndarray  # w_i of drawn priorities, shape (I,)
+    offsets: np.ndarray  # b_i, shape (I,)
     eta: float
     prices: Callable[[], np.ndarray]  # nu_j to start with, shape (J,)
     load_prices: Callable[[], np.ndarray]  # of the load, to start with, shape (J,)
@@ -218,6 +223,17 @@ def max_weight_preemptive(inputs: PolicyInputs) -> Allocation:
     return Greedy(Largest(inputs.cost_weight()), tuple(ties))
 
 
+def drawn(inputs: PolicyInputs) -> Allocation:
+    """Classes take the pools that they prefer, in an order that is drawn. ValueError for more classes than `MOST_DRAWN`."""
+    count = len(inputs.network.classes)
+    if count > MOST_DRAWN:
+        rule = f"draws an order of the classes, of which there are {count} here: at most {MOST_DRAWN}"
+        raise FieldError("policy", "softmax-preemptive", rule)
+    places, mine = inputs.preference(), map(inputs.graph.of_class, range(count))
+    own = tuple(tuple(sorted(of, key=lambda e: (places[e], e))) for of in mine)
+    return DrawnPriorities(inputs.weights, inputs.offsets, own)
+
+
 def saturation(inputs: PolicyInputs) -> Saturation:
     """Classes go to their pools in the order of ``preferences``, and leave idle servers at the last."""
     places, targets = inputs.preference(), inputs.graph.by_edge(inputs.targets())
@@ -281,6 +297,12 @@ POLICIES: dict[str, Policy] = {
         "preemptive: the largest h_i mu_ij x number in system",
         max_weight_preemptive,
         weight=PolicyInputs.cost_weight,
+        preemptive=True,
+    ),
+    "softmax-preemptive": Policy(
+        "preemptive: priorities drawn anew at every moment, the next class by softmax of w_i x number in system + b_i",
+        drawn,
+        prefers=PolicyInputs.preference,
         preemptive=True,
     ),
     "balanced-saturation": Policy("every class is kept servers of its own, on trees; preemptive", saturation),

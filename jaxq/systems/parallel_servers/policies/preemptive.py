@@ -1,6 +1,9 @@
 """Preemptive policies: the busy servers are a function of the numbers in system, at every moment anew."""
 
+import functools
+import itertools
 from abc import abstractmethod
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -13,7 +16,8 @@ class Allocation(eqx.Module):
 
     @abstractmethod
     def fill(self, numbers: list, servers: list, edges) -> list:
-        """Busy servers by edge, int32; ``numbers``: by class, ``servers``: by pool, ``edges``: (i, j), pool by pool."""
+        """Busy servers by edge, int32, or of a policy that draws lots their mean, float32; ``numbers``: by class,
+        ``servers``: by pool, ``edges``: (i, j), pool by pool."""
 
 
 class Greedy(Allocation):
@@ -41,4 +45,32 @@ class Greedy(Allocation):
             for e, (i, j) in enumerate(edges):
                 more = jnp.where(edge == e, jnp.minimum(customers[i], free[j]), 0)
                 busy[e], customers[i], free[j] = busy[e] + more, customers[i] - more, free[j] - more
+        return busy
+
+
+class DrawnPriorities(Allocation):
+    """A static priority of the classes that is drawn anew at every moment: of those that are left the next one is i with
+    probability exp(s_i) / sum exp(s_k), s_i = w_i x number in system + b_i (Plackett and Luce). The busy servers are the
+    mean over the draws, in which the law of the numbers in system is that of the draws themselves, and which is smooth in
+    w and b.
+    """
+
+    weights: Any  # w_i, shape (I,), 1/customers
+    offsets: Any  # b_i, shape (I,)
+    own: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    """By class, its edges in the order in which it takes them."""
+
+    def fill(self, numbers, servers, edges):
+        scores = [w * x + b for w, x, b in zip(self.weights, numbers, self.offsets, strict=True)]
+        busy = [jnp.float32(0.0)] * len(edges)
+        for order in itertools.permutations(range(len(numbers))):
+            chance = jnp.float32(1.0)
+            for place, i in enumerate(order[:-1]):
+                left = functools.reduce(jnp.logaddexp, [scores[k] for k in sorted(order[place:])])
+                chance = chance * jnp.exp(scores[i] - left)
+            customers, free = list(numbers), list(servers)
+            for e in (e for i in order for e in self.own[i]):
+                i, j = edges[e]
+                more = jnp.minimum(customers[i], free[j])
+                busy[e], customers[i], free[j] = busy[e] + chance * more, customers[i] - more, free[j] - more
         return busy
