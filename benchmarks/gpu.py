@@ -48,7 +48,9 @@ def begin(case: str, replicas: int, device, **layout):
     from benchmarks.speed import CASES
     from jaxq.engine.ensemble import Ensemble
 
-    return Ensemble([eval(CASES[case][0], vars(jaxq))], replicas, 1, (device,), **layout)
+    return Ensemble(
+        [eval(CASES[case][0], {x: getattr(jaxq, x) for x in jaxq.__all__})], replicas, 1, (device,), **layout
+    )
 
 
 def compare(case: str, device, cpu, replicas: int) -> dict:

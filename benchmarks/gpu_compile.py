@@ -129,7 +129,7 @@ def compile_case(case: str, device: str, dump: Path) -> dict:
     described = topologies.get_topology_desc(
         platform="cuda", target_config=TARGET.format(*MEMORY[device]), topology="1x1x1"
     )
-    process = eval(CASES[case][0], vars(jaxq)).process()
+    process = eval(CASES[case][0], {x: getattr(jaxq, x) for x in jaxq.__all__}).process()
     leaves, structure = jax.tree.flatten(process)
     shapes = tuple((leaf.shape, leaf.dtype) for leaf in map(compute_leaf, leaves))
     layout = choose_layout(process, REPLICAS, tuple(described.devices[:1]))

@@ -69,7 +69,9 @@ def measure(case: str, binary: Path | None, seconds: float, rounds: int) -> dict
     """A case: medians of ns an event, and the median ratio of those that ran one after the other."""
     expression, options = CASES[case]
     began = time.perf_counter()
-    stack = Ensemble([eval(expression, vars(jaxq))], options["replicas"], 0, tuple(jax.devices()))
+    stack = Ensemble(
+        [eval(expression, {x: getattr(jaxq, x) for x in jaxq.__all__})], options["replicas"], 0, tuple(jax.devices())
+    )
     row = {"case": case, "compile_seconds": time.perf_counter() - began}
     one = [jaxq_ns(stack, 1) for _ in range(2)][1]
     a_block = 1e-9 * one * stack.layout.events_per_block * stack.rows

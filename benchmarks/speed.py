@@ -57,7 +57,7 @@ def measure_case(name: str, cores: int, repeats: int) -> dict:
 
     jaxq.use_all_cores(cores)
     expression, options = CASES[name]
-    system = eval(expression, vars(jaxq))
+    system = eval(expression, {x: getattr(jaxq, x) for x in jaxq.__all__})
     first = jaxq.simulate(system, warmup=0, **options)
     cold = time.perf_counter() - began
     runs = [jaxq.simulate(system, warmup=0, seed=i + 1, **options).run for i in range(repeats)]

@@ -5,10 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.delivery import INTERRUPTED, deliver, print_json
 from jaxq.cli.errors import input_errors, interruptible
-from jaxq.cli.meter import make_meter
-from jaxq.cli.options import build_options
-from jaxq.cli.report import INTERRUPTED, deliver, print_json
 from jaxq.engine.files import check_path, write_json
 
 FAILED = 1
@@ -28,6 +26,8 @@ def validate(
 
     Example: jaxq validate mmc
     """
+    from jaxq.cli.meter import make_meter
+    from jaxq.cli.options import build_options
     from jaxq.cli.run import start_devices
     from jaxq.experiments import validate as experiment
 
