@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -167,7 +168,11 @@ def message(error: Any) -> str:
     if unknown is not None and hasattr(error, "possibilities"):
         nearest = next(iter(error.possibilities or ()), None)
         return f"unknown option {unknown}" + (f"; did you mean {nearest}?" if nearest else "; see --help")
-    return error.format_message()
+    if unknown is not None:
+        return f"{unknown}: needs a value"
+    said = error.format_message()
+    extra = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", said)
+    return f"unexpected {extra[1]}; an option is written --name value" if extra else said
 
 
 def _show_warning(text, category, filename, lineno, file=None, line=None) -> None:

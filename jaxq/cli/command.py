@@ -7,8 +7,8 @@ from typer.core import TyperCommand
 
 from jaxq.cli.errors import BadInput
 
-HELP = {"max_content_width": 110}
-"""How wide a help page may be."""
+HELP = {"max_content_width": 110, "help_option_names": ["-h", "--help"]}
+"""How wide a help page may be, and how it is asked for."""
 
 
 class Command(TyperCommand):

@@ -25,6 +25,7 @@ def list_systems(
         print_all()
         return
     from jaxq.cli.about import describe_class, print_one
+    from jaxq.cli.own_errors import own_errors
     from jaxq.cli.word import print_matching
 
     if system is not None and system not in known() and ".py" not in system:
@@ -32,7 +33,10 @@ def list_systems(
         return
     with input_errors():
         chosen = {name: find(name) for name in (known() if system is None else (system,))}
-    found = {name: describe_class(kind) for name, kind in chosen.items()}
+    found = {}
+    for name, kind in chosen.items():
+        with own_errors(kind):
+            found[name] = describe_class(kind)
     if system is None or json:
         print_json({"schema": 1, "systems": found})
     else:

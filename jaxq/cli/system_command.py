@@ -12,6 +12,7 @@ from jaxq.cli.errors import input_errors
 from jaxq.cli.experiment_file import Experiment, read
 from jaxq.cli.field_values import FILE, allowed
 from jaxq.cli.options import option, shared_parameters
+from jaxq.cli.own_errors import own_errors
 from jaxq.cli.place import first_paragraph, load
 from jaxq.cli.verbs import VERBS
 from jaxq.engine.fields import Rule, rules
@@ -54,7 +55,9 @@ def command(verb: str, system: type[Model], experiment: Experiment | None = None
     defaults = {field.name: field.default for field in dataclasses.fields(system)}
 
     def run(**given):
-        return load(VERBS[verb].execute)(verb, system, given, experiment)
+        execute = load(VERBS[verb].execute)
+        with own_errors(system):
+            return execute(verb, system, given, experiment)
 
     parameters = [field_option(name, rule, defaults[name], experiment) for name, rule in declared.items()]
     run.__dict__["__signature__"] = inspect.Signature([*parameters, *shared_parameters(load(VERBS[verb].options))])

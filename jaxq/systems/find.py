@@ -88,13 +88,13 @@ def _load(path: str) -> ModuleType:
         raise ValueError(f"{path}: {error.strerror or error}") from None
     except Exception as error:
         del sys.modules[name]
-        raise ValueError(f"{path}{_line(error, path)}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{path}{line(error, path)}: {type(error).__name__}: {error}") from error
     finally:
         sys.path.pop(0)
     return module
 
 
-def _line(error: Exception, path: str) -> str:
+def line(error: Exception, path: str) -> str:
     """`` line N`` where the file itself failed."""
     if isinstance(error, SyntaxError):
         return f" line {error.lineno}"

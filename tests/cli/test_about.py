@@ -21,7 +21,7 @@ def test_version(jaxq):
     assert jaxq("--version") == (0, f"jaxq {package.__version__}\n", "")
 
 
-@pytest.mark.parametrize("args", [[], ["--help"]])
+@pytest.mark.parametrize("args", [[], ["--help"], ["-h"]])
 def test_help_names_every_verb(jaxq, args):
     code, out, err = jaxq(*args)
     assert code == 0 and err == "" and all(f"\n  {verb} " in out for verb in (*VERBS, "list", "info", "validate"))
