@@ -67,6 +67,14 @@ def test_a_file_that_cannot_be_used_is_one_line(text, named, said, tmp_path, mon
     assert code == 2 and out == "" and err.startswith("error: ") and said in err and err.count("\n") == 1
 
 
+def test_where_no_oracle_is_given_there_are_no_columns_for_one(file, jaxq):
+    _, out, _ = jaxq("run", "tandem.py", *SHORT, "--events", "2000")
+    assert " oracle " in out and " z " in out
+    (file / "plain.py").write_text(TANDEM.partition("    def oracle")[0])
+    code, out, _ = jaxq("run", "plain.py", *SHORT, "--events", "2000")
+    assert code == 0 and "first_queue" in out and " oracle " not in out and " z " not in out
+
+
 WRONG = {
     "misspelt": (
         "self.arrival_rate, self.first_rate *",
