@@ -1,4 +1,4 @@
-/* Eight workloads in hand-written SIMD C: what one core can do, beside which jaxq is measured (native.py).
+/* Ten workloads in hand-written SIMD C: what one core can do, beside which jaxq is measured (native.py).
  *
  *     gcc -O3 -march=native -o native native.c -lm && ./native mm1 1e9 1       (workload, events, seed)
  *
@@ -79,6 +79,49 @@ static sums mm1(double events, uint64_t seed) {
             }
         found.first += over_lanes(area[0]) + over_lanes(area[1]);
     }
+    return found;
+}
+
+/* M/M/10, lambda 9, mu 1; number in system */
+static sums mm10(double events, uint64_t seed) {
+    stream s[2] = {seeded(&seed), seeded(&seed)};
+    i32 x[2] = {};
+    sums found = {};
+    const uint32_t up = (uint32_t)ldexp(9.0 / 19.0, 32), unit = (uint32_t)ldexp(1.0 / 19.0, 32);
+    for (; found.events < events; found.events += 2 * LANES * BLOCK) {
+        u32 area[2] = {};
+        for (int i = 0; i < BLOCK; i++)
+            for (int g = 0; g < 2; g++) {
+                u32 word = next(&s[g]);
+                i32 arrives = word < up, all = x[g] > 10, busy = (x[g] & ~all) | (all & 10);
+                x[g] += (~arrives & (i32)(word - up < (u32)busy * unit)) - arrives;
+                area[g] += (u32)x[g];
+            }
+        found.first += over_lanes(area[0]) + over_lanes(area[1]);
+    }
+    return found;
+}
+
+/* M/M/10+M, lambda 12, mu 1, patience 1: all leave at rate 1. The embedded chain with its mean holding times; number in
+   system */
+static sums mm10m(double events, uint64_t seed) {
+    stream s[2] = {seeded(&seed), seeded(&seed)};
+    f32 x[2] = {};
+    sums found = {};
+    double time = 0;
+    for (; found.events < events; found.events += 2 * LANES * BLOCK)
+        for (int part = 0; part < BLOCK / 64; part++) {
+            f32 weights[2] = {}, area[2] = {};
+            for (int i = 0; i < 64; i++)
+                for (int g = 0; g < 2; g++) {
+                    f32 total = x[g] + 12.0f, weight = 1.0f / total;
+                    weights[g] += weight, area[g] += weight * x[g];
+                    i32 arrives = real(next(&s[g])) * 0x1p-32f * total < 12.0f;
+                    x[g] += whole_to_real(~arrives | 1); /* 1 or -1 */
+                }
+            time += over_lanes_f(weights[0] + weights[1]), found.first += over_lanes_f(area[0] + area[1]);
+        }
+    found.first *= found.events / time;
     return found;
 }
 
@@ -267,7 +310,7 @@ static sums token_pool(double events, uint64_t seed) {
 
 int main(int count, char **given) {
     static const struct { const char *name; sums (*run)(double, uint64_t); } all[] = {
-        {"mm1", mm1}, {"mg1", mg1}, {"gd1", gd1}, {"jsq", jsq}, {"sajsq3", sajsq3}, {"sajsq6", sajsq6},
+        {"mm1", mm1}, {"mm10", mm10}, {"mm10m", mm10m}, {"mg1", mg1}, {"gd1", gd1}, {"jsq", jsq}, {"sajsq3", sajsq3}, {"sajsq6", sajsq6},
         {"xmodel", xmodel}, {"tokenpool", token_pool}};
     for (unsigned k = 0; count == 4 && k < sizeof all / sizeof *all; k++)
         if (!strcmp(given[1], all[k].name)) {
@@ -278,6 +321,6 @@ int main(int count, char **given) {
                    found.first / found.events, found.second / found.events);
             return 0;
         }
-    fprintf(stderr, "usage: native mm1|mg1|gd1|jsq|sajsq3|sajsq6|xmodel|tokenpool EVENTS SEED\n");
+    fprintf(stderr, "usage: native mm1|mm10|mm10m|mg1|gd1|jsq|sajsq3|sajsq6|xmodel|tokenpool EVENTS SEED\n");
     return 2;
 }

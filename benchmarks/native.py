@@ -48,11 +48,16 @@ def compiled(folder: str) -> Path | None:
     return binary
 
 
-def native_ns(binary: Path, case: str, events: float, seed: int = 1) -> float:
+def run_native(binary: Path, workload: str, events: float, seed: int = 1) -> dict:
+    """Events, CPU seconds and means of a workload in C."""
+    done = subprocess.run([binary, workload, f"{events:g}", str(seed)], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def native_ns(binary: Path, case: str, events: float) -> float:
     """ns of CPU an event of the workload of a case in C."""
     workload, expected = WORKLOADS[case]
-    done = subprocess.run([binary, workload, f"{events:g}", str(seed)], check=True, capture_output=True, text=True)
-    found = json.loads(done.stdout)
+    found = run_native(binary, workload, events)
     assert abs(found["means"][0] / expected - 1) < 0.01, f"{workload} in C: {found['means']} for {expected}"
     return 1e9 * found["seconds"] / found["events"]
 

@@ -1,11 +1,13 @@
 """jaxq beside other simulators on the same systems: customers a CPU second, and CPU seconds to a half-width of .1 %.
 
     python -m benchmarks.peers --out benchmarks/peers.json      # 5 minutes; needs the extra: pip install '.[bench]'
+    python -m benchmarks.peers --plot notebooks/images/peers.svg
 
-Three stations that all of them can express. Each simulator runs each of them for some ``--seconds`` of CPU time, in turn,
-and that three times over; the table has the medians. Everything is on one core and counted in CPU time of this process,
-without start and compilation (that of jaxq and numba is in the file). Each must also find the exact mean number of
-customers, to within 6 standard errors from 20 equal parts of its run, what comes before them left out.
+Three stations that all of them can express, and that are written in SIMD C (native.c) where a compiler is present. Each
+simulator runs each of them for some ``--seconds`` of CPU time, in turn, and that three times over; the table has the
+medians. Everything is on one core and counted in CPU time, without start and compilation (that of jaxq and numba is in the
+file). Each must also find the exact mean number of customers, to within 6 standard errors from 20 equal parts of its run,
+what comes before them left out.
 
 What a simulator needs to a half-width of .1 % is, of jaxq's run, its customers times (its relative half-width/.001)^2, at
 the simulator's own pace: the variance of a time average is that of the system, whoever simulates it. (jaxq's is a little
@@ -16,6 +18,7 @@ import argparse
 import json
 import math
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +30,7 @@ import numpy as np
 import simpy
 
 import jaxq
+from benchmarks.native import compiled, run_native
 from jaxq.analytic.stations.mmc import mmc
 
 PARTS = 20
@@ -173,6 +177,24 @@ def with_jaxq(station: Station, length: float) -> Ran:
     return Ran(metric.mean, metric.standard_error, customers, seconds[1], seconds[0] - seconds[1])
 
 
+NATIVE = {STATIONS["M/M/1 at .8"]: "mm1", STATIONS["M/M/10 at .9"]: "mm10", STATIONS["M/M/10+M at 1.2"]: "mm10m"}
+"""The workload of native.c that a station is."""
+
+
+def with_c(binary: Path) -> Callable[[Station, float], Ran]:
+    """Hand-written C, 32 paths in two vectors and one sum; each part is a run of its own, from empty."""
+
+    def run(station: Station, length: float) -> Ran:
+        parts = [run_native(binary, NATIVE[station], length / PARTS, seed) for seed in range(1, PARTS + 1)]
+        means = np.array([part["means"][0] for part in parts])
+        events, seconds = (sum(part[key] for part in parts) for key in ("events", "seconds"))
+        # of the uniformised steps, or of the jumps of M/M/10+M, of which every second one is an arrival
+        arrivals = 0.5 if station.abandonment_rate else station.arrival_rate / (station.arrival_rate + station.servers)
+        return Ran(float(means.mean()), float(means.std(ddof=1) / math.sqrt(PARTS)), events * arrivals, seconds)
+
+    return run
+
+
 SIMULATORS: dict[str, tuple[Callable[[Station, float], Ran], float]] = {
     "Ciw": (with_ciw, 2e3),
     "SimPy": (with_simpy, 1e4),
@@ -182,17 +204,17 @@ SIMULATORS: dict[str, tuple[Callable[[Station, float], Ran], float]] = {
 """Each with a length (model time; for jaxq events a replica) that takes it a fraction of a second."""
 
 
-def measure(seconds: float, rounds: int) -> dict:
+def measure(simulators: dict, seconds: float, rounds: int) -> dict:
     """By station and simulator: customers a CPU second, CPU seconds to a half-width of .1 %, compile seconds, ratios."""
     found = {}
     for name, station in STATIONS.items():
-        runs: dict[str, list[Ran]] = {simulator: [] for simulator in SIMULATORS}
+        runs: dict[str, list[Ran]] = {simulator: [] for simulator in simulators}
         lengths, compiling = {}, {}
-        for simulator, (run, length) in SIMULATORS.items():
+        for simulator, (run, length) in simulators.items():
             tried = run(station, length)
             lengths[simulator], compiling[simulator] = length * seconds / max(tried.seconds, 1e-3), tried.compiling
         for _ in range(rounds):
-            for simulator, (run, _) in SIMULATORS.items():
+            for simulator, (run, _) in simulators.items():
                 runs[simulator].append(run(station, lengths[simulator]))
         for simulator, several in runs.items():
             for ran in several:
@@ -208,9 +230,26 @@ def measure(seconds: float, rounds: int) -> dict:
                 "seconds_to_0.1_percent": needed / pace[simulator],
                 "compile_seconds": compiling[simulator],
             }
-            for simulator in SIMULATORS
+            for simulator in simulators
         }
     return found
+
+
+def draw(found: dict, path: Path) -> None:
+    """Customers a CPU second by simulator, a row of points a station, on a logarithmic axis."""
+    import matplotlib.pyplot as plt
+
+    from jaxq.plotting.style import house
+
+    with house():
+        figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
+        names = list(next(iter(found.values())))
+        for marker, (station, by) in zip("osD", found.items(), strict=True):
+            axes.plot([by[name]["customers_per_second"] for name in names], names, marker, label=station)
+        axes.set(xscale="log", xlabel="customers simulated per CPU second, one core")
+        axes.invert_yaxis()
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
+        figure.savefig(path)
 
 
 def main() -> None:
@@ -218,8 +257,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="CPU seconds of a run, about")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each, of which the median counts")
     parser.add_argument("--out", type=Path, help="JSON")
+    parser.add_argument("--plot", type=Path, help="a figure of customers a CPU second")
     arguments = parser.parse_args()
-    found = measure(arguments.seconds, arguments.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        binary = compiled(folder)
+        native = {"C, by hand": (with_c(binary), 1e8)} if binary else {}
+        found = measure(SIMULATORS | native, arguments.seconds, arguments.rounds)
     for name, by in found.items():
         print(f"\n{name:18} customers/s   jaxq is faster   s to .1 %")
         for simulator, x in by.items():
@@ -233,6 +276,8 @@ def main() -> None:
             "jaxq": jaxq.__version__,
         }
         arguments.out.write_text(json.dumps({"versions": versions, "stations": found}, indent=1) + "\n")
+    if arguments.plot:
+        draw(found, arguments.plot)
 
 
 if __name__ == "__main__":

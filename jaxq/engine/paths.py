@@ -31,7 +31,7 @@ from jaxq.engine.saved import NONE, SCHEMA, Saved
 from jaxq.engine.simulate import versions
 from jaxq.engine.tabular import of_run
 from jaxq.engine.unknown import known_keywords
-from jaxq.stats.intervals import t_quantile
+from jaxq.stats.intervals import two_sided_quantile
 
 LATEST = 1e29
 
@@ -234,10 +234,9 @@ def paths(
     finite = np.array([np.isfinite(values) for values in seen.values()]).all(axis=0)
     invalid = np.logical_or.accumulate(reached.invalid, axis=1)
     good = (finite & ~late & ~invalid).all(axis=0)
-    quantile = t_quantile((1 + options.level) / 2, replicas - 1)
     mean = {name: np.where(good, np.where(good, values, 0.0).mean(axis=0), np.nan) for name, values in seen.items()}
     half_width = {
-        name: np.where(good, quantile * _standard_error(np.where(good, values, 0.0)), np.nan)
+        name: np.where(good, _half_width(np.where(good, values, 0.0), options.level), np.nan)
         for name, values in seen.items()
     }
     found = {
@@ -286,10 +285,13 @@ def stationary_means(system: Model) -> dict[str, float]:
     return {n: float(x.value) for n, x in oracle.items() if x.kind in ("exact", "identity") and np.isfinite(x.value)}
 
 
-def _standard_error(values: np.ndarray) -> np.ndarray:
+def _half_width(values: np.ndarray, level: float) -> np.ndarray:
     """Of the mean over the first axis; nan with fewer than two replicas."""
     replicas = len(values)
-    return values.std(axis=0, ddof=1) / np.sqrt(replicas) if replicas > 1 else np.full(values.shape[1:], np.nan)
+    if replicas < 2:
+        return np.full(values.shape[1:], np.nan)
+    wide = two_sided_quantile(values - values.mean(axis=0), level, replicas - 1)
+    return wide * values.std(axis=0, ddof=1) / np.sqrt(replicas)
 
 
 def checked_times(times) -> np.ndarray:

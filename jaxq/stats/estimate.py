@@ -12,7 +12,7 @@ import dataclasses
 
 import numpy as np
 
-from jaxq.stats.intervals import t_quantile
+from jaxq.stats.intervals import t_quantile, two_sided_quantile
 
 UNSEEN = 3.0
 """What has not been seen in n trials has a probability under 3/n, at 95 % (Hanley and Lippman-Hand 1983)."""
@@ -118,9 +118,11 @@ class Estimate:
         return self.residuals.size - 1 if self.freedom is None else self.freedom
 
     def half_width(self, level: float = 0.95) -> float:
-        """Half-width of the two-sided Student interval at ``level``; of what was hardly seen at least the rule of three."""
-        student = self.standard_error * t_quantile((1 + level) / 2, self.degrees)
-        return max(student, UNSEEN * self.grain) if self.grain else student
+        """Half-width of the two-sided interval at ``level``, Student's corrected for skewness (`two_sided_quantile`). Of
+        what was hardly seen moments say nothing: Student's, and at least the rule of three."""
+        if self.grain:
+            return max(self.standard_error * t_quantile((1 + level) / 2, self.degrees), UNSEEN * self.grain)
+        return self.standard_error * float(two_sided_quantile(self.residuals, level, self.degrees))
 
     def grouped(self, groups: int) -> "Estimate":
         """The same estimate with residuals averaged over ``groups`` groups of neighbouring replicas."""

@@ -12,7 +12,7 @@ import dataclasses
 
 import numpy as np
 
-from jaxq.stats.intervals import t_quantile
+from jaxq.stats.intervals import t_quantile, two_sided_quantile
 from jaxq.stats.windows import WindowedSums
 
 MOST = 8192
@@ -250,4 +250,4 @@ class Distribution:
         found, count = groups.sum() / weights.sum(), len(weights)
         residuals = (groups - found * weights) / weights.mean()
         error = np.sqrt((residuals**2).sum() / np.float64(count * (count - 1))) if count > 1 else np.nan
-        return float(found), float(error * t_quantile((1 + level) / 2, count - 1))
+        return float(found), float(error * two_sided_quantile(residuals, level, count - 1))

@@ -469,9 +469,9 @@ def test_paired_differences_are_those_of_the_replicas():
     row = next(d for d in results.differences if d["metric"] == "number_in_system")
     difference = values[1] - values[0]
     assert row["mean"] == pytest.approx(difference.mean(), rel=1e-9)
-    from jaxq.stats.intervals import t_quantile
+    from jaxq.stats.intervals import two_sided_quantile
 
-    by_hand = t_quantile(0.975, 63) * difference.std(ddof=1) / 8
+    by_hand = two_sided_quantile(difference - difference.mean(), 0.95, 63) * difference.std(ddof=1) / 8
     assert row["half_width"] == pytest.approx(by_hand, rel=1e-9)
 
 

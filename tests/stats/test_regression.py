@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxq.stats.estimate import Estimate
-from jaxq.stats.intervals import t_quantile
+from jaxq.stats.intervals import t_quantile, two_sided_quantile
 from jaxq.stats.regression import Controls, Regression
 
 
@@ -27,7 +27,8 @@ def test_it_is_the_intercept_of_least_squares():
     found = regressed(y, c)
     assert found.value == pytest.approx(slopes[0], abs=1e-12)
     assert found.standard_error == pytest.approx(np.sqrt(variance), rel=1e-9)
-    assert found.half_width() == pytest.approx(np.sqrt(variance) * t_quantile(0.975, len(y) - 4), rel=1e-9)
+    wide = two_sided_quantile(found.residuals, 0.95, len(y) - 4)
+    assert found.half_width() == pytest.approx(np.sqrt(variance) * wide, rel=1e-9)
 
 
 def test_what_is_collinear_counts_once():
