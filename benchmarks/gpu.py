@@ -44,11 +44,10 @@ NEAR = 1.5
 
 def begin(case: str, replicas: int, device, **layout):
     """The replicas of one case on a device, nothing run yet."""
-    import jaxq
-    from benchmarks.speed import CASES
+    from benchmarks.speed import system_of
     from jaxq.engine.ensemble import Ensemble
 
-    return Ensemble([eval(CASES[case][0], vars(jaxq))], replicas, 1, (device,), **layout)
+    return Ensemble([system_of(case)], replicas, 1, (device,), **layout)
 
 
 def compare(case: str, device, cpu, replicas: int) -> dict:

@@ -122,9 +122,8 @@ def compile_case(case: str, device: str, dump: Path, quantiles: bool) -> dict:
     """What the compiler makes of the launch of one case."""
     import jax
     from jax.experimental import topologies
-    from speed import CASES
+    from speed import system_of
 
-    import jaxq
     from jaxq.engine.kernel.choice import choose_program
     from jaxq.engine.layout import choose_layout
     from jaxq.engine.outline import names
@@ -133,7 +132,7 @@ def compile_case(case: str, device: str, dump: Path, quantiles: bool) -> dict:
     described = topologies.get_topology_desc(
         platform="cuda", target_config=TARGET.format(*MEMORY[device]), topology="1x1x1"
     )
-    system = eval(CASES[case][0], vars(jaxq))
+    system = system_of(case)
     process = system.process()
     leaves, structure = jax.tree.flatten(process)
     shapes = tuple((leaf.shape, leaf.dtype) for leaf in map(compute_leaf, leaves))

@@ -22,14 +22,14 @@ OBSERVATIONS = 16
 def measure(case: str, replicas: int, launches: int) -> dict:
     """One case in this process."""
     import jaxq
-    from benchmarks.speed import CASES
+    from benchmarks.speed import system_of
 
     jaxq.use_all_cores()
     import jax
 
     from jaxq.engine.ensemble import Ensemble
 
-    system = eval(CASES[case][0], vars(jaxq))
+    system = system_of(case)
     ensemble = Ensemble([system], replicas, 1, tuple(jax.devices()), observations=OBSERVATIONS, blocks=1)
 
     def host(blocks: int) -> list[float]:

@@ -22,7 +22,7 @@ jaxq.use_all_cores(1)
 
 import jax  # noqa: E402
 
-from benchmarks.speed import CASES  # noqa: E402
+from benchmarks.speed import CASES, system_of  # noqa: E402
 from jaxq.engine.ensemble import Ensemble  # noqa: E402
 
 WORKLOADS = {
@@ -72,9 +72,9 @@ def jaxq_ns(stack: Ensemble, blocks: int) -> float:
 
 def measure(case: str, binary: Path | None, seconds: float, rounds: int) -> dict:
     """A case: medians of ns an event, and the median ratio of those that ran one after the other."""
-    expression, options = CASES[case]
+    options = CASES[case][1]
     began = time.perf_counter()
-    stack = Ensemble([eval(expression, vars(jaxq))], options["replicas"], 0, tuple(jax.devices()))
+    stack = Ensemble([system_of(case)], options["replicas"], 0, tuple(jax.devices()))
     row = {"case": case, "compile_seconds": time.perf_counter() - began}
     one = [jaxq_ns(stack, 1) for _ in range(2)][1]
     a_block = 1e-9 * one * stack.layout.events_per_block * stack.rows

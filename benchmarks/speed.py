@@ -1,11 +1,10 @@
-"""Speed of the public `jaxq.simulate` with default metrics, beside a hand-written C reference and a bare scan.
+"""Speed of the public `jaxq.simulate` with default metrics, and of a bare scan; beside C it is `benchmarks.native`.
 
-    python benchmarks/speed.py --reference path/to/native.c --out benchmarks/speed.json
-    python benchmarks/speed.py --turns --out benchmarks/speed_cores.json
+    python -m benchmarks.speed --out benchmarks/speed.json
+    python -m benchmarks.speed --turns --out benchmarks/speed_cores.json
 
 Every figure is a median over repeats of ``run["ns_per_event"]`` (wall time of the run without compilation, host loop
-included), each case in a process of its own with the given number of cores. The reference is compiled here
-(``gcc -O3 -march=native``) and run between the cases on one core, so that ratios hold on a machine whose speed drifts.
+included), each case in a process of its own with the given number of cores.
 With ``--turns`` one core and two run by turns: of each the best wall time, as others use the machine too, and the median CPU
 time, of which the host's thread takes a part. On two cores that are free a run cannot be faster than half its CPU time.
 ``bare`` is the M/M/1 step written out by hand in one tiled `lax.scan`, without engine: the limit of what XLA does with it.
@@ -16,7 +15,6 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -44,11 +42,13 @@ CASES = {
     "gd1": ("TolledQueues(0.8, 5, 1, 1, 1)", {"replicas": 8192, "events": 60_000}),
     "tolls-2": ("TolledQueues([0.5, 1], [15, 4], [3, 0.1], [0.7, 0.3], [8, 3])", {"replicas": 8192, "events": 30_000}),
 }
-COUNTED = {"gd1": 1.94124}
-"""Events of the reference in one of ours, where they differ: arrivals and completions, of a customer."""
-WORKLOADS = {"jsq-50": "jsq", "sa-jsq-3": "sajsq", "sa-jsq-6": "sajsq", "gd1": "gd1", "tolls-2": "gd1"}
-WORKLOADS |= dict.fromkeys(("x-model", "network-4", "network-8"), "xmodel")
-"""The workload of the reference that a case is; M/M/1 otherwise."""
+
+
+def system_of(case: str):
+    """The system of a case."""
+    import jaxq
+
+    return eval(CASES[case][0], {name: getattr(jaxq, name) for name in jaxq.__all__})
 
 
 def measure_case(name: str, cores: int, repeats: int) -> dict:
@@ -59,12 +59,11 @@ def measure_case(name: str, cores: int, repeats: int) -> dict:
     import jaxq
 
     jaxq.use_all_cores(cores)
-    expression, options = CASES[name]
-    system = eval(expression, vars(jaxq))
+    system, options = system_of(name), CASES[name][1]
     first = jaxq.simulate(system, warmup=0, **options)
     cold = time.perf_counter() - began
     runs = [jaxq.simulate(system, warmup=0, seed=i + 1, **options).run for i in range(repeats)]
-    figures = [run["ns_per_event"] / COUNTED.get(name, 1) for run in runs]
+    figures = [run["ns_per_event"] for run in runs]
     return {
         "case": name,
         "cores": cores,
@@ -84,8 +83,7 @@ def take_turns(name: str, cores: int) -> None:
     import jaxq
 
     jaxq.use_all_cores(cores)
-    expression, options = CASES[name]
-    system = eval(expression, vars(jaxq))
+    system, options = system_of(name), CASES[name][1]
     jaxq.simulate(system, warmup=0, **options)
     print("ready", flush=True)
     for seed in sys.stdin:
@@ -93,7 +91,7 @@ def take_turns(name: str, cores: int) -> None:
         run = jaxq.simulate(system, warmup=0, seed=int(seed), **options).run
         spent = time.process_time() - cpu, time.thread_time() - host
         figures = [run["ns_per_event"], *(1e9 * x / run["events"] for x in spent)]
-        print(json.dumps([x / COUNTED.get(name, 1) for x in figures]), flush=True)
+        print(json.dumps(figures), flush=True)
 
 
 def compare_cores(name: str, repeats: int) -> dict:
@@ -174,20 +172,9 @@ def measure_bare(cores: int, repeats: int) -> dict:
     }
 
 
-def reference_ns(binary: Path, workload: str) -> float:
-    """ns per event and CPU-second of a workload of the C reference, one core, AVX-512 where there is one."""
-    for kind in ("simd", "scalar"):
-        command = [str(binary), workload, kind, "1", "2000000000", "1"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode == 0:
-            return 1e9 / json.loads(done.stdout)["events_per_cpu_second"]
-    raise RuntimeError("the reference did not run")
-
-
 def main() -> None:
-    """Run every case, print a line each with its ratio to the reference, and write the figures."""
+    """Run every case, print a line each, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--reference", type=Path, help="native.c, compiled and run beside")
     parser.add_argument("--case", action="append", help="default: all")
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=7)
@@ -211,33 +198,14 @@ def main() -> None:
             if arguments.out:
                 arguments.out.write_text(json.dumps({"repeats": arguments.repeats, "rows": rows}, indent=1) + "\n")
         return
-    with tempfile.TemporaryDirectory() as folder:
-        binary = None
-        if arguments.reference:
-            binary = Path(folder) / "native"
-            flags = ["-O3", "-march=native", "-w", "-lm", "-lpthread"]
-            subprocess.run(["gcc", str(arguments.reference), *flags[:3], "-o", str(binary), *flags[3:]], check=True)
-        rows = []
-        for name in arguments.case or ["bare", *CASES]:
-            for cores in arguments.cores if name != "bare" else [1]:
-                child = [
-                    sys.executable,
-                    __file__,
-                    "--child",
-                    name,
-                    "--cores",
-                    str(cores),
-                    "--repeats",
-                    str(arguments.repeats),
-                ]
-                done = subprocess.run(child, capture_output=True, text=True, check=True)
-                row = json.loads(done.stdout.splitlines()[-1])
-                if binary:
-                    row["workload"] = WORKLOADS.get(name, "mm1")
-                    row["reference_ns"] = reference_ns(binary, row["workload"])
-                    row["ratio_to_reference"] = row["ns_per_event"] / row["reference_ns"]
-                rows.append(row)
-                print(json.dumps(row), flush=True)
+    rows = []
+    for name in arguments.case or ["bare", *CASES]:
+        for cores in arguments.cores if name != "bare" else [1]:
+            child = [sys.executable, __file__, "--child", name, "--cores", str(cores)]
+            child += ["--repeats", str(arguments.repeats)]
+            done = subprocess.run(child, capture_output=True, text=True, check=True)
+            rows.append(json.loads(done.stdout.splitlines()[-1]))
+            print(json.dumps(rows[-1]), flush=True)
     if arguments.out:
         arguments.out.write_text(json.dumps({"repeats": arguments.repeats, "rows": rows}, indent=1) + "\n")
 

@@ -9,7 +9,7 @@ from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
 import jaxq
-from jaxq.cli.list import describe_class
+from jaxq.cli.about import describe_class
 
 project = "jaxq"
 author = "The jaxq authors"

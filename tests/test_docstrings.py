@@ -6,10 +6,10 @@ import inspect
 import pytest
 
 import jaxq
-from jaxq.plotting import plot
 
 FINDER = doctest.DocTestFinder(exclude_empty=True)
-PUBLIC = [thing for thing in (*vars(jaxq).values(), plot) if inspect.isclass(thing) or inspect.isfunction(thing)]
+NAMED = [getattr(jaxq, name) for name in jaxq.__all__]
+PUBLIC = [thing for thing in NAMED if inspect.isclass(thing) or inspect.isfunction(thing)]
 EXAMPLES = {
     found.name: found.examples
     for thing in PUBLIC

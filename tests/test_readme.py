@@ -27,10 +27,12 @@ def test_the_example_runs(tmp_path, monkeypatch, capsys):
     difference = names["staffed"].differences[2]
     assert difference["metric"] == "waiting_time" and difference["mean"] < 0
     assert (tmp_path / "staffing.csv").read_text().count("waiting_time") == 11
+    assert (tmp_path / "staffing.png").stat().st_size > 10_000
     assert "probability_wait" in capsys.readouterr().out
 
 
-def test_the_derivatives_are_right(capsys):
+def test_the_derivatives_are_right(capsys, monkeypatch):
+    monkeypatch.setattr(jaxq, "use_all_cores", lambda: 2)
     names = {}
     exec(block("gradient"), names)
     slope = names["slopes"]["queue_length", "service_rate"]
@@ -38,7 +40,8 @@ def test_the_derivatives_are_right(capsys):
     assert "unbiased" in capsys.readouterr().out
 
 
-def test_a_users_own_jump_process_works_with_everything(capsys):
+def test_a_users_own_jump_process_works_with_everything(capsys, monkeypatch):
+    monkeypatch.setattr(jaxq, "use_all_cores", lambda: 2)
     names = {}
     exec(block("tandem"), names)
     system = names["tandem"]
@@ -50,7 +53,8 @@ def test_a_users_own_jump_process_works_with_everything(capsys):
     assert "first_queue" in capsys.readouterr().out
 
 
-def test_the_step_functions_go_into_a_scan_of_ones_own(capsys):
+def test_the_step_functions_go_into_a_scan_of_ones_own(capsys, monkeypatch):
+    monkeypatch.setattr(jaxq, "use_all_cores", lambda: 2)
     exec(block("scan"), {})
     *watched, own = map(float, capsys.readouterr().out.split())
     # 10,000 uniformised events from an empty queue: a transient of some 6 units of time in 6,667
@@ -62,19 +66,29 @@ def test_the_tandem_is_short():
     assert len(lines) <= 22
 
 
-SHELL = [
+def test_the_first_two_blocks_set_up():
+    first, second, *others = steps(README)
+    assert [(step.kind, step.what) for step in (first, second)] == [("ci", "main"), ("ci", "test")]
+    assert first.text.startswith("python3 -m venv") and ".venv/bin/jaxq run mmc " in first.text
+    assert second.text.startswith("python3 -m venv") and second.text.strip().endswith("pytest -q")
+    assert not any(step.kind == "ci" for step in others)
+
+
+SHELL = {
     line.split("#")[0].strip()
-    for line in README.split("## On the command line")[1].split("```sh")[1].split("```")[0].splitlines()
+    for step in steps(README)
+    if step.kind == "sh"
+    for line in step.text.splitlines()
     if line.strip() and not line.startswith("jaxq tutorial")  # test_tutorial runs it
-]
+}
 
 
-@pytest.mark.parametrize("line", [x for x in SHELL if not x.startswith("jaxq validate")])
+@pytest.mark.parametrize("line", sorted(x for x in SHELL if not x.startswith("jaxq validate")))
 def test_the_shell_lines_run(line, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     toml = re.search(r"```toml\n(.*?)```", README, re.S)[1]
     (tmp_path / "experiment.toml").write_text(toml)
-    arguments = shlex.split(line)[1:]
+    arguments = shlex.split(re.sub(r" --(replicas|precision) \S+", "", line))[1:]  # shorter ones come below
     if arguments[0] in ("plot", "report"):
         jaxq.sweep(jaxq.MMc(), {"arrival_rate": [0.3, 0.6]}, replicas=64, events=1000, warmup=500).save(arguments[1])
     if arguments[0] == "reproduce":
@@ -82,7 +96,7 @@ def test_the_shell_lines_run(line, tmp_path, monkeypatch, capsys):
     if arguments[0] == "tune":
         arguments += ["--replicas", "64", "--events", "3000", "--warmup", "1000", "--quiet"]
     if arguments[0] in ("run", "sweep", "compare", "gradient") and "fluid" not in arguments:
-        many = any(name in arguments for name in ("load-balancing", "parallel-servers", "97:107:11"))  # servers
+        many = any(name in arguments for name in ("load-balancing", "parallel-servers", "97:107:11", "100"))  # servers
         length = ["--events", "100000", "--warmup", "300000"] if many else ["--events", "3000", "--warmup", "1000"]
         arguments += ["--replicas", "64", *length, "--quiet"]
         if "experiment.toml" in arguments or "sweep" in arguments:

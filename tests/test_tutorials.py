@@ -12,8 +12,8 @@ from tests.test_pages import run
 ROOT = Path(__file__).parents[1]
 FOLLOWED = "add_a_system.md"
 """Has a test of its own, which edits a copy of the package (test_pages.py)."""
-SHOWN = ("py",)
-"""Blocks that are there to be read: Python that needs other machines."""
+SHOWN = ("py", "bash", "yaml")
+"""Blocks that are there to be read: what needs other machines."""
 TUTORIALS = {
     path.name: blocks
     for path in sorted((ROOT / "notebooks").glob("*.md"))

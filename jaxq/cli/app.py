@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -12,27 +13,32 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from jaxq.cli.command import Command
+from jaxq.cli.command import HELP, Command
 from jaxq.cli.console import Stdout, print_line
+from jaxq.cli.delivery import INTERRUPTED, OK
 from jaxq.cli.errors import NOTHING, BadInput
-from jaxq.cli.group import HELP, SystemGroup
-from jaxq.cli.info import info
-from jaxq.cli.list import list_systems
-from jaxq.cli.merge import merge
-from jaxq.cli.new import new
-from jaxq.cli.page import report
-from jaxq.cli.plot import plot
-from jaxq.cli.reproduce import reproduce
-from jaxq.cli.staffing import staffing
-from jaxq.cli.tutorial import tutorial
-from jaxq.cli.validate import validate
+from jaxq.cli.group import SystemGroup
+from jaxq.cli.place import description, load
 from jaxq.cli.verbs import VERBS
 from jaxq.engine import interrupt
-from jaxq.engine.memory import TooLarge
 from jaxq.engine.team import ProcessLost
 from jaxq.engine.unknown import suggestion
 
-OK, LOST, INTERRUPTED = 0, 4, 130
+COMMANDS = {
+    "reproduce": "jaxq.cli.reproduce:reproduce",
+    "new": "jaxq.cli.new:new",
+    "plot": "jaxq.cli.plot:plot",
+    "report": "jaxq.cli.page:report",
+    "merge": "jaxq.cli.merge:merge",
+    "staffing": "jaxq.cli.staffing:staffing",
+    "tutorial": "jaxq.cli.tutorial:tutorial",
+    "list": "jaxq.cli.list:list_systems",
+    "info": "jaxq.cli.info:info",
+    "validate": "jaxq.cli.validate:validate",
+}
+"""The other verbs: by name, where each is. One is imported when it is asked for; of all, `--help` reads the first words."""
+LOST = 4
+"""Exit code where another process of the run has gone."""
 COMPLETE = "_JAXQ_COMPLETE"
 """Variable through which a shell asks what could come next."""
 
@@ -63,38 +69,45 @@ class Verbs(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names in the order of the help."""
-        return [*VERBS, *(name for name in self.commands if name not in VERBS)]
+        return [*VERBS, *COMMANDS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command. BadInput, with the nearest name, for another."""
-        if cmd_name not in self.commands:
-            raise BadInput(f"unknown command {cmd_name}{suggestion(cmd_name, self.commands)}")
-        return super().get_command(ctx, cmd_name)
+        if cmd_name in VERBS:
+            return group(cmd_name)
+        if cmd_name in COMMANDS:
+            app = typer.Typer(add_completion=False, rich_markup_mode=None)
+            app.command(cmd_name, cls=Command, context_settings=HELP)(load(COMMANDS[cmd_name]))
+            return typer.main.get_command(app)
+        raise BadInput(f"unknown command {cmd_name}{suggestion(cmd_name, self.list_commands(ctx))}")
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write what each verb does; none is imported."""
+        rows = {name: verb.short for name, verb in VERBS.items()}
+        rows |= {name: description(place) for name, place in COMMANDS.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(list(rows.items()))
+
+
+def group(name: str) -> Any:
+    """The command of a verb that takes a system."""
+    verb = VERBS[name]
+    app = typer.Typer(
+        name=name,
+        cls=SystemGroup,
+        help=f"{verb.help}\n\nExample: {verb.example}",
+        subcommand_metavar="SYSTEM|FILE.py:CLASS|FILE.toml [OPTIONS]",
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings=HELP,
+    )
+    return typer.main.get_group(app)
 
 
 def build() -> typer.Typer:
     """The application."""
     app = typer.Typer(cls=Verbs, add_completion=True, rich_markup_mode=None, context_settings=HELP)
     app.callback()(root)
-    for name, verb in VERBS.items():
-        group = typer.Typer(cls=SystemGroup, rich_markup_mode=None, context_settings=HELP)
-        app.add_typer(
-            group,
-            name=name,
-            help=f"{verb.help}\n\nExample: {verb.example}",
-            short_help=verb.short,
-            subcommand_metavar="SYSTEM|FILE.py:CLASS|FILE.toml [OPTIONS]",
-        )
-    app.command("reproduce", cls=Command, context_settings=HELP)(reproduce)
-    app.command("new", cls=Command, context_settings=HELP)(new)
-    app.command("plot", cls=Command, context_settings=HELP)(plot)
-    app.command("report", cls=Command, context_settings=HELP)(report)
-    app.command("merge", cls=Command, context_settings=HELP)(merge)
-    app.command("staffing", cls=Command, context_settings=HELP)(staffing)
-    app.command("tutorial", cls=Command, context_settings=HELP)(tutorial)
-    app.command("list", cls=Command, context_settings=HELP)(list_systems)
-    app.command("info", cls=Command, context_settings=HELP)(info)
-    app.command("validate", cls=Command, context_settings=HELP)(validate)
     return app
 
 
@@ -122,12 +135,11 @@ def call(argv: Sequence[str]) -> int:
     except ProcessLost as error:
         print_line("error", str(error))
         return LOST
-    except TooLarge as error:
-        print_line("error", str(error))
-        return BadInput.code
     except Exception as error:
         if not hasattr(error, "format_message"):
-            raise
+            if not isinstance(error, load("jaxq.engine.memory:TooLarge")):
+                raise
+            error = BadInput(str(error))
         print_line("error", message(error))
         return getattr(error, "code", 2)
     finally:
@@ -156,7 +168,11 @@ def message(error: Any) -> str:
     if unknown is not None and hasattr(error, "possibilities"):
         nearest = next(iter(error.possibilities or ()), None)
         return f"unknown option {unknown}" + (f"; did you mean {nearest}?" if nearest else "; see --help")
-    return error.format_message()
+    if unknown is not None:
+        return f"{unknown}: needs a value"
+    said = error.format_message()
+    extra = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", said)
+    return f"unexpected {extra[1]}; an option is written --name value" if extra else said
 
 
 def _show_warning(text, category, filename, lineno, file=None, line=None) -> None:

@@ -7,6 +7,9 @@ from typer.core import TyperCommand
 
 from jaxq.cli.errors import BadInput
 
+HELP = {"max_content_width": 110, "help_option_names": ["-h", "--help"]}
+"""How wide a help page may be, and how it is asked for."""
+
 
 class Command(TyperCommand):
     """A command that takes each option once, unless it may be repeated; nobody means the last of two values."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxq.cli.console import stdout_console
-from jaxq.cli.report import print_json
+from jaxq.cli.delivery import print_json
 
 
 def info(json: Annotated[bool, typer.Option("--json", help="print JSON and nothing else")] = False) -> None:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from jaxq.cli.delivery import deliver
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.plot import read
-from jaxq.cli.report import deliver
 
 
 def report(

@@ -7,12 +7,12 @@ import numpy as np
 
 from jaxq.checks import FieldError
 from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.delivery import present
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.field_values import points
 from jaxq.cli.given_systems import build_systems, merge
 from jaxq.cli.options import OUTPUT, PATHS, Output, number
-from jaxq.cli.report import present
 from jaxq.cli.run import start_devices
 from jaxq.cli.tables import (
     WITHHELD_TEXT,

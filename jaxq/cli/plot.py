@@ -2,15 +2,16 @@
 
 import contextlib
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jaxq.checks import FieldError
+from jaxq.cli.delivery import deliver
 from jaxq.cli.errors import input_errors, interruptible
-from jaxq.cli.options import PLOT_ENDINGS
-from jaxq.cli.report import deliver
-from jaxq.engine.model import Model
+
+if TYPE_CHECKING:
+    from jaxq.engine.model import Model
 
 
 def plot(
@@ -30,6 +31,7 @@ def plot(
     Example: jaxq plot sweep.json --out sweep.pdf --metric waiting_time
     """
     from jaxq import plotting
+    from jaxq.cli.options import PLOT_ENDINGS
     from jaxq.engine.files import check_path
 
     with interruptible(), input_errors():
@@ -67,7 +69,7 @@ def read(path: str) -> Any:
     return found
 
 
-def system_again(name: str, fields: Mapping[str, Any]) -> Model | None:
+def system_again(name: str, fields: Mapping[str, Any]) -> "Model | None":
     """A system from its saved fields; None where that cannot be, as of a user's file that has gone."""
     from jaxq.cli.given_systems import build_systems
     from jaxq.systems.find import find

@@ -8,15 +8,11 @@ import typer
 
 from jaxq.checks import FieldError
 from jaxq.cli.console import add_column, new_table, print_line, stdout_console
+from jaxq.cli.delivery import FLAGGED, INTERRUPTED, OK, check_written, print_json, write
 from jaxq.cli.errors import BadInput, Interrupted, input_errors, interruptible
-from jaxq.cli.meter import RichMeter, make_meter
-from jaxq.cli.options import build_options
-from jaxq.cli.report import FLAGGED, INTERRUPTED, OK, check_written, print_json, write
-from jaxq.cli.tables import print_flags
 from jaxq.cli.validate import FAILED
 from jaxq.engine import files
 from jaxq.engine.interrupt import Interrupt
-from jaxq.engine.plain import number
 
 Out = Annotated[
     str | None,
@@ -44,6 +40,8 @@ def reproduce(
 
     Example: jaxq reproduce token-pool/figure-2 --out figures
     """
+    from jaxq.cli.meter import RichMeter, make_meter
+    from jaxq.cli.options import build_options
     from jaxq.cli.run import start_devices
     from jaxq.experiments.catalogue import EXPERIMENTS, select
     from jaxq.experiments.experiment import Run
@@ -137,6 +135,8 @@ def print_list(experiments: Any, json: bool) -> None:
 
 def table_of(rows: list[dict[str, Any]]) -> Any:
     """Rows as a table under the union of their keys; numbers to the right."""
+    from jaxq.engine.plain import number
+
     table = new_table()
     names = list(dict.fromkeys(name for row in rows for name in row))
     for name in names:
@@ -150,6 +150,8 @@ def table_of(rows: list[dict[str, Any]]) -> Any:
 def print_reproduction(done: Any) -> None:
     """What was compared, what is wrong, then the verdict."""
     from rich.text import Text
+
+    from jaxq.cli.tables import print_flags
 
     console, findings = stdout_console(), done.findings
     console.print(Text(done.experiment.name, "bold") + Text(f"  {done.experiment.title} ({done.experiment.source})"))

@@ -5,11 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from jaxq.checks import FieldError, integer, positive
+from jaxq.cli.delivery import deliver, exit_code, print_json
 from jaxq.cli.errors import input_errors, interruptible
-from jaxq.cli.field_values import one
-from jaxq.cli.options import number
-from jaxq.cli.report import deliver, exit_code, print_json
-from jaxq.engine.fields import rules
 from jaxq.engine.files import check_path, write_json
 
 Network = Annotated[str, typer.Option("--network", metavar="NAME|FILE.toml", help="any network; theta of trees")]
@@ -69,8 +66,11 @@ def staffing(
 
     Example: jaxq staffing --network n --n 400
     """
+    from jaxq.cli.field_values import one
+    from jaxq.cli.options import number
     from jaxq.cli.run import start_devices
     from jaxq.cli.staffing_text import print_diffusion, print_growth, print_staffing
+    from jaxq.engine.fields import rules
     from jaxq.engine.simulate import simulate as run
     from jaxq.experiments.staffing.assessment import assess
     from jaxq.experiments.staffing.fluid_verdict import fluid_verdict

@@ -46,7 +46,7 @@ def mean_text(metric: Metric) -> Any:
 
 
 def metrics_table(result: Result, bound: float) -> Any:
-    """The metrics of one result."""
+    """The metrics of one result; no oracle, no columns for one."""
     headers = ("metric", "mean", "+-", "oracle", "kind", "z", "unit")
     rows = [
         (
@@ -61,12 +61,14 @@ def metrics_table(result: Result, bound: float) -> Any:
         for name, metric in result.metrics.items()
     ]
     widths = [max(len(str(cell)) for cell in column) + 3 for column in zip(headers, *rows, strict=True)]
-    shown = len(headers) if any(row[-1] for row in rows) and sum(widths) <= WIDTH else len(headers) - 1
+    hidden = set() if sum(widths) <= WIDTH else {"unit"}
+    filled = [any(str(cell) for cell in column) for column in zip(*rows, strict=True)]
+    shown = [i for i, header in enumerate(headers) if header not in hidden and (i < 3 or filled[i])]
     table = new_table()
-    for header in headers[:shown]:
+    for header in (headers[i] for i in shown):
         add_column(table, header, header in ("mean", "+-", "oracle", "z"))
     for row in rows:
-        table.add_row(*row[:shown])
+        table.add_row(*(row[i] for i in shown))
     return table
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxq.checks import FieldError
 from jaxq.cli import tune_search
 from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.delivery import present
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.field_values import one
@@ -15,7 +16,6 @@ from jaxq.cli.given_systems import build_systems, merge
 from jaxq.cli.join import join, placed
 from jaxq.cli.meter import make_meter
 from jaxq.cli.options import TUNED, Output, number, run_options, texts
-from jaxq.cli.report import present
 from jaxq.cli.run import start_devices
 from jaxq.cli.tables import (
     WITHHELD_TEXT,

@@ -6,11 +6,8 @@ import typer
 
 from jaxq.checks import FieldError
 from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.delivery import INTERRUPTED, deliver, print_json
 from jaxq.cli.errors import input_errors, interruptible
-from jaxq.cli.example import example
-from jaxq.cli.meter import make_meter
-from jaxq.cli.options import build_options
-from jaxq.cli.report import INTERRUPTED, deliver, print_json
 from jaxq.engine.files import check_path, write_json
 
 FAILED = 1
@@ -34,6 +31,8 @@ def validate(
 
     Examples: jaxq validate mmc; jaxq validate my_system.py:Polling
     """
+    from jaxq.cli.meter import make_meter
+    from jaxq.cli.options import build_options
     from jaxq.cli.run import start_devices
     from jaxq.experiments import validate as experiment
 
@@ -60,6 +59,7 @@ def own_case(name: str) -> Any:
     Raises:
         TypeError, ValueError: there is no such class, it fails `jaxq.check`, or has no oracle.
     """
+    from jaxq.cli.example import example
     from jaxq.engine.check import check
     from jaxq.experiments.validate import Case
     from jaxq.systems.find import find

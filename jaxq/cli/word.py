@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.delivery import print_json
 from jaxq.cli.errors import BadInput
 from jaxq.cli.example import table_of
-from jaxq.cli.report import print_json
 from jaxq.engine.fields import rules
 from jaxq.engine.unknown import suggestion
 from jaxq.systems.find import find, known

@@ -6,6 +6,7 @@ All three must be arranged before the backend starts: `use_all_cores`.
 """
 
 import os
+import sys
 import warnings
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -85,6 +86,14 @@ def no_gpu(platform: str) -> str | None:
     )
 
 
+def callers_level() -> int:
+    """The ``stacklevel`` with which a function of jaxq warns of the line outside jaxq that led to it."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "jaxq":
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 def choose_devices(count: int | None) -> tuple:
     """The first ``count`` devices of this process and the default backend (None: all). ValueError if there are fewer."""
     global _warned
@@ -92,13 +101,13 @@ def choose_devices(count: int | None) -> tuple:
     missing = no_gpu(devices[0].platform)
     if missing and not _warned:
         _warned = True
-        warnings.warn(missing, stacklevel=3)
+        warnings.warn(missing, stacklevel=callers_level())
     if count is None:
         if len(devices) == 1 and devices[0].platform == "cpu" and usable_cores() > 1 and not _warned:
             _warned = True
             warnings.warn(
                 f"one JAX device on {usable_cores()} cores: call jaxq.use_all_cores() before the first JAX computation",
-                stacklevel=3,
+                stacklevel=callers_level(),
             )
         return tuple(devices)
     if not 1 <= count <= len(devices):

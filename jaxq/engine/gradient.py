@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxq.checks import FieldError, number, one_of
 from jaxq.engine.alternatives import Alternatives
-from jaxq.engine.check import check_kind
+from jaxq.engine.check import check_kind, check_process
 from jaxq.engine.conclusion import conclude_point
 from jaxq.engine.coupled import Coupled
 from jaxq.engine.derivatives import Gradients
@@ -161,6 +161,7 @@ def prepare(
     slopes = [tangents(p, side) for p in parameters]
     question = Question(system, parameters, "finite-difference", side, step)
     if method != "finite-difference":
+        check_process(system.process())
         try:
             return _beside_itself(system, unbiased(system, parameters, slopes, method, side), asked, chosen, question)
         except FieldError as error:

@@ -6,18 +6,20 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from jaxq.checks import FieldError
-from jaxq.engine.jump_process import JumpProcess
-from jaxq.engine.model import Model
 from jaxq.engine.unknown import suggestion
-from jaxq.systems import SYSTEMS
+from jaxq.systems import PLACES, SYSTEMS
+
+if TYPE_CHECKING:
+    from jaxq.engine.model import Model
 
 GROUP = "jaxq.systems"
 """Entry points under which an installed package offers systems."""
 
 
-def find(name: str) -> type[Model]:
+def find(name: str) -> "type[Model]":
     """The class of a system: of `SYSTEMS`, of an entry point ``jaxq.systems``, or ``FILE.py:Class`` (``FILE.py`` alone where
     that defines one). Raises ValueError with the nearest name, or with the line of the file that fails."""
     if name in SYSTEMS:
@@ -31,9 +33,9 @@ def find(name: str) -> type[Model]:
     raise ValueError(f"unknown system {name}{suggestion(name, [*SYSTEMS, *offered])}")
 
 
-def known() -> tuple[str, ...]:
-    """The names of all that ship or that an installed package offers."""
-    return (*SYSTEMS, *(name for name in _offered() if name not in SYSTEMS))
+def known() -> dict[str, str]:
+    """All that ship or that an installed package offers: by name, where the class is, ``module:Class``."""
+    return PLACES | {name: entry.value for name, entry in _offered().items() if name not in PLACES}
 
 
 def _offered() -> Mapping:
@@ -42,7 +44,9 @@ def _offered() -> Mapping:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def _of_file(path: str, colon: str, wanted: str) -> type[Model]:
+def _of_file(path: str, colon: str, wanted: str) -> "type[Model]":
+    from jaxq.engine.model import Model
+
     module = _load(path)
     own = {
         name: value
@@ -57,7 +61,10 @@ def _of_file(path: str, colon: str, wanted: str) -> type[Model]:
     raise ValueError(f"{path}{colon}{wanted}: must name a class of the file that is a System or JumpProcess; {has}")
 
 
-def _checked(found, name: str) -> type[Model]:
+def _checked(found, name: str) -> "type[Model]":
+    from jaxq.engine.jump_process import JumpProcess
+    from jaxq.engine.model import Model
+
     if isinstance(found, type) and issubclass(found, Model) and found not in (Model, JumpProcess):
         return found
     raise FieldError(
@@ -81,13 +88,13 @@ def _load(path: str) -> ModuleType:
         raise ValueError(f"{path}: {error.strerror or error}") from None
     except Exception as error:
         del sys.modules[name]
-        raise ValueError(f"{path}{_line(error, path)}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{path}{line(error, path)}: {type(error).__name__}: {error}") from error
     finally:
         sys.path.pop(0)
     return module
 
 
-def _line(error: Exception, path: str) -> str:
+def line(error: Exception, path: str) -> str:
     """`` line N`` where the file itself failed."""
     if isinstance(error, SyntaxError):
         return f" line {error.lineno}"

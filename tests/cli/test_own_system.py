@@ -67,6 +67,47 @@ def test_a_file_that_cannot_be_used_is_one_line(text, named, said, tmp_path, mon
     assert code == 2 and out == "" and err.startswith("error: ") and said in err and err.count("\n") == 1
 
 
+def test_where_no_oracle_is_given_there_are_no_columns_for_one(file, jaxq):
+    _, out, _ = jaxq("run", "tandem.py", *SHORT, "--events", "2000")
+    assert " oracle " in out and " z " in out
+    (file / "plain.py").write_text(TANDEM.partition("    def oracle")[0])
+    code, out, _ = jaxq("run", "plain.py", *SHORT, "--events", "2000")
+    assert code == 0 and "first_queue" in out and " oracle " not in out and " z " not in out
+
+
+WRONG = {
+    "misspelt": (
+        "self.arrival_rate, self.first_rate *",
+        "self.arival_rate, self.first_rate *",
+        "own.py line 15: AttributeError",
+    ),
+    "Python's if": ("(state[0] > 0)", "(1.0 if state[0] > 0 else 0.0)", "Tandem.rates"),
+    "no rates": ("def rates(", "def other(", "Tandem must define rates(state)"),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+@pytest.mark.parametrize(
+    "verb", [["run"], ["exact"], ["paths", "--times", "1"], ["gradient", "--parameter", "first_rate"]]
+)
+def test_a_class_that_is_wrong_is_one_line_at_every_verb(verb, mistake, tmp_path, monkeypatch, jaxq):
+    monkeypatch.chdir(tmp_path)
+    right, wrong, said = WRONG[mistake]
+    assert TANDEM.count(right) == 1
+    (tmp_path / "own.py").write_text(TANDEM.replace(right, wrong))
+    code, out, err = jaxq(verb[0], "own.py", *SHORT, *verb[1:])
+    assert code == 2 and out == "" and err.startswith("error: ") and said in err and err.count("\n") == 1
+
+
+def test_an_error_that_is_not_of_the_class_keeps_its_traceback(file, monkeypatch, jaxq):
+    def broken(*_):
+        raise TypeError("of the engine")
+
+    monkeypatch.setattr("jaxq.cli.run.plan", broken)
+    with pytest.raises(TypeError, match="of the engine"):
+        jaxq("run", "tandem.py", *SHORT)
+
+
 def test_a_package_may_offer_systems(monkeypatch, jaxq):
     entry = metadata.EntryPoint("polling", "jaxq.systems.stations.model:MMc", "jaxq.systems")
     monkeypatch.setattr(metadata, "entry_points", lambda group: [entry] if group == "jaxq.systems" else [])

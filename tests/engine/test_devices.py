@@ -13,8 +13,9 @@ def test_a_gpu_that_jax_does_not_find_is_missed(monkeypatch):
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     monkeypatch.setattr(devices, "find_spec", lambda name: name == "jax_cuda13_plugin")
     monkeypatch.setattr(devices, "_warned", False)
-    with pytest.warns(UserWarning, match="jax-cuda13-plugin is installed, but JAX finds no GPU"):
-        devices.choose_devices(1)
+    with pytest.warns(UserWarning, match="jax-cuda13-plugin is installed, but JAX finds no GPU") as warned:
+        jaxq.simulate(jaxq.MMc(0.8), replicas=64, events=100, warmup=0)
+    assert [warning.filename for warning in warned] == [__file__]  # of the user's line
     devices.choose_devices(1)  # once
     assert devices.no_gpu("gpu") is None
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")

@@ -55,7 +55,7 @@ METRICS = (
 
 
 class LoadBalancing(Model):
-    """Parallel queues under a dispatching policy (``sa-jsq``: the shortest queue, ties to the fastest server).
+    """One dispatcher, parallel queues: a policy says which one a job joins (sa-jsq: the shortest, ties to the fastest).
 
     The arrival rate is ``load`` x capacity, or (1 - beta/sqrt n) x capacity if ``beta`` is given. Policies that see all
     queues run on counts, an event costing the same for any n; random ones on the queues themselves. With a ``buffer``

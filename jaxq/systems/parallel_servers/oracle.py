@@ -205,7 +205,7 @@ def _exact(key: _Key) -> exact.Law | None:
         return _split(given, control)
     near = None if control.preference is None else _by_pool(control.preference.T, served.T)
     if control.softmax is not None and near is not None:
-        return _numbers(given, exact.drawn(*control.softmax, near))
+        return _numbers(given, exact.drawn(control.softmax[0], control.softmax[1], near))
     if control.preemptive and control.index is None:
         return _numbers(given, exact.max_weight(control.holding_costs))
     if control.index is None:

@@ -75,7 +75,7 @@ METRICS = (
 
 
 class TokenPool(Model):
-    """The token mechanism with N servers, homogeneous or (rates given one per server) heterogeneous.
+    """N servers share their work and pay each other in tokens; all alike, or with rates given one per server.
 
     With 2 to 8 kinds of servers there are metrics of each kind; with a deviator, who is the first server, metrics of it.
     The optimal deviator plays the best response: the policy of LP (76), in which its tokens balance in the mean only, and

@@ -48,7 +48,9 @@ METRICS = (
 
 
 class TolledQueues(Model):
-    """Parallel queues with tolls (`jaxq.systems.tolled_queues.model` has the notation).
+    """Parallel queues with tolls: a customer joins the best one, or none (balks).
+
+    `jaxq.systems.tolled_queues.model` has the notation.
 
     A customer joins the server of greatest utility ``R_i - theta_j - c_i x (expected time in the system)`` if that is
     >= 0 (``rule`` weak) or > 0 (strict), and balks otherwise. What it knows (``information``): ``workload``, the work
