@@ -1,33 +1,10 @@
 """Every test runs with two CPU devices, so that sharding is always on."""
 
-import atexit
-import os
-import shutil
-import tempfile
-from importlib.metadata import version
 from typing import NamedTuple
 
 import pytest
 
-
-def compile_less() -> None:
-    """Let workers, and processes that tests start, share one folder of compiled programs, and compile these faster.
-
-    XLA's older emitter of fused loops compiles in .72 of the time (notebooks/architecture.md).
-    """
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder = tempfile.mkdtemp(prefix="jaxq-tests-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    if version("jaxlib").startswith("0.10."):  # an unknown key aborts the process
-        flags = os.environ.get("XLA_FLAGS", "")
-        if "fusion_emitters" not in flags:
-            os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false".strip()
-
-
-compile_less()  # before JAX is imported
-
-import jaxq  # noqa: E402
+import jaxq
 
 jaxq.use_all_cores(2)
 

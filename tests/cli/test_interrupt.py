@@ -76,12 +76,6 @@ def test_a_library_keeps_its_users_handlers():
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
 
 
-@pytest.fixture(autouse=True)
-def _own_programs(monkeypatch):
-    """A process that is killed may leave half a program, so none is shared."""
-    monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "false")
-
-
 @pytest.fixture
 def clock(monkeypatch):
     """The time of `jaxq.engine.interrupt`, in a list of one."""

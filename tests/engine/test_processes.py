@@ -31,7 +31,6 @@ def free_port():
 def started(*commands):
     """Processes of Python with these arguments; none is left behind."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
-    environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # one that is killed may leave half a program
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environ, "cwd": ROOT}
     processes = [subprocess.Popen([sys.executable, *map(str, command)], **pipes) for command in commands]
     try:
