@@ -219,9 +219,16 @@ FAULTS = [
     Fault(
         "no room for what was not seen",
         ESTIMATE,
-        "return max(student, UNSEEN * self.grain) if self.grain else student",
-        "return student",
+        "return max(self.standard_error * t_quantile((1 + level) / 2, self.degrees), UNSEEN * self.grain)",
+        "return self.standard_error * t_quantile((1 + level) / 2, self.degrees)",
         "tests/stats/test_estimate.py -k room",
+    ),
+    Fault(
+        "skewness narrows an interval",
+        "stats/intervals.py",
+        "np.maximum(short, 0.0)",
+        "np.minimum(short, 0.0)",
+        "tests/stats/test_intervals.py",
     ),
     Fault(
         "a correlation time without its longer lags",

@@ -105,7 +105,7 @@ COMMANDS = {
     "D an option twice": ("run mmc --arrival-rate 0.5 --servers 3 --servers=5", 2, ["--servers", "2 times (3, 5)"]),
     "D an option of the run twice": ("run mmc --arrival-rate 0.5 --seed 1 --seed 1", 2, ["--seed", "2 times (1, 1)"]),
     "D an option of another verb twice": ("staffing --n=1 --n 2", 2, ["--n", "2 times (1, 2)"]),
-    "option without value": ("run mmc --arrival-rate", 2, ["--arrival-rate", "argument"]),
+    "option without value": ("run mmc --arrival-rate", 2, ["--arrival-rate", "value"]),
     "stray argument": ("run mmc --arrival-rate 0.5 7", 2, ["7"]),
     "backwards": ("sweep mmc --arrival-rate 0.9:0.1:5", 2, ["arrival_rate = 0.9:0.1:5", "backwards", "<="]),
     "broken sweep": ("sweep mmc --arrival-rate 0.1:0.9", 2, ["arrival_rate = 0.1:0.9", "start:stop:count"]),
@@ -172,7 +172,7 @@ COMMANDS = {
     "more paths than replicas": (
         "paths mmc --arrival-rate 0.5 --times 1,2 --replicas 5 --keep-paths 9",
         2,
-        ["keep_paths = 9", "<= 5"],
+        ["keep_paths = 9", "<= replicas = 5"],
     ),
     "N exact of no chain": ("exact mg1 --arrival-rate 0.5", 2, ["MG1", "JumpProcess"]),
     # findings
@@ -826,7 +826,7 @@ SNIPPETS = {
             ("paths", lambda: jaxq.paths(MMC, [1.0], replicsa=8), "replicsa", "replicas", "system, times, replicas"),
             ("exact", lambda: jaxq.exact(MMC, max_state=8), "max_state", "max_states", "system, keep, max_states"),
             ("check", lambda: jaxq.check(sytem=MMC), "sytem", "system", "system"),
-            ("tune", lambda: jaxq.tune(MMC, stepz=8), "stepz", "steps", "system, parameters, start, objective"),
+            ("tune", lambda: jaxq.tune(MMC, stepz=8), "stepz", "steps", "system, parameters, start, bounds, objective"),
             ("search", lambda: jaxq.search(MMC, presicion=8), "presicion", "precision", "system, objective, starts"),
         ]
     },

@@ -82,10 +82,20 @@ def pair(mean: float, width: float | None) -> tuple[str, str]:
     return f"{mean:.{max(digits, 0)}f}", f"{width:.{max(digits, 0)}f}"
 
 
+def rounded(row: Mapping[str, Any]) -> dict[str, str]:
+    """A row as text, the mean to the place of its half-width."""
+    shown = {name: number(x) if x is None or isinstance(x, (int, float)) else str(x) for name, x in row.items()}
+    if row.get("mean") is not None and row.get("half_width") is not None:
+        shown["mean"], shown["half_width"] = pair(row["mean"], row["half_width"])
+    if isinstance(row.get("z"), float):
+        shown["z"] = f"{row['z']:.2f}"
+    return shown
+
+
 def aligned(rows: list[dict[str, Any]]) -> list[str]:
     """Rows as lines of aligned columns."""
     if not rows:
         return []
-    table = [list(rows[0]), *[[number(x) for x in row.values()] for row in rows]]
+    table = [list(rows[0]), *[list(rounded(row).values()) for row in rows]]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]

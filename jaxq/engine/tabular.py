@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.flags import flag_lines
-from jaxq.engine.plain import number, pair
+from jaxq.engine.plain import rounded
 
 MOST_ROWS = 60
 """Rows that a notebook shows; `Tabular.rows` has all."""
@@ -102,7 +102,7 @@ def html_table(rows: list[dict[str, Any]], most: int = MOST_ROWS) -> str:
     """Rows as an HTML table of at most so many."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     parts = ['<table border="0">', f"<thead>{_row('th', columns)}</thead><tbody>"]
-    parts += [_row("td", [_text(row.get(name)) for name in columns]) for row in rows[:most]]
+    parts += [_row("td", [row.get(name, "") for name in columns]) for row in map(rounded, rows[:most])]
     parts.append("</tbody></table>")
     if len(rows) > most:
         parts.append(f"<p>the first {most} of {len(rows)} rows</p>")
@@ -117,16 +117,6 @@ def of_run(run: Mapping[str, Any]) -> dict[str, Any]:
 def latex(text: str) -> str:
     """Text in which LaTeX finds nothing to act on."""
     return "".join(SPECIAL.get(character, character) for character in text)
-
-
-def rounded(row: Mapping[str, Any]) -> dict[str, str]:
-    """A row as text, the mean to the place of its half-width."""
-    shown = {name: _text(value) for name, value in row.items()}
-    if row.get("mean") is not None and row.get("half_width") is not None:
-        shown["mean"], shown["half_width"] = pair(row["mean"], row["half_width"])
-    if isinstance(row.get("z"), float):
-        shown["z"] = f"{row['z']:.2f}"
-    return shown
 
 
 def _is_number(text: str) -> bool:
@@ -149,10 +139,6 @@ def _typed(cells: np.ndarray) -> np.ndarray:
         whole = len(known) == cells.size and all(isinstance(x, int) for x in known)
         return cells.astype(np.int64 if whole else np.float64)  # None becomes nan
     return np.array(np.frompyfunc(lambda x: "" if x is None else str(x), 1, 1)(cells)).astype(str)
-
-
-def _text(value: Any) -> str:
-    return number(value) if value is None or isinstance(value, (int, float)) else str(value)
 
 
 def _row(tag: str, cells: list[str]) -> str:

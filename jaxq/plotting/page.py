@@ -9,10 +9,10 @@ from jaxq.engine.derivatives import Gradients
 from jaxq.engine.exact import ExactResult
 from jaxq.engine.flags import flag_lines
 from jaxq.engine.paths import Paths
-from jaxq.engine.plain import brief
+from jaxq.engine.plain import brief, rounded
 from jaxq.engine.result import Results
 from jaxq.engine.saved import Saved
-from jaxq.engine.tabular import html_table, rounded
+from jaxq.engine.tabular import html_table
 from jaxq.plotting import plot
 from jaxq.plotting.figure import empty
 from jaxq.plotting.style import house

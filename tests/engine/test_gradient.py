@@ -329,7 +329,6 @@ def test_what_has_no_derivative_is_refused_at_once(case):
         ({"metrics": "queue_length/servers"}, "metric = queue_length/servers: must be by a parameter"),
         ({"metrics": "queue_length:0"}, "metric = queue_length:0: must be a name"),
         ({"replicas": 10, "events": 100}, "replicas = 10: paired differences need at least 30"),
-        ({"control": "generator", "method": FD}, "control = generator: must be none for method = finite-difference"),
         ({"quantiles": "waiting_time"}, "quantiles = waiting_time: is no option"),
         ({"method": "fluid"}, "method = fluid: mmc has no objective"),
         ({"precision": -1}, "precision = -1"),
