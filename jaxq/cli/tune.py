@@ -97,7 +97,7 @@ def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, A
         n: one(n, declared[n], value) if n in declared else number(value)
         for n, value in zip(names, given, strict=False)
     }
-    bounds = [tuple(map(number, text.split(","))) for text in texts("bounds", chosen.get("bounds", ()))]
+    bounds = [pair_of(text) for text in texts("bounds", chosen.get("bounds", ()))]
     if len(bounds) > len(names):
         raise FieldError("bounds", len(bounds), f"must be one pair for each parameter, {', '.join(names)}")
     numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
@@ -105,6 +105,14 @@ def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, A
     asked |= {"method": chosen["method"]} if "method" in chosen else {}
     within = dict(zip(names, bounds, strict=False)) or None
     return prepare(instance, names, start=start, bounds=within, **asked, **numbers, **options)
+
+
+def pair_of(text: str) -> tuple[Any, ...]:
+    """The two numbers of --bounds."""
+    found = tuple(map(number, text.split(",")))
+    if len(found) != 2:
+        raise FieldError("bounds", text, "must be two numbers with a comma between, low,high")
+    return found
 
 
 def print_tuning(found: Tuning) -> None:

@@ -16,6 +16,8 @@ from jaxq.engine.program import Layout
 
 TILE_BYTES = 16 * 1024
 LAUNCH_EVENTS, GPU_LAUNCH_EVENTS = 2**27, 2**34
+ROOM = 2**21
+"""Sums of a quantity that a launch has room for: filling that of very many replicas would take longer than the launch."""
 LAUNCH_SAMPLES = 2**24
 """Values of a quantity that a launch with histograms hands to the host (64 MB)."""
 OBSERVATIONS, SAMPLED_OBSERVATIONS = 1024, 4096
@@ -89,7 +91,7 @@ def choose_layout(
     if blocks is None:
         a_block = padded * observations * system.scan.stride
         room = LAUNCH_EVENTS if devices[0].platform == "cpu" else GPU_LAUNCH_EVENTS
-        blocks = max(1, min(looked, _power_of_two(room / a_block)))
+        blocks = max(1, min(looked, _power_of_two(room / a_block), _power_of_two(ROOM / padded)))
         if histograms:
             blocks = min(blocks, _power_of_two(LAUNCH_SAMPLES / (padded * observations / sampling)))
     cut = padded, tile, blocks, observations, system.scan.stride, unroll

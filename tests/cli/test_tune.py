@@ -34,6 +34,8 @@ def test_single_numbers_with_bounds(jaxq):
     assert data["parameters"]["best"]["routing[0,0]"] <= 0.8 and data["bounds"] == {"routing[0,0]": 0.8}
     code, out, err = jaxq("tune", "parallel-servers", *routing, "--parameter", "routing[0,0]", "--bounds", ".9,.8")
     assert code == 2 and "bounds" in err and "must be in order" in err
+    code, out, err = jaxq("tune", "parallel-servers", *routing, "--parameter", "routing[0,0]", "--bounds", ".1:.8")
+    assert code == 2 and "bounds = .1:.8: must be two numbers with a comma between" in err
 
 
 def test_unlike_servers_and_json(jaxq):
