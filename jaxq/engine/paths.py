@@ -170,9 +170,10 @@ def paths(
 ) -> Paths:
     """Sample paths and transient means on a grid of times, from the initial state, on the real clock.
 
-    Formula: mean(t) = sum_r f(X_r(t)) / R with the half-width t_{R-1} s(t) / sqrt(R); paths are continuous from the
-    right. The system need not be stable. The observables are those of `Process.observe`; for customer-indexed recursions,
-    which have none, they are `Process.tally` of the last customer to arrive by time t.
+    Formula: mean(t) = sum_r f(X_r(t)) / R with the half-width t_{R-1} s(t) / sqrt(R), widened for skewness
+    (`jaxq.stats.intervals.two_sided_quantile`); paths are continuous from the right. The system need not be stable. The
+    observables are those of `Process.observe`; for customer-indexed recursions, which have none, they are `Process.tally`
+    of the last customer to arrive by time t.
 
     Args:
         system: any system; `jaxq.engine.real_clock` says how its weights become a clock.

@@ -127,8 +127,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
     """Columns without an entry are left out."""
     shown = [rounded(row) for row in rows]
     empty = {name for row in shown for name in row if not any(row.get(name) for row in shown)}
-    shown = [{name: x for name, x in row.items() if name not in empty} for row in shown]
-    return f'<div class="scroll">{html_table(shown, MOST_ROWS)}</div>'
+    told = [{name: x for name, x in row.items() if name not in empty} for row in rows]
+    return f'<div class="scroll">{html_table(told, MOST_ROWS)}</div>'
 
 
 def _run(run: dict[str, Any]) -> list[dict[str, Any]]:
