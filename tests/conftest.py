@@ -1,11 +1,14 @@
-"""Every test runs with two CPU devices, so that sharding is always on."""
+"""Every test runs with two CPU devices, so that sharding is always on, and checks the annotations of numerical code."""
 
 from typing import NamedTuple
 
+import jaxtyping
 import pytest
 
 import jaxq
+from tests import annotations
 
+jaxtyping.install_import_hook(["jaxq.analytic", "jaxq.fluid", "jaxq.stats"], f"{annotations.__name__}.check")
 jaxq.use_all_cores(2)
 
 
@@ -24,6 +27,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not any(name in item.nodeid for name in QUICK):
             item.add_marker("slow")
+
+
+@pytest.fixture(autouse=True)
+def annotations_checked(request):
+    """Where wrong input is given on purpose, the sentences of `jaxq.checks` are tested instead."""
+    names = request.function.__code__.co_names
+    jaxtyping.config.update("jaxtyping_disable", "raises" in names and "TypeCheckError" not in names)
 
 
 class Outcome(NamedTuple):

@@ -2,13 +2,16 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 _MOST_STEPS = 60
 """Each step squares the probability to climb before falling; a load of 1 - 1e-9 takes about 30."""
 
 
 @jax.custom_vjp
-def first_passage(down: jax.Array, local: jax.Array, up: jax.Array) -> jax.Array:
+def first_passage(
+    down: Float[Array, "phases phases"], local: Float[Array, "phases phases"], up: Float[Array, "phases phases"]
+) -> Float[Array, "phases phases"]:
     """In which phase a quasi-birth-death process first is one level lower.
 
     Formula: the minimal solution of down + local G + up G^2 = 0, by logarithmic reduction. The gradient solves the

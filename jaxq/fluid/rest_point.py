@@ -5,6 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
 
 _GROWTH, _SHRINK = 3.0, 0.1
 _NONLINEAR = 0.25
@@ -14,7 +16,7 @@ _LONG = 1e12
 _MOST_STEPS = 300
 
 
-def rest_point(slope: Callable, start: jax.Array, first_step) -> jax.Array:
+def rest_point(slope: Callable, start: Float[Array | np.ndarray, " values"], first_step) -> Float[Array, " values"]:
     """The zero of ``slope`` that dx/dt = slope(x) approaches from ``start``.
 
     Formula: linearised implicit Euler, (1/h - J) change = slope(x), with h growing from ``first_step`` to infinity as long

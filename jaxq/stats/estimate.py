@@ -9,8 +9,10 @@ too, and is no part of the interval: a difference of two large ones may be round
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Num
 
 from jaxq.stats.intervals import t_quantile, two_sided_quantile
 
@@ -23,20 +25,26 @@ SEEN = 10
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """``value``, its per-replica ``residuals`` (float64, shape (replicas,), mean zero), and how far ``rounding`` may have
-    moved the value. Of what was hardly seen, else 0: how far one more occurrence would move it, as large as the largest that
-    was seen (``grain``), or one that lasts a correlation time of the run (``episode``). ``freedom``: degrees of freedom of
-    the interval, where they are not replicas - 1."""
+    """``value`` (float), its per-replica ``residuals`` (float64, shape (replicas,), mean zero), and how far ``rounding`` may
+    have moved the value. Of what was hardly seen, else 0: how far one more occurrence would move it, as large as the largest
+    that was seen (``grain``), or one that lasts a correlation time of the run (``episode``). ``freedom``: degrees of freedom
+    of the interval, where they are not replicas - 1."""
 
-    value: float
-    residuals: np.ndarray
-    rounding: float = 0.0
+    value: Any
+    residuals: Float[np.ndarray, "*windows replicas"]
+    rounding: float | Float[np.ndarray, "windows 1"] = 0.0
     grain: float = 0.0
     episode: float = 0.0
     freedom: int | None = None
 
     @classmethod
-    def of(cls, samples: np.ndarray, rounding: float = 0.0, grain: float = 0.0, episode: float = 0.0) -> "Estimate":
+    def of(
+        cls,
+        samples: Num[np.ndarray, "*windows replicas"],
+        rounding: float = 0.0,
+        grain: float = 0.0,
+        episode: float = 0.0,
+    ) -> "Estimate":
         """The mean of independent samples, one a replica; ``rounding``: of each, as a share of it.
 
         Samples of shape (windows, replicas) give a mean a window, (windows, 1), with which arithmetic goes on alike: all
@@ -130,7 +138,7 @@ class Estimate:
         return dataclasses.replace(self, residuals=np.array([part.mean() for part in cut]))
 
 
-def grain(samples: np.ndarray, one: float) -> float:
+def grain(samples: Num[np.ndarray, " replicas"], one: float) -> float:
     """What one more occurrence adds to the mean of ``samples``, if few of them are unlike the rest; 0 where enough are.
 
     The share of a replica in what was seen is |x - median|, 0 for most: all together count as (sum s)^2 / sum s^2 replicas,

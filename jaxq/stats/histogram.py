@@ -11,6 +11,7 @@ values is exact; otherwise a bin is 2**-k of its value, with k = 9 if the values
 import dataclasses
 
 import numpy as np
+from jaxtyping import Float, Int, Num, Shaped
 
 from jaxq.stats.intervals import t_quantile, two_sided_quantile
 from jaxq.stats.windows import WindowedSums
@@ -25,7 +26,7 @@ CHECKED = 7
 """In a large block, each 7th value is compared with the first one of its bin."""
 
 
-def _ordered(bits: np.ndarray) -> np.ndarray:
+def _ordered(bits: Int[np.ndarray, " values"]) -> Int[np.ndarray, " values"]:
     """int32 in the order of the float32 numbers with these bits; its own inverse."""
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
@@ -42,7 +43,12 @@ class Histogram:
         self.windows = WindowedSums(groups, 64, limit)
         self._table = np.full(2 * _HALF, -1, np.int32)
 
-    def add(self, values: np.ndarray, weights: np.ndarray | None, group: np.ndarray) -> None:
+    def add(
+        self,
+        values: Num[np.ndarray, "observations replicas"],
+        weights: Shaped[np.ndarray, "observations replicas"] | None,
+        group: Int[np.ndarray, " replicas"],
+    ) -> None:
         """Add one block.
 
         Args:
@@ -60,7 +66,7 @@ class Histogram:
         counts = np.bincount(flat, None if weights is None else weights.ravel(), self._groups * width)
         self.windows.add(counts.reshape(1, self._groups, width))
 
-    def _all_columns(self, values: np.ndarray) -> np.ndarray:
+    def _all_columns(self, values: Num[np.ndarray, " values"]) -> Int[np.ndarray, " values"]:
         """The column of each value, found in parts that fit the cache."""
         columns, shift = np.empty(values.size, np.int32), -1
         if not self._keys.size:  # how coarse the bins must be is seen sooner in a few values
@@ -71,7 +77,7 @@ class Histogram:
                 columns[first : first + _PART] = self._columns(values[first : first + _PART])
         return columns
 
-    def _key(self, values: np.ndarray) -> np.ndarray:
+    def _key(self, values: Num[np.ndarray, " values"]) -> Int[np.ndarray, " values"]:
         if not self.whole:
             bits = values.view(np.int32)
             return (_ordered(bits) if bits.size and bits.min() < 0 else bits) >> self._shift
@@ -79,7 +85,7 @@ class Histogram:
             self._coarsen()
         return values >> self._shift
 
-    def _columns(self, values: np.ndarray) -> np.ndarray:
+    def _columns(self, values: Num[np.ndarray, " values"]) -> Int[np.ndarray, " values"]:
         """The column of each value; bins not seen before get one."""
         keys = self._key(values)
         places = (keys + _HALF).astype(np.intp)
@@ -139,7 +145,7 @@ class Histogram:
             left, right = (np.where(single, self._first[used], x) for x in (left, right))
         return Distribution(left, right, counts[:, used], self.whole)
 
-    def _edges(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _edges(self, keys: Int[np.ndarray, " bins"]) -> tuple[Float[np.ndarray, " bins"], Float[np.ndarray, " bins"]]:
         left, right = keys << self._shift, (keys + 1) << self._shift
         if self.whole:
             return left.astype(float), right - 1.0
@@ -170,7 +176,7 @@ class Histogram:
         return found
 
 
-def _number_of(ordered: np.ndarray) -> np.ndarray:
+def _number_of(ordered: Int[np.ndarray, " values"]) -> Float[np.ndarray, " values"]:
     bits = _ordered(np.minimum(ordered, 2**31 - 1).astype(np.int32))
     with np.errstate(invalid="ignore"):  # a quantity that is no number
         return bits.view(np.float32).astype(np.float64)
@@ -181,9 +187,9 @@ class Distribution:
     """Weighted counts, shape (groups, bins), of values from ``left`` to ``right``, both ascending; where they are equal
     the bin holds one value."""
 
-    left: np.ndarray
-    right: np.ndarray
-    counts: np.ndarray
+    left: Float[np.ndarray, " bins"]
+    right: Float[np.ndarray, " bins"]
+    counts: Num[np.ndarray, "groups bins"]
     whole: bool = False
 
     @property
@@ -191,7 +197,7 @@ class Distribution:
         """Whether nothing was counted, or something that is no number."""
         return not self.counts.sum() > 0 or bool(np.isnan(self.left).any() or np.isnan(self.right).any())
 
-    def _below(self) -> tuple[np.ndarray, np.ndarray]:
+    def _below(self) -> tuple[Float[np.ndarray, " bins"], Float[np.ndarray, " bins"]]:
         """The distribution function at the end of each bin, and its standard error.
 
         A ratio of sums: a group's residual is ``F_g(x) - F(x) w_g``, with w_g its weight.
@@ -224,7 +230,7 @@ class Distribution:
         lowest = np.minimum.accumulate((below - t * error)[::-1])[::-1]
         return value, self._at(highest, probability, -1), self._at(lowest, probability, 1)
 
-    def _at(self, below: np.ndarray, probability: float, side: int = 0) -> float:
+    def _at(self, below: Float[np.ndarray, " bins"], probability: float, side: int = 0) -> float:
         """Where ``below`` reaches a probability; among whole numbers of one bin, ``side`` takes its first or last."""
         # the sums are rounded: a probability that is met exactly is met
         k = min(int(np.searchsorted(below, probability * (1 - 1e-12))), len(below) - 1)

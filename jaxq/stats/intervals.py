@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy  # its `special` is loaded where it is first used: a fifth of the time that `import jaxq` would take
+from jaxtyping import Float
 
 
 def t_quantile(probability: float, degrees: int) -> float:
@@ -13,7 +14,9 @@ MOMENTS = 20
 """Residuals that say something of their skewness; of ten it is mostly noise: intervals would be 8 % wider for nothing."""
 
 
-def two_sided_quantile(residuals: np.ndarray, level: float, degrees: int) -> np.ndarray:
+def two_sided_quantile(
+    residuals: Float[np.ndarray, " replicas *columns"], level: float, degrees: int
+) -> Float[np.ndarray, " *columns"] | float:
     """Half of a two-sided interval at ``level``, in standard errors, for a mean whose residuals are skewed.
 
     Formula: ``x (1 + max(0, g^2 (x^4 + 2 x^2 - 3)/18 - k (x^2 - 3)/12)/n)``, x the quantile of Student's law, g the

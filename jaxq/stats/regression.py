@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.stats.estimate import Estimate
 
@@ -19,7 +20,7 @@ class Controls:
         self.values = np.stack([np.asarray(control.value) for control in means], axis=-1)
         self.residuals = np.stack([control.residuals for control in means], axis=-1)
 
-    def taken(self, slopes: np.ndarray, floor: float, estimate: Estimate) -> Estimate:
+    def taken(self, slopes: Float[np.ndarray, " controls"], floor: float, estimate: Estimate) -> Estimate:
         """An estimate over the same replicas less ``slopes`` of other data times the controls; without spread where what is
         left is rounding, as far as ``floor``."""
         residuals = estimate.residuals - self.residuals @ slopes
@@ -46,7 +47,9 @@ class Regression:
     Source: Lavenberg and Welch (1981), Management Science 27(3), 322-335.
     """
 
-    def __init__(self, controls: Controls, floor: Callable[[np.ndarray], float] = lambda slopes: 0.0):
+    def __init__(
+        self, controls: Controls, floor: Callable[[Float[np.ndarray, " controls"]], float] = lambda slopes: 0.0
+    ):
         self.floor = floor
         size = np.sqrt(np.mean(controls.residuals**2, axis=0))
         self._scale = np.where(size > 0, size, 1.0)
@@ -66,7 +69,7 @@ class Regression:
         enough = self.rank > 0 and estimate.residuals.size >= 2 * self.rank + 10
         return bool(enough and np.isfinite(estimate.value) and not estimate.grain and estimate.residuals.any())
 
-    def slopes(self, estimate: Estimate) -> np.ndarray:
+    def slopes(self, estimate: Estimate) -> Float[np.ndarray, " controls"]:
         """b, one a control; 0 where the controls say nothing."""
         if not self.fits(estimate):
             return np.zeros(self._scale.size)

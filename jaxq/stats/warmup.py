@@ -11,6 +11,7 @@ metric that is a constant has no half-width).
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float, Num
 
 from jaxq.stats.batch_means import widened
 from jaxq.stats.estimate import Estimate
@@ -31,7 +32,7 @@ def least_cut(windows: int) -> int:
     return max(1, windows // 16)
 
 
-def _decay(tau: float, windows: int) -> np.ndarray:
+def _decay(tau: float, windows: int) -> Float[np.ndarray, " windows"]:
     """Mean of ``exp(-t / tau)`` over each window, time in windows."""
     t = np.arange(windows + 1)
     return tau * (np.exp(-t[:-1] / tau) - np.exp(-t[1:] / tau))
@@ -87,7 +88,7 @@ def cut_of_metric(windows: Sequence[Estimate], last_half: Estimate, half_width: 
     return cut
 
 
-def mser5(means: np.ndarray) -> int | None:
+def mser5(means: Num[np.ndarray, " windows"]) -> int | None:
     """MSER-5 on a mean curve (White 1997): the cut that minimises ``var(rest) / len(rest)``; None past the middle."""
     n = len(means)
     scores = [np.var(means[k:]) / (n - k) for k in range(n - 4)]

@@ -7,6 +7,7 @@ detection, batch means and growth rates work on.
 """
 
 import numpy as np
+from jaxtyping import Float, Num
 
 
 class WindowedSums:
@@ -18,7 +19,7 @@ class WindowedSums:
         self.span, self.filled, self.partial = 1, 0, 0
         self._hidden: tuple[np.ndarray, int] | None = None
 
-    def with_data(self, data: np.ndarray) -> "WindowedSums":
+    def with_data(self, data: Float[np.ndarray, "windows columns replicas"]) -> "WindowedSums":
         """As many windows, as long, with the sums of other replicas."""
         limit, columns, replicas = data.shape
         other = WindowedSums(columns, replicas, limit)
@@ -37,12 +38,12 @@ class WindowedSums:
             span *= 2
         return span, limit * span - position
 
-    def add(self, blocks: np.ndarray) -> None:
+    def add(self, blocks: Num[np.ndarray, "blocks columns replicas"]) -> None:
         """Add consecutive blocks, shape (blocks, columns, replicas)."""
         for block in blocks:  # one by one: how a run is cut into launches changes no bit
             self.extend(block, 1)
 
-    def extend(self, sums: np.ndarray, blocks: int) -> None:
+    def extend(self, sums: Num[np.ndarray, "columns replicas"], blocks: int) -> None:
         """Add ``blocks`` blocks by their sums, shape (columns, replicas); no more than end a window."""
         self.hide()
         if self.filled == len(self.data):
@@ -52,7 +53,7 @@ class WindowedSums:
         if self.partial == self.span:
             self.filled, self.partial = self.filled + 1, 0
 
-    def show(self, sums: np.ndarray, blocks: int) -> None:
+    def show(self, sums: Num[np.ndarray, "columns replicas"], blocks: int) -> None:
         """Count a stretch that is still going on, until `hide`: as `extend`, but it may not end a window."""
         self.hide()
         if self.filled == len(self.data):
@@ -73,6 +74,6 @@ class WindowedSums:
         self.data[half:] = 0
         self.span, self.filled = 2 * self.span, half
 
-    def total(self, first: int, last: int | None = None) -> np.ndarray:
+    def total(self, first: int, last: int | None = None) -> Float[np.ndarray, "columns replicas"]:
         """Sum over complete windows ``first`` to ``last`` (exclusive; None: all that follow, the incomplete one too)."""
         return self.data[first : None if last is None else last].sum(axis=0)

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from jaxq.analytic.load_balancing.pools import pools
 from jaxq.analytic.markov.sparse import stationary
@@ -76,7 +77,7 @@ def dedicated_queues(arrival_rate: float, service_rates: Sequence[float], server
     }
 
 
-def waiting_room(load: float, rates: np.ndarray, counts: np.ndarray) -> list[int]:
+def waiting_room(load: float, rates: Float[np.ndarray, " types"], counts: Int[np.ndarray, " types"]) -> list[int]:
     """Places in each queue beyond which the law of `dedicated_queues` is below 1e-13."""
     share = rates * counts / float(rates @ counts)
     return [3 + math.ceil(math.log(_NEGLIGIBLE) / math.log(load) * x) for x in share.tolist()]

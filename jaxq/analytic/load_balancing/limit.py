@@ -18,7 +18,7 @@ no boundary condition, and at the far side of x, where the drift leads inwards, 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 
 from jaxq.checks import FieldError, integer, positive
 
@@ -27,7 +27,7 @@ _GRIDS = ((40, 28), (52, 34), (66, 40), (84, 46))
 
 def reflected_law(
     beta: float, fastest_rate: float, slowest_rate: float, nodes: tuple[int, int] = (52, 34)
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
     """Quadrature for the stationary law of (X, Z) = (Y_{M,1}, Y_{1,2}).
 
     Formula: sum_k weights[k] g(x[k], z[k]) = E[g(X, Z)] to spectral accuracy for smooth g; no probabilities, some
@@ -230,7 +230,7 @@ def scaled_response_time(scaled_jobs: float, beta: float, servers: int) -> float
     return (servers + math.sqrt(servers) * scaled_jobs) / arrival_rate
 
 
-def _chebyshev(degree: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _chebyshev(degree: int) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, "points points"]]:
     """Points cos(pi k / degree) and the matrix that differentiates a polynomial given there."""
     k = np.arange(degree + 1)
     points = np.cos(np.pi * k / degree)

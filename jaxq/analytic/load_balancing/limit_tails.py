@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 
 from jaxq.analytic.load_balancing.arguments import limit_rates
 from jaxq.analytic.markov.sparse import stationary
@@ -53,7 +53,7 @@ def limit_quantiles(
 
 def limit_tails(
     beta: float, fastest_rate: float, slowest_rate: float
-) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+) -> dict[str, tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]]:
     """P(V > y) of the stationary limit, V = Y_{M,1}, Y_{1,2} and Y_{+1}.
 
     Formula: twice the tail on a lattice of step h/2 less that on one of step h; see the module.
@@ -85,7 +85,7 @@ def limit_tails(
 
 def _lattice(
     beta: float, fast: float, slow: float, h: float, depth: float, height: float
-) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+) -> dict[str, tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]]:
     """Values on the lattice, and their probabilities, of X, Z and X + Z."""
     rows, columns = math.ceil(depth / h), math.ceil(height / h) + 1
     i, k = (grid.ravel() for grid in np.indices((rows, columns)))
@@ -113,7 +113,12 @@ def _lattice(
     return found
 
 
-def _tail(values: NDArray[np.float64], law: NDArray[np.float64], step: float, at: NDArray[np.float64]):
+def _tail(
+    values: Float[np.ndarray, "*states"],
+    law: Float[np.ndarray, "*states"],
+    step: float,
+    at: Float[np.ndarray, " points"],
+):
     """P(V > y), the mass of each point spread over the step around it."""
     edges = np.concatenate((values - step / 2, values[-1:] + step / 2))
     above = np.concatenate((np.cumsum(law[::-1])[::-1], [0.0]))

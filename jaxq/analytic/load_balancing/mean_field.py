@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 from scipy.integrate import solve_ivp
 
 from jaxq.analytic.load_balancing.policies import Policy, weights_of
@@ -18,7 +18,7 @@ _MOST_STEPS = 100
 _NUDGE = 1e-7
 
 
-def power_of_d_levels(load: float, draws: int, levels: int) -> NDArray[np.float64]:
+def power_of_d_levels(load: float, draws: int, levels: int) -> Float[np.ndarray, " levels"]:
     """Fraction of servers with at least k jobs, equal servers, n -> infinity.
 
     Formula: s_k = rho^((d^k - 1) / (d - 1)); d = 1: rho^k.
@@ -123,7 +123,9 @@ class MeanField:
         self.place = np.empty(len(ranks), dtype=np.int64)
         self.place[self.order] = np.cumsum(changes) - 1
 
-    def arrivals(self, occupied: NDArray[np.float64]) -> NDArray[np.float64]:
+    def arrivals(
+        self, occupied: Float[np.ndarray, "*batch types levels"]
+    ) -> Float[np.ndarray, "*batch types levels+1"]:
         """Arrival rates per server of the system to type j with i jobs, shape (..., M, K+1), from s, (..., M, K)."""
         padded = np.concatenate(
             (np.ones((*occupied.shape[:-1], 1)), occupied, np.zeros((*occupied.shape[:-1], 1))), axis=-1
@@ -138,13 +140,15 @@ class MeanField:
             factor += tails**k * after ** (self.draws - 1 - k)
         return self.arrival_rate * (flat * factor[..., self.place]).reshape(mass.shape)
 
-    def slope(self, occupied: NDArray[np.float64]) -> NDArray[np.float64]:
+    def slope(self, occupied: Float[np.ndarray, "*batch types levels"]) -> Float[np.ndarray, "*batch types levels"]:
         """ds/dt, shape (..., M, K), from s of the same shape."""
         beyond = np.concatenate((occupied[..., 1:], np.zeros((*occupied.shape[:-1], 1))), axis=-1)
         inflow = self.arrivals(occupied)[..., :-1] / self.shares[:, None]
         return inflow - self.rates[:, None] * (occupied - beyond)
 
-    def path(self, start: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    def path(
+        self, start: Float[np.ndarray, "types levels"], times: Float[np.ndarray, " times"]
+    ) -> Float[np.ndarray, "times types levels"]:
         """s at the given increasing times from `start` at time 0, shape (len(times), M, K)."""
         shape = self.rates.size, self.levels
         solution: Any = solve_ivp(
@@ -158,7 +162,7 @@ class MeanField:
         )
         return solution.y.T.reshape(-1, *shape)
 
-    def rest(self) -> NDArray[np.float64]:
+    def rest(self) -> Float[np.ndarray, "types levels"]:
         """Fixed point s, shape (M, K), by implicit Euler with growing steps from the empty system.
 
         Raises:

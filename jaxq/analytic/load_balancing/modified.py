@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float, Int
 
 from jaxq.analytic.load_balancing.pools import pools
 from jaxq.analytic.markov.birth_death import stationary as birth_death_law
@@ -13,7 +13,7 @@ from jaxq.checks import FieldError, positive
 _MOST_SERVERS = 600
 
 
-def fastest_first_rate(service_rates: Sequence[float], servers: Sequence[int]) -> NDArray[np.float64]:
+def fastest_first_rate(service_rates: Sequence[float], servers: Sequence[int]) -> Float[np.ndarray, " levels"]:
     """Total service rate of the k fastest servers, k = 0, ..., n.
 
     Formula: mu~(k) = sum_j mu_j [(k - N_1 - ... - N_{j-1})^+ min N_j].
@@ -68,7 +68,7 @@ def modified_system(arrival_rate: float, service_rates: Sequence[float], servers
 
 def modified_law(
     arrival_rate: float, service_rates: Sequence[float], servers: Sequence[int]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+) -> tuple[Int[np.ndarray, " states"], Int[np.ndarray, " states"], Float[np.ndarray, " states"]]:
     """Stationary law of the modified system.
 
     Formula: see `modified_system`. Both Q_1 + Q_2 and Q_2 are below, in distribution, the jobs and the waiting jobs under

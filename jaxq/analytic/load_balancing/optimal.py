@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float, Int
 from scipy.sparse import coo_matrix, hstack
 from scipy.sparse.linalg import spsolve
 
@@ -73,13 +73,13 @@ def optimal_jobs(arrival_rate: float, service_rates: Sequence[float], servers: S
 
 
 def _evaluated(
-    jobs: NDArray[np.float64],
+    jobs: Float[np.ndarray, " states"],
     origins: Sequence[int],
     targets: Sequence[int],
     flows: Sequence[float],
-    chosen: NDArray[np.int64],
+    chosen: Int[np.ndarray, "..."],
     arrival_rate: float,
-) -> tuple[float, NDArray[np.float64]]:
+) -> tuple[float, Float[np.ndarray, " states"]]:
     """Mean jobs g and relative values v of a policy: jobs - g + Q v = 0, v = 0 in the empty system."""
     size = jobs.size
     states = np.arange(size)

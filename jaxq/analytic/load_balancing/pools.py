@@ -8,12 +8,14 @@ the whole system (their n lambda^(n)).
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float, Int
 
 from jaxq.checks import FieldError, integer, positive
 
 
-def pools(service_rates: Iterable[float], servers: Iterable[int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def pools(
+    service_rates: Iterable[float], servers: Iterable[int]
+) -> tuple[Float[np.ndarray, " types"], Int[np.ndarray, " types"]]:
     """Service rates and numbers of servers by type, checked.
 
     Args:

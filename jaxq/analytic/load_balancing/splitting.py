@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 
 from jaxq.analytic.load_balancing.pools import pools
 from jaxq.checks import FieldError, nonnegative, positive
@@ -12,7 +12,7 @@ from jaxq.checks import FieldError, nonnegative, positive
 
 def split_response_time(
     arrival_rate: float, service_rates: Sequence[float], servers: Sequence[int], probabilities: Sequence[float]
-) -> tuple[float, NDArray[np.float64]]:
+) -> tuple[float, Float[np.ndarray, " types"]]:
     """Mean response time of random routing with a probability per type.
 
     Formula: T(p) = sum_j p_j / (mu_j - Lambda p_j / N_j), dT/dp_j = mu_j / (mu_j - Lambda p_j / N_j)^2.
@@ -49,7 +49,7 @@ def split_response_time(
 
 def optimal_split(
     arrival_rate: float, service_rates: Sequence[float], servers: Sequence[int]
-) -> tuple[NDArray[np.float64], float]:
+) -> tuple[Float[np.ndarray, " types"], float]:
     """Routing probabilities per type of least mean response time.
 
     Formula: over the fastest types that are used, arrival rate mu_j - c sqrt(mu_j) to each server with c = (sum N_j mu_j

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.checks import FieldError
 
 
-def stationary(flows: Sequence[tuple[int, ArrayLike]]) -> NDArray[np.float64]:
+def stationary(flows: Sequence[tuple[int, ArrayLike]]) -> Float[np.ndarray, " states"]:
     """Stationary probabilities of a continuous-time chain on 0, ..., n-1, each accurate to rounding.
 
     Formula: the highest state is censored out over and over, a_ij += a_im a_mj / sum_{j<m} a_mj; then p is built up

@@ -1,12 +1,13 @@
 """Stationary law of a finite birth-death chain."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.checks import FieldError
 
 
-def stationary(birth: ArrayLike, death: ArrayLike) -> NDArray[np.float64]:
+def stationary(birth: ArrayLike, death: ArrayLike) -> Float[np.ndarray, " states"]:
     """Stationary probabilities of a birth-death chain on the states 0, ..., n.
 
     Formula: p_i proportional to prod_{j<i} birth[j] / death[j], taken in logarithms.

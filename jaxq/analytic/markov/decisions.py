@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 
 _SETTLED = 1e-10
@@ -29,7 +30,7 @@ class Option(NamedTuple):
         gain: what it adds to the quantity that `balanced` prescribes.
     """
 
-    cost: NDArray[np.float64]
+    cost: Float[np.ndarray, " states"]
     moves: tuple[tuple[ArrayLike, NDArray[np.int64]], ...]
     gain: float = 0.0
 
@@ -52,14 +53,16 @@ class Outcome(NamedTuple):
         values: relative values v, shape (n,).
     """
 
-    chances: list[NDArray[np.float64]]
+    chances: list[Float[np.ndarray, " states"]]
     cost: float
     drift: float
-    law: NDArray[np.float64]
-    values: NDArray[np.float64]
+    law: Float[np.ndarray, " states"]
+    values: Float[np.ndarray, " states"]
 
 
-def outcome(holding: NDArray[np.float64], events: Sequence[Event], chances: list, price: float = 0.0) -> Outcome:
+def outcome(
+    holding: Float[np.ndarray, " states"], events: Sequence[Event], chances: list, price: float = 0.0
+) -> Outcome:
     """Stationary law, mean cost and values of the policy ``chances``; a unit of gain earns ``price``, in the values only.
 
     The equations g = h + G v with v = 0 in the first state, and those of the law, are one sparse factorisation.
@@ -99,7 +102,9 @@ def outcome(holding: NDArray[np.float64], events: Sequence[Event], chances: list
     return Outcome(chances, float(law @ cost), float(law @ drift), law, values)
 
 
-def least_cost(holding: NDArray[np.float64], events: Sequence[Event], start: list, price: float = 0.0) -> Outcome:
+def least_cost(
+    holding: Float[np.ndarray, " states"], events: Sequence[Event], start: list, price: float = 0.0
+) -> Outcome:
     """The policy of least mean cost, less ``price`` for each unit of gain, by policy iteration.
 
     Args:
@@ -138,7 +143,7 @@ def least_cost(holding: NDArray[np.float64], events: Sequence[Event], start: lis
     raise ArithmeticError(f"policy iteration did not settle in {_MOST_ROUNDS} rounds")
 
 
-def balanced(holding: NDArray[np.float64], events: Sequence[Event], start: list) -> tuple[Outcome, float]:
+def balanced(holding: Float[np.ndarray, " states"], events: Sequence[Event], start: list) -> tuple[Outcome, float]:
     """The policy of least mean cost among those whose drift is 0, and the price of a unit of gain.
 
     Formula: the least cost less price x drift is concave and piecewise linear in the price. Its top lies where the lines

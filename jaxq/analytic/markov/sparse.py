@@ -3,7 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import splu
 
@@ -12,7 +13,7 @@ from jaxq.checks import FieldError
 
 def stationary(
     states: int, origins: ArrayLike, targets: ArrayLike, rates: ArrayLike, reference: int = 0
-) -> NDArray[np.float64]:
+) -> Float[np.ndarray, " states"]:
     """Stationary probabilities of a continuous-time chain on 0, ..., n-1.
 
     Formula: global balance in all states but one, whose weight is set to 1; sparse LU; then normalised.

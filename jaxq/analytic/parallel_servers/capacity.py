@@ -3,10 +3,11 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
-from jaxq.analytic.parallel_servers.network import Array, network
+from jaxq.analytic.parallel_servers.network import network
 from jaxq.analytic.parallel_servers.planning import load_balancing, static_planning
 
 PRICED = 1e-9
@@ -29,10 +30,10 @@ class Capacity(NamedTuple):
     """
 
     load: float
-    pool_loads: Array
-    bottleneck: NDArray[np.bool_]
-    bound: NDArray[np.bool_]
-    headroom: Array
+    pool_loads: Float[np.ndarray, " pools"]
+    bottleneck: Bool[np.ndarray, " pools"]
+    bound: Bool[np.ndarray, " classes"]
+    headroom: Float[np.ndarray, " classes"]
     growth: float
 
 

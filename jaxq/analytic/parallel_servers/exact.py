@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int, Num
 from numpy.typing import ArrayLike, NDArray
 
 from jaxq.analytic.markov.sparse import stationary
@@ -18,7 +19,7 @@ POISSON = [([1.0], [[-1.0]])]
 Rule = Callable[[int, Sequence[int]], int | None]
 """(pool, customers of each class that wait) -> class to serve, or (class, idle servers of each pool) -> pool to join; None:
 nobody waits, or no pool is idle."""
-Allocation = Callable[[Network, NDArray[np.int64]], NDArray[Any]]
+Allocation = Callable[[Network, Int[np.ndarray, "states classes"]], Num[np.ndarray, "states classes pools"]]
 """(network, customers in the system, shape (S, I)) -> busy servers z_ij, or their mean, shape (S, I, J)."""
 Phases = tuple[ArrayLike, ArrayLike]
 """(initial vector, sub-generator) of a phase-type law; times between arrivals are scaled to the mean 1/lambda_i."""
@@ -36,11 +37,11 @@ class Law(NamedTuple):
         states: number of states.
     """
 
-    queue: Array
-    busy: Array
-    abandonment: Array
+    queue: Float[np.ndarray, " classes"]
+    busy: Float[np.ndarray, "classes pools"]
+    abandonment: Float[np.ndarray, " classes"]
     reward_rate: float
-    lost: Array
+    lost: Float[np.ndarray, " classes"]
     states: int
 
 
@@ -138,7 +139,9 @@ def nonpreemptive(
     return _means(given, law, queues, busy, np.stack(closed, axis=1) * share)
 
 
-def _clock(rate: float, initial: ArrayLike, generator: ArrayLike) -> tuple[Array, Array]:
+def _clock(
+    rate: float, initial: ArrayLike, generator: ArrayLike
+) -> tuple[Float[np.ndarray, "phases phases"], Float[np.ndarray, "phases phases"]]:
     """Rates from phase to phase without an arrival, and with one, shape (P, P)."""
     alpha, moves = np.asarray(initial, np.float64), np.array(generator, np.float64)
     moves *= rate * float(alpha @ np.linalg.solve(-moves, np.ones(len(alpha))))
@@ -195,7 +198,9 @@ def greedy(order: Sequence[tuple[int, int]]) -> Allocation:
         order: every edge once, first served first: a static priority.
     """
 
-    def allocate(given: Network, customers: NDArray[np.int64]) -> NDArray[np.int64]:
+    def allocate(
+        given: Network, customers: Int[np.ndarray, "states classes"]
+    ) -> Int[np.ndarray, "states classes pools"]:
         if sorted(order) != [tuple(edge) for edge in np.argwhere(given.served).tolist()]:
             raise FieldError("order", list(order), "must have every edge, as (class, pool), once")
         return _filled(given, customers, np.broadcast_to(np.asarray(order), (len(customers), len(order), 2)))
@@ -211,7 +216,9 @@ def max_weight(holding_costs: ArrayLike) -> Allocation:
         holding_costs: h_i, shape (I,).
     """
 
-    def allocate(given: Network, customers: NDArray[np.int64]) -> NDArray[np.int64]:
+    def allocate(
+        given: Network, customers: Int[np.ndarray, "states classes"]
+    ) -> Int[np.ndarray, "states classes pools"]:
         edges = np.argwhere(given.served)
         edges = edges[np.argsort(-given.service_rates[given.served], kind="stable")]
         speeds = given.service_rates[edges[:, 0], edges[:, 1]]
@@ -231,7 +238,9 @@ def drawn(weights: ArrayLike, offsets: ArrayLike, preferences: Sequence[Sequence
         preferences: preferences[i], the pools of class i, the first taken first.
     """
 
-    def allocate(given: Network, customers: NDArray[np.int64]) -> NDArray[np.float64]:
+    def allocate(
+        given: Network, customers: Int[np.ndarray, "states classes"]
+    ) -> Float[np.ndarray, "states classes pools"]:
         scores = np.asarray(weights, np.float64) * customers + np.asarray(offsets, np.float64)
         mean = np.zeros((len(customers), *given.served.shape))
         for order in itertools.permutations(range(customers.shape[1])):
@@ -295,7 +304,9 @@ def preemptive(
     return _means(given, law, queues, busy, closed)
 
 
-def _filled(given: Network, customers: NDArray[np.int64], edges: NDArray[np.int64]) -> NDArray[np.int64]:
+def _filled(
+    given: Network, customers: Int[np.ndarray, "states classes"], edges: Int[np.ndarray, "states edges 2"]
+) -> Int[np.ndarray, "states classes pools"]:
     """z_ij if edges, shape (S, E, 2), take one after the other all that is left."""
     rows = np.arange(len(customers))
     waiting, idle = customers.copy(), np.tile(given.servers.astype(np.int64), (len(rows), 1))

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike, NDArray
 
 from jaxq.checks import FieldError, matrix, vector
@@ -21,14 +22,14 @@ class Network(NamedTuple):
         rewards: g_i per completed service, shape (I,).
     """
 
-    arrival_rates: Array
-    service_rates: Array
-    servers: Array
-    abandonment_rates: Array
-    rewards: Array
+    arrival_rates: Float[np.ndarray, " classes"]
+    service_rates: Float[np.ndarray, "classes pools"]
+    servers: Float[np.ndarray, " pools"]
+    abandonment_rates: Float[np.ndarray, " classes"]
+    rewards: Float[np.ndarray, " classes"]
 
     @property
-    def served(self) -> NDArray[np.bool_]:
+    def served(self) -> Bool[np.ndarray, "classes pools"]:
         """Which pools serve which classes, shape (I, J)."""
         return self.service_rates > 0
 
@@ -71,5 +72,5 @@ def priority_order(field: str, order: ArrayLike, choices: int) -> list[int]:
     return found.astype(np.int64).tolist()
 
 
-def _row(field: str, values: ArrayLike, size: int) -> Array:
+def _row(field: str, values: ArrayLike, size: int) -> Float[np.ndarray, " {size}"]:
     return vector(field, np.full(size, values) if np.ndim(values) == 0 else values, size, low=0)

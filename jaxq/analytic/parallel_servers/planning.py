@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
@@ -24,9 +25,9 @@ class Plan(NamedTuple):
     """
 
     reward: float
-    busy: Array
-    pool_prices: Array
-    class_prices: Array
+    busy: Float[np.ndarray, "classes pools"]
+    pool_prices: Float[np.ndarray, " pools"]
+    class_prices: Float[np.ndarray, " classes"]
 
 
 class Balance(NamedTuple):
@@ -41,9 +42,9 @@ class Balance(NamedTuple):
     """
 
     load: float
-    rates: Array
-    pool_prices: Array
-    class_prices: Array
+    rates: Float[np.ndarray, "classes pools"]
+    pool_prices: Float[np.ndarray, " pools"]
+    class_prices: Float[np.ndarray, " classes"]
 
 
 def static_planning(

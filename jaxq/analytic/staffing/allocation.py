@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Int
+from numpy.typing import ArrayLike
 
 
 def fill(
     in_system: ArrayLike, servers: ArrayLike, edges: Iterable[tuple[int, int]], reserved: ArrayLike | None = None
-) -> NDArray[np.int64]:
+) -> Int[np.ndarray, "*batch classes pools"]:
     """Servers taken edge by edge: a preemptive priority, work conserving once every edge is there.
 
     Formula: z_ij grows by the smaller of what class i has left and pool j has free, edge after edge.
@@ -34,7 +35,7 @@ def fill(
 
 def balanced_saturation(
     in_system: ArrayLike, targets: ArrayLike, edges: Iterable[tuple[int, int]]
-) -> NDArray[np.int64]:
+) -> Int[np.ndarray, "*batch classes pools"]:
     """A balanced saturation policy on any tree.
 
     Formula: first z_ij = min(what class i has left, Nt_ij), pool after pool; then the free servers are filled, edge by
@@ -89,7 +90,7 @@ def is_balanced(
 
 def balanced_allocations(
     in_system: Sequence[int], targets: ArrayLike, edges: Sequence[tuple[int, int]]
-) -> Iterator[NDArray[np.int64]]:
+) -> Iterator[Int[np.ndarray, "classes pools"]]:
     """Every z with `is_balanced`, by trying all.
 
     Args:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
 
 from jaxq.analytic.markov.sparse import stationary
 from jaxq.checks import FieldError
 
-Allocate = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+Allocate = Callable[[Int[np.ndarray, "states classes"]], Int[np.ndarray, "states classes pools"]]
 """x, shape (states, I) -> z, shape (states, I, J)."""
 
 
@@ -22,9 +23,9 @@ class Performance(NamedTuple):
     edge: probability of the states on a face of the box that was cut.
     """
 
-    waiting: NDArray[np.float64]
-    busy: NDArray[np.float64]
-    idle: NDArray[np.float64]
+    waiting: Float[np.ndarray, " classes"]
+    busy: Float[np.ndarray, "classes pools"]
+    idle: Float[np.ndarray, " pools"]
     edge: float
 
 
@@ -82,7 +83,7 @@ def truncated_network(
     return Performance(waiting, busy, capacity - busy.sum(axis=0), edge)
 
 
-def _beyond(side: NDArray, tolerance: float) -> int:
+def _beyond(side: Float[np.ndarray, " states"], tolerance: float) -> int:
     """States to add at the end of a side so that its last one has less than the tolerance, as the tail goes on."""
     if side[-1] < tolerance:
         return 0

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
 from jaxq.analytic.staffing.tree import tree
@@ -13,7 +14,7 @@ from jaxq.checks import FieldError, number, vector
 class Staffing(NamedTuple):
     """staffing: nh, shape (J,). cost: sum_j c_j nh_j. price: what one unit of theta more would cost."""
 
-    staffing: NDArray[np.float64]
+    staffing: Float[np.ndarray, " pools"]
     cost: float
     price: float
 

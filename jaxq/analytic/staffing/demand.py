@@ -3,14 +3,15 @@
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.checks import positive
 
 
 def second_order_demand(
     second_order_arrivals: ArrayLike, second_order_services: ArrayLike, busy: ArrayLike
-) -> NDArray[np.float64]:
+) -> Float[np.ndarray, " classes"]:
     """What classes demand beyond the fluid.
 
     Formula: a_i = lh_i - sum_j mh_ij z*_ij.
@@ -31,7 +32,7 @@ def second_order_demand(
 
 def of_system(
     scale: float, arrival_rates: ArrayLike, servers: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Float[np.ndarray, " classes"], Float[np.ndarray, " pools"]]:
     """Demand and staffing with which a program for theta gives theta^n, together with the rates mu^n of that system.
 
     Formula: a = lambda^n / sqrt n, nh = N^n / sqrt n: not centred, and so exact without any fluid quantity.

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.analytic.staffing.tree import tree
 from jaxq.checks import FieldError, vector
@@ -17,8 +18,8 @@ class Drift(NamedTuple):
     order: the classes, descendants first; the last one is next to the root.
     """
 
-    b1: NDArray[np.float64]
-    b2: NDArray[np.float64]
+    b1: Float[np.ndarray, "classes classes"]
+    b2: Float[np.ndarray, "classes pools"]
     order: tuple[int, ...]
 
 
@@ -71,7 +72,7 @@ def drift_matrices(service_rates: ArrayLike, root: int = -1) -> Drift:
 
 def constant_drift(
     service_rates: ArrayLike, demand: ArrayLike, staffing: ArrayLike, shares: ArrayLike
-) -> NDArray[np.float64]:
+) -> Float[np.ndarray, " classes"]:
     """ell, the drift of the diffusion at x = 0.
 
     Formula: ell_i = a_i - sum_j mu_ij xi*_ij nh_j with a_i = lh_i - sum_j mh_ij z*_ij. Shares other than xi* move the
@@ -139,7 +140,7 @@ def spare_capacity(service_rates: ArrayLike, ell: ArrayLike, root: int = -1) -> 
     return float(-(value @ vector("ell", ell, value.size)))
 
 
-def class_values(service_rates: ArrayLike, root: int = -1) -> NDArray[np.float64]:
+def class_values(service_rates: ArrayLike, root: int = -1) -> Float[np.ndarray, " classes"]:
     """e' B1^-1, all > 0: time of the root pool's servers that one customer of each class is worth, shape (I,).
 
     Raises:

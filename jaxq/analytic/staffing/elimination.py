@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.analytic.staffing.tree import tree
 from jaxq.checks import vector
@@ -29,7 +30,7 @@ class Reallocation(NamedTuple):
     they were found; what the last neighbour has left must be 0."""
 
     theta: float
-    kappa: NDArray[np.float64]
+    kappa: Float[np.ndarray, "classes pools"]
     steps: tuple[Step, ...]
 
 

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.analytic.staffing.tree import node, tree
 from jaxq.checks import FieldError, vector
@@ -20,9 +21,9 @@ class Allocation(NamedTuple):
     in_system: x*_i = sum_j z*_ij, shape (I,); they sum to the servers.
     """
 
-    busy: NDArray[np.float64]
-    shares: NDArray[np.float64]
-    in_system: NDArray[np.float64]
+    busy: Float[np.ndarray, "classes pools"]
+    shares: Float[np.ndarray, "classes pools"]
+    in_system: Float[np.ndarray, " classes"]
 
 
 def fluid_allocation(arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayLike) -> Allocation:

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.analytic.staffing.tree import tree
 from jaxq.checks import vector
@@ -17,9 +18,9 @@ class Gains(NamedTuple):
     pools: G(j, j'), servers of pool j' that one server of pool j is worth, shape (J, J).
     """
 
-    classes: NDArray[np.float64]
-    class_pool: NDArray[np.float64]
-    pools: NDArray[np.float64]
+    classes: Float[np.ndarray, "classes classes"]
+    class_pool: Float[np.ndarray, "classes pools"]
+    pools: Float[np.ndarray, "pools pools"]
 
 
 def gains(service_rates: ArrayLike) -> Gains:
@@ -73,7 +74,7 @@ def safety_staffing(
     return float(spare / (walk[:classes] @ vector("weights", weights, classes, low=0, open_low=True)))
 
 
-def class_safety(service_rates: ArrayLike, demand: ArrayLike, staffing: ArrayLike) -> NDArray[np.float64]:
+def class_safety(service_rates: ArrayLike, demand: ArrayLike, staffing: ArrayLike) -> Float[np.ndarray, " classes"]:
     """theta_i, the most safety staffing that class i alone can have: theta at p = e_i.
 
     Formula: theta_i = sum_j g(i, j) nh_j - sum_i' g(i, i') a_i'; and 1/theta(p) = sum_i p_i / theta_i.
@@ -94,7 +95,7 @@ def class_safety(service_rates: ArrayLike, demand: ArrayLike, staffing: ArrayLik
     return spare - classes @ vector("demand", demand, len(classes))
 
 
-def staffing_gradient(service_rates: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
+def staffing_gradient(service_rates: ArrayLike, weights: ArrayLike) -> Float[np.ndarray, " pools"]:
     """What one more server of each pool adds to theta.
 
     Formula: d theta / d nh_j = g(r, j) / sum_i g(r, i) p_i.
@@ -114,7 +115,7 @@ def staffing_gradient(service_rates: ArrayLike, weights: ArrayLike) -> NDArray[n
     return class_pool[0] / (classes[0] @ vector("weights", weights, len(classes), low=0, open_low=True))
 
 
-def _walk(mu: NDArray[np.float64], root: int) -> NDArray[np.float64]:
+def _walk(mu: Float[np.ndarray, "classes pools"], root: int) -> Float[np.ndarray, " classes+pools"]:
     """Gains from class `root` to all classes, then to all pools."""
     classes = mu.shape[0]
     found = np.zeros(sum(mu.shape))

@@ -1,14 +1,17 @@
 """How fast queues grow without enough staff."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.analytic.staffing.drift import class_values, spare_capacity
 from jaxq.analytic.staffing.gains import class_safety
 from jaxq.analytic.staffing.tree import tree
 
 
-def saturated_growth(arrival_rates: ArrayLike, service_rates: ArrayLike, targets: ArrayLike) -> NDArray[np.float64]:
+def saturated_growth(
+    arrival_rates: ArrayLike, service_rates: ArrayLike, targets: ArrayLike
+) -> Float[np.ndarray, " classes"]:
     """Growth of each queue under balanced saturation once every class is above its target.
 
     Formula: lambda_i - sum_j mu_ij Nt_ij, about -sqrt n p_i theta^n; negative: the queue is drawn back.
@@ -29,7 +32,9 @@ def saturated_growth(arrival_rates: ArrayLike, service_rates: ArrayLike, targets
     return np.asarray(arrival_rates, np.float64) - (tree(service_rates) * np.asarray(targets, np.float64)).sum(axis=1)
 
 
-def lone_growth(arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayLike) -> NDArray[np.float64]:
+def lone_growth(
+    arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayLike
+) -> Float[np.ndarray, " classes"]:
     """Growth of the total queue while all of it is in one class and no server is idle.
 
     Formula: sum_i' g(i, i') lambda_i' - sum_j g(i, j) N_j = -sqrt n theta^n (v.p) / v_i, for queues in class i.

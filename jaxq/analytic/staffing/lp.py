@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
 from jaxq.analytic.staffing.tree import tree
@@ -14,7 +15,7 @@ class Plan(NamedTuple):
     """theta: the safety staffing, rate units. kappa: second-order servers of pool j for class i, shape (I, J)."""
 
     theta: float
-    kappa: NDArray[np.float64]
+    kappa: Float[np.ndarray, "classes pools"]
 
 
 def safety_staffing(service_rates: ArrayLike, demand: ArrayLike, staffing: ArrayLike, weights: ArrayLike) -> Plan:

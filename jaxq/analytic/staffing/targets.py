@@ -1,7 +1,8 @@
 """The servers that balanced saturation keeps for each class."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Int
+from numpy.typing import ArrayLike
 
 from jaxq.analytic.staffing.elimination import safety_staffing
 from jaxq.analytic.staffing.tree import tree
@@ -10,7 +11,7 @@ from jaxq.checks import FieldError
 
 def saturation_targets(
     arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayLike, weights: ArrayLike
-) -> NDArray[np.int64]:
+) -> Int[np.ndarray, "classes pools"]:
     """Whole numbers Nt_ij with sum_i Nt_ij = N_j next to the optimum of the program for theta^n.
 
     Formula: M_ij, not centred, with sum_j mu_ij M_ij = lambda_i + p_i sqrt n theta^n and sum_i M_ij = N_j, so that

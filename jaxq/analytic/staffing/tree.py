@@ -1,7 +1,8 @@
 """Whether classes and pools are a tree, and the arrays that go with one."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.checks import FieldError, matrix
 
@@ -11,7 +12,7 @@ def node(k: int, classes: int) -> str:
     return f"class {k + 1}" if k < classes else f"pool {k - classes + 1}"
 
 
-def tree(service_rates: ArrayLike) -> NDArray[np.float64]:
+def tree(service_rates: ArrayLike) -> Float[np.ndarray, "classes pools"]:
     """The service rates if the graph of classes and pools with mu_ij > 0 is a tree.
 
     Args:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 
 from jaxq.analytic.markov.decisions import Outcome, balanced, least_cost
@@ -76,9 +77,9 @@ class FluidResponse(NamedTuple):
     """
 
     cost: float
-    law: NDArray[np.float64]
-    request: NDArray[np.float64]
-    offer: NDArray[np.float64]
+    law: Float[np.ndarray, " jobs"]
+    request: Float[np.ndarray, " jobs"]
+    offer: Float[np.ndarray, " jobs"]
 
 
 def best_deviation(

@@ -8,6 +8,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
 
 from jaxq.analytic.markov.decisions import Event, Option
@@ -85,7 +86,7 @@ class Deviator(NamedTuple):
     """
 
     place: NDArray[np.int64]
-    holding: NDArray[np.float64]
+    holding: Float[np.ndarray, " states"]
     events: list[Event]
 
     def chances(self, threshold: int, mix: float, offer: float) -> list[NDArray[Any]]:

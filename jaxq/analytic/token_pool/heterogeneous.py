@@ -8,7 +8,8 @@ cost c per job. The mechanism earns tokens with probability phi = max rho_i.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.checks import FieldError, nonnegative, positive
 
@@ -21,8 +22,8 @@ class ProcessingCosts(NamedTuple):
         centralised: c mu_i rho_c, in proportion to its speed.
     """
 
-    mechanism: NDArray[np.float64]
-    centralised: NDArray[np.float64]
+    mechanism: Float[np.ndarray, " servers"]
+    centralised: Float[np.ndarray, " servers"]
 
 
 def congestion_bound(arrival_rate: ArrayLike, service_rate: ArrayLike) -> float:
@@ -94,7 +95,9 @@ def processing_costs(arrival_rate: ArrayLike, service_rate: ArrayLike, processin
     return ProcessingCosts(cost * arrivals, cost * services * (arrivals.sum() / services.sum()))
 
 
-def _rates(arrival_rate: ArrayLike, service_rate: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _rates(
+    arrival_rate: ArrayLike, service_rate: ArrayLike
+) -> tuple[Float[np.ndarray, " servers"], Float[np.ndarray, " servers"]]:
     arrivals, services = np.broadcast_arrays(
         np.atleast_1d(np.asarray(arrival_rate, dtype=np.float64)), np.asarray(service_rate, dtype=np.float64)
     )

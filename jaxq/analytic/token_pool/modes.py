@@ -9,6 +9,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
 
 from jaxq.analytic.token_pool.pool_queue import count_vectors, first_passage, moved, routed_share
@@ -18,13 +19,13 @@ class OneServer(NamedTuple):
     """One server's queue on 1 and its modes.
 
     Attributes:
-        decay: rates at which the modes die out, shape (1 + modes,), the first 0; time unit 1 / mu.
-        jobs, units: rates of jobs and of units to the pool, as operators, shape (1 + modes, 1 + modes).
+        decay: rates at which the modes die out, shape (modes,), the first 0; time unit 1 / mu.
+        jobs, units: rates of jobs and of units to the pool, as operators, shape (modes, modes).
     """
 
-    decay: NDArray[np.float64]
-    jobs: NDArray[np.float64]
-    units: NDArray[np.float64]
+    decay: Float[np.ndarray, " modes"]
+    jobs: Float[np.ndarray, "modes modes"]
+    units: Float[np.ndarray, "modes modes"]
 
 
 def one_server(rho: float, threshold: int, mix: float, offer: float) -> OneServer:

@@ -8,6 +8,7 @@ modulate the rates at which jobs and capacity units come to it, and only how man
 import math
 
 import numpy as np
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from jaxq.analytic.token_pool.server_chain import best_response
@@ -187,7 +188,7 @@ def capped_pool_queue(
     return float(law @ np.nonzero(kept)[1] / law.sum())
 
 
-def routed_share(threshold: int, mix: float) -> NDArray[np.float64]:
+def routed_share(threshold: int, mix: float) -> Float[np.ndarray, " jobs"]:
     """Share of jobs routed to the pool that find q = 0, ..., threshold, shape (threshold + 1,)."""
     routed = np.zeros(threshold + 1)
     routed[threshold] = 1.0
@@ -197,8 +198,8 @@ def routed_share(threshold: int, mix: float) -> NDArray[np.float64]:
 
 
 def _phase_rates(
-    servers: int, rho: float, routed: NDArray[np.float64], offer: float
-) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
+    servers: int, rho: float, routed: Float[np.ndarray, " jobs"], offer: float
+) -> tuple[Float[np.ndarray, " phases"], Float[np.ndarray, " phases"], Float[np.ndarray, "phases phases"]]:
     """Rates of jobs and of units to the pool, shape (phases,), and of the moves among phases, (phases, phases)."""
     counts = count_vectors(servers, routed.size)
     moves = np.zeros((len(counts), len(counts)))
@@ -211,8 +212,10 @@ def _phase_rates(
 
 
 def first_passage(
-    local: NDArray[np.floating], up: NDArray[np.floating], down: NDArray[np.floating]
-) -> NDArray[np.floating]:
+    local: Float[np.ndarray, "phases phases"],
+    up: Float[np.ndarray, "phases phases"],
+    down: Float[np.ndarray, "phases phases"],
+) -> Float[np.ndarray, "phases phases"]:
     """G = local^-1 (down + up G^2), by logarithmic reduction; `local` is minus the generator within a level."""
     phases = len(local)
     both = np.linalg.solve(local, np.hstack([up, down]))
@@ -239,8 +242,8 @@ def _multinomial(servers: int, law: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.exp(logs)
 
 
-def count_vectors(servers: int, classes: int) -> NDArray[np.int64]:
-    """All ways to put servers into classes, shape (ways, classes), in lexicographic order."""
+def count_vectors(servers: int, classes: int) -> Int[np.ndarray, "states classes"]:
+    """All ways to put servers into classes, shape (states, classes), in lexicographic order."""
     rows, left = np.zeros((1, 0), dtype=np.int64), np.array([servers])
     for _ in range(classes - 1):
         repeats = left + 1
@@ -251,7 +254,7 @@ def count_vectors(servers: int, classes: int) -> NDArray[np.int64]:
     return np.column_stack([rows, left])
 
 
-def moved(counts: NDArray[np.int64], origin: int, target: int) -> NDArray[np.int64]:
+def moved(counts: Int[np.ndarray, "states classes"], origin: int, target: int) -> Int[np.ndarray, " states"]:
     """Places in `count_vectors` of the rows with one server moved from a class to another."""
     after = counts.copy()
     after[:, origin] -= 1
@@ -259,7 +262,7 @@ def moved(counts: NDArray[np.int64], origin: int, target: int) -> NDArray[np.int
     return _rank(after)
 
 
-def _rank(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def _rank(counts: Int[np.ndarray, "states classes"]) -> Int[np.ndarray, " states"]:
     """Places in `count_vectors`: with r servers left for a class and m classes after it, sum of C(r+m, m) - C(r-n+m, m)."""
     ways = np.ones(int(counts[0].sum()) + 1, dtype=np.int64)
     rank, left = np.zeros(len(counts), dtype=np.int64), counts[:, -1].copy()

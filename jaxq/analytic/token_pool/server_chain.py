@@ -8,7 +8,8 @@ C the token cap, q the own queue, s the tokens. A server's state (q, s) does not
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.analytic.markov.banded import stationary
 from jaxq.checks import FieldError, integer, nonnegative, positive, probability
@@ -162,7 +163,7 @@ def _without_cap(rho: float, threshold: int, mix: float, offer: float, service_r
 
 def _token_chain(
     rho: float, phi: float, token_cap: int, threshold: int, mix: float, offer: float
-) -> NDArray[np.float64]:
+) -> Float[np.ndarray, "tokens jobs"]:
     """Law of (s, q) while q <= threshold, shape (token_cap + 1, threshold + 1).
 
     Time unit 1 / mu. From (threshold, 0) an arrival starts an excursion that comes back to the same state.

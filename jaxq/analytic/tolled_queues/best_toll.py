@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
 from jaxq.analytic.markov.birth_death import stationary
@@ -190,7 +191,13 @@ def visible_best_toll(
     return best_toll(revenue, jumps, min(float(np.sum(arrival_rates)), mu / float(sizes.min())), staircase=True)
 
 
-def _of_lengths(arriving: NDArray, gains: NDArray, costs: NDArray, rate: float, toll: float) -> float:
+def _of_lengths(
+    arriving: Float[np.ndarray, " classes"],
+    gains: Float[np.ndarray, " classes"],
+    costs: Float[np.ndarray, " classes"],
+    rate: float,
+    toll: float,
+) -> float:
     """Revenue of one server where lengths are the state: a birth-death chain, class i joining as long as it makes at most
     floor((R_i - theta) mu / (c_i s))."""
     most = np.floor(accepted(gains, costs, rate, toll))

@@ -1,7 +1,8 @@
 """The classes of customers, and how long a queue each of them accepts."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from jaxq.checks import vector
 
@@ -9,7 +10,9 @@ _SAME = 1e-11
 """Relative difference from a whole number that is rounding: tolls are set exactly where a class is about to leave."""
 
 
-def classes(arrival_rates: ArrayLike, rewards: ArrayLike, waiting_costs: ArrayLike) -> tuple[NDArray[np.float64], ...]:
+def classes(
+    arrival_rates: ArrayLike, rewards: ArrayLike, waiting_costs: ArrayLike
+) -> tuple[Float[np.ndarray, " *classes"], ...]:
     """The three arrays in float64, shape (I,).
 
     Args:
@@ -26,7 +29,12 @@ def classes(arrival_rates: ArrayLike, rewards: ArrayLike, waiting_costs: ArrayLi
     return rates, gains, vector("waiting_costs", costs, rates.size, 0, open_low=True, meaning="one an arrival rate")
 
 
-def accepted(rewards: NDArray, waiting_costs: NDArray, service_rate: float, toll: float) -> NDArray[np.float64]:
+def accepted(
+    rewards: Float[np.ndarray, " *classes"],
+    waiting_costs: Float[np.ndarray, " *classes"],
+    service_rate: float,
+    toll: float,
+) -> Float[np.ndarray, " *classes"]:
     """Most work, a customer's own included, with which each class joins.
 
     Formula: (R_i - theta) mu / c_i; a whole number where it is one up to rounding.

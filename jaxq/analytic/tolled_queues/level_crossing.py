@@ -4,6 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from numpy.polynomial import legendre
 from numpy.typing import ArrayLike, NDArray
 
@@ -93,7 +94,7 @@ def _collocation() -> tuple[NDArray, NDArray, NDArray]:
     return (points + 1) / 2, integrals @ np.linalg.inv(values) / 2, weights / 2
 
 
-def _workload(arriving: NDArray, thresholds: NDArray, mu: float) -> _Law:
+def _workload(arriving: Float[np.ndarray, " classes"], thresholds: Float[np.ndarray, " classes"], mu: float) -> _Law:
     """The law at the thresholds, all >= 0."""
     last = thresholds.max()
     parts = max(1, math.ceil(arriving.sum() / mu))  # so that lambda / mu times a cell is at most 1

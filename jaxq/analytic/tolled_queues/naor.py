@@ -1,7 +1,7 @@
 """Naor's queue: M/M/1, alike customers who see its length and may balk."""
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 
 from jaxq.analytic.tolled_queues.customers import accepted
 from jaxq.checks import number, positive
@@ -57,7 +57,9 @@ def naor(arrival_rate: float, service_rate: float, reward: float, waiting_cost: 
     }
 
 
-def thresholds(arrival_rate: float, service_rate: float, most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def thresholds(
+    arrival_rate: float, service_rate: float, most: int
+) -> tuple[Float[np.ndarray, " levels"], Float[np.ndarray, " levels"]]:
     """Throughput and mean customers of M/M/1/n for n = 1, ..., most.
 
     Formula: lambda (1 - p_n) and sum_k k p_k, p_k proportional to rho^k for k <= n.
