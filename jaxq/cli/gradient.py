@@ -25,10 +25,11 @@ from jaxq.cli.tables import (
 from jaxq.engine.agreement import bound_of
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.fields import rules
-from jaxq.engine.gradient import Question, prepare, solve
+from jaxq.engine.gradient import Question, gradient, solve
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
 from jaxq.engine.plain import pair
+from jaxq.engine.planned import plan_of
 from jaxq.plotting import plot
 
 
@@ -60,7 +61,7 @@ def read(system: type[Model], chosen: Mapping[str, Any], meet: Callable[[], None
     meet()
     own = {name: chosen[name] for name in ("method", "side") if name in chosen}
     own |= {"step": number(chosen["step"])} if "step" in chosen else {}
-    return prepare(instance, metrics, texts("parameter", chosen.get("parameter", ())), **own, **options)
+    return plan_of(gradient)(instance, metrics, texts("parameter", chosen.get("parameter", ())), **own, **options)
 
 
 def print_gradients(found: Gradients) -> None:

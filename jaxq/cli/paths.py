@@ -32,7 +32,8 @@ NUMBERS = [name for name in PATHS if name not in ("times", "totals", *OUTPUT)]
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
     """Follow one system; returns the exit code."""
-    from jaxq.engine.paths import follow, plan_paths
+    from jaxq.engine.paths import follow, paths
+    from jaxq.engine.planned import plan_of
 
     chosen, sources = merge(verb, given, experiment)
     with interruptible(), input_errors(sources):
@@ -41,7 +42,7 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
         times = grid(chosen.get("times"), numbers.get("replicas", 1024))
         instance = build_systems(verb, system, chosen)[0][0]
         start_devices(numbers.get("devices"))
-        planned = plan_paths(instance, times, **numbers, totals=bool(chosen.get("totals")))
+        planned = plan_of(paths)(instance, times, **numbers, totals=bool(chosen.get("totals")))
     with interruptible():
         found = follow(planned)
         return present(found, output, lambda path: plot(found, path=path), lambda: print_paths(found))

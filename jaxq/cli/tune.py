@@ -31,12 +31,14 @@ from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending
 from jaxq.engine.model import Model
 from jaxq.engine.plain import pair, scalings
+from jaxq.engine.planned import plan_of
 from jaxq.plotting import plot
 from jaxq.stats.intervals import family_bound
+from jaxq.tuning.problem import Problem, choose_objective
 from jaxq.tuning.result import Tuning, flat, plain_values
 from jaxq.tuning.running import BadStart
 from jaxq.tuning.search import solve as search_solve
-from jaxq.tuning.tune import Problem, choose_objective, prepare, solve
+from jaxq.tuning.tune import solve, tune
 
 ROWS = 10
 """Steps shown on the terminal, dense at the beginning; the files have all."""
@@ -104,7 +106,7 @@ def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, A
     asked = {"objective": chosen.get("objective"), "maximise": maximise}
     asked |= {"method": chosen["method"]} if "method" in chosen else {}
     within = dict(zip(names, bounds, strict=False)) or None
-    return prepare(instance, names, start=start, bounds=within, **asked, **numbers, **options)
+    return plan_of(tune)(instance, names, start=start, bounds=within, **asked, **numbers, **options)
 
 
 def pair_of(text: str) -> tuple[Any, ...]:

@@ -17,8 +17,9 @@ from jaxq.cli.tables import (
 from jaxq.engine.model import Model
 from jaxq.engine.objective import Search, of_kind
 from jaxq.engine.plain import pair, scalings
+from jaxq.engine.planned import plan_of
 from jaxq.tuning.outcome import Outcome
-from jaxq.tuning.search import Question, prepare
+from jaxq.tuning.search import Question, search
 
 NUMBERS = ("starts", "steps", "rate")
 OF_A_DESCENT = ("parameter", "start", "bounds", "method")
@@ -40,7 +41,7 @@ def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, A
     if descent:
         raise FieldError(descent[0], ..., f"the objective {name} takes none, as its starts are random")
     numbers = {n: number(chosen[n]) for n in NUMBERS if n in chosen}
-    return prepare(instance, name, **numbers, **options)
+    return plan_of(search)(instance, name, **numbers, **options)
 
 
 def print_outcome(found: Outcome) -> None:

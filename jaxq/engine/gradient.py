@@ -41,6 +41,7 @@ from jaxq.engine.parameter import (
 from jaxq.engine.pathwise import Pathwise
 from jaxq.engine.plain import finite
 from jaxq.engine.plan import Plan, plan
+from jaxq.engine.planned import run_by
 from jaxq.engine.progress import Watch
 from jaxq.engine.quantity import primary
 from jaxq.engine.record import title
@@ -60,7 +61,76 @@ CHANGED = 0.05
 """Share of a derivative that its step may have added before it is called too long."""
 
 
+class Question(NamedTuple):
+    """What `gradient` is asked, checked. ``planned``: None where nothing is simulated."""
+
+    system: Model
+    parameters: list[Parameter]
+    method: str
+    side: str | None
+    step: float
+    planned: Plan | None = None
+    model: Differences | None = None
+    nodes: Sequence[Node] = ()
+    reason: str = ""
+    objectives: Mapping[str, Objective] = {}
+
+
+def solve(question: Question, meter: Watch = None) -> Gradients:
+    """Differentiate or simulate, and conclude."""
+    if question.planned is None or question.model is None:
+        return fluid_gradient(question.system, question.parameters, question.objectives)
+    planned, model = question.planned, question.model
+    return launched(
+        planned,
+        meter,
+        lambda loop: _concluded(loop, question, planned, model),
+        lambda runs: [(Moved(runs[0], model, question.nodes) if question.nodes else Together(runs[0], model), 0)],
+    )
+
+
+def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences) -> Gradients:
+    """The result of a run that has ended."""
+    base, analysis = planned.points[0]._replace(model=question.system), loop.analyses[0]
+    together, _ = loop.points[0]
+    oracle = base.oracle | exact_derivatives(base.model, question.parameters, question.side)
+    result = conclude_point(
+        together, 0, base._replace(oracle=oracle), loop.options, analysis, loop.flags(0), run_info(loop, planned), ()
+    )
+    biases = {}
+    if analysis.cut is not None and not question.nodes:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            biases = model.biases(together.sums(0, analysis.cut))
+    level = loop.options.level
+    biases = {name: x for name, x in biases.items() if isinstance(x, Estimate) and name in result.estimates}
+    flags = list(result.flags)
+    if any(too_long(bias, model.relative_to(name, result.estimates), level) for name, bias in biases.items()):
+        flags.append(Flag.STEP_TOO_LONG)
+    run = {**result.run, "points": len(planned.points)}
+    run["gradient"] = {"method": question.method, "side": question.side}
+    if question.method == "pathwise":
+        run["gradient"] |= {"without": list(model.without)}
+    elif question.method == "coupling":
+        lifetime, time = together.lifetime(analysis.cut or 0)
+        run["gradient"] |= {"lifetime": finite(lifetime)}
+        if time < LIFETIMES * lifetime or time * together.replicas < ALL_LIFETIMES * lifetime:
+            flags.append(Flag.GRADIENT_SHORT)
+    else:
+        run["gradient"] |= {"step": question.step, "not unbiased": question.reason}
+    return Gradients(
+        dataclasses.replace(result, run=run, flags=tuple(flags)),
+        {of.path: of.value for of in question.parameters},
+        {name: (finite(x.value), finite(x.half_width(level))) for name, x in biases.items()},
+    )
+
+
+def too_long(bias: Estimate, size: float, level: float) -> bool:
+    """Whether a step has added more than a twentieth of the size of a derivative, for sure."""
+    return abs(bias.value) - 2 * bias.half_width(level) > CHANGED * size
+
+
 @known_keywords(OPTIONS)
+@run_by(solve)
 def gradient(
     system: Model,
     metrics: str | Sequence[str] | None = None,
@@ -71,7 +141,7 @@ def gradient(
     step: float = STEP,
     meter: Watch = None,
     **options,
-) -> Gradients:
+) -> Question:
     """Stationary means and their derivatives by parameters of the system, each with its interval and, where there is an
     oracle, the exact derivative and z.
 
@@ -112,28 +182,6 @@ def gradient(
     Example:
         >>> jaxq.gradient(jaxq.MMc(arrival_rate=0.5), with_respect_to="arrival_rate", precision=0.01)
     """
-    return solve(prepare(system, metrics, with_respect_to, method=method, side=side, step=step, **options), meter)
-
-
-class Question(NamedTuple):
-    """What `gradient` is asked, checked. ``planned``: None where nothing is simulated."""
-
-    system: Model
-    parameters: list[Parameter]
-    method: str
-    side: str | None
-    step: float
-    planned: Plan | None = None
-    model: Differences | None = None
-    nodes: Sequence[Node] = ()
-    reason: str = ""
-    objectives: Mapping[str, Objective] = {}
-
-
-def prepare(
-    system: Model, metrics=None, with_respect_to=(), *, method="auto", side=None, step=STEP, **options
-) -> Question:
-    """Check everything that can be wrong with the input of `gradient`; nothing is compiled. Raises ValueError."""
     check_kind(system)
     one_of("method", method, METHODS)
     if side is not None:
@@ -262,56 +310,3 @@ def _targets(system: Model, known: list[str], paths: list[str], asked: Sequence[
         for by in [path] if slash else paths:
             found[named(metric, by)] = named(metric, by) + (f":{size}" if size else "")
     return list(found.values())
-
-
-def solve(question: Question, meter: Watch = None) -> Gradients:
-    """Differentiate or simulate, and conclude."""
-    if question.planned is None or question.model is None:
-        return fluid_gradient(question.system, question.parameters, question.objectives)
-    planned, model = question.planned, question.model
-    return launched(
-        planned,
-        meter,
-        lambda loop: _concluded(loop, question, planned, model),
-        lambda runs: [(Moved(runs[0], model, question.nodes) if question.nodes else Together(runs[0], model), 0)],
-    )
-
-
-def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences) -> Gradients:
-    """The result of a run that has ended."""
-    base, analysis = planned.points[0]._replace(model=question.system), loop.analyses[0]
-    together, _ = loop.points[0]
-    oracle = base.oracle | exact_derivatives(base.model, question.parameters, question.side)
-    result = conclude_point(
-        together, 0, base._replace(oracle=oracle), loop.options, analysis, loop.flags(0), run_info(loop, planned), ()
-    )
-    biases = {}
-    if analysis.cut is not None and not question.nodes:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            biases = model.biases(together.sums(0, analysis.cut))
-    level = loop.options.level
-    biases = {name: x for name, x in biases.items() if isinstance(x, Estimate) and name in result.estimates}
-    flags = list(result.flags)
-    if any(too_long(bias, model.relative_to(name, result.estimates), level) for name, bias in biases.items()):
-        flags.append(Flag.STEP_TOO_LONG)
-    run = {**result.run, "points": len(planned.points)}
-    run["gradient"] = {"method": question.method, "side": question.side}
-    if question.method == "pathwise":
-        run["gradient"] |= {"without": list(model.without)}
-    elif question.method == "coupling":
-        lifetime, time = together.lifetime(analysis.cut or 0)
-        run["gradient"] |= {"lifetime": finite(lifetime)}
-        if time < LIFETIMES * lifetime or time * together.replicas < ALL_LIFETIMES * lifetime:
-            flags.append(Flag.GRADIENT_SHORT)
-    else:
-        run["gradient"] |= {"step": question.step, "not unbiased": question.reason}
-    return Gradients(
-        dataclasses.replace(result, run=run, flags=tuple(flags)),
-        {of.path: of.value for of in question.parameters},
-        {name: (finite(x.value), finite(x.half_width(level))) for name, x in biases.items()},
-    )
-
-
-def too_long(bias: Estimate, size: float, level: float) -> bool:
-    """Whether a step has added more than a twentieth of the size of a derivative, for sure."""
-    return abs(bias.value) - 2 * bias.half_width(level) > CHANGED * size

@@ -21,6 +21,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.outline import followed, plain_means
 from jaxq.engine.plain import aligned, describe, in_words
+from jaxq.engine.planned import run_by
 from jaxq.engine.process import Process
 from jaxq.engine.program import compute_leaf
 from jaxq.engine.quantity import unit
@@ -155,67 +156,6 @@ class Paths(Saved):
         return "\n".join([f"{self.system}  {fields}", *aligned(rows), *flag_lines(self.flags)])
 
 
-@known_keywords()
-def paths(
-    system: Model,
-    times: Sequence[float] | np.ndarray,
-    *,
-    replicas: int = 1024,
-    seed: int = 0,
-    level: float = 0.95,
-    devices: int | None = None,
-    keep_paths: int = 0,
-    max_events: int = 10**7,
-    totals: bool = False,
-) -> Paths:
-    """Sample paths and transient means on a grid of times, from the initial state, on the real clock.
-
-    Formula: mean(t) = sum_r f(X_r(t)) / R with the half-width t_{R-1} s(t) / sqrt(R), widened for skewness
-    (`jaxq.stats.intervals.two_sided_quantile`); paths are continuous from the right. The system need not be stable. The
-    observables are those of `Process.observe`; for customer-indexed recursions, which have none, they are `Process.tally`
-    of the last customer to arrive by time t.
-
-    Args:
-        system: any system; `jaxq.engine.real_clock` says how its weights become a clock.
-        times: increasing, >= 0, finite; model time.
-        replicas: independent replicas. Replica i is the same path whatever their number and the devices.
-        seed: whole number >= 0; the events are those of `jaxq.simulate` with the same seed.
-        level: confidence level of the pointwise intervals.
-        devices: how many devices to use (default: all).
-        keep_paths: number of replicas, the first ones, whose paths are kept.
-        max_events: events of one replica after which it is stopped and the result flagged ``truncated``.
-        totals: also, for a terminating run, what happened in [0, t]: the time average of every observation
-            (``average_NAME``, at t = 0 its value there), the increase of every counter (``count_NAME``) and, of a
-            `MarkovProcess`, how often transition k happened (``count_K``).
-
-    Returns:
-        A `Paths`. On the host it takes some 54 bytes a replica and time, and 20 of each observable.
-
-    Raises:
-        ValueError: an argument is not allowed, the system observes nothing, or what is seen does not fit into memory.
-        TypeError: ``system`` is no system. Both also as `check`.
-
-    Source: Asmussen and Glynn (2007), Stochastic Simulation, Section III.1 for the intervals; Knuth (1997), The Art of
-    Computer Programming 2, Section 4.2.2, Theorem B for the two-sum.
-
-    Example:
-        >>> jaxq.paths(jaxq.MMc(arrival_rate=8, servers=10), times=range(21)).mean["number_in_system"]
-    """
-    return follow(
-        plan_paths(
-            system,
-            times,
-            replicas=replicas,
-            seed=seed,
-            level=level,
-            devices=devices,
-            keep_paths=keep_paths,
-            max_events=max_events,
-            totals=totals,
-        )
-    )
-
-
 class PathPlan(NamedTuple):
     """A call of `paths` that has passed every check; nothing is compiled. ``process``: as it is compiled."""
 
@@ -229,38 +169,8 @@ class PathPlan(NamedTuple):
     totals: bool
 
 
-def plan_paths(
-    system: Model,
-    times: Sequence[float] | np.ndarray,
-    *,
-    replicas: int = 1024,
-    seed: int = 0,
-    level: float = 0.95,
-    devices: int | None = None,
-    keep_paths: int = 0,
-    max_events: int = 10**7,
-    totals: bool = False,
-) -> PathPlan:
-    """Check a call of `paths`, whose arguments and errors it has."""
-    check_kind(system)
-    grid = checked_times(times)
-    options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
-    if isinstance(keep_paths, bool) or not isinstance(keep_paths, (int, np.integer)) or not 0 <= keep_paths <= replicas:
-        raise FieldError("keep_paths", keep_paths, f"must be a whole number >= 0 and <= replicas = {replicas}")
-    if options.max_events >= 2**31:
-        raise FieldError("max_events", max_events, "must be < 2**31, the events of one replica")
-    replicas = int(options.replicas or 1)
-    chosen = choose_devices(options.devices)
-    process = system.process()
-    check_range(system, process)
-    check_process(process)
-    process = rare_first(process)
-    check_paths(len(grid), replicas, followed(process, bool(totals)))
-    return PathPlan(system, process, grid, options, replicas, chosen, int(keep_paths), bool(totals))
-
-
 def follow(planned: PathPlan) -> Paths:
-    """Run what `plan_paths` gives."""
+    """Run what is planned."""
     system, process, grid, options, replicas, chosen, keep_paths, totals = planned
     step_time = process.step_time()
     leaves, structure = jax.tree.flatten(process)
@@ -322,6 +232,70 @@ def follow(planned: PathPlan) -> Paths:
         known,
         tuple(map(float, system.stationarity().switches)),
     )
+
+
+@known_keywords()
+@run_by(follow)
+def paths(
+    system: Model,
+    times: Sequence[float] | np.ndarray,
+    *,
+    replicas: int = 1024,
+    seed: int = 0,
+    level: float = 0.95,
+    devices: int | None = None,
+    keep_paths: int = 0,
+    max_events: int = 10**7,
+    totals: bool = False,
+) -> PathPlan:
+    """Sample paths and transient means on a grid of times, from the initial state, on the real clock.
+
+    Formula: mean(t) = sum_r f(X_r(t)) / R with the half-width t_{R-1} s(t) / sqrt(R), widened for skewness
+    (`jaxq.stats.intervals.two_sided_quantile`); paths are continuous from the right. The system need not be stable. The
+    observables are those of `Process.observe`; for customer-indexed recursions, which have none, they are `Process.tally`
+    of the last customer to arrive by time t.
+
+    Args:
+        system: any system; `jaxq.engine.real_clock` says how its weights become a clock.
+        times: increasing, >= 0, finite; model time.
+        replicas: independent replicas. Replica i is the same path whatever their number and the devices.
+        seed: whole number >= 0; the events are those of `jaxq.simulate` with the same seed.
+        level: confidence level of the pointwise intervals.
+        devices: how many devices to use (default: all).
+        keep_paths: number of replicas, the first ones, whose paths are kept.
+        max_events: events of one replica after which it is stopped and the result flagged ``truncated``.
+        totals: also, for a terminating run, what happened in [0, t]: the time average of every observation
+            (``average_NAME``, at t = 0 its value there), the increase of every counter (``count_NAME``) and, of a
+            `MarkovProcess`, how often transition k happened (``count_K``).
+
+    Returns:
+        A `Paths`. On the host it takes some 54 bytes a replica and time, and 20 of each observable.
+
+    Raises:
+        ValueError: an argument is not allowed, the system observes nothing, or what is seen does not fit into memory.
+        TypeError: ``system`` is no system. Both also as `check`.
+
+    Source: Asmussen and Glynn (2007), Stochastic Simulation, Section III.1 for the intervals; Knuth (1997), The Art of
+    Computer Programming 2, Section 4.2.2, Theorem B for the two-sum.
+
+    Example:
+        >>> jaxq.paths(jaxq.MMc(arrival_rate=8, servers=10), times=range(21)).mean["number_in_system"]
+    """
+    check_kind(system)
+    grid = checked_times(times)
+    options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
+    if isinstance(keep_paths, bool) or not isinstance(keep_paths, (int, np.integer)) or not 0 <= keep_paths <= replicas:
+        raise FieldError("keep_paths", keep_paths, f"must be a whole number >= 0 and <= replicas = {replicas}")
+    if options.max_events >= 2**31:
+        raise FieldError("max_events", max_events, "must be < 2**31, the events of one replica")
+    replicas = int(options.replicas or 1)
+    chosen = choose_devices(options.devices)
+    process = system.process()
+    check_range(system, process)
+    check_process(process)
+    process = rare_first(process)
+    check_paths(len(grid), replicas, followed(process, bool(totals)))
+    return PathPlan(system, process, grid, options, replicas, chosen, int(keep_paths), bool(totals))
 
 
 def stationary_means(system: Model) -> dict[str, float]:

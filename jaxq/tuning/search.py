@@ -15,6 +15,7 @@ from jaxq.engine.objective import SampleAverage, Search, of_kind
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
 from jaxq.engine.plan import check_model
+from jaxq.engine.planned import run_by
 from jaxq.engine.progress import Watch
 from jaxq.engine.record import title
 from jaxq.engine.simulate import compare
@@ -22,7 +23,7 @@ from jaxq.engine.unknown import known_keywords
 from jaxq.tuning.outcome import Climb, Outcome
 from jaxq.tuning.polish import by_simplex
 from jaxq.tuning.printed import printable
-from jaxq.tuning.tune import check_replicas
+from jaxq.tuning.problem import check_replicas
 
 STARTS, STEPS, RATE, LEVEL, EVENTS = 20, 300, 0.05, 0.99, 20_000
 _DECAYS = 0.7, 0.9
@@ -43,69 +44,6 @@ class Question:
     rate: float
     level: float
     options: Options
-
-
-@known_keywords(OPTIONS)
-def search(
-    system: Model,
-    objective: str | None = None,
-    *,
-    starts: int = STARTS,
-    steps: int = STEPS,
-    rate: float = RATE,
-    level: float = LEVEL,
-    meter: Watch = None,
-    **options,
-) -> Outcome:
-    """Look for values of a system's fields that beat its baseline, from many random starts.
-
-    From each start the smooth metric is climbed by gradient (Adam) while its temperature falls geometrically; Nelder and
-    Mead's simplex then climbs the true metric on fixed paths. The end is rounded to the digits that are printed, a digit
-    away from any edge that it stands on, and simulated as it is printed on fresh random numbers, paired with the
-    baseline. The intervals of the gains hold together for all starts (Bonferroni).
-
-    Args:
-        system: the system; fields that are not looked for are kept.
-        objective: one of the searches of ``system.objectives()`` (default: the first).
-        starts: how many random starts; ``seed`` gives them.
-        steps: gradient steps from each.
-        rate: their length, in coordinates.
-        level: of all intervals together.
-        meter, options: of the simulation, as `simulate` (default: 20,000 events per replica).
-
-    Returns:
-        An `Outcome`; a gain is claimed (``outcome.found``) only if the whole interval of the best end is above 0.
-
-    Raises:
-        ValueError: the objective or an option is not allowed.
-
-    Example:
-        >>> jaxq.search(jaxq.TolledQueues(service_rates=[0.5, 0.5], tolls=[4, 4]), starts=4).found
-    """
-    asked = prepare(system, objective, starts=starts, steps=steps, rate=rate, level=level, **options)
-    return solve(asked, meter)
-
-
-def prepare(
-    system: Model, objective=None, *, starts=STARTS, steps=STEPS, rate=RATE, level=LEVEL, **options
-) -> Question:
-    """Check everything that can be wrong with the input of `search`; nothing is simulated. Raises ValueError."""
-    known = of_kind(Search, system.objectives())
-    if not known:
-        raise FieldError("objective", ..., f"{title(system)} has nothing to search for with these fields")
-    name = next(iter(known)) if objective is None else objective
-    if name not in known:
-        raise FieldError("objective", name, f"{title(system)} has {', '.join(known)}")
-    integer("starts", starts)
-    integer("steps", steps)
-    positive("rate", rate)
-    if not any(options.get(name) for name in ("events", "horizon", "precision", "metric")):
-        options["events"] = EVENTS
-    run = Options(level=level, **options)
-    run = dataclasses.replace(run, level=1 - (1 - level) / starts)
-    check_model(system, run)
-    check_replicas(run)
-    return Question(system, name, known[name], int(starts), int(steps), float(rate), float(level), run)
 
 
 def solve(asked: Question, meter: Watch = None) -> Outcome:
@@ -141,6 +79,62 @@ def solve(asked: Question, meter: Watch = None) -> Outcome:
         results.flags,
         systems[best],
     )
+
+
+@known_keywords(OPTIONS)
+@run_by(solve)
+def search(
+    system: Model,
+    objective: str | None = None,
+    *,
+    starts: int = STARTS,
+    steps: int = STEPS,
+    rate: float = RATE,
+    level: float = LEVEL,
+    meter: Watch = None,
+    **options,
+) -> Question:
+    """Look for values of a system's fields that beat its baseline, from many random starts.
+
+    From each start the smooth metric is climbed by gradient (Adam) while its temperature falls geometrically; Nelder and
+    Mead's simplex then climbs the true metric on fixed paths. The end is rounded to the digits that are printed, a digit
+    away from any edge that it stands on, and simulated as it is printed on fresh random numbers, paired with the
+    baseline. The intervals of the gains hold together for all starts (Bonferroni).
+
+    Args:
+        system: the system; fields that are not looked for are kept.
+        objective: one of the searches of ``system.objectives()`` (default: the first).
+        starts: how many random starts; ``seed`` gives them.
+        steps: gradient steps from each.
+        rate: their length, in coordinates.
+        level: of all intervals together.
+        meter, options: of the simulation, as `simulate` (default: 20,000 events per replica).
+
+    Returns:
+        An `Outcome`; a gain is claimed (``outcome.found``) only if the whole interval of the best end is above 0.
+
+    Raises:
+        ValueError: the objective or an option is not allowed.
+
+    Example:
+        >>> jaxq.search(jaxq.TolledQueues(service_rates=[0.5, 0.5], tolls=[4, 4]), starts=4).found
+    """
+    known = of_kind(Search, system.objectives())
+    if not known:
+        raise FieldError("objective", ..., f"{title(system)} has nothing to search for with these fields")
+    name = next(iter(known)) if objective is None else objective
+    if name not in known:
+        raise FieldError("objective", name, f"{title(system)} has {', '.join(known)}")
+    integer("starts", starts)
+    integer("steps", steps)
+    positive("rate", rate)
+    if not any(options.get(name) for name in ("events", "horizon", "precision", "metric")):
+        options["events"] = EVENTS
+    run = Options(level=level, **options)
+    run = dataclasses.replace(run, level=1 - (1 - level) / starts)
+    check_model(system, run)
+    check_replicas(run)
+    return Question(system, name, known[name], int(starts), int(steps), float(rate), float(level), run)
 
 
 def climb(sample_average: SampleAverage, starts: np.ndarray, steps: int, rate: float) -> np.ndarray:

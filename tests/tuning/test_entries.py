@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import jaxq
+from jaxq.engine.planned import plan_of
 from jaxq.tuning.entries import as_fields, placed, rule_of, value_of
-from jaxq.tuning.tune import prepare
 
 X = jaxq.ParallelServers(network="x-model", policy="random", routing=[[0.7, 0.3], [0.3, 0.7]])
 SOFT = jaxq.ParallelServers("qgym-n", policy="softmax-preemptive", weights=[1, 1], offsets=[0, 0])
@@ -46,7 +46,7 @@ def test_what_a_number_may_be():
 )
 def test_what_is_refused(system, names, options, match):
     with pytest.raises(ValueError, match=match):
-        prepare(system, names, **options)
+        plan_of(jaxq.tune)(system, names, **options)
 
 
 def test_two_numbers_of_a_matrix_find_its_optimum():

@@ -9,8 +9,8 @@ from jaxq import positive, real
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.flags import Flag
+from jaxq.engine.planned import plan_of
 from jaxq.engine.rarity import prepared
-from jaxq.tuning import tune as tuning
 
 
 class Paid(jaxq.JumpProcess):
@@ -233,5 +233,5 @@ def test_replicas_that_move_nowhere_go_on_as_they_were():
 
 
 def test_the_default_lengths_are_those_of_the_objective():
-    assert tuning.prepare(Paid(), "service_rate", objective="simulated:cost").steps == 120
-    assert tuning.prepare(jaxq.TokenPool(servers=4, arrival_rate=0.8, phi=0.5), "phi").steps == 600
+    assert plan_of(jaxq.tune)(Paid(), "service_rate", objective="simulated:cost").steps == 120
+    assert plan_of(jaxq.tune)(jaxq.TokenPool(servers=4, arrival_rate=0.8, phi=0.5), "phi").steps == 600

@@ -8,7 +8,7 @@ import pytest
 
 import jaxq
 from jaxq.engine.fields import real, rules
-from jaxq.tuning.tune import prepare
+from jaxq.engine.planned import plan_of
 
 SHORT = {"replicas": 64, "events": 20_000, "warmup": 5_000}
 """A check that takes no time."""
@@ -155,10 +155,12 @@ def test_the_result_as_data(tmp_path):
 def test_precision_is_of_the_metric_alone():
     """At the optimum no job is in an own queue: a relative precision of it would never be reached."""
     pool, first = jaxq.TokenPool(10, 0.8), ("own_queue", "pool_queue")
-    assert prepare(pool, start=0.3).options.targets(first) == [jaxq.engine.options.Target("total_jobs", 0.01)]
-    options = prepare(pool, start=0.3, precision=0.03, metric="own_queue").options
+    assert plan_of(jaxq.tune)(pool, start=0.3).options.targets(first) == [
+        jaxq.engine.options.Target("total_jobs", 0.01)
+    ]
+    options = plan_of(jaxq.tune)(pool, start=0.3, precision=0.03, metric="own_queue").options
     assert {t.metric: t.size for t in options.targets(first)} == {"total_jobs": 0.03, "own_queue": 0.01}
-    assert not prepare(pool, start=0.3, events=100).options.wants_precision
+    assert not plan_of(jaxq.tune)(pool, start=0.3, events=100).options.wants_precision
 
 
 BAD = {
