@@ -103,10 +103,9 @@ def growth(windows: Sequence[Estimate], window_time: float) -> tuple[Estimate, f
 
     def slope(part):
         t = np.arange(len(part)) - (len(part) - 1) / 2
-        total = part[0] * float(t[0])
-        for weight, estimate in zip(t[1:], part[1:], strict=True):
-            total = total + estimate * float(weight)
-        return total / (float(np.dot(t, t)) * window_time)
+        weights = t / (np.dot(t, t) * window_time)
+        values, residuals, rounding = (np.array(x) for x in zip(*((w.value, w.residuals, w.rounding) for w in part), strict=True))
+        return Estimate(float(weights @ values), weights @ residuals, float(np.abs(weights) @ rounding))
 
     half = len(windows) // 2
     last, first = slope(windows[half:]), slope(windows[:half])
