@@ -84,9 +84,12 @@ def counting(ensemble, case: str, run, host) -> dict:
     sampled._count = lambda *_: None
     counted -= host(sampled)
     compiled = json.loads((Path(__file__).parent / "gpu_compile.json").read_text())["cases"]
-    (speed,) = (x["predicted_events_per_second"] for x in compiled if (x["case"], x["device"]) == (case, "h200"))
+    (speed,) = (x.get("predicted_events_per_second") for x in compiled if (x["case"], x["device"]) == (case, "h200"))
+    found = {"quantity": quantity, "count_ms": counted}
+    if speed is None:
+        return found
     block = 1e3 * ensemble.replicas * SAMPLED_OBSERVATIONS * process.scan.stride / speed
-    return {"quantity": quantity, "count_ms": counted, "block_ms": block, "quantiles": max(1.0, counted / block)}
+    return found | {"block_ms": block, "quantiles": max(1.0, counted / block)}
 
 
 def main() -> None:
@@ -119,7 +122,7 @@ def main() -> None:
                 print(f"| {case} | {replicas} | states too large |", flush=True)
                 continue
             rows.append(row)
-            shown = [format(row[name], form) for name, form in columns.items()]
+            shown = [format(row[name], form) if name in row else "" for name, form in columns.items()]
             print(f"| {case} | {replicas} | {' | '.join(shown)} |", flush=True)
             if args.out:
                 args.out.write_text(json.dumps({"launches": args.launches, "rows": rows}, indent=1) + "\n")

@@ -226,7 +226,7 @@ class Ensemble:
             stretch = min(span, self.layout.stretch)
             longest = self.layout.blocks * (1 if self.layout.histograms else stretch)
             count = min(left, room, longest - self._open)
-            complete, length = (self._open + count) // stretch, np.array([count, self._open, stretch], np.int32)
+            complete, length = (self._open + count) // stretch, self.program.length(count, self._open, stretch)
             done = Queued(count, complete, stretch, [], [], [])
             for i, part in enumerate(self._parts):
                 part[1], self._totals[i], *found = self.program.launch(part[0], part[1], self._totals[i], length)
@@ -253,7 +253,7 @@ class Ensemble:
         if self.layout.handed:
             parts = [[self._unpacked(stretch) for stretch in part] for part in done.handed]
         else:
-            parts = [stretches(filed, done.complete) for filed in done.filed]
+            parts = [stretches(filed, done.complete) for filed in done.filed if done.complete]
         for stretch in zip(*parts, strict=True):
             self._windows.extend(self._filed(stretch), done.stretch)
         for name in self.layout.histograms:

@@ -61,12 +61,9 @@ def _add(out: np.ndarray, words: list[np.ndarray], base: float) -> None:
             some += word[k : k + step]
 
 
-def _pieces(x) -> list[np.ndarray]:
+def _pieces(x: jax.Array) -> list[np.ndarray]:
     """The parts of an array on the devices, in order."""
-    if not isinstance(x, jax.Array):
-        return [x]
-    shards = sorted(x.addressable_shards, key=lambda shard: shard.index[0].start or 0)
-    return [np.asarray(shard.data) for shard in shards]
+    return [np.asarray(x.addressable_data(i)) for i in range(x.sharding.num_devices)]
 
 
 def of_block(sampled, block: int, rows: slice):

@@ -417,6 +417,17 @@ class Program:
         carry, totals, found = done
         return *jax.tree.map(lambda x: x.reshape(tiles * layout.tile, *x.shape[2:]), (carry, totals)), *found
 
+    @functools.cached_property
+    def length(self):
+        """What ``launch`` is told last. Several devices are given it once, as placing it takes longer than many a launch."""
+
+        def numbers(*length):
+            return np.array(length, np.int32)
+
+        return (
+            numbers if len(self.layout.devices) == 1 else functools.lru_cache(lambda *x: self.place(numbers(*x), False))
+        )
+
     def place(self, array, own: bool):
         """A host array on the devices: sharded over replicas, or replicated."""
         return jax.device_put(array, NamedSharding(self._mesh, PartitionSpec(AXIS) if own else PartitionSpec()))

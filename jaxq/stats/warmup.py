@@ -104,8 +104,8 @@ def growth(windows: Sequence[Estimate], window_time: float) -> tuple[Estimate, f
     def slope(part):
         t = np.arange(len(part)) - (len(part) - 1) / 2
         weights = t / (np.dot(t, t) * window_time)
-        values, residuals, rounding = (np.array(x) for x in zip(*((w.value, w.residuals, w.rounding) for w in part), strict=True))
-        return Estimate(float(weights @ values), weights @ residuals, float(np.abs(weights) @ rounding))
+        value, residuals = weights @ [w.value for w in part], weights @ [w.residuals for w in part]
+        return Estimate(float(value), residuals, float(np.abs(weights) @ [w.rounding for w in part]))
 
     half = len(windows) // 2
     last, first = slope(windows[half:]), slope(windows[:half])
