@@ -18,9 +18,9 @@ from jaxq.engine.layout import choose_layout
 from jaxq.engine.memory import window_limit
 from jaxq.engine.model import Model
 from jaxq.engine.outline import summed
-from jaxq.engine.outputs import of_block, read
+from jaxq.engine.outputs import Words, of_block, read, stretches, unpacked
 from jaxq.engine.process import Process
-from jaxq.engine.program import compute_leaf, program, seeded
+from jaxq.engine.program import Totals, compute_leaf, program, seeded
 from jaxq.engine.rarity import prepared
 from jaxq.engine.reading import estimated, grouped
 from jaxq.engine.replicas import axis_of, cut, side_by_side
@@ -53,12 +53,13 @@ def stacked_leaves(systems: Sequence[eqx.Module], apart: bool = False):
 
 class Queued(NamedTuple):
     """A launch that the devices may still be at: its blocks, the stretches that it completes and how long they are, and by
-    part their sums and what was sampled."""
+    part their sums, these as `Layout.handed`, and what was sampled."""
 
     blocks: int
     complete: int
     stretch: int
     filed: list
+    handed: list
     sampled: list
 
 
@@ -83,7 +84,8 @@ class Ensemble:
         structure, leaves, self._own = stacked_leaves(processes, layout.pop("apart", False))
         self.rows = len(systems) * replicas
         self._team = team()
-        group = layout.pop("group", None) or group_size(systems, replicas)
+        self.quantities = summed(processes[0])
+        group = layout.pop("group", None) or group_size(systems, len(self.quantities), replicas)
         self.groups = replicas // group
         shared = self._team.share(self.groups)
         self._share = slice(shared.start * group, shared.stop * group)
@@ -92,7 +94,6 @@ class Ensemble:
         batch = layout.pop("batch", None)
         launch_rows = min(self._lanes, max(1, (batch or self._lanes) // group) * group)
         self.layout = choose_layout(processes[0], launch_rows, devices, point=replicas, group=group, **layout)
-        self.quantities = summed(processes[0])
         shapes = tuple((leaf.shape[mine:], leaf.dtype) for leaf, mine in zip(leaves, self._own, strict=True))
         self._form, built = (structure, shapes), program.cache_info().misses
         self.program, self.fallback = choose_program(structure, shapes, self._own, self.layout)
@@ -162,7 +163,7 @@ class Ensemble:
         """The sums of `Process.observe`, `tally` and `counters`, by window of time."""
         self.settle()
         if self._windows.blocks < self.blocks:  # looked at many times, read once
-            self._windows.show(self._filed([self.program.so_far(x.whole, x.real) for x in self._totals], 0), self._open)
+            self._windows.show(self._filed([self._so_far(totals) for totals in self._totals]), self._open)
         own = self._windows
         if self._team.processes == 1:
             return own
@@ -195,10 +196,20 @@ class Ensemble:
         found = [np.asarray(x)[..., :size] for x, size in zip(parts, sizes, strict=True)]
         return found[0] if len(found) == 1 else np.concatenate(found, -1)
 
-    def _filed(self, parts: list, stretch: int) -> np.ndarray:
-        """The sums of one stretch, (columns, groups), until they are asked for again."""
-        pairs = zip(parts, self._rooms, strict=True)
-        self._rooms = [read(whole, real, stretch, room) for (whole, real), room in pairs]
+    def _so_far(self, totals: Totals) -> list[Words]:
+        """The sums of a part in the stretch that is not complete."""
+        if self.layout.handed:
+            return self._unpacked(self.program.so_far(totals.whole, totals.real))
+        whole, real = ([np.asarray(x).T for x in words] for words in (totals.whole, totals.real))
+        return [(whole, real)]
+
+    def _unpacked(self, stretch: jax.Array) -> list[Words]:
+        exact = sum(quantity.exact for quantity in self.quantities)
+        return unpacked(stretch, exact, len(self.quantities) - exact)
+
+    def _filed(self, parts: Sequence[list[Words]]) -> np.ndarray:
+        """The sums of all parts in one stretch, (columns, groups), until they are asked for again."""
+        self._rooms = [read(part, room) for part, room in zip(parts, self._rooms, strict=True)]
         return self._by_row(self._rooms, self.layout.group)
 
     @property
@@ -215,13 +226,14 @@ class Ensemble:
             stretch = min(span, self.layout.stretch)
             longest = self.layout.blocks * (1 if self.layout.histograms else stretch)
             count = min(left, room, longest - self._open)
-            filed, sampled = [], []
+            complete, length = (self._open + count) // stretch, self.program.length(count, self._open, stretch)
+            done = Queued(count, complete, stretch, [], [], [])
             for i, part in enumerate(self._parts):
-                length = self.program.length(count, self._open, stretch)
                 part[1], self._totals[i], *found = self.program.launch(part[0], part[1], self._totals[i], length)
-                filed.append(found[0])
-                sampled.append(found[1])
-            done = Queued(count, (self._open + count) // stretch, stretch, filed, sampled)
+                done.filed.append(found[0])
+                done.sampled.append(found[1])
+                if self.layout.handed:  # now, as what is queued later waits for the next launch
+                    done.handed.append([self.program.hand(found[0], np.int32(k)) for k in range(complete)])
             self.blocks, left = self.blocks + count, left - count
             self.settle()
             self._queued = done
@@ -236,9 +248,14 @@ class Ensemble:
         done, self._queued = self._queued, None
         if done is None:
             return
-        jax.block_until_ready(done.filed)
-        for stretch in range(done.complete):
-            self._windows.extend(self._filed(done.filed, stretch), done.stretch)
+        for (first, *_), _ in done.filed:
+            first.block_until_ready()
+        if self.layout.handed:
+            parts = [[self._unpacked(stretch) for stretch in part] for part in done.handed]
+        else:
+            parts = [stretches(filed, done.complete) for filed in done.filed if done.complete]
+        for stretch in zip(*parts, strict=True):
+            self._windows.extend(self._filed(stretch), done.stretch)
         for name in self.layout.histograms:
             parts = zip(done.sampled, self._parts, strict=True)
             sampled = [(jax.tree.map(np.asarray, kept[name]), rows) for kept, (_, _, rows) in parts]

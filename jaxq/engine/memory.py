@@ -2,9 +2,12 @@
 
 import os
 import re
+from collections.abc import Sequence
 
 from jaxq.checks import FieldError
+from jaxq.engine.group_sums import group_size
 from jaxq.engine.layout import FEW, first_look
+from jaxq.engine.model import Model
 from jaxq.engine.outline import lanes_bytes, summed
 from jaxq.engine.process import Process
 from jaxq.engine.team import team
@@ -78,13 +81,15 @@ def check_points(names: str, count: int, replicas: int | None = None) -> None:
     check_fits(names, f"{count} points", what, count * (POINT_BYTES + ROW_BYTES * replicas))
 
 
-def check_run(groups: list[tuple[Process, int, int]], replicas: int, devices: tuple) -> int:
-    """TooLarge if a run does not fit; else the bytes on the devices of this process. ``groups``: (prepared system, points
-    like it, replicas whose sums are added up)."""
-    share = team().share(replicas)
-    state = sum(device_bytes(process, count * (share.stop - share.start)) for process, count, _ in groups)
-    host = sum(host_bytes(process, count * replicas // together, replicas) for process, count, together in groups)
-    points = sum(count for _, count, _ in groups)
+def check_run(groups: Sequence[tuple[Sequence[Model], Process]], replicas: int, devices: tuple) -> int:
+    """TooLarge if a run does not fit; else the bytes on the devices of this process. ``groups``: systems of one structure,
+    and the first of them prepared."""
+    share, state, host = team().share(replicas), 0, 0
+    for systems, process in groups:
+        together = group_size(systems, len(summed(process)), replicas)
+        state += device_bytes(process, len(systems) * (share.stop - share.start))
+        host += host_bytes(process, len(systems) * replicas // together, replicas)
+    points = sum(len(systems) for systems, _ in groups)
     what = "a run of them" if points == 1 else f"a run of them at each of {points} points"
     if devices[0].platform == "cpu":
         check_fits("replicas", replicas, what, host + state)

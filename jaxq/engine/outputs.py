@@ -1,5 +1,7 @@
 """What a launch hands to the host, as arrays whose last axes are those of the statistics."""
 
+import math
+
 import jax
 import numpy as np
 
@@ -7,19 +9,43 @@ CACHED = 2**16
 """Entries that are put together at a time, half a MB of float64."""
 
 
-def read(whole: tuple, real: tuple, stretch: int, room: np.ndarray | None = None) -> np.ndarray:
-    """The sums of one stretch as float64, (columns, rows): whole numbers from words to the base 2**16, the highest first,
-    and floats from a sum and what it has lost; each (tiles, stretches, columns, tile). ``room``: an earlier answer that is
-    needed no more (fresh memory takes longer than the sums do)."""
-    pieces = [[piece[:, stretch].swapaxes(0, 1) for piece in _pieces(word)] for word in (*whole, *real)]
-    exact, rows = len(pieces[0][0]), [x.shape[1] * x.shape[2] for x in pieces[0]]
-    found = np.empty((exact + len(pieces[-1][0]), sum(rows))) if room is None else room
+Words = tuple[list[np.ndarray], list[np.ndarray]]
+"""Sums on one device: words of whole numbers to the base 2**16, the highest first, and floats as a sum and what it has lost;
+each (columns, ...), then the rows, in one axis or two."""
+
+
+def read(devices: list[Words], room: np.ndarray | None = None) -> np.ndarray:
+    """The sums of one stretch as float64, (columns, rows). ``room``: an earlier answer that is needed no more (fresh memory
+    takes longer than the sums do)."""
+    (whole, real), *_ = devices
+    exact, rows = len(whole[0]), [math.prod(whole[0].shape[1:]) for whole, _ in devices]
+    found = np.empty((exact + len(real[0]), sum(rows))) if room is None else room
     first = 0
-    for count, *words in zip(rows, *pieces, strict=True):
-        part = found[:, first : first + count].reshape(-1, *words[0].shape[1:])
+    for count, (whole, real) in zip(rows, devices, strict=True):
+        part = found[:, first : first + count].reshape(-1, *whole[0].shape[1:])
         first += count
-        _add(part[:exact], words[: len(whole)], 2.0**16)
-        _add(part[exact:], words[len(whole) :], 1.0)
+        _add(part[:exact], whole, 2.0**16)
+        _add(part[exact:], real, 1.0)
+    return found
+
+
+def stretches(filed: tuple, count: int) -> list[list[Words]]:
+    """The first stretches that a launch has filed, by device; each word is (tiles, stretches, columns, tile)."""
+    whole, real = ([_pieces(word) for word in part] for part in filed)
+
+    def of(words: list, device: int, number: int) -> list[np.ndarray]:
+        return [word[device][:, number].swapaxes(0, 1) for word in words]
+
+    return [[(of(whole, i, k), of(real, i, k)) for i in range(len(whole[0]))] for k in range(count)]
+
+
+def unpacked(array: jax.Array, exact: int, rounded: int) -> list[Words]:
+    """A stretch of which each device has made one row (`jaxq.engine.group_sums.packed`), of so many columns."""
+    found = []
+    for (words,) in _pieces(array):
+        end = len(words) - 2 * rounded
+        whole = words[:end].reshape(-1, exact, words.shape[1]) if exact else words[None, :0]
+        found.append((list(whole), list(words[end:].view(np.float32).reshape(2, rounded, words.shape[1]))))
     return found
 
 
@@ -35,12 +61,9 @@ def _add(out: np.ndarray, words: list[np.ndarray], base: float) -> None:
             some += word[k : k + step]
 
 
-def _pieces(x) -> list[np.ndarray]:
+def _pieces(x: jax.Array) -> list[np.ndarray]:
     """The parts of an array on the devices, in order."""
-    if not isinstance(x, jax.Array):
-        return [x]
-    shards = sorted(x.addressable_shards, key=lambda shard: shard.index[0].start or 0)
-    return [np.asarray(shard.data) for shard in shards]
+    return [np.asarray(x.addressable_data(i)) for i in range(x.sharding.num_devices)]
 
 
 def of_block(sampled, block: int, rows: slice):

@@ -16,7 +16,6 @@ from jaxq.engine.control_choice import with_controls
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
 from jaxq.engine.fingerprint import digest
-from jaxq.engine.group_sums import group_size
 from jaxq.engine.kernel.choice import kernel_wanted
 from jaxq.engine.layout import FEW, default_replicas
 from jaxq.engine.memory import check_points, check_run
@@ -104,11 +103,8 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False, pa
         points.append(Point(model, process, stepped, oracle))
     groups = _groups(points)
     check_team(question([[points[i].model for i in members] for members in groups], replicas, options), options)
-    sizes = [
-        (points[members[0]].stepped, len(members), group_size([points[i].model for i in members], replicas))
-        for members in groups
-    ]
-    return Plan(points, options, devices, replicas, check_run(sizes, replicas, devices), compiling)
+    alike = [([points[i].model for i in members], points[members[0]].stepped) for members in groups]
+    return Plan(points, options, devices, replicas, check_run(alike, replicas, devices), compiling)
 
 
 def check_team(asked: dict[str, Any], options: Options) -> None:

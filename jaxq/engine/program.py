@@ -19,7 +19,7 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq import random
-from jaxq.engine.group_sums import added_up, plus
+from jaxq.engine.group_sums import packed, plus
 from jaxq.engine.process import Process
 
 AXIS = "replica"
@@ -53,6 +53,11 @@ class Layout:
     @property
     def events_per_block(self) -> int:
         return self.observations * self.stride
+
+    @property
+    def handed(self) -> bool:
+        """Whether devices put a stretch together for the host: where it is read in groups, or from their own memory."""
+        return self.group > 1 or self.devices[0].platform != "cpu"
 
     @property
     def stretch(self) -> int:
@@ -124,11 +129,6 @@ def _totals(high: dict, low: dict, rounded: dict, counted: dict, overflow, inval
     real = _side_by_side([rounded[q.kind, q.name] for q in columns if not q.exact], overflow.shape, jnp.float32)
     whole = [_side_by_side(x, overflow.shape, jnp.int32) for x in (highs, lows)]
     return Totals(_two_words(*whole), (real, jnp.zeros_like(real)), overflow, invalid)
-
-
-def _alone(whole: tuple, real: tuple) -> tuple[tuple, tuple]:
-    """Totals as what is filed of one stretch and tile."""
-    return jax.tree.map(lambda x: x.T[None, None], (whole, real))
 
 
 def _side_by_side(columns: list, shape: tuple, dtype):
@@ -285,8 +285,10 @@ class Program:
     """The two compiled functions of a run: ``start(parameters, seeded(...))`` gives carry and totals;
     ``launch(parameters, carry, totals, (blocks, open, stretch))`` runs so many blocks and adds them to the totals, in which
     there are ``open`` blocks; at each ``stretch`` of them these are filed and start again from 0, ``layout.blocks`` times at
-    most. It gives carry, totals, (whole, real) of the stretches that are complete, by group of replicas, and what was
-    sampled.
+    most. It gives carry, totals, (whole, real) of the stretches that are complete, and what was sampled.
+
+    With `Layout.handed` there are two more: ``hand((whole, real), number)`` and ``so_far(totals.whole, totals.real)`` give
+    one of these stretches, and the one that is not complete, as one array (`jaxq.engine.group_sums.packed`).
 
     Built once for a system's structure, the shapes of its leaves, which leaves differ between replicas, and a layout;
     `program` keeps them, so that a second run with other numbers compiles nothing.
@@ -327,22 +329,24 @@ class Program:
         kept = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds))
 
         def launch_shard(*given):
-            carry, totals, filed, sampled = self.launch_device(*given)
-            return carry, totals, self._in_groups(filed), sampled
+            return self.launch_device(*given)
+
+        def hand(filed, number):
+            return self._packed(jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, number, 1, False), filed))
 
         def so_far(whole, real):
-            return self._in_groups(_alone(whole, real))
+            return self._packed(jax.tree.map(lambda x: x.T[None], (whole, real)))
 
         launch = jax.jit(sharded(launch_shard, (specs, rows, rows, PartitionSpec())), donate_argnums=self.donated)
         self.start = begin.lower(leaves, seeds).compile(compiler_options=QUICK)
-        self.launch = launch.lower(leaves, *kept, aval((3,), np.int32, PartitionSpec())).compile()
-        if layout.group > 1:
-            self.so_far = jax.jit(sharded(so_far, (rows, rows))).lower(*kept[1][:2]).compile(compiler_options=QUICK)
+        lowered = launch.lower(leaves, *kept, aval((3,), np.int32, PartitionSpec()))
+        self.launch = lowered.compile()
+        if layout.handed:
+            filed = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), lowered.out_info[2])
+            one = jax.jit(sharded(hand, (rows, PartitionSpec())))
+            self.hand = one.lower(filed, aval((), np.int32, PartitionSpec())).compile()
+            self.so_far = jax.jit(sharded(so_far, (rows, rows))).lower(*kept[1][:2]).compile()
         self.compile_seconds = time.perf_counter() - began
-
-    def so_far(self, whole: tuple, real: tuple) -> tuple[tuple, tuple]:
-        """What would be filed of the totals of a stretch that is not complete."""
-        return _alone(*jax.tree.map(np.asarray, (whole, real)))
 
     def _mapped(self, leaves):
         """``each``: maps a function of (system, ...) over a batch of replicas with these parameter leaves."""
@@ -382,17 +386,12 @@ class Program:
         carry, totals, _, *found = lax.fori_loop(0, blocks, one, (carry, totals, jnp.int32(0), *room))
         return carry, totals, found
 
-    def _in_groups(self, filed):
-        """Sums of the replicas of one device, (tiles, stretches, columns, tile), by group."""
-        if self.layout.group == 1:
-            return filed
-
-        def in_a_row(x):
-            tiles, stretches, columns, tile = x.shape
-            return jnp.moveaxis(x, 0, 2).reshape(1, stretches, columns, tiles * tile)
-
-        whole, real = jax.tree.map(in_a_row, filed)
-        return added_up(whole, real, self.layout.group)
+    def _packed(self, stretch):
+        """Sums of one stretch on one device, (tiles, columns, tile), by group in one array; a device is one row of it."""
+        whole, real = jax.tree.map(
+            lambda x: jnp.moveaxis(x, 0, 1).reshape(x.shape[1], x.shape[0] * x.shape[2]), stretch
+        )
+        return packed(whole, real, self.layout.group)[None]
 
     def launch_device(self, leaves, carry, totals, length):
         """A launch over the replicas of one device."""
@@ -420,8 +419,14 @@ class Program:
 
     @functools.cached_property
     def length(self):
-        """What ``launch`` is told last, on the devices; placing it takes longer than many a launch."""
-        return functools.cache(lambda *length: self.place(np.array(length, np.int32), False))
+        """What ``launch`` is told last. Several devices are given it once, as placing it takes longer than many a launch."""
+
+        def numbers(*length):
+            return np.array(length, np.int32)
+
+        return (
+            numbers if len(self.layout.devices) == 1 else functools.lru_cache(lambda *x: self.place(numbers(*x), False))
+        )
 
     def place(self, array, own: bool):
         """A host array on the devices: sharded over replicas, or replicated."""

@@ -148,7 +148,7 @@ class Result(Saved):
 
     def replica_values(self) -> dict[str, np.ndarray]:
         """Per-replica values of every metric (the linearised estimator: mean plus residual), shape (replicas,); those of
-        groups of replicas, (``run["groups"]``,), where there are more than 100,000."""
+        groups of replicas, (``run["groups"]``,), where these are very many."""
         return {name: estimate.value + estimate.residuals for name, estimate in self.estimates.items()}
 
     def quantile_rows(self) -> list[dict[str, Any]]:

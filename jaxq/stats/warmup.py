@@ -104,10 +104,9 @@ def growth(windows: Sequence[Estimate], window_time: float) -> tuple[Estimate, f
 
     def slope(part):
         t = np.arange(len(part)) - (len(part) - 1) / 2
-        total = part[0] * float(t[0])
-        for weight, estimate in zip(t[1:], part[1:], strict=True):
-            total = total + estimate * float(weight)
-        return total / (float(np.dot(t, t)) * window_time)
+        weights = t / (np.dot(t, t) * window_time)
+        value, residuals = weights @ [w.value for w in part], weights @ [w.residuals for w in part]
+        return Estimate(float(value), residuals, float(np.abs(weights) @ [w.rounding for w in part]))
 
     half = len(windows) // 2
     last, first = slope(windows[half:]), slope(windows[:half])

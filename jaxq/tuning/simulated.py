@@ -16,7 +16,6 @@ from jaxq.checks import FieldError
 from jaxq.engine.checkpoint import question
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.flags import Flag
-from jaxq.engine.group_sums import group_size
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import default_replicas
 from jaxq.engine.memory import check_run
@@ -90,8 +89,7 @@ def descend(
     replicas = options.replicas or default_replicas(devices)
     place = surface.start
     check_team(question([[surface.system]], replicas, options), options)
-    together = group_size(place.systems, replicas)
-    check_run([(place.processes[0], len(place.systems), together)], replicas, devices)
+    check_run([(place.systems, place.processes[0])], replicas, devices)
     meter = meter if team().first else Silent()
     meter.start(f"{title(surface.system)}: {surface.metric} by {', '.join(surface.names)}, {steps} steps")
     flags: list[str] = []

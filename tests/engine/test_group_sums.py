@@ -18,7 +18,7 @@ RUN = {"events": 900, "warmup": 300, "replicas": 480}
 
 @pytest.fixture
 def in_groups(monkeypatch):
-    """More than 400 replicas are many, and 40 groups enough."""
+    """More than 400 sums are many, and 40 groups enough."""
     monkeypatch.setattr(group_sums, "SINGLE", 400)
     monkeypatch.setattr(group_sums, "LEAST", 40)
 
@@ -30,17 +30,25 @@ def one_by_one(run):
         return run()
 
 
-@pytest.mark.parametrize("replicas", [100_000, 100_001, 2**17, 10**6, 2**20, 2**20 + 1, 1_000_003, 10**8, 2**30])
+@pytest.mark.parametrize("replicas", [50_000, 50_001, 2**16, 10**6, 2**20, 2**20 + 1, 1_000_003, 10**8, 2**24])
 def test_groups_are_alike_and_enough(replicas):
-    size = group_size([QUEUE], replicas)
-    assert replicas % size == 0 and size <= group_sums.LARGEST
-    assert size == 1 if replicas <= group_sums.SINGLE else replicas // size >= group_sums.LEAST
-    assert (size > 1) == (replicas in (2**17, 10**6, 2**20, 2**20 + 1, 10**8, 2**30, 100_001))
+    size = group_size([QUEUE], 3, replicas)
+    assert replicas % size == 0 and size <= group_sums.LARGEST and replicas // size >= group_sums.LEAST
+    assert (size == 1) == (replicas in (50_000, 1_000_003))  # the second is a prime
+
+
+def test_the_more_sums_the_fewer_replicas_are_many():
+    """A run on a CPU with its default replicas is never grouped, an 8 x 8 network with twice as many is."""
+    sizes = {
+        (sums, replicas): group_size([QUEUE], sums, replicas) for sums in (9, 81) for replicas in (1024, 2048, 16384)
+    }
+    assert sizes == {(9, 1024): 1, (9, 2048): 1, (9, 16384): 1, (81, 1024): 1, (81, 2048): 2, (81, 16384): 16}
+    assert group_size([QUEUE], 200, 1024) == group_size([QUEUE], 10_000, 16) == 1  # too few for groups
 
 
 def test_a_system_that_changes_by_itself_keeps_its_replicas():
     model = type("Changing", (), {"stationarity": lambda self: jaxq.Stationarity(switches=(5.0,))})()
-    assert group_size([model], 2**20) == 1 and group_size([QUEUE], 2**20) == 256
+    assert group_size([model], 3, 2**20) == 1 and group_size([QUEUE], 3, 2**20) == 1024
 
 
 @pytest.mark.parametrize("group", [1, 2, 7, 200, 2**14])
