@@ -145,3 +145,17 @@ def test_processes_that_are_asked_other_things_are_refused():
         outcomes = ended(processes)
     sentence = "error: processes: process 1 was asked with other seed than process 0; must be the same in all\n"
     assert outcomes == [(2, "", sentence)] * 2
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_a_process_whose_input_is_refused_ends_the_others_at_once(tmp_path, wrong):
+    """The file that all run is missing on one machine: they waited for it for five minutes."""
+    (tmp_path / "queue.toml").write_text('system = "mmc"\n[parameters]\narrival_rate = 0.8\n[run]\nevents = 1000\n')
+    files = [tmp_path / ("nowhere.toml" if number == wrong else "queue.toml") for number in range(3)]
+    port, began = free_port(), time.monotonic()
+    with started(*[command(3, number, port, "run", file) for number, file in enumerate(files)]) as processes:
+        outcomes = ended(processes)
+    assert time.monotonic() - began < 60
+    sentence = f"{files[wrong]}: No such file or directory\n"
+    told = f"error: process {wrong} of 3 has ended: {sentence}"
+    assert outcomes == [(2, "", f"error: {sentence}") if number == wrong else (4, "", told) for number in range(3)]
