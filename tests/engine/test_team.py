@@ -249,5 +249,3 @@ def test_what_several_processes_cannot_do(monkeypatch):
     monkeypatch.setattr(plan, "team", lambda: Team(0, 4))
     with pytest.raises(FieldError, match="replicas = 3: must be at least 4, one for each process"):
         plan.check_team({"replicas": 3}, Options(events=1))
-    with pytest.raises(FieldError, match="quantiles = waiting_time: are counted by one process"):
-        plan.check_team({"replicas": 30}, Options(events=1, quantiles="waiting_time"))
