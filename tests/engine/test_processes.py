@@ -28,11 +28,14 @@ def free_port():
 
 
 @contextlib.contextmanager
-def started(*commands):
-    """Processes of Python with these arguments; none is left behind."""
+def started(*commands, variables=None, folder=ROOT):
+    """Processes of Python with these arguments, and more variables in the environment of each; none is left behind."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environ, "cwd": ROOT}
-    processes = [subprocess.Popen([sys.executable, *map(str, command)], **pipes) for command in commands]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": folder}
+    processes = [
+        subprocess.Popen([sys.executable, *map(str, command)], **pipes, env={**environ, **more})
+        for command, more in zip(commands, variables or [{}] * len(commands), strict=True)
+    ]
     try:
         yield processes
     finally:
