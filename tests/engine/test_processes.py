@@ -162,3 +162,16 @@ def test_a_process_whose_input_is_refused_ends_the_others_at_once(tmp_path, wron
     sentence = f"{files[wrong]}: No such file or directory\n"
     told = f"error: process {wrong} of 3 has ended: {sentence}"
     assert outcomes == [(2, "", f"error: {sentence}") if number == wrong else (4, "", told) for number in range(3)]
+
+
+def test_counts_of_several_processes_go_on(tmp_path):
+    options = {"warmup": 500, "replicas": 67, "quantiles": "waiting_time"}
+    words = ("run", "mg1", "--arrival-rate", 0.7, "--warmup", 500, "--replicas", 67, "--quantiles", "waiting_time")
+    for events in (2000, 4000):
+        port, out = free_port(), ("--checkpoint", tmp_path / "run.npz", "--out", tmp_path / "all.json")
+        with started(*[command(2, n, port, *words, "--events", events, *out) for n in range(2)]) as processes:
+            outcomes = ended(processes)
+        assert [code for code, *_ in outcomes] == [0, 0], outcomes
+        alone = jaxq.simulate(jaxq.MG1(0.7), events=events, **options, checkpoint=tmp_path / "alone.npz")
+    found = jaxq.Result.load(tmp_path / "all.json")
+    assert found.histograms == alone.histograms and found.quantiles == alone.quantiles
