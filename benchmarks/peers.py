@@ -2,6 +2,7 @@
 
     python -m benchmarks.peers --out benchmarks/peers.json      # 5 minutes; needs the extra: pip install '.[bench]'
     python -m benchmarks.peers --plot notebooks/images/peers.svg
+    python -m benchmarks.peers --cimba FOLDER       # and github.com/ambonvik/cimba, built in FOLDER/build
 
 Three stations that all of them can express, and that are written in SIMD C (native.c) where a compiler is present. Each
 simulator runs each of them for some ``--seconds`` of CPU time, in turn, and that three times over; the table has the
@@ -18,6 +19,7 @@ import argparse
 import json
 import math
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -195,6 +197,33 @@ def with_c(binary: Path) -> Callable[[Station, float], Ran]:
     return run
 
 
+def compiled_cimba(cimba: Path, folder: str) -> Path:
+    """cimba.c, linked in a folder with the library in ``cimba/build``, by the flags of its own release build."""
+    binary, library = Path(folder) / "cimba", (cimba / "build" / "src").resolve()
+    flags = "-O3 -flto -std=c2x -D_POSIX_C_SOURCE=200809L -DNDEBUG -DNLOGINFO -ftls-model=initial-exec"
+    headers = ["-include", "assert.h", "-include", "stdbool.h", f"-I{cimba / 'include'}", f"-I{cimba / 'src'}"]
+    linked = [f"-L{library}", "-lcimba", "-lm", f"-Wl,-rpath,{library}"]
+    source = Path(__file__).with_name("cimba.c")
+    subprocess.run(["cc", *flags.split(), *headers, "-o", str(binary), str(source), *linked], check=True)
+    return binary
+
+
+def with_cimba(binary: Path) -> Callable[[Station, float], Ran]:
+    """A process that makes customers and one a server; each part is a run of its own, from empty."""
+
+    def run(station: Station, length: float) -> Ran:
+        parts = []
+        for seed in range(1, PARTS + 1):
+            numbers = station.arrival_rate, station.servers, round(length / PARTS * station.arrival_rate), seed
+            done = subprocess.run([binary, *map(str, numbers)], check=True, capture_output=True, text=True)
+            parts.append(json.loads(done.stdout))
+        means = station.arrival_rate * np.array([part["sojourn"] for part in parts])
+        customers, seconds = (sum(part[key] for part in parts) for key in ("customers", "seconds"))
+        return Ran(float(means.mean()), float(means.std(ddof=1) / math.sqrt(PARTS)), customers, seconds)
+
+    return run
+
+
 SIMULATORS: dict[str, tuple[Callable[[Station, float], Ran], float]] = {
     "Ciw": (with_ciw, 2e3),
     "SimPy": (with_simpy, 1e4),
@@ -208,13 +237,14 @@ def measure(simulators: dict, seconds: float, rounds: int) -> dict:
     """By station and simulator: customers a CPU second, CPU seconds to a half-width of .1 %, compile seconds, ratios."""
     found = {}
     for name, station in STATIONS.items():
-        runs: dict[str, list[Ran]] = {simulator: [] for simulator in simulators}
+        able = {x: run for x, run in simulators.items() if x != "cimba" or not station.abandonment_rate}
+        runs: dict[str, list[Ran]] = {simulator: [] for simulator in able}
         lengths, compiling = {}, {}
-        for simulator, (run, length) in simulators.items():
+        for simulator, (run, length) in able.items():
             tried = run(station, length)
             lengths[simulator], compiling[simulator] = length * seconds / max(tried.seconds, 1e-3), tried.compiling
         for _ in range(rounds):
-            for simulator, (run, _) in simulators.items():
+            for simulator, (run, _) in able.items():
                 runs[simulator].append(run(station, lengths[simulator]))
         for simulator, several in runs.items():
             for ran in several:
@@ -230,7 +260,7 @@ def measure(simulators: dict, seconds: float, rounds: int) -> dict:
                 "seconds_to_0.1_percent": needed / pace[simulator],
                 "compile_seconds": compiling[simulator],
             }
-            for simulator in simulators
+            for simulator in able
         }
     return found
 
@@ -245,7 +275,8 @@ def draw(found: dict, path: Path) -> None:
         figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
         names = list(next(iter(found.values())))
         for marker, (station, by) in zip("osD", found.items(), strict=True):
-            axes.plot([by[name]["customers_per_second"] for name in names], names, marker, label=station)
+            shown = [name for name in names if name in by]
+            axes.plot([by[name]["customers_per_second"] for name in shown], shown, marker, label=station)
         axes.set(xscale="log", xlabel="customers simulated per CPU second, one core")
         axes.invert_yaxis()
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
@@ -258,10 +289,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="runs of each, of which the median counts")
     parser.add_argument("--out", type=Path, help="JSON")
     parser.add_argument("--plot", type=Path, help="a figure of customers a CPU second")
+    parser.add_argument("--cimba", type=Path, help="the folder of cimba, built in its folder build")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         binary = compiled(folder)
         native = {"C, by hand": (with_c(binary), 1e8)} if binary else {}
+        if arguments.cimba:
+            native["cimba"] = with_cimba(compiled_cimba(arguments.cimba, folder)), 1e6
         found = measure(SIMULATORS | native, arguments.seconds, arguments.rounds)
     for name, by in found.items():
         print(f"\n{name:18} customers/s   jaxq is faster   s to .1 %")

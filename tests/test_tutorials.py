@@ -25,7 +25,7 @@ TUTORIALS = {
 def test_it_runs_and_prints_what_it_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    monkeypatch.setattr(jaxq, "use_all_cores", lambda: 2)
+    monkeypatch.setattr(jaxq, "use_all_cores", lambda *count: 2)
     names = {"__name__": "page"}
     for kind, what, text in TUTORIALS[page]:
         if kind == "python":

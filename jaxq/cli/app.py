@@ -37,6 +37,8 @@ COMMANDS = {
     "validate": "jaxq.cli.validate:validate",
 }
 """The other verbs: by name, where each is. One is imported when it is asked for; of all, `--help` reads the first words."""
+COORDINATOR = "--coordinator"
+"""The option by which a command runs in several processes."""
 LOST = 4
 """Exit code where another process of the run has gone."""
 COMPLETE = "_JAXQ_COMPLETE"
@@ -141,6 +143,8 @@ def call(argv: Sequence[str]) -> int:
                 raise
             error = BadInput(str(error))
         print_line("error", message(error))
+        if COORDINATOR in (word.partition("=")[0] for word in argv):
+            load("jaxq.cli.join:tell")(argv, error, message(error))
         return getattr(error, "code", 2)
     finally:
         warnings.showwarning, sys.unraisablehook = shown, unraisable

@@ -1,12 +1,15 @@
 """``--coordinator``, ``--processes``, ``--process-id``: one command in several processes."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxq.checks import FieldError, positive
+from jaxq.cli.command import given_values
 from jaxq.cli.options import JOINED, OUTPUT, number
 from jaxq.engine import distributed
 from jaxq.engine.launcher import Place, place
+from jaxq.engine.team import team
 
 
 def placed(chosen: Mapping[str, Any]) -> tuple[Place | None, dict[str, Any]]:
@@ -31,3 +34,16 @@ def join(at: Place | None, chosen: Mapping[str, Any]) -> None:
     positive("join_timeout", timeout)
     if at is not None:
         distributed.join(at, timeout)
+
+
+def tell(argv: Sequence[str], error: Exception, said: str) -> None:
+    """Let the other processes of a command line that is refused here know what is ``said``, so that none waits for this one.
+    They are told by ``argv`` alone, whatever else of it could not be read; Ctrl-C ends that."""
+    if team().processes > 1 or isinstance(error.__cause__, distributed.NotMet):
+        return  # they have met already, or cannot
+    texts = {name: given_values(list(argv), ["--" + name.replace("_", "-")]) for name in JOINED}
+    given = {name: values[-1] for name, values in texts.items() if values}
+    with contextlib.suppress(ValueError, KeyboardInterrupt):
+        at, _ = placed(given)
+        if at is not None:
+            distributed.refuse(at, said, number(given.get("join_timeout", distributed.TIMEOUT)))

@@ -23,11 +23,11 @@ from jaxq.engine.process import Process
 from jaxq.engine.program import Totals, compute_leaf, program, seeded
 from jaxq.engine.rarity import prepared
 from jaxq.engine.reading import estimated, grouped
-from jaxq.engine.replicas import axis_of, cut, side_by_side
+from jaxq.engine.replicas import as_arrays, axis_of, cut, histograms, side_by_side
 from jaxq.engine.sums import Sums
 from jaxq.engine.team import team
 from jaxq.stats.estimate import Estimate
-from jaxq.stats.histogram import GROUPS, Distribution, Histogram
+from jaxq.stats.histogram import Distribution, Histogram, grouping
 from jaxq.stats.windows import WindowedSums
 
 FEW_POINTS = 8
@@ -92,7 +92,8 @@ class Ensemble:
         self._mine = self._share.stop - self._share.start
         self._lanes = len(systems) * self._mine
         batch = layout.pop("batch", None)
-        launch_rows = min(self._lanes, max(1, (batch or self._lanes) // group) * group)
+        widest = -(-self.groups // self._team.processes) * group * len(systems)  # the layout is that of all processes
+        launch_rows = min(widest, max(1, (batch or widest) // group) * group)
         self.layout = choose_layout(processes[0], launch_rows, devices, point=replicas, group=group, **layout)
         shapes = tuple((leaf.shape[mine:], leaf.dtype) for leaf, mine in zip(leaves, self._own, strict=True))
         self._form, built = (structure, shapes), program.cache_info().misses
@@ -116,9 +117,9 @@ class Ensemble:
         self._known: dict[str, Any] = {}
         self._queued: Queued | None = None
         self._histograms: dict[str, Histogram] = {}
-        self._counted = min(replicas, GROUPS)  # of each point
-        replica = np.arange(self.rows)
-        self._group = replica // replicas * self._counted + replica % replicas * self._counted // replicas
+        group_of = grouping(first, replicas)
+        self._counted = group_of[-1] + 1  # of each point
+        self._group = (np.arange(len(systems))[:, None] * self._counted + group_of[self._share]).ravel()
 
     def move(self, systems: Sequence[Model], processes: Sequence[Process]) -> None:
         """Go on from the states that there are with other parameters; the sums begin anew. ValueError where the program is
@@ -284,8 +285,7 @@ class Ensemble:
             "windows": self._windows.data,
             "windows_state": state,
         }
-        for name, histogram in self._histograms.items():
-            arrays |= {f"histogram/{name}/{part}": array for part, array in histogram.saved().items()}
+        arrays |= as_arrays(self._histograms)
         parts = []
         for (_, carry, rows), totals in zip(self._parts, self._totals, strict=True):
             parts.append([np.asarray(x)[: rows.stop - rows.start] for x in jax.tree.leaves((carry, totals))])
@@ -303,11 +303,10 @@ class Ensemble:
                 arrays[name] = cut(arrays[name], len(self.systems), axis, share)
         self.blocks, self._windows.data = int(arrays["blocks"]), arrays["windows"]
         self._windows.span, self._windows.filled, self._windows.partial = map(int, arrays["windows_state"])
-        for name in self.layout.histograms:
-            start = f"histogram/{name}/"
-            kept = {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
-            if kept:
-                self._histograms[name] = Histogram.restored(kept)
+        self._histograms = {name: x for name, x in histograms(arrays).items() if name in self.layout.histograms}
+        if not self._team.first:  # process 0 goes on from the counts of all, which are added up in the end
+            for histogram in self._histograms.values():
+                histogram.windows.data[...] = 0
         for i, part in enumerate(self._parts):
             leaves, structure = jax.tree.flatten((part[1], self._totals[i]))
             rows = self._rows(part[2])
@@ -394,4 +393,9 @@ class Ensemble:
         """The distribution of one quantity over all but the first ``events`` of a replica; None: over the last half."""
         self.settle()
         block = None if events is None else -(-events // self.layout.events_per_block)
-        return self._histograms[name].distribution(slice(point * self._counted, (point + 1) * self._counted), block)
+        histogram, groups = self._histograms[name], slice(point * self._counted, (point + 1) * self._counted)
+        if self._team.processes == 1:
+            return histogram.distribution(groups, block)
+        mine = histogram.since(groups, block).saved()
+        shares = self._team.gather("counts", list(mine.values()))
+        return Histogram.together([Histogram.restored(dict(zip(mine, x, strict=True))) for x in shares]).distribution()

@@ -16,7 +16,8 @@ from jaxq.checks import FieldError
 from jaxq.engine.checkpoint import FIRST, damaged
 from jaxq.engine.files import check_path, read_npz, reason, write_npz
 from jaxq.engine.options import LEAST_PART
-from jaxq.engine.replicas import saved_together
+from jaxq.engine.replicas import HISTOGRAM, histograms, saved_together
+from jaxq.stats.histogram import grouping
 
 
 class Part(NamedTuple):
@@ -52,7 +53,7 @@ def merge(parts: Sequence[str | Path], out: str | Path) -> Merged:
         out: the file to write, .npz.
 
     Raises:
-        ValueError: a part is damaged, of another question or length, or has quantiles; replicas are there twice, or missing.
+        ValueError: a part is damaged, of another question or length; replicas are there twice, or missing.
     """
     out = str(out)
     check_path("out", out, (".npz",))
@@ -77,7 +78,8 @@ def merge(parts: Sequence[str | Path], out: str | Path) -> Merged:
     arrays: dict[str, Any] = {"checkpoint": json.dumps(header)}
     for i, group in enumerate(question["systems"]):
         shares = [_of_group(part.arrays, i) for part in found]
-        arrays |= {f"{i}/{name}": x for name, x in saved_together(shares, len(group)).items()}
+        places = _places(found, len(group))
+        arrays |= {f"{i}/{name}": x for name, x in saved_together(shares, len(group), places).items()}
     try:
         write_npz(out, arrays)
     except OSError as error:
@@ -97,6 +99,10 @@ def _read(path: str) -> Part:
             for i, count in enumerate(points)
         ]
         whole = all(found == wanted for found, wanted in rows) and set(progress) >= {"lost", "certain"}
+        for i, count in enumerate(points):
+            blocks, groups = int(arrays[f"{i}/blocks"]), count * (grouping(part.first, part.replicas)[-1] + 1)
+            counted = [x.windows for x in histograms(_of_group(arrays, i)).values()]
+            whole &= all(x.blocks == blocks and x.data.shape[1] == groups for x in counted)
     except OSError as error:
         raise FieldError("parts", path, f"cannot be read ({reason(error)})") from None
     except (ValueError, TypeError, KeyError, IndexError, RecursionError):
@@ -105,8 +111,6 @@ def _read(path: str) -> Part:
         raise damaged(path, "parts")
     if part.replicas < LEAST_PART:
         raise FieldError("parts", path, f"has {part.replicas} replicas; a part must have {LEAST_PART} or more")
-    if any("/histogram/" in name for name in arrays):
-        raise FieldError("parts", path, "has quantiles, whose counts cannot be merged")
     return part
 
 
@@ -130,11 +134,27 @@ def _check_alike(first: Part, part: Part) -> None:
             "parts", part.path, f"is longer or shorter than {first.path}; give all the same events and warmup"
         )
     forms = [
-        {name: x.shape[1:] if "/carry/" in name else x.shape[:-1] for name, x in each.arrays.items()}
+        {
+            name: x.shape[1:] if "/carry/" in name else x.shape[:-1]
+            for name, x in each.arrays.items()
+            if f"/{HISTOGRAM}" not in name
+        }
         for each in (first, part)
     ]
     if forms[0] != forms[1]:
         raise damaged(part.path, "parts")
+
+
+def _places(parts: Sequence[Part], points: int) -> list[np.ndarray]:
+    """By part, which of the groups of the whole, in whose histograms replicas are counted, each of its own groups is in."""
+    first = parts[0].first
+    whole = grouping(first, parts[-1].end - first)
+    found = []
+    for part in parts:
+        begins = np.unique(grouping(part.first, part.replicas), return_index=True)[1]
+        mine = whole[begins + part.first - first]
+        found.append((np.arange(points)[:, None] * (whole[-1] + 1) + mine).ravel())
+    return found
 
 
 def _of_group(arrays: Mapping[str, np.ndarray], group: int) -> dict[str, np.ndarray]:

@@ -175,7 +175,7 @@ class Options:
             )
         if self.checkpoint is None:
             raise FieldError("replica_range", shown, "needs a checkpoint, the file that is merged with the other parts")
-        for name in ("horizon", "precision", "metric", "quantiles"):
+        for name in ("horizon", "precision", "metric"):
             if getattr(self, name):
                 raise FieldError("replica_range", shown, f"a part has no {name}; ask for it of the whole, once merged")
         if self.control != "none":

@@ -114,10 +114,6 @@ def check_team(asked: dict[str, Any], options: Options) -> None:
         return
     if replicas < processes:
         raise FieldError("replicas", replicas, f"must be at least {processes}, one for each process")
-    if options.quantiles:
-        raise FieldError(
-            "quantiles", options.quantiles[0], "are counted by one process; must not be given with several"
-        )
     own = ("checkpoint", "checkpoint_every", "time_limit", "devices", "batch")
     said = asked | {name: value for name, value in options.to_dict().items() if name not in own}
 

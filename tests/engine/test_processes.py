@@ -28,11 +28,14 @@ def free_port():
 
 
 @contextlib.contextmanager
-def started(*commands):
-    """Processes of Python with these arguments; none is left behind."""
+def started(*commands, variables=None, folder=ROOT):
+    """Processes of Python with these arguments, and more variables in the environment of each; none is left behind."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environ, "cwd": ROOT}
-    processes = [subprocess.Popen([sys.executable, *map(str, command)], **pipes) for command in commands]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": folder}
+    processes = [
+        subprocess.Popen([sys.executable, *map(str, command)], **pipes, env={**environ, **more})
+        for command, more in zip(commands, variables or [{}] * len(commands), strict=True)
+    ]
     try:
         yield processes
     finally:
@@ -145,3 +148,30 @@ def test_processes_that_are_asked_other_things_are_refused():
         outcomes = ended(processes)
     sentence = "error: processes: process 1 was asked with other seed than process 0; must be the same in all\n"
     assert outcomes == [(2, "", sentence)] * 2
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_a_process_whose_input_is_refused_ends_the_others_at_once(tmp_path, wrong):
+    """The file that all run is missing on one machine: they waited for it for five minutes."""
+    (tmp_path / "queue.toml").write_text('system = "mmc"\n[parameters]\narrival_rate = 0.8\n[run]\nevents = 1000\n')
+    files = [tmp_path / ("nowhere.toml" if number == wrong else "queue.toml") for number in range(3)]
+    port, began = free_port(), time.monotonic()
+    with started(*[command(3, number, port, "run", file) for number, file in enumerate(files)]) as processes:
+        outcomes = ended(processes)
+    assert time.monotonic() - began < 60
+    sentence = f"{files[wrong]}: No such file or directory\n"
+    told = f"error: process {wrong} of 3 has ended: {sentence}"
+    assert outcomes == [(2, "", f"error: {sentence}") if number == wrong else (4, "", told) for number in range(3)]
+
+
+def test_counts_of_several_processes_go_on(tmp_path):
+    options = {"warmup": 500, "replicas": 67, "quantiles": "waiting_time"}
+    words = ("run", "mg1", "--arrival-rate", 0.7, "--warmup", 500, "--replicas", 67, "--quantiles", "waiting_time")
+    for events in (2000, 4000):
+        port, out = free_port(), ("--checkpoint", tmp_path / "run.npz", "--out", tmp_path / "all.json")
+        with started(*[command(2, n, port, *words, "--events", events, *out) for n in range(2)]) as processes:
+            outcomes = ended(processes)
+        assert [code for code, *_ in outcomes] == [0, 0], outcomes
+        alone = jaxq.simulate(jaxq.MG1(0.7), events=events, **options, checkpoint=tmp_path / "alone.npz")
+    found = jaxq.Result.load(tmp_path / "all.json")
+    assert found.histograms == alone.histograms and found.quantiles == alone.quantiles

@@ -217,6 +217,25 @@ def test_strangers_are_passed_over_and_misfits_refused():
     assert all("process_id = 1: two processes have it; each must have its own" in x for x in found)
 
 
+def test_why_a_process_takes_no_part_is_told_to_all_though_they_come_late():
+    def tried(at, late, why):
+        time.sleep(late)
+        try:
+            return distributed.refuse(at, why, 10) if why else join(at, 10)
+        except ProcessLost as error:
+            return str(error)
+
+    for wrong in ({0: "rate = -1"}, {2: "rate = -1"}, dict.fromkeys(range(4), "rate = -1")):
+        port = _free()
+        places = [Place("127.0.0.1", port, 4, number) for number in range(4)]
+        began = time.monotonic()
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(tried, places, [0, 0.5, 0, 1], [wrong.get(number) for number in range(4)]))
+        assert time.monotonic() - began < 5
+        who = min(wrong)
+        assert found == [None if k in wrong else f"process {who} of 4 has ended: rate = -1" for k in range(4)]
+
+
 def _connected(port):
     for _ in range(100):
         try:
@@ -230,5 +249,3 @@ def test_what_several_processes_cannot_do(monkeypatch):
     monkeypatch.setattr(plan, "team", lambda: Team(0, 4))
     with pytest.raises(FieldError, match="replicas = 3: must be at least 4, one for each process"):
         plan.check_team({"replicas": 3}, Options(events=1))
-    with pytest.raises(FieldError, match="quantiles = waiting_time: are counted by one process"):
-        plan.check_team({"replicas": 30}, Options(events=1, quantiles="waiting_time"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxq.stats import histogram
-from jaxq.stats.histogram import Distribution, Histogram
+from jaxq.stats.histogram import Distribution, Histogram, grouping, resolution
 
 
 def distribution(values, groups=8, weights=None) -> Distribution:
@@ -150,3 +150,65 @@ def test_intervals_of_whole_numbers_cover():
         assert high - low < 8, "no power"
         covered += low <= 1000 <= high
     assert covered / repeats > 0.95 - 3 * np.sqrt(0.95 * 0.05 / repeats)
+
+
+def test_groups_of_parts_are_parts_of_groups():
+    for first, replicas in ((0, 1024), (0, 131), (40, 91), (7, 5), (3, 100_000)):
+        whole = grouping(first, replicas)
+        assert whole[0] == 0 and set(np.diff(whole)) <= {0, 1} and len(set(whole)) <= max(min(replicas, 65), 1)
+        assert len(set(whole)) >= min(replicas, histogram.GROUPS)
+        for begin, end in ((0, replicas // 3), (replicas // 3, replicas // 2), (replicas // 2, replicas)):
+            if end > begin:
+                part = grouping(first + begin, end - begin)
+                assert all(len(set(whole[begin:end][part == group])) == 1 for group in set(part))
+    assert np.array_equal(grouping(0, 1024), np.arange(1024) // 32)
+
+
+def normal(random, size):
+    return random.normal(0, 1, size).astype(np.float32)
+
+
+def atoms(random, size):
+    return np.where(random.random(size) < 0.001, np.float32(1.0001), np.float32(1)) * (random.random(size) < 0.7)
+
+
+def wide(random, size):
+    return np.exp(random.normal(0, 15, size)).astype(np.float32)
+
+
+def whole_numbers(random, size):
+    return (random.geometric(1e-5, size) * random.integers(1, 300, size)).astype(np.int32)
+
+
+@pytest.mark.parametrize("draw", [normal, atoms, wide, whole_numbers])
+def test_counts_of_parts_are_those_of_the_whole(draw):
+    """One counts 48 replicas, three count 20, 25 and 3 of them, of which the last hears of few bins: bit for bit."""
+    random, edges = np.random.default_rng(9), (0, 20, 45, 48)
+    blocks = [draw(random, (700, 48)) for _ in range(7)]
+    group, limit = np.arange(48) // 6, 4
+    whole = Histogram(8, blocks[0].dtype == np.int32, limit)
+    parts = [Histogram(8, whole.whole, limit) for _ in edges[1:]]
+    for block in blocks:
+        whole.add(block, None, group)
+        for part, first, end in zip(parts, edges, edges[1:], strict=False):
+            part.add(block[:, first:end], None, group[first:end])
+    finest = min(part.bins[0] for part in parts)
+    assert resolution([part.bins for part in parts]) == whole.bins[0] >= finest
+    assert draw is atoms or whole.bins[0] > finest, "no power"
+    found = Histogram.together(parts)
+    for block in (0, 3, None):
+        expected, told = whole.distribution(slice(2, 7), block), found.distribution(slice(2, 7), block)
+        assert np.array_equal(told.left, expected.left) and np.array_equal(told.right, expected.right)
+        assert np.array_equal(told.counts, expected.counts)
+    more = draw(random, (100, 48))
+    for each in (whole, found):
+        each.add(more, None, group)
+    assert np.array_equal(whole.distribution().counts, found.distribution().counts)
+
+
+def test_groups_of_several_parts_are_put_where_they_belong():
+    parts = [Histogram(2, True, 2) for _ in range(2)]
+    for part, values in zip(parts, ([[1, 2, 2]], [[2, 3, 3]]), strict=True):
+        part.add(np.array(values, np.int32), None, np.array([0, 1, 1]))
+    found = Histogram.together(parts, [np.array([0, 1]), np.array([1, 2])], 3).distribution()
+    assert found.left.tolist() == [1, 2, 3] and found.counts.tolist() == [[1, 0, 0], [0, 3, 0], [0, 0, 2]]
