@@ -2,6 +2,7 @@
 
     python -m benchmarks.derivatives                                    # every row
     python -m benchmarks.derivatives --case "M/M/1, .5" --out rows.json
+    python -m benchmarks.derivatives --costs                            # an event in plain ones, and compiling
 
 Each row is one call of `jaxq.gradient`: automatic warm-up, 1024 replicas, run until every half-width is 0.8 % of the
 derivative, or of mean / parameter where that is more. Exact values share no code with what is measured: laws of birth and
@@ -157,13 +158,15 @@ X_MODEL = jaxq.ParallelServers(
     preferences="3 > 4",
 )
 POOL_2, POOL_10 = jaxq.TokenPool(2, 0.5, 0.6, 3), jaxq.TokenPool(10, 0.8, 0.8, 10)
-COUPLED: dict[str, Any] = {"method": "coupling"}
 LEFT, RIGHT = {"side": "left"}, {"side": "right"}
 ROWS = {
     "M/M/1, .5": Row(jaxq.MMc(0.5), ("arrival_rate", "service_rate"), MMC),
     **{f"M/M/1, {load}": Row(jaxq.MMc(load), ("arrival_rate",), MMC) for load in (0.3, 0.7, 0.8, 0.9)},
     "M/M/10+M, 12, 1, 1": Row(
-        jaxq.MMc(12, 1, 10, abandonment_rate=1.0), ("arrival_rate", "service_rate", "abandonment_rate"), MMC
+        jaxq.MMc(12, 1, 10, abandonment_rate=1.0),
+        ("arrival_rate", "service_rate", "abandonment_rate"),
+        MMC,
+        {"precision": 0.006},
     ),
     "M/M/10, abandonment from 0": Row(
         jaxq.MMc(8, 1, 10, abandonment_rate=0.0), ("abandonment_rate",), MMC, RIGHT | {"metrics": ["queue_length"]}
@@ -193,6 +196,15 @@ ROWS = {
 }
 
 
+COSTS = {
+    "M/M/1": (jaxq.MMc(0.8), "arrival_rate", 200_000),
+    "X-model, 2+2": (X_MODEL, "network.arrival_rates[0]", 40_000),
+    "token pool, 10": (jaxq.TokenPool(10, 0.8, 0.7), "phi", 60_000),
+    "token pool, 10, 10 tokens": (jaxq.TokenPool(10, 0.8, 0.7, 10), "phi", 60_000),
+}
+"""System, one parameter, events a replica."""
+
+
 def asked(row: Row, exact: Exact) -> list[str]:
     """The metrics that are known and move."""
     own = row.options.get("metrics")
@@ -202,13 +214,14 @@ def asked(row: Row, exact: Exact) -> list[str]:
 def measure(label: str, row: Row) -> list[dict[str, Any]]:
     """One line a derivative."""
     exact = row.exact(row.system, row.parameters)
-    options = {"method": "coupling", "replicas": REPLICAS} | {k: v for k, v in row.options.items() if k != "metrics"}
+    options: dict[str, Any] = {"method": "coupling", "replicas": REPLICAS, "precision": PRECISION}
+    options |= {name: x for name, x in row.options.items() if name != "metrics"}
     known = {name for (name, _), (value, _) in exact.items() if value}
     call = functools.partial(jaxq.gradient, row.system, asked(row, exact), row.parameters, **options)
     began = time.process_time()
     short = call(time_limit=1e-3)
     compiled = time.process_time()
-    found = call(precision=PRECISION)
+    found = call()
     costs = {"cpu": time.process_time() - compiled, "compile": compiled - began, "events": found.run["events"]}
     costs["compiled"] = bool(short.run["compile_seconds"])
     lines = []
@@ -236,6 +249,30 @@ def measure(label: str, row: Row) -> list[dict[str, Any]]:
     return lines
 
 
+def cost(label: str, repeats: int = 3) -> str:
+    """CPU time of an event and of compiling, plain and beside four alternatives, by turns; without warm-up detection."""
+    system, path, events = COSTS[label]
+    options: dict[str, Any] = {"events": events, "warmup": events // 4, "replicas": REPLICAS}
+    calls = {
+        "plain": lambda: jaxq.simulate(system, **options),
+        "coupled": lambda: jaxq.gradient(system, None, path, method="coupling", **options),
+    }
+    first, spent = {}, {kind: [] for kind in calls}
+    for turn in range(1 + repeats):
+        for kind, call in calls.items():
+            began = time.process_time()
+            run = call().run
+            seconds = time.process_time() - began
+            if turn:
+                spent[kind].append(seconds / run["events"] * 1e9)
+            else:
+                first[kind] = seconds, run["events"]
+    least = {kind: min(times) for kind, times in spent.items()}
+    compiling = {kind: seconds - least[kind] * count / 1e9 for kind, (seconds, count) in first.items()}
+    times = f"{least['plain']:.2f} | {least['coupled']:.1f} | {least['coupled'] / least['plain']:.1f}"
+    return f"| {label} | {times} | {compiling['plain']:.1f} | {compiling['coupled']:.1f} |"
+
+
 def told(line: dict[str, Any]) -> str:
     """A line of the table."""
     value = f"{line['estimate']:.5g} +- {line['half_width']:.2g}"
@@ -250,8 +287,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--case", choices=ROWS, action="append")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    parser.add_argument("--costs", action="store_true", help="CPU ns an event and seconds to compile instead")
     arguments = parser.parse_args()
     jaxq.use_all_cores(1)
+    if arguments.costs:
+        print(
+            "| system | plain, ns | coupled, ns | ratio | compile, CPU s, plain | coupled |\n|---|---|---|---|---|---|"
+        )
+        for label in COSTS:
+            print(cost(label), flush=True)
+        return 0
     print("| row | derivative | estimate | exact | z | CPU s | compile, CPU s |\n|---|---|---|---|---|---|---|")
     lines = []
     for label in arguments.case or ROWS:
