@@ -2,7 +2,7 @@
 
 Own queues and tokens do not depend on the pool, so a path in which one job or capacity unit has done otherwise differs in
 that server and in the pool alone, for ever: an alternative is a server and what it has more. Tokens count only where there
-is a cap: they are then long remembered, and at 10 servers, 10 tokens and phi < lambda differences are narrower.
+is a cap: they are then long remembered, and with 10 servers, 10 tokens and phi < lambda differences are narrower.
 """
 
 import dataclasses
@@ -112,7 +112,7 @@ class MechanismBesideAlternatives(Alternatives):
 
     words = 4
     scan = Scan(stride=5, tile=128)  # compiles in half the time of 64, at the same speed
-    automatic = False  # takes ten times as long to compile as differences, and stops where a threshold changes
+    automatic = False  # with a cap alternatives last long; and tuning goes across changes of a threshold by differences
 
     def step_time(self):
         return self.process.step_time()
