@@ -161,12 +161,12 @@ POOL_2, POOL_10 = jaxq.TokenPool(2, 0.5, 0.6, 3), jaxq.TokenPool(10, 0.8, 0.8, 1
 LEFT, RIGHT = {"side": "left"}, {"side": "right"}
 ROWS = {
     "M/M/1, .5": Row(jaxq.MMc(0.5), ("arrival_rate", "service_rate"), MMC),
-    **{f"M/M/1, {load}": Row(jaxq.MMc(load), ("arrival_rate",), MMC) for load in (0.3, 0.7, 0.8, 0.9)},
+    **{f"M/M/1, {str(load)[1:]}": Row(jaxq.MMc(load), ("arrival_rate",), MMC) for load in (0.3, 0.7, 0.8, 0.9)},
     "M/M/10+M, 12, 1, 1": Row(
         jaxq.MMc(12, 1, 10, abandonment_rate=1.0),
         ("arrival_rate", "service_rate", "abandonment_rate"),
         MMC,
-        {"precision": 0.006},
+        {"precision": 0.004},
     ),
     "M/M/10, abandonment from 0": Row(
         jaxq.MMc(8, 1, 10, abandonment_rate=0.0), ("abandonment_rate",), MMC, RIGHT | {"metrics": ["queue_length"]}
