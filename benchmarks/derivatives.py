@@ -166,7 +166,6 @@ ROWS = {
         jaxq.MMc(12, 1, 10, abandonment_rate=1.0),
         ("arrival_rate", "service_rate", "abandonment_rate"),
         MMC,
-        {"precision": 0.004},
     ),
     "M/M/10, abandonment from 0": Row(
         jaxq.MMc(8, 1, 10, abandonment_rate=0.0), ("abandonment_rate",), MMC, RIGHT | {"metrics": ["queue_length"]}
