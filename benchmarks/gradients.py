@@ -38,6 +38,7 @@ class TwoQueues(jaxq.JumpProcess):
 
     p: float = jaxq.real("share that is sent at random", low=0.0, high=1.0, default=0.3)
     arrival_rate: float = jaxq.positive("arrival rate, 1/time", default=1.2)
+    first_rate: float = jaxq.positive("service rate, 1/time", default=1.2)
 
     def init(self, words):
         return 0, 0
@@ -45,14 +46,14 @@ class TwoQueues(jaxq.JumpProcess):
     def rates(self, state):
         first, second = state
         to = self.p * 0.5 + (1 - self.p) * (first <= second)
-        return self.arrival_rate * to, self.arrival_rate * (1 - to), 1.2 * (first > 0), 0.8 * (second > 0)
+        return self.arrival_rate * to, self.arrival_rate * (1 - to), self.first_rate * (first > 0), 0.8 * (second > 0)
 
     def jump(self, state, k):
         first, second = state
         return ((first + 1, second), (first, second + 1), (first - 1, second), (first, second - 1))[k]
 
     def total_rate_bound(self):
-        return self.arrival_rate + 2.0
+        return self.arrival_rate + self.first_rate + 0.8
 
     def observe(self, state):
         return {"number": state[0] + state[1]}

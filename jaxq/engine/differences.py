@@ -36,6 +36,7 @@ class Differences(Model):
 
     ``nodes``: by parameter, (place among the systems, weight) of the slope and of the bias. ``scales``: values of the
     parameters, 1 for 0. ``wanted``: the derivatives that the precision is of. ``without``: metrics that have none.
+    ``only``: the one metric that is of interest, with its derivatives; None: all.
     """
 
     systems: tuple[Model, ...]
@@ -43,6 +44,7 @@ class Differences(Model):
     scales: Mapping[str, float] = eqx.field(static=True)
     wanted: tuple[str, ...] = eqx.field(static=True)
     without: tuple[str, ...] = eqx.field(static=True, default=())
+    only: str | None = eqx.field(static=True, default=None)
 
     @property
     def metric_table(self):  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -74,7 +76,8 @@ class Differences(Model):
         return max(own, abs(metrics[mean].value) / self.scales[path]) if path else own
 
     def _by_system(self, sums: Any) -> list[dict[str, Any]]:
-        return [system.metrics(part) for system, part in zip(self.systems, sums.parts, strict=True)]
+        found = [system.metrics(part) for system, part in zip(self.systems, sums.parts, strict=True)]
+        return found if self.only is None else [{self.only: metrics[self.only]} for metrics in found]
 
     def _combined(self, found: list[dict[str, Any]], which: int) -> dict[str, Any]:
         return {

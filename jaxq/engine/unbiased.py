@@ -53,7 +53,8 @@ def unbiased(
             if method != "auto" or (found.automatic and found.size <= LARGEST):
                 return found
             long = f"has {found.size} transitions of paths, which take long to compile"
-            why = long if found.automatic else "has alternatives that last long, so that differences are narrower"
+            slow = "is left to differences unless asked for: alternatives may last long"
+            why = long if found.automatic else slow
             refused.append(FieldError("method", f"coupling: {title(system)}", why))
     if len(refused) == 1:
         raise refused[0]

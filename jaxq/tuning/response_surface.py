@@ -1,5 +1,6 @@
 """A simulated mean as a function of coordinates: what is run at a point of it."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -128,6 +129,7 @@ class ResponseSurface:
         if self.half is not None:
             parameters = self._parameters(vector)
             model, nodes = moved_nodes(system, parameters, None, wanted, self.half.without)
+            model = dataclasses.replace(model, only=self.metric)
             half = self.half.at(system.process(), [tangents(of) for of in parameters])
             return self._checked(Place([system], [half], model, nodes))
         systems, pairs = [system], {}
@@ -135,7 +137,8 @@ class ResponseSurface:
             weights = enumerate(STENCIL.slope, len(systems))
             pairs[name] = [(number, weight / STEP) for number, weight in weights], []
             systems += [self.at(vector + offset * STEP * _unit(vector, i)) for offset in STENCIL.offsets]
-        model = Differences(tuple(systems), pairs, dict.fromkeys(self.names, 1.0), tuple(wanted))
+        scales = dict.fromkeys(self.names, 1.0)
+        model = Differences(tuple(systems), pairs, scales, tuple(wanted), only=self.metric)
         return self._checked(Place(systems, [self._stepped(each.process()) for each in systems], model, []))
 
     def _stepped(self, process: Process) -> Process:

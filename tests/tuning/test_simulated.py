@@ -76,6 +76,36 @@ def test_the_price_of_service(system, method, tmp_path):
     assert found.to_dict()["run"]["events"] > 0
 
 
+class Crowd(Paid):
+    """The same beside 20 visitors of its own, who come and go a thousand times more slowly."""
+
+    def init(self, words):
+        return super().init(words), jnp.int32(0)
+
+    def rates(self, state):
+        number, visitors = state
+        return (*super().rates(number), 0.02, 0.001 * visitors)
+
+    def jump(self, state, k):
+        number, visitors = state
+        return ((number + 1, visitors), (number - 1, visitors), (number, visitors + 1), (number, visitors - 1))[k]
+
+    def total_rate_bound(self):
+        return None
+
+    def observe(self, state):
+        return {"number": state[0], "visitors": state[1]}
+
+    def metrics(self, sums):
+        return {**super().metrics(sums), "visitors": sums["visitors"] / sums.time}
+
+
+def test_what_settles_slowly_and_is_no_objective_is_not_waited_for():
+    asked = {"objective": "simulated:cost", "verify": False, "replicas": 256, "steps": 2}
+    fast, slow = (jaxq.tune(system, "service_rate", **asked).run["warmup"] for system in (Paid(), Crowd()))
+    assert slow < 4 * fast and slow < 4000  # the visitors need 3 relaxation times of 1000, some 1000 events each
+
+
 def test_a_mean_is_made_large_and_a_seed_gives_the_same_numbers_twice():
     asked = {"objective": "simulated:profit", "maximise": True, "verify": False, "replicas": 128, "steps": 30}
     one, two = (jaxq.tune(Paid(service_rate=2.5), "service_rate", **asked) for _ in range(2))
@@ -200,7 +230,7 @@ def test_what_cannot_be_tuned_is_named():
         objective="simulated:utilisation",
     )
     refused(r"replicas = 20: a paired comparison needs at least", replicas=20, events=1000)
-    refused(r"start: number, .*grows without end", Paid(arrival_rate=2.0, service_rate=0.7))
+    refused(r"start: cost grows without end", Paid(arrival_rate=2.0, service_rate=0.7))
     refused(r"max_events = .*: the start has not warmed up within it", max_events=2000)
 
 

@@ -36,9 +36,19 @@ def test_sides_of_the_kink(side, own):
     assert (jobs.mean < -10) if side == "left" else jobs.mean == pytest.approx(17.98, abs=1.0)
 
 
+def test_without_a_cap_no_token_keeps_an_alternative_alive():
+    system = jaxq.TokenPool(10, 0.8, 0.7)
+    run = {"events": 12_000, "warmup": 3000, "replicas": 512, "seed": 5, "method": "coupling"}
+    found = jaxq.gradient(system, "total_jobs", "phi", **run)
+    slope = found["total_jobs", "phi"]
+    assert slope.oracle == pytest.approx(-17.7002, abs=1e-3)
+    assert slope.half_width < 0.01 * abs(slope.oracle) and abs(slope.z) < 4.5
+    assert found.run["gradient"]["lifetime"] < 2 and found.flags == ()
+
+
 def test_what_is_left_to_differences():
     question = module.prepare(PAIR, None, "phi")
-    assert question.method == "finite-difference" and "differences are narrower" in question.reason
+    assert question.method == "finite-difference" and "is left to differences unless asked for" in question.reason
     unlike = jaxq.TokenPool(2, [0.5, 0.4], 0.6, 3)
     with pytest.raises(ValueError, match="has steps of its own"):
         module.prepare(unlike, None, "phi", method="coupling")

@@ -1,7 +1,8 @@
 """The token mechanism beside alternatives to itself, O(1) an event for any number of servers.
 
 Own queues and tokens do not depend on the pool, so a path in which one job or capacity unit has done otherwise differs in
-that server and in the pool alone, for ever: an alternative is a server and what it has more.
+that server and in the pool alone, for ever: an alternative is a server and what it has more. Tokens count only where there
+is a cap: they are then long remembered, and with 10 servers, 10 tokens and phi < lambda differences are narrower.
 """
 
 import dataclasses
@@ -16,13 +17,25 @@ from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
 from jaxq.engine.integrands import as_float
 from jaxq.engine.process import Scan
 from jaxq.random import scaled
-from jaxq.systems.token_pool.processes.changes import bit, packed
 
 SUMS = {"own": "own", "pool_queue": "pool", "tokens": "tokens", "empty": "empty", "full": "full"}
 """What is observed, and the part of an `Apart` that it is more by."""
 COUNTS = {"requests": ("request",), "offers": ("offers",), "helped": ("helps",), "served": ("serves", "helps")}
-"""The counters, and the changes that they count."""
+"""The counters, and the decisions that they count."""
+DECISIONS = "joins", "serves", "request", "offers", "helps", "earns"
+"""Each has two bits of a word, so that words can be taken from each other."""
+ONES = sum(1 << 2 * i for i in range(len(DECISIONS)))
 NONE, JOIN, REQUEST, OFFER, EARN = range(5)
+
+
+def word(made: dict) -> Any:
+    """Decisions by name as one word."""
+    return sum(made[name].astype(jnp.int32) << 2 * i for i, name in enumerate(DECISIONS) if name in made)
+
+
+def more(apart, name: str):
+    """How often more a path has decided so, plus 1: of `ONES` and its word less that of x."""
+    return (apart >> 2 * DECISIONS.index(name)) & 3
 
 
 class Apart(NamedTuple):
@@ -45,23 +58,19 @@ class Apart(NamedTuple):
         at_server = (self.server == other.server) | ((other.own == 0) & (other.tokens == 0))
         return at_server & (self.own == other.own) & (self.tokens == other.tokens) & (self.pool == other.pool)
 
-    def after(self, changes, of_x, touched) -> "Apart":
-        """The path after an event: its ``changes`` and those of x, at the server that is ``touched`` if it is its own."""
+    def after(self, apart, server, held, cap: int | None) -> "Apart":
+        """The path after an event in which it decided by so much otherwise (`more`), at the ``server`` where x then has so
+        many tokens. Where tokens are not counted, no path has more."""
+        own, pool = more(apart, "joins") - more(apart, "serves"), more(apart, "request") - more(apart, "helps")
+        path = self._replace(own=self.own + own, pool=self.pool + pool)
+        if cap is None:
+            return path
+        tokens, touched = self.tokens + more(apart, "earns") - more(apart, "request"), self.server == server
 
-        def more(*signs):
-            return sum(sign * (bit(changes, name) - bit(of_x, name)) for sign, name in signs)
+        def there(old, at: int):
+            return jnp.where(touched, (held + tokens == at).astype(jnp.int32) - (held == at), old)
 
-        def there(old, new):
-            return old + jnp.where(touched, new, 0)
-
-        return Apart(
-            self.server,
-            there(self.own, more((1, "joins"), (-1, "serves"))),
-            there(self.tokens, more((1, "earns"), (-1, "request"))),
-            self.pool + more((1, "request"), (-1, "helps")),
-            there(self.empty, more((1, "gets_empty"), (-1, "leaves_empty"))),
-            there(self.full, more((1, "gets_full"), (-1, "leaves_full"))),
-        )
+        return path._replace(tokens=tokens, empty=there(self.empty, 0), full=there(self.full, cap))
 
 
 class Slopes(NamedTuple):
@@ -75,10 +84,11 @@ class Slopes(NamedTuple):
 
 
 class Step(NamedTuple):
-    """An event: of x; the changes of each path, the newborn's before last; what is born of it."""
+    """An event: of x; by how much each path decides otherwise, that of the newborn before last; what is born of it."""
 
     of_x: Any
-    changes: tuple
+    held: Any  # tokens of x after it, where it happens
+    apart: tuple
     born: Any
     plan: Any
     grow: Any
@@ -101,8 +111,8 @@ class MechanismBesideAlternatives(Alternatives):
     transitions: int = eqx.field(static=True, default=5)
 
     words = 4
-    scan = Scan(stride=5)
-    automatic = False  # at 10 servers and phi < lambda alternatives last long: differences are seven times narrower
+    scan = Scan(stride=5, tile=128)  # compiles in half the time of 64, at the same speed
+    automatic = False  # with a cap alternatives last long; and tuning goes across changes of a threshold by differences
 
     def step_time(self):
         return self.process.step_time()
@@ -118,13 +128,18 @@ class MechanismBesideAlternatives(Alternatives):
         entry = x.servers.at[server].get(mode="promise_in_bounds")
         q, s = entry >> 16, entry & 0xFFFF
 
-        def decided(path):
+        def decided(own, tokens, pool):
+            return self.process.decisions(own, tokens, pool, server, arrival, decision)
+
+        made = decided(q, s, x.pool)
+
+        def apart(path):
             mine = path.server == server
             own, tokens = q + jnp.where(mine, path.own, 0), s + jnp.where(mine, path.tokens, 0)
-            return self.process.decided(own, tokens, x.pool + path.pool, server, arrival, decision)
+            return word(decided(own, tokens, x.pool + path.pool)) + (ONES - word(made))
 
         of_x, _ = self.process.next_event(x, words)
-        rows = [self._flips(slope, q, s, arrival, of_x.changes) for slope in self.slopes]
+        rows = [self._flips(slope, q, s, arrival, made) for slope in self.slopes]
         masses = [sum(self.scales[p] * jnp.abs(row[m]) for p, row in enumerate(rows)) for m in range(len(rows[0]))]
         mass = sum(masses)
         m, _ = first_of(scaled(words[2], mass), masses[:-1])
@@ -132,13 +147,19 @@ class MechanismBesideAlternatives(Alternatives):
         share = jnp.where(chosen > 0, mass / jnp.maximum(chosen, TINY), 0.0)
         created = tuple(pick(m, row) * share for row in rows)
         plan, grow = self._plan([a.there() for a in paths], [paths[-1].same(a) for a in paths[:-1]], weights, words[3])
-        return Step(of_x, tuple(map(decided, paths)), self._made(m, s, x.pool), plan, grow, created), None
+        offers = m >= OFFER
+        newborn = {
+            "joins": m == JOIN, "request": m == REQUEST, "offers": offers, "helps": offers & (x.pool > 0), "earns": m == EARN
+        }  # fmt: skip
+        held = s + made["earns"] - made["request"]
+        born = word(newborn) + (ONES - word(made))
+        return Step(of_x, held, tuple(map(apart, paths)), born, plan, grow, created), None
 
-    def _flips(self, slope: Slopes, q, s, arrival, changes):
+    def _flips(self, slope: Slopes, q, s, arrival, made: dict):
         """The signed weight of a newborn by what it does instead."""
         process, cap = self.process, self.process.token_cap
         has, room = (True, True) if cap is None else (s > 0, s < cap)
-        policy, made = process.policy, {name: bit(changes, name) > 0 for name in ("request", "offers", "earns")}
+        policy = process.policy
         mixing, idle = arrival & (q == policy.threshold - 1) & has, ~arrival & (q == 0) & room
         swap = jnp.where(mixing, slope.mix, 0.0)
         earning = jnp.where(idle, slope.earn / jnp.maximum(policy.offer, TINY), 0.0)
@@ -153,23 +174,16 @@ class MechanismBesideAlternatives(Alternatives):
         row[EARN] = jnp.where(offers, earning, 0.0)
         return [as_float(x) for x in row]
 
-    def _made(self, m, s, pool):
-        """The changes that what a newborn does makes."""
-        request, earns, offers = m == REQUEST, m == EARN, m >= OFFER
-        moved = self.process.tokens_moved(s, request, earns)
-        return packed(joins=m == JOIN, request=request, offers=offers, helps=offers & (pool > 0), **moved)
-
     def update(self, state, event):
-        (x, paths, weights), of_x = state, event.of_x
-        kept = []
+        x, paths, weights = state
+        server, cap, kept = event.of_x.server, self.process.token_cap, []
         for s in range(self.slots):
             replaced = self._replaced(event.plan, s)
             path = jax.tree.map(lambda new, old, here=replaced: jnp.where(here, new, old), paths[-1], paths[s])
-            changes = jnp.where(replaced, event.changes[-1], event.changes[s])
-            kept.append(path.after(changes, of_x.changes, path.server == of_x.server))
-        born = Apart(of_x.server, *[jnp.int32(0)] * 5).after(event.born, of_x.changes, True)
+            kept.append(path.after(jnp.where(replaced, event.apart[-1], event.apart[s]), server, event.held, cap))
+        born = Apart(server, *[jnp.int32(0)] * 5).after(event.born, server, event.held, cap)
         weights = self._weighed(event.plan, event.grow, weights, event.created)
-        return self.process.update(x, of_x), (*kept, born), weights
+        return self.process.update(x, event.of_x), (*kept, born), weights
 
     def observe(self, state):
         x, paths, weights = state
@@ -183,14 +197,13 @@ class MechanismBesideAlternatives(Alternatives):
     def tally(self, state, event):
         """Of a counter the weights times what the paths, and what is born, count more in this event."""
         weights, found = state[2], {"created": self._size(event.created)}
-        for name, changes in COUNTS.items():
-            more = [
-                as_float(sum(bit(path, change) - bit(event.of_x.changes, change) for change in changes))
-                for path in (*event.changes, event.born)
+        for name, decisions in COUNTS.items():
+            extra = [
+                as_float(sum(more(path, decision) - 1 for decision in decisions)) for path in (*event.apart, event.born)
             ]
             for p in range(len(self.slopes)):
                 mine = [*[w[p] for w in weights], event.created[p]]
-                found[f"{p}|c:{name}"] = sum(w * m for w, m in zip(mine, more, strict=True))
+                found[f"{p}|c:{name}"] = sum(w * m for w, m in zip(mine, extra, strict=True))
         return found
 
     def counters(self, state):

@@ -179,24 +179,29 @@ class Mechanism(Process):
 
     def decided(self, q, s, pool, server, arrival, decision):
         """The same at a server with q jobs and s tokens of its own, beside so many in the pool."""
+        made = self.decisions(q, s, pool, server, arrival, decision)
+        return packed(**made | self.tokens_moved(s, made["request"], made.pop("earns")))
+
+    def decisions(self, q, s, pool, server, arrival, decision) -> dict:
+        """What it does, by name; where tokens are not counted, earning one changes nothing."""
 
         def own(x):
             return x if jnp.ndim(x) == 0 else x.at[server].get(mode="promise_in_bounds")
 
         threshold, mix, offer = own(self.policy.threshold), own(self.policy.mix), own(self.policy.offer)
         cap = self.token_cap
-        wants = (q >= threshold) | ((q == threshold - 1) & (decision < mix))
+        wants = q >= jnp.where(decision < mix, threshold - 1, threshold)
         request = arrival & wants & (True if cap is None else s > 0)
         idle = ~arrival & (q == 0) & (True if cap is None else s < cap)
         offers = idle & (decision < offer)
-        return packed(
-            joins=arrival & ~request,
-            serves=~arrival & (q > 0),
-            request=request,
-            offers=offers,
-            helps=offers & (pool > 0),
-            **self.tokens_moved(s, request, idle & (decision < own(self.earn))),
-        )
+        return {
+            "joins": arrival & ~request,
+            "serves": ~arrival & (q > 0),
+            "request": request,
+            "offers": offers,
+            "helps": offers & (pool > 0),
+            "earns": idle & (decision < own(self.earn)),
+        }
 
     def tokens_moved(self, s, request, earns) -> dict:
         """What becomes of the tokens s of the server that an event touches."""
