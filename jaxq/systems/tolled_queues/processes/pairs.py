@@ -26,7 +26,7 @@ from jaxq.engine.process import Process, Scan
 from jaxq.laws.law import Law
 from jaxq.laws.standard import Deterministic
 from jaxq.systems.tolled_queues.arrivals import Renewal
-from jaxq.systems.tolled_queues.processes.workloads import Customer
+from jaxq.systems.tolled_queues.processes.customer import Customer
 
 PAIRS = 5
 """That are kept, however many parameters there are: one pair serves all of them."""

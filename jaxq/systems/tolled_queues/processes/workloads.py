@@ -1,6 +1,6 @@
 """Tolled queues by customer: the unfinished work before each server, whatever the laws."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,24 +9,10 @@ from jaxq.engine.process import Process, Scan
 from jaxq.laws.law import Law
 from jaxq.systems.tolled_queues.arrivals import Arrivals
 from jaxq.systems.tolled_queues.policy import cheapest, drawn, first
+from jaxq.systems.tolled_queues.processes.customer import Customer
 
 NO_TIME = 1e-30
 """Work that a customer of size 0 adds, so that one who joins is told from one who does not."""
-
-
-class Customer(NamedTuple):
-    """Who comes, drawn before it is known what it finds.
-
-    ``kind``: its class. ``mean``: the mean size of that; ``size``: its own. ``gap``: to the next event, at which the stream
-    is in state ``following``. ``tie``: the word by which equally good servers are told apart.
-    """
-
-    kind: Any
-    mean: Any
-    size: Any
-    gap: Any
-    following: Any
-    tie: tuple
 
 
 class Workloads(Process):
