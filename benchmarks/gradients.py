@@ -15,7 +15,9 @@ import time
 
 import jaxq
 from jaxq.engine.parameter import parameter
+from jaxq.laws.standard import Exponential
 
+TOLLED = jaxq.TolledQueues(arrival_rates=0.9, rewards=10, waiting_costs=1, tolls=4.3)
 CASES = {
     "M/M/1": (jaxq.MMc(0.8), "number_in_system", "arrival_rate", 40_000),
     "M/M/10+M": (jaxq.MMc(12, 1, 10, abandonment_rate=1.0), "queue_length", "arrival_rate", 20_000),
@@ -29,7 +31,9 @@ CASES = {
     ),
     "M/G/1": (jaxq.MG1(0.5), "waiting_time", "arrival_rate", 20_000),
     "token pool": (jaxq.TokenPool(servers=10, arrival_rate=0.8, phi=0.7), "total_jobs", "phi", 20_000),
-    "toll": (jaxq.TolledQueues(arrival_rates=0.9, rewards=10, waiting_costs=1, tolls=4.3), "revenue", "tolls", 20_000),
+    "toll": (TOLLED, "revenue", "tolls", 20_000),
+    "toll, arrivals": (TOLLED, "revenue", "arrival_rates", 20_000),
+    "toll, exponential": (TOLLED.replace(size_law=Exponential()), "throughput", "tolls", 20_000),
 }
 
 
@@ -66,6 +70,13 @@ SCORED = {
     "M/G/1": (jaxq.MG1(0.5), "arrival_rate", 3000, None),
     "two queues": (TwoQueues(), "p", 3000, lambda state: (state[0] < 60) & (state[1] < 60)),
     "token pool, N = 2": (jaxq.TokenPool(2, 0.5, 0.6, 3), "phi", 6000, None),
+    "toll": (TOLLED, "tolls", 3000, None),
+    "toll, sizes unknown": (
+        TOLLED.replace(size_law=Exponential(), information="workload-only"),
+        "service_rates",
+        3000,
+        None,
+    ),
     "X 2+2": (
         jaxq.ParallelServers(X_SMALL, policy="c-mu-theta"),
         "network.arrival_rates[0]",

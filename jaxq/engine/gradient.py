@@ -156,7 +156,8 @@ def gradient(
         with_respect_to: one or more parameters: fields of real numbers, and numbers in them, such as ``phi``,
             ``routing[0]``, ``network.arrival_rates[1]`` (places count from 0; on the simplex the others give way in
             proportion).
-        method: ``coupling``, unbiased, of a jump process that is stepped by its rates; ``pathwise``, unbiased, of a process
+        method: ``coupling``, unbiased, of a jump process that is stepped by its rates, or one that brings
+            alternatives of its own (token pools, one tolled queue); ``pathwise``, unbiased, of a process
             whose steps move continuously with the parameters, such as waits customer by customer: of the metrics that do;
             ``finite-difference``, for every system; ``fluid``, automatic differentiation of the objectives that the
             system has, as `jaxq.tune` does: no simulation and no interval; ``auto``: coupling where the process has it, is

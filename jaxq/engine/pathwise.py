@@ -62,13 +62,13 @@ class Pathwise(Process):
 
     def next_event(self, state, words):
         x, slopes = state
-        (event, weight), pushed = self._along(lambda process, x: process.next_event(x, words), x, slopes)
+        (event, weight), pushed = self.along(lambda process, x: process.next_event(x, words), x, slopes)
         return (event, weight, pushed), weight
 
     def update(self, state, event):
         (x, slopes), (event, _, pushed) = state, event
         both = [[*s, *p[:-1]] for s, p in zip(slopes, pushed, strict=True)]
-        after, found = self._along(lambda process, pair: process.update(*pair), (x, event), both)
+        after, found = self.along(lambda process, pair: process.update(*pair), (x, event), both)
         return after, tuple(found)
 
     def observe(self, state):
@@ -83,7 +83,7 @@ class Pathwise(Process):
             return [[as_float(sums[name]) for name in sorted(sums)] for sums in (tallied, observed)]
 
         tallied, observed = self.process.tally(x, event), self.process.observe(x)
-        _, found = self._along(floats, (x, event), both)
+        _, found = self.along(floats, (x, event), both)
         summed = {f"t:{name}": value for name, value in tallied.items()}
         for p, ((*_, rate), slope) in enumerate(zip(pushed, found, strict=True)):
             rising = dict(zip(sorted(tallied), slope, strict=False))
@@ -109,7 +109,7 @@ class Pathwise(Process):
         """The same program with other parameters. ValueError where these move what was still before."""
         return dataclasses.replace(self, process=process, tangents=along_moving(slopes, self.moving, self.tangents))
 
-    def _along(self, function, x, slopes):
+    def along(self, function, x, slopes):
         """(a function of the process and x, by parameter the derivatives of its real numbers), as x moves by ``slopes``."""
         leaves, structure = jax.tree.flatten(self.process)
         flat, shape = jax.tree.flatten(x)

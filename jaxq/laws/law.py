@@ -28,6 +28,10 @@ class Law(eqx.Module):
     def sample(self, words: tuple):
         """One variate, float32, from uint32 words."""
 
+    def density(self, x) -> Any:
+        """The density at x > 0, float32; None where there is none that is bounded, or it is not known."""
+        return None
+
     @property
     def moments(self) -> float:
         """The order below which the moments of the law are finite."""

@@ -7,6 +7,8 @@ vector, then the rows of the sub-generator) and ``empirical:0.3,1.2,0.9``, ``emp
 (observed values).
 """
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
@@ -28,6 +30,9 @@ class Exponential(Law):
 
     def sample(self, words):
         return random.exponential(words[0])
+
+    def density(self, x):
+        return jnp.exp(-x)
 
 
 class Deterministic(Law):
@@ -53,6 +58,10 @@ class Erlang(Law):
     def sample(self, words):
         return random.exponential(*words) * np.float32(1 / self.phases)
 
+    def density(self, x):
+        k = self.phases
+        return k * jnp.exp((k - 1) * jnp.log(k * x) - k * x - math.lgamma(k))
+
 
 class Hyperexponential(Law):
     """Two exponential phases with balanced means: phase 1 with probability ``p = (1 + sqrt((c - 1)/(c + 1)))/2``, c the
@@ -66,10 +75,18 @@ class Hyperexponential(Law):
     words = 2
 
     def sample(self, words):
-        root = jnp.sqrt((self.scv - 1) / (self.scv + 1))
-        long = 1 / ((self.scv + 1) * (1 + root))  # 1 - p without a difference
+        root, long = self._phases()
         mean = jnp.where(random.scaled(words[0], 1.0) < long, 0.5 / long, 1 / (1 + root))
         return mean * random.exponential(words[1])
+
+    def density(self, x):
+        root, long = self._phases()
+        return 2 * long**2 * jnp.exp(-2 * long * x) + (1 + root) ** 2 / 2 * jnp.exp(-(1 + root) * x)
+
+    def _phases(self):
+        """(2 p - 1, 1 - p without a difference)."""
+        root = jnp.sqrt((self.scv - 1) / (self.scv + 1))
+        return root, 1 / ((self.scv + 1) * (1 + root))
 
 
 class Lognormal(Law):

@@ -15,6 +15,7 @@ from jaxq.engine.quantity import primary
 from jaxq.systems.load_balancing.processes.coupling import Coupled
 from jaxq.systems.token_pool.processes.alternatives import MechanismBesideAlternatives
 from jaxq.systems.token_pool.processes.chain import TokenChain
+from jaxq.systems.tolled_queues.processes.pairs import WorkloadsBesidePairs
 from tests.agreement import check_agreement
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue
 from tests.systems_under_test import UNDER_TEST, last_classes, modules
@@ -95,6 +96,7 @@ def test_a_jump_for_every_rate(name):
 ELSEWHERE = {
     TokenChain: "systems/token_pool/test_chain.py",
     Coupled: "systems/load_balancing/test_coupling.py",
+    WorkloadsBesidePairs: "systems/tolled_queues/test_pairs.py",
     MechanismBesideAlternatives: "systems/token_pool/test_alternatives.py",
 }
 """Processes that no system has: for `jaxq.exact` alone, for one experiment, and for derivatives."""

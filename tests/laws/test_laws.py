@@ -248,3 +248,17 @@ def test_bad_arrays():
         jaxq.PhaseType("hello", [[-1.0]])
     with pytest.raises(ValueError, match=r"generator = .*: must have 1 rows of 1 rates"):
         jaxq.PhaseType([1.0], [[-1.0, 0.0]])
+
+
+@pytest.mark.parametrize(("law", "scv"), [("exponential", 1.0), ("erlang:3", 1 / 3), ("hyperexponential:4", 4.0)])
+def test_densities(law, scv):
+    """They integrate to 1, to the mean and to the second moment."""
+    x = np.linspace(1e-6, 120.0, 600_001)
+    density = np.asarray(parse_law(law).density(x.astype(np.float32)), np.float64)
+    for power, moment in ((0, 1.0), (1, 1.0), (2, 1 + scv)):
+        assert np.trapezoid(density * x**power, x) == pytest.approx(moment, rel=1e-4)
+
+
+@pytest.mark.parametrize("law", ["deterministic", "gamma:2", "empirical:1,2"])
+def test_laws_without_a_known_density(law):
+    assert parse_law(law).density(np.float32(1)) is None

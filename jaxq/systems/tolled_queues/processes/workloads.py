@@ -9,6 +9,7 @@ from jaxq.engine.process import Process, Scan
 from jaxq.laws.law import Law
 from jaxq.systems.tolled_queues.arrivals import Arrivals
 from jaxq.systems.tolled_queues.policy import cheapest, drawn, first
+from jaxq.systems.tolled_queues.processes.customer import Customer
 
 NO_TIME = 1e-30
 """Work that a customer of size 0 adds, so that one who joins is told from one who does not."""
@@ -68,35 +69,49 @@ class Workloads(Process):
     def init(self, words):
         return (0.0,) * self.servers, self.arrivals.init(words)
 
-    def _of_class(self, kind, values):
+    def of_class(self, kind, values):
         """The entry of a customer's class."""
         found = values[0]
         for i in range(1, self.classes):
             found = jnp.where(kind >= i, values[i], found)
         return found
 
-    def next_event(self, state, words):
-        work, stream = state
+    def drawn(self, stream, words) -> Customer:
+        """Who comes in this state of the stream."""
         parts = iter(words)
         of_class, of_gap, of_size, of_tie = [tuple(next(parts) for _ in range(count)) for count in self._uses]
         kind = jnp.int32(0)
         for i in range(self.classes - 1):
             kind = kind + (of_class[0] >= self.shares[i]).astype(jnp.int32)
         gap, following = self.arrivals.next(stream, of_gap)
-        gap = gap * self.mean_gap
-        mean = self._of_class(kind, self.mean_sizes)
+        mean = self.of_class(kind, self.mean_sizes)
         size: Any = self.size_law.sample(of_size) * mean  # pyright: ignore[reportOperatorIssue]
-        expected = {"workload": size, "workload-only": mean, "lengths": 1.0}[self.information]
+        return Customer(kind, mean, size, gap * self.mean_gap, following, of_tie)
+
+    def added(self, work, stream, customer: Customer) -> tuple:
+        """The work that it adds at each server: where it joins, its size."""
+        kind, size = customer.kind, customer.size
+        expected = {"workload": size, "workload-only": customer.mean, "lengths": 1.0}[self.information]
         seen = [(jnp.ceil(w) if self.information == "lengths" else w) + expected for w in work]
-        cost = self._of_class(kind, self.costs)
+        cost = self.of_class(kind, self.costs)
         joined = cheapest([self.tolls[j] + cost * (w * self.slownesses[j]) for j, w in enumerate(seen)])
-        joined = drawn(joined, of_tie[0]) if self.random_ties else first(joined)
+        joined = drawn(joined, customer.tie[0]) if self.random_ties else first(joined)
         added = []
         for j, w in enumerate(seen):
-            threshold = self._of_class(kind, self.thresholds[:, j])
+            threshold = self.of_class(kind, self.thresholds[:, j])
             joins = joined[j] & (w < threshold if self.strict else w <= threshold)
             added.append(jnp.where(joins & self.arrivals.customer(stream), jnp.maximum(size, NO_TIME), 0.0))
-        return (tuple(added), kind, gap, following), gap
+        return tuple(added)
+
+    def next_event(self, state, words):
+        work, stream = state
+        customer = self.drawn(stream, words)
+        return (self.added(work, stream, customer), *self.rest(customer)), customer.gap
+
+    @staticmethod
+    def rest(customer: Customer) -> tuple:
+        """The parts of an event that do not depend on the servers."""
+        return customer.kind, customer.gap, customer.following
 
     def update(self, state, event):
         added, _, gap, following = event
@@ -121,3 +136,8 @@ class Workloads(Process):
             time * (w - 0.5 * self.rates[j] * time) for j, (time, w) in enumerate(zip(busy, after, strict=True))
         )
         return found
+
+    def _beside_alternatives(self, scales, slopes, slots):
+        from jaxq.systems.tolled_queues.processes.pairs import beside_pairs
+
+        return beside_pairs(self, scales, slopes)
