@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxq.checks import FieldError, positive
-from jaxq.cli.options import JOINED, OUTPUT, number
+from jaxq.cli.given_options import number
+from jaxq.cli.options import JOINED, OUTPUT
 from jaxq.engine import distributed
 from jaxq.engine.launcher import Place, place
 
