@@ -22,6 +22,7 @@ PAGES = [
     *ROOT.glob("notebooks/**/*.md"),
     ROOT / "jaxq/CHANGELOG.md",
 ]
+NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 COPIED = "jaxq", "tests", "README.md", "pyproject.toml"
 
 
@@ -104,16 +105,23 @@ def test_every_public_name_is_in_the_reference():
     assert told == set(jaxq.__all__) - {"SYSTEMS"}
 
 
+def prose(path: Path) -> str:
+    """What a page or a notebook says besides its code."""
+    text = path.read_text(encoding="utf8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    return re.sub(r"```.*?```", "", text, flags=re.S)
+
+
 def anchors(path: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf8"), re.M)
-    return {slug(heading) for heading in headings}
+    return {slug(heading) for heading in re.findall(r"^#+ (.*)$", prose(path), re.M)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page):
-    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf8"), flags=re.S)
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if target.startswith(("http:", "https:")):
             continue
         path, _, anchor = target.partition("#")
@@ -122,9 +130,9 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(found), f"{page}: {target}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_file_and_module_that_is_named_exists(page):
-    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf8"), flags=re.S)
+    text = prose(page)
     for name in re.findall(r"`((?:jaxq|tests|benchmarks|notebooks)/[\w/.-]*)`", text):
         assert (ROOT / name).exists(), f"{page}: {name}"
     for name in re.findall(r"`(jaxq\.analytic[\w.]*)`", text):

@@ -7,9 +7,9 @@ import numpy as np
 
 from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.example import example, table_of
+from jaxq.cli.field_texts import default_words
 from jaxq.cli.field_values import allowed
 from jaxq.cli.place import first_paragraph
-from jaxq.cli.system_command import default_words
 from jaxq.engine.fields import rules
 from jaxq.engine.model import Model
 from jaxq.engine.outline import names
@@ -49,14 +49,14 @@ def describe_class(kind: type[Model]) -> dict[str, Any]:
 
 def known_names(kind: type[Model]) -> tuple[tuple, tuple, tuple, dict[str, str], dict[str, str]]:
     """(metrics, quantities, primary, kinds of oracles, objectives) of `example`; empty where simple values make no
-    system."""
+    system. TypeError where the class is not one yet."""
     with np.errstate(all="ignore"):  # simple values may stand where a formula of a user's own has no value
         try:
             instance = example(kind)
             metrics, quantities = names(instance, instance.process())
             oracle = {name: getattr(value, "kind", "exact") for name, value in instance.oracle().items()}
             objectives = {name: objective.doc for name, objective in instance.objectives().items()}
-        except (TypeError, ValueError, ArithmeticError):
+        except (ValueError, ArithmeticError):
             return (), (), (), {}, {}
     return metrics, quantities, primary(instance.metric_table, metrics) or metrics, oracle, objectives
 

@@ -11,7 +11,7 @@ from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.team import team
 
 if TYPE_CHECKING:
-    from jaxq.cli.options import Output
+    from jaxq.cli.given_options import Output
 
 OK, FLAGGED, INTERRUPTED = 0, 3, 130
 

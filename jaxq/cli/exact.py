@@ -9,8 +9,8 @@ from jaxq.cli.console import add_column, new_table, stdout_console
 from jaxq.cli.delivery import OK, deliver, print_json
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
+from jaxq.cli.given_options import Output, number
 from jaxq.cli.given_systems import build_systems, merge
-from jaxq.cli.options import Output, number
 from jaxq.cli.tables import parameters_text
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model

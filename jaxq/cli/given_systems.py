@@ -9,7 +9,7 @@ from typing import Any
 from jaxq.cli.errors import BadInput
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.field_values import allowed, compared, number_of_points, observed, one, swept
-from jaxq.cli.options import number
+from jaxq.cli.given_options import number
 from jaxq.engine.fields import rules
 from jaxq.engine.memory import check_points
 from jaxq.engine.model import Model

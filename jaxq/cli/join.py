@@ -6,7 +6,8 @@ from typing import Any
 
 from jaxq.checks import FieldError, positive
 from jaxq.cli.command import given_values
-from jaxq.cli.options import JOINED, OUTPUT, number
+from jaxq.cli.given_options import number
+from jaxq.cli.options import JOINED, OUTPUT
 from jaxq.engine import distributed
 from jaxq.engine.launcher import Place, place
 from jaxq.engine.team import team

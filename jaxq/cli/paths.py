@@ -11,8 +11,9 @@ from jaxq.cli.delivery import present
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.field_values import points
+from jaxq.cli.given_options import Output, number
 from jaxq.cli.given_systems import build_systems, merge
-from jaxq.cli.options import OUTPUT, PATHS, Output, number
+from jaxq.cli.options import OUTPUT, PATHS
 from jaxq.cli.run import start_devices
 from jaxq.cli.tables import (
     WITHHELD_TEXT,

@@ -31,7 +31,7 @@ def plot(
     Example: jaxq plot sweep.json --out sweep.pdf --metric waiting_time
     """
     from jaxq import plotting
-    from jaxq.cli.options import PLOT_ENDINGS
+    from jaxq.cli.given_options import PLOT_ENDINGS
     from jaxq.engine.files import check_path
 
     with interruptible(), input_errors():

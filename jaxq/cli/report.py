@@ -2,7 +2,7 @@
 
 from jaxq.cli.console import stdout_console
 from jaxq.cli.delivery import present
-from jaxq.cli.options import Output
+from jaxq.cli.given_options import Output
 from jaxq.engine.model import Model
 from jaxq.engine.quantity import primary
 from jaxq.engine.result import Result, Results

@@ -40,8 +40,8 @@ def reproduce(
 
     Example: jaxq reproduce token-pool/figure-2 --out figures
     """
+    from jaxq.cli.given_options import build_options
     from jaxq.cli.meter import RichMeter, make_meter
-    from jaxq.cli.options import build_options
     from jaxq.cli.run import start_devices
     from jaxq.experiments.catalogue import EXPERIMENTS, select
     from jaxq.experiments.experiment import Run

@@ -8,10 +8,10 @@ import jaxq
 from jaxq.checks import FieldError
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
+from jaxq.cli.given_options import Output, build_options
 from jaxq.cli.given_systems import build_systems, merge
 from jaxq.cli.join import join, placed
 from jaxq.cli.meter import make_meter
-from jaxq.cli.options import Output, build_options
 from jaxq.cli.report import report
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.model import Model

@@ -67,7 +67,7 @@ def staffing(
     Example: jaxq staffing --network n --n 400
     """
     from jaxq.cli.field_values import one
-    from jaxq.cli.options import number
+    from jaxq.cli.given_options import number
     from jaxq.cli.run import start_devices
     from jaxq.cli.staffing_text import print_diffusion, print_growth, print_staffing
     from jaxq.engine.fields import rules

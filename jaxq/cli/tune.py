@@ -12,10 +12,11 @@ from jaxq.cli.delivery import present
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.field_values import one
+from jaxq.cli.given_options import Output, number, run_options, texts
 from jaxq.cli.given_systems import build_systems, merge
 from jaxq.cli.join import join, placed
 from jaxq.cli.meter import make_meter
-from jaxq.cli.options import TUNED, Output, number, run_options, texts
+from jaxq.cli.options import TUNED
 from jaxq.cli.run import start_devices
 from jaxq.cli.tables import (
     WITHHELD_TEXT,

@@ -5,8 +5,8 @@ from typing import Any
 
 from jaxq.checks import FieldError
 from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.given_options import number
 from jaxq.cli.given_systems import build_systems
-from jaxq.cli.options import number
 from jaxq.cli.tables import (
     WITHHELD_TEXT,
     heading,

@@ -31,8 +31,8 @@ def validate(
 
     Examples: jaxq validate mmc; jaxq validate my_system.py:Polling
     """
+    from jaxq.cli.given_options import build_options
     from jaxq.cli.meter import make_meter
-    from jaxq.cli.options import build_options
     from jaxq.cli.run import start_devices
     from jaxq.experiments import validate as experiment
 

@@ -11,9 +11,12 @@ import pytest
 
 import jaxq as package
 from jaxq.cli.app import COMMANDS
+from jaxq.cli.field_texts import KEPT, kept, of_all_that_ship
+from jaxq.cli.options import OF_A_RUN
 from jaxq.cli.place import description, first_paragraph
 from jaxq.cli.verbs import VERBS
 from jaxq.engine.fields import rules
+from jaxq.engine.options import OPTIONS
 from jaxq.systems import SYSTEMS
 
 
@@ -55,6 +58,7 @@ def test_list(jaxq):
 
 
 QUICK = [["--version"], ["--help"], ["list"], *([name, "--help"] for name in (*VERBS, *COMMANDS))]
+QUICK += [[verb, "mmc", "--help"] for verb in VERBS]
 
 
 @pytest.mark.parametrize("args", QUICK, ids=" ".join)
@@ -65,6 +69,17 @@ def test_a_question_about_jaxq_itself_imports_no_jax(args):
     )
     done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_help_says_of_fields_is_what_the_classes_say():
+    told = "python -m jaxq.cli.field_texts writes the file again"
+    assert {name: kept(name) for name in SYSTEMS} == of_all_that_ship(), told
+    assert set(json.loads(KEPT.read_text(encoding="utf8"))) == set(SYSTEMS), told
+    assert kept("tandem") is None
+
+
+def test_the_options_of_a_run_are_those_of_python():
+    assert tuple(OF_A_RUN) == OPTIONS
 
 
 def test_what_is_read_from_the_source_is_the_docstring():

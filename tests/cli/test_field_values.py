@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from jaxq.cli.field_values import Several, compared, one, points, swept
-from jaxq.cli.options import SHARED, SIMULATION, build_options, number
+from jaxq.cli.given_options import build_options, number
+from jaxq.cli.options import SHARED, SIMULATION
 from jaxq.engine.fields import Rule, rules
 from jaxq.engine.options import Options
 from jaxq.engine.unknown import suggestion

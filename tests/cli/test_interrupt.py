@@ -55,7 +55,7 @@ def test_during_the_imports_it_is_one_line(tmp_path, number):
     (tmp_path / "jax.py").write_text("import sys, time\nprint('importing', flush=True)\ntime.sleep(60)\n")
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
-        [sys.executable, "-m", "jaxq", "run", "mmc", "--help"],
+        [sys.executable, "-m", "jaxq", "run", "mmc"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

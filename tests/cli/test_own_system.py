@@ -44,6 +44,28 @@ def test_list_help_and_an_experiment_file(file, jaxq):
     assert code == 0 and json.loads(out)["oracle"]["first_queue"] == {"value": 1.0, "kind": "exact"}
 
 
+BARE = (
+    "import jaxq\n\n\nclass Bare(jaxq.JumpProcess):\n    'No fields.'\n\n    def init(self, words):\n        return 0\n"
+)
+RATES = "\n    def rates(self, state):\n        return (1.0,)\n\n    def jump(self, state, k):\n        return state\n"
+
+
+@pytest.mark.parametrize("command", [["list"], ["run"], ["exact"]], ids=" ".join)
+def test_of_a_class_that_is_not_finished_it_is_said_what_is_missing(command, tmp_path, monkeypatch, jaxq):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bare.py").write_text(BARE)
+    code, out, err = jaxq(*command, "bare.py")
+    assert (code, out, err) == (2, "", "error: Bare must define rates(state)\n")
+
+
+def test_help_of_a_system_without_fields(tmp_path, monkeypatch, jaxq):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bare.py").write_text(BARE + RATES)
+    code, out, _ = jaxq("run", "bare.py", "--help")
+    assert code == 0 and "No fields." in out and "Fields:" not in out and "--precision" in out
+    assert jaxq("list", "bare.py").code == 0
+
+
 @pytest.mark.parametrize(
     ("text", "named", "said"),
     [
