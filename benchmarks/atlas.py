@@ -104,7 +104,9 @@ def repeat(case: Any, kind: str, seed: int, events: int) -> dict:
     if results.flags:
         return {**row, "flags": list(results.flags), "scores": {}}
     scores = {
-        name: (mean - exact[name]) / half for name, mean, half in found if name in exact and half > IDENTITY * abs(mean)
+        name: (mean - exact[name]) / half
+        for name, mean, half in found
+        if name in exact and half and half > IDENTITY * abs(mean)
     }
     return {**row, "flags": [], "scores": scores}
 
