@@ -5,15 +5,18 @@
 
 A repeat is a case of `jaxq validate` with its arrival rate (or load) lowered by a random factor, a random number of
 replicas, a fresh seed, and warm-up and its end found by the run itself. Kinds: ``means`` (time averages, probabilities,
-ratios of sums), ``controls`` (the same, regressed on the generator's controls), ``differences`` (the paired difference to
-the same system with 5 % fewer arrivals, in one run). Each line of the file has the scores of its metrics, the error in
-half-widths, so that a metric is covered where the score is at most 1. Metrics of one repeat are dependent: the share that is
-covered is averaged over the metrics of a repeat first, and its interval is over repeats. Flagged repeats give no interval
-and are counted apart.
+ratios of sums), ``controls`` (the same, regressed on the generator's controls), ``differences`` (the paired difference
+to the same system with 5 % fewer arrivals, in one run), ``quantiles`` (of the wait, where service is exponential). Each
+line of the file has the scores of its metrics, the error in half-widths (of a quantile, in that part of its interval
+that lies on the side of the exact value), so that a metric is covered where the score is at most 1. Identities, of
+which the controls leave nothing but rounding, are not counted. Metrics of one repeat are dependent: the share that is
+covered is averaged over the metrics of a repeat first, and its interval is over repeats. Flagged repeats give no
+interval and are counted apart.
 """
 
 import argparse
 import dataclasses
+import itertools
 import json
 import math
 import subprocess
@@ -28,9 +31,15 @@ import jaxq
 from jaxq.engine.plan import plan
 from jaxq.engine.simulate import versions
 from jaxq.experiments.validate import CASES
+from jaxq.laws.standard import Exponential
 
-KINDS = "means", "controls", "differences"
+KINDS = "means", "controls", "differences", "quantiles"
 REPLICAS = 30, 64, 256
+PROBABILITIES = (0.5, 0.9, 0.99)
+TURN = 40
+"""Repeats of a case in a row: its programs are compiled once for them."""
+IDENTITY = 1e-5
+"""An interval that is this share of its value is what rounding is given."""
 LEAST, FEWER = 0.7, 0.95
 """The least factor of arrivals, and the factor between two systems that are compared."""
 
@@ -50,6 +59,29 @@ def exact_values(system: Any) -> dict[str, float]:
     return {name: x.value for name, x in known.items() if x.kind == "exact" and x.value}
 
 
+def exact_quantiles(system: Any) -> dict[str, float]:
+    """Quantiles of the wait in GI/M/c above 0, by probability: those who wait do so for an exponential time."""
+    if not isinstance(system, jaxq.GG1 | jaxq.GGc) or not isinstance(system.service_law, Exponential):
+        return {}
+    known = exact_values(system)
+    if not {"waiting_time", "probability_wait"} <= known.keys():
+        return {}
+    waits, mean = known["probability_wait"], known["waiting_time"] / known["probability_wait"]
+    return {f"{p:g}": mean * math.log(waits / (1 - p)) for p in PROBABILITIES if waits > 1 - p}
+
+
+def quantile_scores(system: Any, options: dict[str, Any]) -> tuple[Any, dict[str, float]]:
+    """A run and the scores of its quantiles."""
+    exact = exact_quantiles(system)
+    result = jaxq.simulate(system, quantiles="waiting_time:" + ",".join(exact), **options)
+    scores = {}
+    for p, row in result.quantiles["waiting_time"].items():
+        off = row["value"] - exact[p]
+        side = row["value"] - row["low"] if off > 0 else row["high"] - row["value"]
+        scores[f"waiting_time:{p}"] = off / side
+    return result, scores
+
+
 def repeat(case: Any, kind: str, seed: int, events: int) -> dict:
     """The scores of one run, by metric; {} and its flags where it is flagged."""
     rng = np.random.default_rng(seed)
@@ -57,6 +89,9 @@ def repeat(case: Any, kind: str, seed: int, events: int) -> dict:
     system = fewer(case.system, factor)
     options: dict[str, Any] = {"replicas": replicas, "events": events, "seed": seed, "meter": lambda progress: None}
     row = {"case": case.name, "kind": kind, "seed": seed, "factor": factor, "replicas": replicas}
+    if kind == "quantiles":
+        result, scores = quantile_scores(system, options)
+        return {**row, "flags": list(result.flags), "scores": {} if result.flags else scores}
     if kind == "differences":
         other = fewer(system, FEWER)
         results = jaxq.compare([system, other], **options)
@@ -68,7 +103,11 @@ def repeat(case: Any, kind: str, seed: int, events: int) -> dict:
         found, exact = [(name, m.mean, m.half_width) for name, m in results.metrics.items()], exact_values(system)
     if results.flags:
         return {**row, "flags": list(results.flags), "scores": {}}
-    scores = {name: (mean - exact[name]) / half for name, mean, half in found if name in exact and half}
+    scores = {
+        name: (mean - exact[name]) / half
+        for name, mean, half in found
+        if name in exact and half and half > IDENTITY * abs(mean)
+    }
     return {**row, "flags": [], "scores": scores}
 
 
@@ -79,6 +118,8 @@ def applies(case: Any, kind: str) -> bool:
             plan([case.system], jaxq.Options(control="generator", replicas=max(REPLICAS)))
         except ValueError:
             return False
+    if kind == "quantiles":
+        return bool(exact_quantiles(case.system))
     return kind != "differences" or fewer(case.system, 0.5) is not case.system
 
 
@@ -99,8 +140,8 @@ def extend(path: Path, repeats: int, events: int, seconds: float) -> None:
     if not done:
         path.write_text(json.dumps(stamp()) + "\n", encoding="utf8")
     pairs = [(case, kind) for case in CASES for kind in KINDS if applies(case, kind)]
-    for k in range(repeats):
-        for i, (case, kind) in enumerate(pairs):
+    for turn in range(0, repeats, TURN):
+        for (i, (case, kind)), k in itertools.product(enumerate(pairs), range(turn, min(turn + TURN, repeats))):
             seed = 1_000_000 * (i + 1) + k
             if (case.name, kind, seed) in done:
                 continue

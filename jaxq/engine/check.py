@@ -66,16 +66,15 @@ def check(system: Model) -> None:
     check_process(system.process())
 
 
-def check_process(process: Process) -> None:
-    """The part of `check` that is about the process of a model."""
+def check_process(process: Process) -> np.ndarray | None:
+    """The part of `check` that is about the process of a model; the rates that the walk met of a jump process (`walk`)."""
     refuse_misspelt(type(process))
     if not check_methods(process):
         raise ValueError(
             f"{type(process).__name__} defines neither observe nor tally nor counters, so there is nothing to report: "
             'return a dict from observe, such as {"queue": state}'
         )
-    if isinstance(process, MarkovProcess):
-        walk(process)
+    return walk(process) if isinstance(process, MarkovProcess) else None
 
 
 HOST = (

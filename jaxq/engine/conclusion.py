@@ -99,7 +99,7 @@ def conclude_point(
     tail = system.stationarity().tail
     if tail is not None:
         flags.append(Flag(tail))
-    if hardly_due(planned.process, sums.time.value * ensemble.replicas):
+    if hardly_due(planned.largest, sums.time.value * ensemble.replicas):
         flags.append(Flag.RARE_TRANSITION)
     if ensemble.replicas * analysis.batches == 1:
         flags.append(Flag.NO_INTERVAL)

@@ -8,19 +8,19 @@ has a share of the replicas on its devices; what is read of an ensemble is of al
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import numpy as np
 
 from jaxq.engine.group_sums import group_size
 from jaxq.engine.kernel.choice import choose_program
 from jaxq.engine.layout import choose_layout
+from jaxq.engine.leaves import stacked_leaves
 from jaxq.engine.memory import window_limit
 from jaxq.engine.model import Model
 from jaxq.engine.outline import summed
 from jaxq.engine.outputs import Words, of_block, read, stretches, unpacked
 from jaxq.engine.process import Process
-from jaxq.engine.program import Totals, compute_leaf, program, seeded
+from jaxq.engine.program import Totals, program, seeded
 from jaxq.engine.rarity import prepared
 from jaxq.engine.reading import estimated, grouped
 from jaxq.engine.replicas import as_arrays, axis_of, cut, histograms, side_by_side
@@ -32,23 +32,6 @@ from jaxq.stats.windows import WindowedSums
 
 FEW_POINTS = 8
 """Up to so many points side by side, histograms are kept in 32 windows, else in 16."""
-
-
-def stacked_leaves(systems: Sequence[eqx.Module], apart: bool = False):
-    """(structure, leaves, own): leaves equal in all systems once, unless they are kept ``apart``, the others stacked along a
-    first axis."""
-    flat = [jax.tree.flatten(system) for system in systems]
-    structure = flat[0][1]
-    for system, (_, other) in zip(systems, flat, strict=True):
-        if other != structure:
-            raise ValueError(f"{type(system).__name__}: points of one batch must share their static fields")
-    leaves, own = [], []
-    for column in zip(*[leaves for leaves, _ in flat], strict=True):
-        column = [compute_leaf(leaf) for leaf in column]
-        shared = not apart and all(np.array_equal(column[0], leaf) for leaf in column[1:])
-        own.append(not shared)
-        leaves.append(column[0] if shared else np.stack(column))
-    return structure, leaves, tuple(own)
 
 
 class Queued(NamedTuple):

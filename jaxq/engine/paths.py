@@ -26,7 +26,7 @@ from jaxq.engine.process import Process
 from jaxq.engine.program import compute_leaf
 from jaxq.engine.quantity import unit
 from jaxq.engine.range import check_range
-from jaxq.engine.rarity import rare_first
+from jaxq.engine.rarity import ordered
 from jaxq.engine.real_clock import AREA, sampler
 from jaxq.engine.record import title
 from jaxq.engine.saved import NONE, SCHEMA, Saved
@@ -292,8 +292,7 @@ def paths(
     chosen = choose_devices(options.devices)
     process = system.process()
     check_range(system, process)
-    check_process(process)
-    process = rare_first(process)
+    process = ordered(process, check_process(process))
     check_paths(len(grid), replicas, followed(process, bool(totals)))
     return PathPlan(system, process, grid, options, replicas, chosen, int(keep_paths), bool(totals))
 

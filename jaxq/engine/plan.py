@@ -24,7 +24,7 @@ from jaxq.engine.options import Options
 from jaxq.engine.outline import compile_seconds, names
 from jaxq.engine.process import Process
 from jaxq.engine.range import check_range
-from jaxq.engine.rarity import rare_first
+from jaxq.engine.rarity import ordered, seen
 from jaxq.engine.record import title
 from jaxq.engine.team import team
 
@@ -41,6 +41,8 @@ class Point(NamedTuple):
     stepped: Process
     """The same as it is compiled: rare transitions first, with the controls that are asked for."""
     oracle: dict[str, Any]
+    largest: np.ndarray | None
+    """The largest rate of each transition of a jump process that a walk has met, 1/time, shape (K,)."""
 
 
 class Plan(NamedTuple):
@@ -88,19 +90,21 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False, pa
             model.stationarity().check()
         process = model.process()
         check_range(model, process)
-        oracle = model.oracle()
+        oracle, rates = model.oracle(), None
         if jax.tree.structure(model) not in structures:
             structures.add(jax.tree.structure(model))
             compiling += compile_seconds(process, title(model))
-            check_names(model, process, oracle, options)
-        derived.append((model, process, oracle))
+            rates = check_names(model, process, oracle, options)
+        derived.append((model, process, oracle, rates))
     devices = choose_devices(options.devices)
     kernel_wanted(devices)
     replicas = options.replicas or default_replicas(devices)
     bearing, points = replicas // (1 + parameters), []
-    for model, process, oracle in derived:
-        stepped = with_controls(rare_first(process), options.control, bearing, title(model))
-        points.append(Point(model, process, stepped, oracle))
+    others = iter(seen([process for _, process, _, rates in derived if rates is None]))
+    for model, process, oracle, rates in derived:
+        rates = next(others) if rates is None else rates
+        stepped = with_controls(ordered(process, rates), options.control, bearing, title(model))
+        points.append(Point(model, process, stepped, oracle, None if rates is None else rates.max(axis=0)))
     groups = _groups(points)
     check_team(question([[points[i].model for i in members] for members in groups], replicas, options), options)
     alike = [([points[i].model for i in members], points[members[0]].stepped) for members in groups]
@@ -140,15 +144,16 @@ def _groups(points: Sequence[Point]) -> list[list[int]]:
 def check_model(model: Model, options: Options) -> None:
     """TypeError or ValueError where a run of one model with these options would be refused, but for its size."""
     process = model.process()
-    check_names(model, process, {}, options)  # its oracle, which may take long, stands beside no metric here
+    rates = check_names(model, process, {}, options)  # its oracle, which may take long, stands beside no metric here
     if options.control != "none":
         replicas = options.replicas or default_replicas(choose_devices(options.devices))
-        with_controls(rare_first(process), options.control, replicas, title(model))
+        with_controls(ordered(process, rates), options.control, replicas, title(model))
 
 
-def check_names(model: Model, process: Process, oracle: dict[str, Any], options: Options) -> None:
-    """TypeError or ValueError unless a model passes `jaxq.check`, and has what the options and its oracle name."""
-    check_process(process)
+def check_names(model: Model, process: Process, oracle: dict[str, Any], options: Options) -> np.ndarray | None:
+    """TypeError or ValueError unless a model passes `jaxq.check`, and has what the options and its oracle name; what
+    `check_process` returns."""
+    rates = check_process(process)
     metrics, quantities = names(model, process)
     for target in options.targets(()):
         if target.metric not in metrics:
@@ -159,6 +164,7 @@ def check_names(model: Model, process: Process, oracle: dict[str, Any], options:
     for name in options.quantile_probabilities():
         if name not in quantities:
             raise FieldError("quantiles", name, f"{title(model)} has {', '.join(quantities)}")
+    return rates
 
 
 def plan_sweep(system: Model, grid: Mapping[str, Sequence], options: Options) -> tuple[Plan, Mapping, dict]:

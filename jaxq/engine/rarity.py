@@ -1,24 +1,22 @@
-"""Which transitions of a jump process are too rare for one random word, found on a walk before the run.
+"""Which transitions of a jump process are too rare for one random word, found on a walk before the run (`jaxq.engine.walk`).
 
 A float32 sum of rates knows a rate to 2**-24 of those before it, so a rare transition behind common ones is distorted or
 lost. A process that has one is given an order in which its rare transitions come first, and a second word an event.
 """
 
-import functools
+from collections.abc import Sequence
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from jaxq import random
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
-from jaxq.engine.program import QUICK, compute_leaf, typed
+from jaxq.engine.walk import rates_met
 
-STEPS = 512
-"""Events of the walk. Each possible transition is as likely, so that rare ones are taken too."""
+TOGETHER = 64
+"""Processes walked at once."""
 TOLERANCE = 1 / 256
 """Relative error of its probability in a typical state of the walk above which a transition counts as rare."""
 DUE = 10.0
@@ -32,29 +30,39 @@ def prepared(system: Model) -> Process:
 
 def rare_first(process: Process) -> Process:
     """A process, and where that is a jump process with rare transitions, these put first."""
-    if isinstance(process, MarkovProcess):
-        bound, rates = process.clock().bound, walked_rates(process)
+    return ordered(process, seen([process])[0])
+
+
+def ordered(process: Process, rates: np.ndarray | None) -> Process:
+    """`rare_first` by the rates that a walk has met (`seen`)."""
+    if isinstance(process, MarkovProcess) and rates is not None:
+        bound = process.clock().bound
         order = rare_order(rates, rates.sum(axis=1) if bound is None else float(bound))
         if order is not None:
             return process.in_order(order)
     return process
 
 
-def walked_rates(process: MarkovProcess) -> np.ndarray:
-    """The rates of a prepared process along the walk, 1/time, float64, shape (STEPS, K)."""
-    leaves, structure = jax.tree.flatten(process)
-    leaves = [compute_leaf(leaf) for leaf in leaves]
-    shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-    return np.asarray(_walk(structure, shapes)(leaves, _words(process.scan.init_words + STEPS)), np.float64)
+def seen(processes: Sequence[Process]) -> list[np.ndarray | None]:
+    """The rates of prepared jump processes along a walk, 1/time, float64, shape (states, K); None of any other process."""
+    groups: dict[Any, list[tuple[int, MarkovProcess]]] = {}
+    for i, process in enumerate(processes):
+        if isinstance(process, MarkovProcess):
+            shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(process))
+            groups.setdefault((jax.tree.structure(process), shapes), []).append((i, process))
+    found: list[np.ndarray | None] = [None] * len(processes)
+    for members in groups.values():
+        for begin in range(0, len(members), TOGETHER):
+            places, some = zip(*members[begin : begin + TOGETHER], strict=True)
+            for i, rates in zip(places, rates_met(some), strict=True):
+                found[i] = rates
+    return found
 
 
-def hardly_due(process: Process, time: float) -> list[int]:
-    """The transitions of a prepared jump process that can happen, but are due fewer than `DUE` times in ``time`` at the
-    largest of their rates on the walk; none of any other process."""
-    if not isinstance(process, MarkovProcess):
-        return []
-    most = walked_rates(process).max(axis=0)
-    return np.flatnonzero((most > 0) & (most * time < DUE)).tolist()
+def hardly_due(largest: np.ndarray | None, time: float) -> bool:
+    """Whether a transition can happen, but is due fewer than `DUE` times in ``time`` at the ``largest`` rate that a walk has
+    met, shape (K,)."""
+    return largest is not None and bool(((largest > 0) & (largest * time < DUE)).any())
 
 
 def rare_order(rates: np.ndarray, total) -> tuple[int, ...] | None:
@@ -75,38 +83,3 @@ def rare_order(rates: np.ndarray, total) -> tuple[int, ...] | None:
         return None
     first = rare[np.argsort(most[rare], kind="stable")]
     return (*first.tolist(), *[k for k in range(len(most)) if k not in set(rare.tolist())])
-
-
-def _words(count: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 2**32, count, np.uint32)
-
-
-@functools.lru_cache(maxsize=64)
-def _walk(structure, shapes: tuple):
-    """Compiled ``(leaves, words) -> rates``, float32, shape (STEPS, K), along one walk from the initial state."""
-
-    def walk(leaves, words):
-        process = jax.tree.unflatten(structure, leaves)
-
-        def step(state, word):
-            rates = jnp.stack([jnp.asarray(rate, jnp.float32) for rate in process.rates(state)])
-            possible = rates > 0
-            place, _ = random.below(word, jnp.maximum(possible.sum(), 1))
-            event = jnp.where(possible.any(), jnp.argmax(jnp.cumsum(possible) > place), len(rates)).astype(jnp.int32)
-            after = state
-            if process.drifts:
-                elapsed, switch = 1 / rates.sum(), process.next_switch(state)
-                if switch is not None:
-                    event = jnp.where(elapsed < switch, event, len(rates))
-                    elapsed = jnp.minimum(elapsed, switch)
-                after = process.drift(state, elapsed)
-            after = process.transition(after, event)
-            return jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, state), rates
-
-        begin = typed(process.init(tuple(words[: process.scan.init_words])))
-        return lax.scan(step, begin, words[process.scan.init_words :])[1]
-
-    given = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
-    init_words = jax.tree.unflatten(structure, given).scan.init_words
-    words = jax.ShapeDtypeStruct((init_words + STEPS,), np.uint32)
-    return jax.jit(walk).lower(given, words).compile(compiler_options=QUICK)

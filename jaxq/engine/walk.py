@@ -1,11 +1,11 @@
-"""A walk over reachable states of a jump process, before a run: are its rates rates, and within their bound?
+"""A walk over reachable states of a jump process, before a run: are its rates rates, within their bound, and which are rare?
 
 A few dozen walkers leave the initial state through transitions of rate > 0: half of them through any, equally likely,
 the others through one of their own as long as it is possible, so that both the neighbourhood and the far ends are seen.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -15,7 +15,8 @@ import numpy as np
 from jaxq.checks import FieldError
 from jaxq.engine.interpret import Interpreted
 from jaxq.engine.jump_process import MarkovProcess, rate_slack
-from jaxq.engine.program import compute_leaf, typed
+from jaxq.engine.leaves import stacked_leaves
+from jaxq.engine.program import typed
 
 WALKERS, STEPS, LEAST_STEPS = 32, 48, 8
 OPERATIONS = 10_000
@@ -62,32 +63,24 @@ def check_bound(system: MarkovProcess) -> float | None:
     return float(bound)
 
 
-def walk(system: MarkovProcess) -> None:
-    """Walk over some hundred states of a prepared process.
+def walk(process: MarkovProcess) -> np.ndarray:
+    """Walk over some hundred states of a prepared process; its rates there, 1/time, float64, shape (states, K).
 
     Raises:
         ValueError: in a state that can be reached a rate is negative or not finite, or the total rate exceeds
             ``total_rate_bound``; the bound is no finite number > 0, or is more than a million times every total rate met;
             a transition takes a whole-number component that began >= 0 below 0, unless the class is ``signed``.
     """
-    name, bound = type(system).__name__, check_bound(system)
-    leaves, structure = jax.tree.flatten(system)
-    leaves = [compute_leaf(leaf) for leaf in leaves]
-    begin, look, move = _traced(structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
-    rng = np.random.default_rng(0)
-    state = begin(leaves, rng.integers(2**32, size=(WALKERS, system.scan.init_words), dtype=np.uint32))
-    counts = [x.dtype.kind == "i" and x.size > 0 and x.min() >= 0 and not system.signed for x in jax.tree.leaves(state)]
-    largest = 0.0
-    steps = min(STEPS, max(LEAST_STEPS, OPERATIONS // (look.operations + move.operations)))
-    for _ in range(steps):
-        rates, switch = look(leaves, state)
-        rates = rates.astype(np.float64)
+    name, bound = type(process).__name__, check_bound(process)
+    counts, met = None, []
+    for state, rates, k, after in _steps([process]):
+        if counts is None:
+            leaves = jax.tree.leaves(state)
+            counts = [x.dtype.kind == "i" and x.size > 0 and x.min() >= 0 and not process.signed for x in leaves]
         check_rates(name, rates, bound, rate_slack(rates.shape[1]), lambda i, at=state: shown(at, i))
-        largest = max(largest, rates.sum(axis=1).max())
-        k, elapsed = _chosen(rates, switch, rng)
-        after = move(leaves, state, k, elapsed)
         _check_counts(name, state, after, k, rates, counts)
-        state = after
+        met.append(rates)
+    largest = max(rates.sum(axis=1).max() for rates in met)
     if bound is not None and 0 < largest * LOOSE < bound:
         raise FieldError(
             name,
@@ -97,6 +90,39 @@ def walk(system: MarkovProcess) -> None:
             ".total_rate_bound",
             short=True,
         )
+    return np.concatenate(met)
+
+
+def rates_met(processes: Sequence[MarkovProcess]) -> list[np.ndarray]:
+    """What `walk` returns of prepared processes of one structure, nothing checked: all are walked at once."""
+    met = [rates.reshape(len(processes), WALKERS, -1) for _, rates, _, _ in _steps(processes)]
+    return list(np.concatenate(met, axis=1))
+
+
+def _steps(processes: Sequence[MarkovProcess]) -> Iterator[tuple]:
+    """(state, rates, transition, state after it) at each step, of the walkers of one process after those of another.
+
+    Each process has the same random numbers, so that its walk is the same alone and beside others.
+    """
+    structure, leaves, own = stacked_leaves(processes)
+    leaves = [np.repeat(leaf, WALKERS, axis=0) if mine else leaf for leaf, mine in zip(leaves, own, strict=True)]
+    shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+    begin, look, move = _traced(structure, shapes, own, len(processes) * WALKERS)
+    rng = np.random.default_rng(0)
+
+    def alike(numbers: np.ndarray) -> np.ndarray:
+        return np.tile(numbers, (len(processes), *(1,) * (numbers.ndim - 1)))
+
+    words = rng.integers(2**32, size=(WALKERS, processes[0].scan.init_words), dtype=np.uint32)
+    state = begin(leaves, alike(words))
+    for _ in range(min(STEPS, max(LEAST_STEPS, OPERATIONS // (look.operations + move.operations)))):
+        rates, switch = look(leaves, state)
+        rates = rates.astype(np.float64)
+        taste, wait = alike(_tastes(rates.shape[1], rng)), alike(rng.exponential(size=WALKERS))
+        k, elapsed = _chosen(rates, switch, taste, wait)
+        after = move(leaves, state, k, elapsed)
+        yield state, rates, k, after
+        state = after
 
 
 def shown(state, which: int) -> str:
@@ -104,16 +130,20 @@ def shown(state, which: int) -> str:
     return str(jax.tree.map(lambda x: np.asarray(x)[which].tolist(), state))
 
 
-def _chosen(rates: np.ndarray, switch: np.ndarray | None, rng) -> tuple[np.ndarray, np.ndarray]:
-    """The transition of each walker, int32, K if none; and the time that passes before it, float32."""
-    count, transitions = rates.shape
-    taste = rng.random(rates.shape)
-    stubborn = np.arange(0, count, 2)
+def _tastes(transitions: int, rng) -> np.ndarray:
+    """Which transition each walker likes best, shape (WALKERS, K); half of them have a favourite."""
+    taste = rng.random((WALKERS, transitions))
+    stubborn = np.arange(0, WALKERS, 2)
     taste[stubborn, stubborn // 2 % transitions] = 2.0
-    possible = rates > 0
+    return taste
+
+
+def _chosen(rates: np.ndarray, switch: np.ndarray | None, taste, wait) -> tuple[np.ndarray, np.ndarray]:
+    """The transition of each walker, int32, K if none; and the time that passes before it, float32."""
+    transitions, possible = rates.shape[1], rates > 0
     k = np.where(possible.any(axis=1), np.argmax(np.where(possible, taste, -1.0), axis=1), transitions)
-    with np.errstate(divide="ignore"):
-        elapsed = np.where(k < transitions, rng.exponential(size=count) / rates.sum(axis=1), 0.0)
+    with np.errstate(all="ignore"):  # rates that are not allowed are for others to see
+        elapsed = np.where(k < transitions, wait / rates.sum(axis=1), 0.0)
     if switch is not None:
         k = np.where((k < transitions) & (elapsed < switch), k, transitions)
         elapsed = np.where(k < transitions, elapsed, switch)
@@ -144,16 +174,18 @@ def component(path) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _traced(structure, shapes: tuple) -> tuple[Interpreted, Interpreted, Interpreted]:
-    """(initial states; rates and time to the next switch; states after a transition) of a batch of walkers."""
+def _traced(structure, shapes: tuple, own: tuple, count: int) -> tuple[Interpreted, Interpreted, Interpreted]:
+    """(initial states; rates and time to the next switch; states after a transition) of a batch of walkers, which have
+    some leaves of their ``own``."""
     leaves = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
     system: Any = jax.tree.unflatten(structure, leaves)
+    axes = [0 if mine else None for mine in own]
 
     def mapped(function):
         def one(leaves, *rest):
             return function(jax.tree.unflatten(structure, leaves), *rest)
 
-        return jax.vmap(one, in_axes=(None, *(0,) * (function.__code__.co_argcount - 1)))
+        return jax.vmap(one, in_axes=(axes, *(0,) * (function.__code__.co_argcount - 1)))
 
     def begin(system, words):
         return typed(system.init(tuple(words)))
@@ -167,9 +199,9 @@ def _traced(structure, shapes: tuple) -> tuple[Interpreted, Interpreted, Interpr
         moved = system.transition(system.drift(state, elapsed) if system.drifts else state, k)
         return jax.tree.map(lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), moved, state)
 
-    words = jax.ShapeDtypeStruct((WALKERS, system.scan.init_words), np.uint32)
+    words = jax.ShapeDtypeStruct((count, system.scan.init_words), np.uint32)
     state = jax.eval_shape(mapped(begin), leaves, words)
-    k, elapsed = (jax.ShapeDtypeStruct((WALKERS,), dtype) for dtype in (np.int32, np.float32))
+    k, elapsed = (jax.ShapeDtypeStruct((count,), dtype) for dtype in (np.int32, np.float32))
     return (
         Interpreted(mapped(begin), leaves, words),
         Interpreted(mapped(look), leaves, state),

@@ -1,0 +1,26 @@
+"""The numbers of several processes of one structure, side by side."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxq.engine.program import compute_leaf
+
+
+def stacked_leaves(systems: Sequence[Any], apart: bool = False):
+    """(structure, leaves, own): leaves equal in all systems once, unless they are kept ``apart``, the others stacked along a
+    first axis."""
+    flat = [jax.tree.flatten(system) for system in systems]
+    structure = flat[0][1]
+    for system, (_, other) in zip(systems, flat, strict=True):
+        if other != structure:
+            raise ValueError(f"{type(system).__name__}: points of one batch must share their static fields")
+    leaves, own = [], []
+    for column in zip(*[leaves for leaves, _ in flat], strict=True):
+        column = [compute_leaf(leaf) for leaf in column]
+        shared = not apart and all(np.array_equal(column[0], leaf) for leaf in column[1:])
+        own.append(not shared)
+        leaves.append(column[0] if shared else np.stack(column))
+    return structure, leaves, tuple(own)
