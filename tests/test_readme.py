@@ -88,9 +88,7 @@ def test_the_shell_lines_run(line, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     toml = re.search(r"```toml\n(.*?)```", README, re.S)[1]
     (tmp_path / "experiment.toml").write_text(toml)
-    arguments = shlex.split(re.sub(r" --(replicas|precision|events|warmup) \S+", "", line))[
-        1:
-    ]  # shorter ones come below
+    _, *arguments = shlex.split(re.sub(r" --(replicas|precision|events|warmup) \S+", "", line))  # shorter ones below
     if arguments[0] in ("plot", "report"):
         jaxq.sweep(jaxq.MMc(), {"arrival_rate": [0.3, 0.6]}, replicas=64, events=1000, warmup=500).save(arguments[1])
     if arguments[0] == "reproduce":

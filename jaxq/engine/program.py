@@ -328,16 +328,13 @@ class Program:
         begin = jax.jit(sharded(start_all, (specs, rows)))
         kept = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), jax.eval_shape(begin, leaves, seeds))
 
-        def launch_shard(*given):
-            return self.launch_device(*given)
-
         def hand(filed, number):
             return self._packed(jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, number, 1, False), filed))
 
         def so_far(whole, real):
             return self._packed(jax.tree.map(lambda x: x.T[None], (whole, real)))
 
-        launch = jax.jit(sharded(launch_shard, (specs, rows, rows, PartitionSpec())), donate_argnums=self.donated)
+        launch = jax.jit(sharded(self.launch_device, (specs, rows, rows, PartitionSpec())), donate_argnums=self.donated)
         self.start = begin.lower(leaves, seeds).compile(compiler_options=QUICK)
         lowered = launch.lower(leaves, *kept, aval((3,), np.int32, PartitionSpec()))
         self.launch = lowered.compile()

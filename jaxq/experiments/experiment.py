@@ -50,9 +50,6 @@ class Run:
             self.meter.close()
 
 
-RELATIONS = ("equals", "at most", "at least")
-
-
 @dataclasses.dataclass(frozen=True)
 class Point:
     """A simulated value next to the analytic one that is claimed of it; ``where`` says of which system.
