@@ -119,7 +119,7 @@ class Together:
     def __init__(self, ensemble: Ensemble, model: Differences, controlled: bool = True):
         self.controlled = controlled
         self._ensemble, self.systems = ensemble, [model] * len(ensemble.systems)
-        self.replicas, self.layout = ensemble.replicas, ensemble.layout
+        self.replicas, self.groups, self.layout = ensemble.replicas, ensemble.groups, ensemble.layout
 
     @property
     def windows(self):

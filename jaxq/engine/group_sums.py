@@ -13,19 +13,19 @@ from jax import lax
 
 from jaxq.engine.model import Model
 
-SINGLE = 150_000
-"""Sums of a point, of all its replicas together, up to which those of each replica are kept: a third of a millisecond of the
-host."""
+FEW, SINGLE = 2**14, 150_000
+"""Replicas of a point, and sums of all of them together, up to which those of each replica are kept: so many sums are a
+third of a millisecond of the host, and so few replicas are no run of an accelerator."""
 LEAST, LARGEST = 1024, 2**14
 """Groups at least, as many as a run on a CPU has replicas, and replicas of a group at most, so that the words of their sums
 are exact."""
 
 
 def group_size(systems: Sequence[Model], sums: int, replicas: int) -> int:
-    """Replicas of a group, where there are so many sums of each: 1 up to `SINGLE` sums of a point; beyond, as many as leave
-    the fewest groups of one size that are `LEAST` or more. 1 also where a system changes by itself: when its last replica
-    has passed that groups cannot tell."""
-    if replicas * sums <= SINGLE or any(system.stationarity().switches for system in systems):
+    """Replicas of a group, where there are so many sums of each: 1 up to `FEW` replicas or `SINGLE` sums of a point;
+    beyond, as many as leave the fewest groups of one size that are `LEAST` or more. 1 also where a system changes by
+    itself: when its last replica has passed that groups cannot tell."""
+    if replicas <= FEW or replicas * sums <= SINGLE or any(system.stationarity().switches for system in systems):
         return 1
     most = max(1, min(replicas // LEAST, LARGEST))
     return next(size for size in range(most, 0, -1) if replicas % size == 0)

@@ -18,7 +18,8 @@ RUN = {"events": 900, "warmup": 300, "replicas": 480}
 
 @pytest.fixture
 def in_groups(monkeypatch):
-    """More than 400 sums are many, and 40 groups enough."""
+    """More than 400 sums are many, of however few replicas, and 40 groups enough."""
+    monkeypatch.setattr(group_sums, "FEW", 0)
     monkeypatch.setattr(group_sums, "SINGLE", 400)
     monkeypatch.setattr(group_sums, "LEAST", 40)
 
@@ -37,13 +38,12 @@ def test_groups_are_alike_and_enough(replicas):
     assert (size == 1) == (replicas in (50_000, 1_000_003))  # the second is a prime
 
 
-def test_the_more_sums_the_fewer_replicas_are_many():
-    """A run on a CPU with its default replicas is never grouped, an 8 x 8 network with twice as many is."""
+def test_few_replicas_or_sums_are_kept_one_by_one():
+    """A run on a CPU with its default replicas, or with sixteen times as many, is never grouped."""
     sizes = {
-        (sums, replicas): group_size([QUEUE], sums, replicas) for sums in (9, 81) for replicas in (1024, 2048, 16384)
+        (sums, replicas): group_size([QUEUE], sums, replicas) for sums in (2, 9, 81) for replicas in (2**14, 2**16)
     }
-    assert sizes == {(9, 1024): 1, (9, 2048): 1, (9, 16384): 1, (81, 1024): 1, (81, 2048): 2, (81, 16384): 16}
-    assert group_size([QUEUE], 200, 1024) == group_size([QUEUE], 10_000, 16) == 1  # too few for groups
+    assert sizes == {(2, 2**14): 1, (9, 2**14): 1, (81, 2**14): 1, (2, 2**16): 1, (9, 2**16): 64, (81, 2**16): 64}
 
 
 def test_a_system_that_changes_by_itself_keeps_its_replicas():
