@@ -110,6 +110,17 @@ def test_controls_regress_groups(in_groups):
     assert mine.half_width < 2 * other.half_width and abs(mine.mean - other.mean) < 4 * other.half_width
 
 
+@pytest.mark.parametrize("method", ["coupling", "finite-difference"])
+def test_derivatives_are_those_of_their_replicas(in_groups, method):
+    def run():
+        return jaxq.gradient(QUEUE, None, "arrival_rate", method=method, **RUN)
+
+    few, alone = run(), one_by_one(run)
+    assert few.run["groups"] == 40 and "groups" not in alone.run
+    mine, other = (found["number_in_system", "arrival_rate"] for found in (few, alone))
+    assert mine.mean == pytest.approx(other.mean, rel=1e-9) and 0.6 < mine.half_width / other.half_width < 1.6
+
+
 @pytest.mark.parametrize("seen", [0.0, 1.0])
 def test_what_was_hardly_seen_counts_replicas(seen):
     """What one more occurrence would add to a mean is as much in groups as without."""
