@@ -10,6 +10,7 @@ import jaxq
 from jaxq.engine import gradient as module
 from jaxq.engine.flags import Flag
 from jaxq.engine.parameter import parameter, tangents
+from jaxq.engine.planned import plan_of
 from jaxq.stats.estimate import Estimate
 from tests.systems_under_test import TOLLS, from_readme, network
 
@@ -151,13 +152,13 @@ NOT_COUPLED = {
 def test_what_cannot_be_coupled(case):
     system, path, sentence = NOT_COUPLED[case]
     with pytest.raises(ValueError, match=f"method = coupling: .*{sentence}"):
-        module.prepare(system, None, path, method="coupling")
-    question = module.prepare(system, None, path)
+        plan_of(module.gradient)(system, None, path, method="coupling")
+    question = plan_of(module.gradient)(system, None, path)
     if case == "customers":
         assert question.method == "pathwise"
     else:
         assert question.method == FD and sentence in question.reason
-    assert module.prepare(Compares(), None, "arrival_rate").method == "coupling"
+    assert plan_of(module.gradient)(Compares(), None, "arrival_rate").method == "coupling"
 
 
 def test_what_does_not_change_has_derivative_zero():
@@ -209,7 +210,7 @@ def test_one_side_at_a_bound():
 
 def test_sides_of_a_kink_differ():
     with pytest.raises(ValueError, match=r"parameter = phi: .* at 0.5; give side=left or side=right"):
-        module.prepare(MARKET.replace(phi=0.5), None, "phi")
+        plan_of(module.gradient)(MARKET.replace(phi=0.5), None, "phi")
     left, right = (tangents(parameter(MARKET.replace(phi=0.5), "phi"), side) for side in ("left", "right"))
     assert not all(np.allclose(x, y) for x, y in zip(left, right, strict=True) if x is not None and y is not None)
 

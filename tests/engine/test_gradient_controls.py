@@ -4,6 +4,7 @@ import pytest
 
 import jaxq
 from jaxq.engine import gradient as module
+from jaxq.engine.planned import plan_of
 
 RUN = {"events": 10_000, "warmup": 2000, "replicas": 512, "seed": 7, "method": "coupling"}
 
@@ -42,4 +43,4 @@ def test_differences_are_regressed_too():
 def test_what_has_no_controls_is_refused(system):
     path = "phi" if isinstance(system, jaxq.TokenPool) else "arrival_rate"
     with pytest.raises(ValueError, match="control = generator: must be none for"):
-        module.prepare(system, None, path, control="generator")
+        plan_of(module.gradient)(system, None, path, control="generator")

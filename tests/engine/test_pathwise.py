@@ -8,6 +8,7 @@ import jaxq
 from jaxq.engine import gradient as module
 from jaxq.engine.continuity import Motion, motions
 from jaxq.engine.parameter import moving_leaves, parameter, tangents
+from jaxq.engine.planned import plan_of
 from tests.engine.test_gradient import TwoQueues, check
 
 RATES = ["arrival_rate", "service_rate"]
@@ -66,9 +67,9 @@ REFUSED = {
 def test_what_jumps_is_refused_and_left_to_differences(case):
     system, metric, sentence = REFUSED[case]
     with pytest.raises(ValueError, match=f"method = pathwise: .*{sentence}"):
-        module.prepare(system, metric, "arrival_rate", method="pathwise")
+        plan_of(module.gradient)(system, metric, "arrival_rate", method="pathwise")
     if case != "uniformised":
-        question = module.prepare(system, metric, "arrival_rate")
+        question = plan_of(module.gradient)(system, metric, "arrival_rate")
         assert question.method == "finite-difference" and sentence.rpartition(": ")[2] in question.reason
 
 

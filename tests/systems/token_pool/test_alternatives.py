@@ -4,6 +4,7 @@ import pytest
 
 import jaxq
 from jaxq.engine import gradient as module
+from jaxq.engine.planned import plan_of
 
 PAIR = jaxq.TokenPool(2, 0.5, 0.6, 3)
 
@@ -47,14 +48,14 @@ def test_without_a_cap_no_token_keeps_an_alternative_alive():
 
 
 def test_what_is_left_to_differences():
-    question = module.prepare(PAIR, None, "phi")
+    question = plan_of(module.gradient)(PAIR, None, "phi")
     assert question.method == "finite-difference" and "is left to differences unless asked for" in question.reason
     unlike = jaxq.TokenPool(2, [0.5, 0.4], 0.6, 3)
     with pytest.raises(ValueError, match="has steps of its own"):
-        module.prepare(unlike, None, "phi", method="coupling")
+        plan_of(module.gradient)(unlike, None, "phi", method="coupling")
     tagged = jaxq.TokenPool(2, 0.5, 0.6, 3, waits="tagged")
     with pytest.raises(ValueError, match="has steps of its own"):
-        module.prepare(tagged, None, "phi", method="coupling")
+        plan_of(module.gradient)(tagged, None, "phi", method="coupling")
 
 
 def test_an_arrival_rate_by_differences():

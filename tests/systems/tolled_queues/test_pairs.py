@@ -8,6 +8,7 @@ from scipy import integrate
 
 import jaxq
 from jaxq.engine import gradient as module
+from jaxq.engine.planned import plan_of
 from jaxq.laws.standard import parse_law
 from jaxq.systems.tolled_queues.arrivals import Modulated
 
@@ -167,8 +168,8 @@ REFUSED = {
 def test_what_is_left_to_differences(case):
     system, path, sentence = REFUSED[case]
     with pytest.raises(ValueError, match=f"method = coupling: tolled-queues: {sentence}.*; must be finite-difference"):
-        module.prepare(system, None, path, method="coupling")
-    question = module.prepare(system, None, path)
+        plan_of(module.gradient)(system, None, path, method="coupling")
+    question = plan_of(module.gradient)(system, None, path)
     assert question.method == "finite-difference" and "coupling: tolled-queues" in question.reason
 
 
@@ -176,12 +177,12 @@ def test_numbers_visible_are_refused_where_the_toll_moves_them():
     """Of customers who see lengths the most that they accept is a whole number."""
     lengths = VISIBLE.replace(information="lengths", tolls=4.0)
     with pytest.raises(ValueError, match="parameter = tolls: Lengths jumps at 4 .a whole number in disguise"):
-        module.prepare(lengths, None, "tolls", method="coupling")
+        plan_of(module.gradient)(lengths, None, "tolls", method="coupling")
 
 
 def test_other_parameters_of_the_same_program():
     """What tuning does between two steps."""
-    half = module.prepare(ONE, None, "tolls", method="coupling").planned.points[0].stepped
+    half = plan_of(module.gradient)(ONE, None, "tolls", method="coupling").planned.points[0].stepped
     system = ONE.replace(tolls=5.0)
     moved = half.at(system.process(), [module.tangents(module.parameter(system, "tolls"))])
     assert moved.process.thresholds == 5.0 and dataclasses.replace(moved, path=half.path) == half
