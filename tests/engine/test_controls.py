@@ -108,7 +108,7 @@ def test_coverage_of_regressed_means(replicas):
     """256 groups of replicas of one run, each with its own interval."""
     groups, exact = 256, values(ERLANG_A)
     process = controlled(ERLANG_A, "generator", replicas)
-    ensemble = Ensemble([ERLANG_A], replicas * groups, 3, tuple(jax.devices()[:1]), [process], events=4096)
+    ensemble = Ensemble([ERLANG_A], replicas * groups, 3, tuple(jax.devices()[:1]), [process], events=4096, group=1)
     for _ in range(8):
         ensemble.launch(4)
     own, controls = split(ensemble.sums(0, ensemble.windows.filled // 4))

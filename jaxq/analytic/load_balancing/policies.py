@@ -6,6 +6,7 @@ rank, and take one of these at random. Its probabilities telescope over the rank
 
 import math
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from jaxq.checks import FieldError, integer, positive
@@ -129,11 +130,9 @@ def routing(
     if policy.distinct and policy.draws is not None and policy.draws > total:
         raise FieldError("draws", policy.draws, f"must be at most the {total} servers")
 
-    def rank(entry: tuple[int, int, int]) -> Rank:
-        return policy.rank(entry[1], service_rates[entry[0]])
-
-    ordered = sorted((entry for entry in classes if entry[2] > 0), key=rank)
-    ranks = [rank(entry) for entry in ordered]
+    present = [(policy.rank(entry[1], service_rates[entry[0]]), entry) for entry in classes if entry[2] > 0]
+    present.sort(key=itemgetter(0))
+    ranks, ordered = [rank for rank, _ in present], [entry for _, entry in present]
     weight_total = sum(weights[j] * number for j, _, number in ordered)
     behind, weight_behind = total, weight_total
     result: list[tuple[int, int, float]] = []
