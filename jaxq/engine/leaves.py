@@ -1,4 +1,4 @@
-"""The numbers of several processes of one structure, side by side."""
+"""Processes of one structure, and their numbers side by side."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,3 +24,12 @@ def stacked_leaves(systems: Sequence[Any], apart: bool = False):
         own.append(not shared)
         leaves.append(column[0] if shared else np.stack(column))
     return structure, leaves, tuple(own)
+
+
+def alike(systems: Sequence[Any]) -> list[list[int]]:
+    """The places of those that have one structure, and numbers of one shape."""
+    groups: dict[Any, list[int]] = {}
+    for i, system in enumerate(systems):
+        leaves, structure = jax.tree.flatten(system)
+        groups.setdefault((structure, tuple(map(np.shape, leaves))), []).append(i)
+    return list(groups.values())

@@ -18,6 +18,7 @@ from jaxq.engine.fields import rules
 from jaxq.engine.fingerprint import digest
 from jaxq.engine.kernel.choice import kernel_wanted
 from jaxq.engine.layout import FEW, default_replicas
+from jaxq.engine.leaves import alike
 from jaxq.engine.memory import check_points, check_run
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
@@ -58,7 +59,7 @@ class Plan(NamedTuple):
     @property
     def groups(self) -> list[list[int]]:
         """The numbers of the points that share a compiled program."""
-        return _groups(self.points)
+        return alike([point.stepped for point in self.points])
 
     def describe(self) -> str:
         """One line, before the run begins."""
@@ -105,10 +106,10 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False, pa
         rates = next(others) if rates is None else rates
         stepped = with_controls(ordered(process, rates), options.control, bearing, title(model))
         points.append(Point(model, process, stepped, oracle, None if rates is None else rates.max(axis=0)))
-    groups = _groups(points)
+    groups = alike([point.stepped for point in points])
     check_team(question([[points[i].model for i in members] for members in groups], replicas, options), options)
-    alike = [([points[i].model for i in members], points[members[0]].stepped) for members in groups]
-    return Plan(points, options, devices, replicas, check_run(alike, replicas, devices), compiling)
+    sizes = [([points[i].model for i in members], points[members[0]].stepped) for members in groups]
+    return Plan(points, options, devices, replicas, check_run(sizes, replicas, devices), compiling)
 
 
 def check_team(asked: dict[str, Any], options: Options) -> None:
@@ -131,14 +132,6 @@ def check_team(asked: dict[str, Any], options: Options) -> None:
                 raise FieldError("processes", ..., rule)
 
     team().decide("question", {name: digest(value) for name, value in said.items()}, same)
-
-
-def _groups(points: Sequence[Point]) -> list[list[int]]:
-    groups: dict = {}
-    for i, point in enumerate(points):
-        shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(point.stepped))
-        groups.setdefault((jax.tree.structure(point.stepped), shapes), []).append(i)
-    return list(groups.values())
 
 
 def check_model(model: Model, options: Options) -> None:

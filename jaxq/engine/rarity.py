@@ -5,12 +5,11 @@ lost. A process that has one is given an order in which its rare transitions com
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-import jax
 import numpy as np
 
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.leaves import alike
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
 from jaxq.engine.walk import rates_met
@@ -45,15 +44,11 @@ def ordered(process: Process, rates: np.ndarray | None) -> Process:
 
 def seen(processes: Sequence[Process]) -> list[np.ndarray | None]:
     """The rates of prepared jump processes along a walk, 1/time, float64, shape (states, K); None of any other process."""
-    groups: dict[Any, list[tuple[int, MarkovProcess]]] = {}
-    for i, process in enumerate(processes):
-        if isinstance(process, MarkovProcess):
-            shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(process))
-            groups.setdefault((jax.tree.structure(process), shapes), []).append((i, process))
     found: list[np.ndarray | None] = [None] * len(processes)
-    for members in groups.values():
+    jumping = [(i, process) for i, process in enumerate(processes) if isinstance(process, MarkovProcess)]
+    for members in alike([process for _, process in jumping]):
         for begin in range(0, len(members), TOGETHER):
-            places, some = zip(*members[begin : begin + TOGETHER], strict=True)
+            places, some = zip(*(jumping[k] for k in members[begin : begin + TOGETHER]), strict=True)
             for i, rates in zip(places, rates_met(some), strict=True):
                 found[i] = rates
     return found
