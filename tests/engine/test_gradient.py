@@ -12,6 +12,7 @@ from jaxq.engine.flags import Flag
 from jaxq.engine.parameter import parameter, tangents
 from jaxq.engine.planned import plan_of
 from jaxq.stats.estimate import Estimate
+from tests.resumption import SAME, straight_and_resumed
 from tests.systems_under_test import TOLLS, from_readme, network
 
 ERLANG_A = jaxq.MMc(12.0, 1.0, 10, abandonment_rate=1.0)
@@ -256,16 +257,12 @@ def test_files_and_figure(tmp_path):
 
 
 def test_a_resumed_run_gives_the_same_numbers(tmp_path):
-    same = {"replicas": 64, "warmup": 512, "seed": 7}
-    whole = jaxq.gradient(ERLANG_A, None, "arrival_rate", events=8192, **same)
-    path = str(tmp_path / "c.npz")
-    jaxq.gradient(ERLANG_A, None, "arrival_rate", events=4096, checkpoint=path, **same)
-    resumed = jaxq.gradient(ERLANG_A, None, "arrival_rate", events=8192, checkpoint=path, **same)
-    once = jaxq.gradient(ERLANG_A, None, "arrival_rate", events=8192, checkpoint=str(tmp_path / "d.npz"), **same)
+    whole, resumed = straight_and_resumed(ERLANG_A, "arrival_rate", 8192, tmp_path)
+    once = jaxq.gradient(ERLANG_A, None, "arrival_rate", events=8192, checkpoint=str(tmp_path / "d.npz"), **SAME)
     assert once.rows() == whole.rows()
     assert resumed.run["events_per_replica"] > 7900 and resumed["queue_length", "arrival_rate"].mean is not None
     with pytest.raises(ValueError, match="checkpoint = .* belongs to a run with other systems"):
-        jaxq.gradient(ERLANG_A, None, "service_rate", events=8192, checkpoint=path, **same)
+        jaxq.gradient(ERLANG_A, None, "service_rate", events=8192, checkpoint=str(tmp_path / "c.npz"), **SAME)
 
 
 class Unused(TwoQueues):

@@ -11,6 +11,7 @@ from jaxq.engine import gradient as module
 from jaxq.engine.planned import plan_of
 from jaxq.laws.standard import parse_law
 from jaxq.systems.tolled_queues.arrivals import Modulated
+from tests.resumption import straight_and_resumed
 
 ONE = jaxq.TolledQueues(0.9, 10.0, 1.0, 1.0, 4.3, mean_sizes=1.0)
 FIELDS = "arrival_rates", "rewards", "waiting_costs", "service_rates", "tolls", "mean_sizes"
@@ -136,11 +137,7 @@ def test_sizes_of_a_density_and_any_arrivals():
 
 
 def test_a_resumed_run_gives_the_same_numbers(tmp_path):
-    same = {"replicas": 64, "warmup": 512, "seed": 7}
-    whole = jaxq.gradient(ONE, None, "tolls", events=4096, **same)
-    path = str(tmp_path / "c.npz")
-    jaxq.gradient(ONE, None, "tolls", events=2048, checkpoint=path, **same)
-    resumed = jaxq.gradient(ONE, None, "tolls", events=4096, checkpoint=path, **same)
+    whole, resumed = straight_and_resumed(ONE, "tolls", 4096, tmp_path)
     assert resumed.run["events_per_replica"] > 3800
     assert resumed["revenue", "tolls"].mean == pytest.approx(whole["revenue", "tolls"].mean, abs=0.02)
 
