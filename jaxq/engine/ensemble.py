@@ -20,12 +20,13 @@ from jaxq.engine.model import Model
 from jaxq.engine.outline import summed
 from jaxq.engine.outputs import Words, of_block, read, stretches, unpacked
 from jaxq.engine.process import Process
-from jaxq.engine.program import Totals, program, seeded
+from jaxq.engine.program import program, seeded
 from jaxq.engine.rarity import prepared
 from jaxq.engine.reading import estimated, grouped
 from jaxq.engine.replicas import as_arrays, axis_of, cut, histograms, side_by_side
 from jaxq.engine.sums import Sums
 from jaxq.engine.team import team
+from jaxq.engine.totals import Totals
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution, Histogram, grouping
 from jaxq.stats.windows import WindowedSums

@@ -9,8 +9,9 @@ import numpy as np
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
-from jaxq.engine.program import Quantity, compute_leaf, contributions, quantities, seeded, start, typed
+from jaxq.engine.program import compute_leaf, contributions, seeded, start, typed
 from jaxq.engine.sums import Sums
+from jaxq.engine.totals import Quantity, quantities
 
 
 def _shapes(system: Process, function):

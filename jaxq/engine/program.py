@@ -19,8 +19,9 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq import random
-from jaxq.engine.group_sums import packed, plus
+from jaxq.engine.group_sums import packed
 from jaxq.engine.process import Process
+from jaxq.engine.totals import Totals, totals_of
 
 AXIS = "replica"
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -74,73 +75,12 @@ class Carry(NamedTuple):
     stream: random.Stream
 
 
-class Totals(NamedTuple):
-    """What a batch of replicas has added up, in two words a sum, by replica and `Quantity`.
-
-    ``whole``: int32 words of ``2**16 a + b``; ``real``: float32 words of ``a + b``, b being what rounding has lost of a.
-    ``overflow``: whether `Process.overflow` was true at the end of a block, a counter went down, or a whole number moved so
-    far within 64 observations that their sum may have wrapped. ``invalid``: whether `Process._invalid_rates` was true.
-    """
-
-    whole: tuple
-    real: tuple
-    overflow: Any
-    invalid: Any
-
-    def plus(self, block):
-        """These and those of the block that follows."""
-        whole = _two_words(self.whole[0] + block.whole[0], self.whole[1] + block.whole[1])
-        real = plus(self.real, block.real)
-        return Totals(whole, real, self.overflow | block.overflow, self.invalid | block.invalid)
-
-
-KINDS = "time", "observed", "tallied", "counted"
-
-
-class Quantity(NamedTuple):
-    """A sum that is kept: what it is of (one of `KINDS`; the time has no name), its name, and whether it is exact."""
-
-    kind: str
-    name: str
-    exact: bool
-
-
-def quantities(exact, rounded, counted) -> list[Quantity]:
-    """The sums of a process with these `contributions` and counters, the exact ones first."""
-
-    def ordered(keys, exact: bool) -> list[Quantity]:
-        keys = sorted(keys, key=lambda key: (KINDS.index(key[0]), key[1]))
-        return [Quantity(kind, name, exact) for kind, name in keys]
-
-    whole = [("observed", name) for name in exact] + [("counted", name) for name in counted]
-    return ordered(whole, True) + ordered(rounded, False)
-
-
-def _two_words(high, low):
-    return high + (low >> 16), low & 0xFFFF
-
-
-def _totals(high: dict, low: dict, rounded: dict, counted: dict, overflow, invalid) -> Totals:
-    """`Totals` of whole numbers ``2**16 high + low``, of floats by (kind, name), and of counters, each by replica."""
-    columns = quantities(low, rounded, counted)
-    zero = jnp.zeros(overflow.shape, jnp.int32)
-    highs = [high[q.name] if q.kind == "observed" else zero for q in columns if q.exact]
-    lows = [low[q.name] if q.kind == "observed" else counted[q.name] for q in columns if q.exact]
-    real = _side_by_side([rounded[q.kind, q.name] for q in columns if not q.exact], overflow.shape, jnp.float32)
-    whole = [_side_by_side(x, overflow.shape, jnp.int32) for x in (highs, lows)]
-    return Totals(_two_words(*whole), (real, jnp.zeros_like(real)), overflow, invalid)
-
-
-def _side_by_side(columns: list, shape: tuple, dtype):
-    return jnp.stack(columns, -1).astype(dtype) if columns else jnp.zeros((*shape, 0), dtype)
-
-
 def _nothing(each, carry) -> Totals:
     """`Totals` before the first block."""
     shapes = jax.eval_shape(lambda c: (each(contributions)(c), each(lambda s, c: s.counters(c.state))(c)), carry)
     (exact, rounded), counted = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     never = jnp.zeros(jax.tree.leaves(carry)[0].shape[:1], bool)
-    return _totals(exact, exact, rounded, counted, never, never)
+    return totals_of(exact, exact, rounded, counted, never, never)
 
 
 def compute_leaf(leaf):
@@ -277,7 +217,7 @@ def block(each, layout: Layout, carry):
     counted = jax.tree.map(jnp.subtract, after, before)
     wrapped = functools.reduce(jnp.logical_or, [x < 0 for x in counted.values()], wrapped)  # a counter never goes down
     overflow, invalid = wrapped | flagged("overflow", carry), flagged("_invalid_rates", carry)
-    sums = _totals(high, low, rounded, counted, overflow, invalid)
+    sums = totals_of(high, low, rounded, counted, overflow, invalid)
     return carry, (sums, sampled)
 
 

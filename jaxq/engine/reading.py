@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxq.engine.program import Quantity
 from jaxq.engine.sums import Sums
+from jaxq.engine.totals import Quantity
 from jaxq.stats.estimate import Estimate, grain
 
 ROUNDING = 2.0**-23

@@ -9,8 +9,8 @@ from jaxq.engine import group_sums
 from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.group_sums import added_up, group_size
 from jaxq.engine.kernel.choice import VARIABLE
-from jaxq.engine.program import Quantity
 from jaxq.engine.reading import estimated
+from jaxq.engine.totals import Quantity
 
 QUEUE = jaxq.MMc(0.8)
 RUN = {"events": 900, "warmup": 300, "replicas": 480}
