@@ -204,32 +204,6 @@ def central_queue_limit(beta: float, slowest_rate: float) -> dict[str, float]:
     return {"probability_all_busy": busy, "waiting": waiting, "total": waiting - beta / slowest_rate}
 
 
-def scaled_response_time(scaled_jobs: float, beta: float, servers: int) -> float:
-    """Mean response time in a system of n servers from its scaled jobs.
-
-    Formula: Little: (n + sqrt(n) Y_{+1}) / (n lambda) with n lambda = n - beta sqrt(n).
-
-    Args:
-        scaled_jobs: E[Y_{+1}].
-        beta: sqrt(n) (1 - lambda^(n)).
-        servers: n.
-
-    Returns:
-        Mean response time, in the time unit in which the capacity is n.
-
-    Raises:
-        ValueError: beta is not positive and finite, or servers is no integer of at least 1 or at most beta^2.
-
-    Source: Bhambay, Bueke and Mukhopadhyay, Eq. 3.15 and assumption A1.
-    """
-    beta = positive("beta", beta)
-    servers = integer("servers", servers, 1)
-    arrival_rate = servers - beta * math.sqrt(servers)
-    if arrival_rate <= 0:
-        raise FieldError("servers", servers, f"must be above beta^2 = {beta**2}")
-    return (servers + math.sqrt(servers) * scaled_jobs) / arrival_rate
-
-
 def _chebyshev(degree: int) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, "points points"]]:
     """Points cos(pi k / degree) and the matrix that differentiates a polynomial given there."""
     k = np.arange(degree + 1)
