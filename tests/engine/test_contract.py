@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.analytic.tolled_queues.deterministic import balking
 from jaxq.engine import outline, program
 from jaxq.engine.quantity import primary
 from jaxq.systems.load_balancing.processes.coupling import Coupled
@@ -17,6 +16,7 @@ from jaxq.systems.token_pool.processes.alternatives import MechanismBesideAltern
 from jaxq.systems.token_pool.processes.chain import TokenChain
 from jaxq.systems.tolled_queues.processes.pairs import WorkloadsBesidePairs
 from tests.agreement import check_agreement
+from tests.analytic.tolled_queues.balking import balking
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue
 from tests.systems_under_test import UNDER_TEST, last_classes, modules
 
