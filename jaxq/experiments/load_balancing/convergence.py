@@ -168,16 +168,13 @@ def differences(rows: list[dict[str, Any]], quantity: str) -> list[tuple[int, fl
 
 def draw(findings: Findings) -> Any:
     """E Y_{+1} and E Y_{1,2} against n with their limits; what vanishes, with lines of slope -1/2."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import plain_decades, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import plain_decades
     from jaxq.plotting.sweep import COLOURS
 
     rows = findings.tables["convergence"]
-    figure = Figure(figsize=(14, 4.6), layout="constrained")
-    every = figure.subplots(1, 3)
+    figure, every = sized(14, 4.6, 1, 3)
     for ax in every:
-        tidy(ax)
         ax.set_xscale("log")
         ax.set_xlabel("servers n")
         if rows:

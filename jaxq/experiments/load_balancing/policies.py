@@ -156,15 +156,13 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Mean response times of the stable policies on a log scale, the unstable ones named."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-    from jaxq.plotting.labels import COLOUR, ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import COLOUR, ORACLE
 
     rows = findings.tables["policies"]
-    figure = Figure(figsize=(7.5, 0.38 * len(rows) + 1.5), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(7.5, 0.38 * len(rows) + 1.5)
     for i, row in enumerate(rows):
         time = row["response_time"]
         if time is None:

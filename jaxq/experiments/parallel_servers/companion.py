@@ -162,17 +162,14 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Simulations as a share of the fluid; class 1 lost and reward lost at mu_14 = .01."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import ORACLE
     from jaxq.plotting.sweep import COLOURS
 
     rows = {(row["set"], row["quantity"]): row for row in findings.tables["companion"]}
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1.7, 1, 1.1))
-    for ax in (left, middle, right):
-        tidy(ax)
+    figure, (left, middle, right) = sized(12, 4.2, 1, 3, width_ratios=(1.7, 1, 1.1))
     here = {"fmt": "o", "color": COLOURS[0], "markersize": 4.5, "capsize": 3, "linewidth": 1.1}
     printed = {"marker": "x", "color": COLOURS[1], "s": 34, "linewidths": 1.4}
     line = {"color": COLOURS[1], "linewidth": 1.1}

@@ -97,15 +97,11 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Holding costs of the stable policies, exact, simulated and published; and the growth of the one that is not."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import ORACLE
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(8.4, 4.0), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
-    for ax in (left, right):
-        tidy(ax)
+    figure, (left, right) = sized(8.4, 4.0, 1, 2, width_ratios=(1.6, 1))
     here = {"fmt": "o", "color": COLOURS[0], "markersize": 5, "capsize": 3, "label": "simulated here, 95 %"}
     exact = {"color": ORACLE, "linewidth": 1.4}
     stable = [row for row in findings.tables["qgym-n"] if row["exact"] is not None]

@@ -105,17 +105,14 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Share of the optimum by network and policy."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
     rows = findings.tables["random-networks"]
     drawn = list(dict.fromkeys((row["network"], row["size"]) for row in rows))
-    figure = Figure(figsize=(7.5, 0.62 * len(drawn) + 1.5), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(7.5, 0.62 * len(drawn) + 1.5)
     for i, policy in enumerate(dict.fromkeys(row["policy"] for row in rows)):
         mine = [row for row in rows if row["policy"] == policy]
         places = [row["network"] + 0.16 * (i - 1.5) for row in mine]

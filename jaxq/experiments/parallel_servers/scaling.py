@@ -88,15 +88,12 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """The share lost against the servers of a pool, both axes logarithmic."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(6.5, 4.4), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(6.5, 4.4)
     rows = findings.tables["shadow-scaling"]
     exponents = {row["policy"]: row for row in findings.tables["shadow-scaling-exponents"]}
     for i, policy in enumerate(POLICIES):
