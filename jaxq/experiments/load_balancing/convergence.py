@@ -59,8 +59,7 @@ def measure(run: Run, servers: int, beta: float) -> Result | None:
     many = beta > 1.5 and 1000 < servers <= NEAR
     events = QUICK_EVENTS if run.quick else MANY if many else EVENTS
     warmup = math.ceil(WARMUP * rate)
-    found = run.results(simulate, system, events=events, warmup=warmup, replicas=128 if run.quick else REPLICAS)
-    return found[0] if found else None
+    return run.result(simulate, system, events=events, warmup=warmup, replicas=128 if run.quick else REPLICAS)
 
 
 @functools.lru_cache
@@ -113,7 +112,7 @@ def compute(run: Run) -> Findings:
         with run.work():
             limit = halfin_whitt_limit(beta, *RATES)
         for servers in QUICK_MARKETS if run.quick else MARKETS:
-            result = None if run.interrupted else measure(run, servers, beta)
+            result = measure(run, servers, beta)
             if result is None:
                 break
             results.append(result)

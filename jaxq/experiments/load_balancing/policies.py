@@ -91,8 +91,7 @@ def measure(run: Run, name: str) -> Result | None:
         replicas = FEWER if name in EVENTS else REPLICAS
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "policy .* is unstable", UserWarning)
-        found = run.results(simulate, make(name), events=events, warmup=warmup, replicas=replicas)
-    return found[0] if found else None
+        return run.result(simulate, make(name), events=events, warmup=warmup, replicas=replicas)
 
 
 def grows(result: Result, name: str) -> Point:
@@ -110,7 +109,7 @@ def compute(run: Run) -> Findings:
     with run.work():
         known = references()
     for name in (*QUICK, *QUICK_UNSTABLE) if run.quick else (*POLICIES, *UNSTABLE):
-        result = None if run.interrupted else measure(run, name)
+        result = measure(run, name)
         if result is None:
             break
         where = {"policy": name}

@@ -102,8 +102,7 @@ def measure(run: Run, network: Network, policy: str = "c-mu-theta") -> Result | 
     )
     replicas = FEW_REPLICAS if run.quick else REPLICAS
     system = ParallelServers(network, policy=policy)
-    found = run.results(simulate, system, events=events, warmup=warmup, replicas=replicas)
-    return found[0] if found else None
+    return run.result(simulate, system, events=events, warmup=warmup, replicas=replicas)
 
 
 def unserved(result: Result, given: Network) -> Estimate:
@@ -134,7 +133,7 @@ def compute(run: Run) -> Findings:
     with run.work():
         points += digits()
     for name, network in SETS.items():
-        result = None if run.interrupted else measure(run, network)
+        result = measure(run, network)
         if result is None:
             break
         where = {"set": name, "of": "c-mu-theta"}

@@ -58,15 +58,14 @@ def measure(run: Run, policy: str) -> Result | None:
     """One run; None after Ctrl-C."""
     events, replicas = (QUICK_EVENTS, FEW_REPLICAS) if run.quick else (EVENTS, REPLICAS)
     system = ParallelServers(NETWORK, **POLICIES[policy])
-    found = run.results(simulate, system, events=events, warmup=WARMUP, replicas=replicas)
-    return found[0] if found else None
+    return run.result(simulate, system, events=events, warmup=WARMUP, replicas=replicas)
 
 
 def compute(run: Run) -> Findings:
     """Each policy; the stable ones against their exact laws, the other against its drift."""
     points, results, rows = [], Results(), []
     for policy in POLICIES:
-        result = None if run.interrupted else measure(run, policy)
+        result = measure(run, policy)
         if result is None:
             break
         where = {"policy": policy}
