@@ -8,7 +8,7 @@ no more than P(X_2 <= 1) of that server, where X_2 is a birth-death chain; that 
 import dataclasses
 from typing import Any
 
-from jaxq.analytic.parallel_servers.exact import greedy, max_weight, preemptive
+from jaxq.analytic.parallel_servers.exact import greedy, preemptive
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
@@ -38,7 +38,8 @@ WARMUP = 40_000
 def exact_cost(policy: str) -> tuple[float, list[float]]:
     """Stationary holding cost and mean customers by class of a stable policy."""
     order = [(1, 1), (0, 0), (1, 0)]  # (class, server): server 2 first for class 2, then class 1 first at server 1
-    rule = max_weight(NETWORK.holding_costs) if policy == "max-weight" else greedy(order)
+    weights = NETWORK.holding_costs[:, None] * NETWORK.service_rates
+    rule = greedy([(0, 0), (1, 1), (1, 0)], weights) if policy == "max-weight" else greedy(order)
     rates = (NETWORK.arrival_rates, NETWORK.service_rates, NETWORK.servers)
     law = preemptive(*rates, allocate=rule, most_customers=CUT[policy])
     customers = law.queue + law.busy.sum(axis=1)

@@ -19,7 +19,7 @@ from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
 from jaxq.systems.parallel_servers.network.network import Network, Rates
 from jaxq.systems.parallel_servers.network.schedule import Changes, Schedule, parse_changes
-from jaxq.systems.parallel_servers.observables import METRICS
+from jaxq.systems.parallel_servers.observables import METRICS, metrics
 from jaxq.systems.parallel_servers.policies.by_name import POLICIES, PolicyInputs
 from jaxq.systems.parallel_servers.policies.orders import Preferences, parse_preferences
 from jaxq.systems.parallel_servers.policies.preemptive import Allocation
@@ -324,32 +324,18 @@ class ParallelServers(Model):
     def theory(self):
         from jaxq.systems.parallel_servers import oracle, theory
 
-        network = self.network
-        staffing = network.staffing if self.staffing is None else np.asarray(self.staffing)
-        first, second, rates = network.arrival_rates, network.second_order_arrivals, self.last_rates()
+        network, rates, control = self.network, self.last_rates(), self._control()
+        if self.staffing is not None:
+            network = network.replace(staffing=np.atleast_1d(self.staffing))
         if self.changes is not None:
-            first, second = rates.arrival_rates / self.size, np.zeros_like(second)
-        given = theory.Given(
-            *rates,
-            network.holding_costs,
-            network.classes,
-            network.pools,
-            self.size,
-            self.shares(),
-            variations(self.arrival_laws, network.classes),
-            (first, network.service_rates, network.servers),
-            (second, network.second_order_services, staffing),
-        )
-        control = self._control()
-        closed = oracle.fluid_rest(rates, control)
-        fluid = theory.fluid_of(given, closed, control)
-        refuses = self.policy in REFUSING
+            network = network.replace(arrival_rates=rates.arrival_rates / self.size, second_order_arrivals=None)
+        noise = variations(self.arrival_laws, network.classes)
         return (
-            theory.planning(given)
-            | theory.load(given)
-            | theory.overload(given)
-            | fluid
-            | theory.staffing(given, refuses)
+            theory.planning(network, rates)
+            | theory.load(network, rates)
+            | theory.overload(network, rates)
+            | theory.fluid_of(network, rates, oracle.fluid_rest(rates, control), control)
+            | theory.staffing(network, rates, self.size, self.shares(), noise, self.policy in REFUSING)
         )
 
     def objectives(self):
@@ -372,41 +358,9 @@ class ParallelServers(Model):
         )
 
     def metrics(self, sums):
-        network, graph, rates, time = self.network, self.network.graph, self.rates(), sums.time
-        classes, pools, arrivals = graph.classes, graph.pools, self.last_rates().arrival_rates
-        busy = [sums[f"busy_{name}"] / time for name in graph.names()]
-        queues = [sums[f"queue_{name}"] / time for name in classes]
-        found: dict[str, Any] = {f"queue_{name}": q for name, q in zip(classes, queues, strict=True)}
-        found |= {f"busy_{name}": z for name, z in zip(graph.names(), busy, strict=True)}
-        for pool in pools:
-            found[f"idle_{pool}"] = sums[f"idle_{pool}"] / time
+        rates, worth = self.rates(), None
         if self.staffed:
-            worth = prices(graph, rates.service_rates, self.shares())[1]
-            found["weighted_idle"] = sum(
-                float(w / worth[-1]) * found[f"idle_{pool}"] for w, pool in zip(worth, pools, strict=True)
-            )
-        speeds = graph.by_edge(rates.service_rates).tolist()
-        served = graph.by_class([speed * z for speed, z in zip(speeds, busy, strict=True)])
-        for i, name in enumerate(classes):
-            abandon = float(network.abandonment_rates[i]) * queues[i]
-            leave = served[i] + abandon
-            if network.abandonment_rates[i] > 0 and arrivals[i] > 0:
-                found[f"abandonment_{name}"] = abandon / float(arrivals[i])
-            if f"tagged_{name}" in sums and arrivals[i] > 0:
-                tagged = sums[f"tagged_{name}"] / time
-                found[f"tagged_{name}"] = tagged / float(arrivals[i])
-                leave = leave if self.policy == "shadow-rm-tag" else leave + tagged
-            found[f"departures_{name}"] = leave
-        for pool in pools:
-            if f"virtual_area_{pool}" in sums:
-                found[f"price_{pool}"] = float(self.eta) * sums[f"virtual_area_{pool}"] / time
-            if f"virtual_load_{pool}" in sums:
-                found[f"load_price_{pool}"] = float(self.eta) * sums[f"virtual_load_{pool}"] / time
-        inside = [x + q for x, q in zip(graph.by_class(busy), queues, strict=True)]
-        return {
-            "number_in_system": sum(inside),
-            "total_queue": sum(queues),
-            "reward_rate": sum(float(g) * rate for g, rate in zip(network.rewards, served, strict=True)),
-            "holding_cost": sum(float(h) * x for h, x in zip(network.holding_costs, inside, strict=True)),
-            **found,
-        }
+            values = prices(self.network.graph, rates.service_rates, self.shares())[1]
+            worth = values / values[-1]
+        arrivals, leave = self.last_rates().arrival_rates, self.policy != "shadow-rm-tag"
+        return metrics(sums, self.network, rates.service_rates, arrivals, worth, float(self.eta), leave)
