@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.engine.carry import seeded, start, typed
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
-from jaxq.engine.program import compute_leaf, contributions, seeded, start, typed
+from jaxq.engine.program import contributions
 from jaxq.engine.sums import Sums
 from jaxq.engine.totals import Quantity, quantities
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.engine import outline, program
+from jaxq.engine import carry, outline
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.quantity import primary
 from jaxq.systems.load_balancing.processes.coupling import Coupled
 from jaxq.systems.token_pool.processes.alternatives import MechanismBesideAlternatives
@@ -51,9 +52,9 @@ def shapes_of(prepared, function):
 
     def one(leaves):
         system = jax.tree.unflatten(structure, leaves)
-        return function(system, program.start(system, jnp.asarray(program.seeded(system, 0, 0))))
+        return function(system, carry.start(system, jnp.asarray(carry.seeded(system, 0, 0))))
 
-    return jax.eval_shape(one, [program.compute_leaf(leaf) for leaf in leaves])
+    return jax.eval_shape(one, [compute_leaf(leaf) for leaf in leaves])
 
 
 def forms(tree):
