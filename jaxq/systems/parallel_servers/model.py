@@ -16,7 +16,7 @@ from jaxq.engine.fields import choice, compound, nonnegative, positive, real
 from jaxq.engine.model import Model
 from jaxq.engine.reference import Reference
 from jaxq.engine.stationarity import Stationarity
-from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
+from jaxq.systems.parallel_servers.network.library import NETWORKS, network_field
 from jaxq.systems.parallel_servers.network.network import Network, Rates
 from jaxq.systems.parallel_servers.network.schedule import Changes, Schedule, parse_changes
 from jaxq.systems.parallel_servers.observables import METRICS, metrics
@@ -30,7 +30,7 @@ from jaxq.systems.parallel_servers.processes.renewal import (
     ArrivalLaws,
     Phases,
     Renewal,
-    parse_arrival_laws,
+    arrival_laws_field,
     variations,
 )
 from jaxq.systems.parallel_servers.safety_staffing import is_tree, prices
@@ -52,14 +52,7 @@ class ParallelServers(Model):
     ``safety_target``: of balanced saturation and tuning.
     """
 
-    network: Network = compound(
-        f"{', '.join(NETWORKS)} or a .toml file",
-        parse_network,
-        Network,
-        default=NETWORKS["x-model"],
-        static=True,
-        table=True,
-    )
+    network: Network = network_field(default="x-model", table=True)
     policy: str = choice("policy", {name: known.doc for name, known in POLICIES.items()}, default="c-mu-theta")
     scale: float | None = positive("n, the size of the network; none: its own", default=None, optional=True)
     priorities: Preferences | None = compound(
@@ -102,14 +95,7 @@ class ParallelServers(Model):
         optional=True,
         listed=True,
     )
-    arrival_laws: ArrivalLaws | None = compound(
-        "laws of the times between arrivals over their means, of phase type, one a class or one for all; none: Poisson",
-        parse_arrival_laws,
-        ArrivalLaws,
-        default=None,
-        optional=True,
-        usage="erlang:2,hyperexponential:4",
-    )
+    arrival_laws: ArrivalLaws | None = arrival_laws_field()
     changes: Changes | None = compound(
         "new arrival rates from given times on, 20: 300,500; 40: 250,600 (at scale n)",
         parse_changes,
@@ -138,18 +124,10 @@ class ParallelServers(Model):
 
     def check_fields(self):
         network = self.network
-        for name, names, one in (
-            ("staffing", network.pools, "pool"),
-            ("staffing_costs", network.pools, "pool"),
-            ("safety", network.classes, "class"),
-            ("weights", network.classes, "class"),
-            ("offsets", network.classes, "class"),
-        ):
-            value = getattr(self, name)
-            if value is not None and np.size(value) != len(names):
-                raise FieldError(
-                    name, np.asarray(value), f"must be {len(names)} numbers, one a {one} ({', '.join(names)})"
-                )
+        for name in ("staffing", "staffing_costs"):
+            network.check_size(name, getattr(self, name), "pool")
+        for name in ("safety", "weights", "offsets"):
+            network.check_size(name, getattr(self, name), "class")
         if self.routing is not None:
             self._check_routing(np.asarray(self.routing))
         self.phases()
