@@ -3,6 +3,7 @@
 The paper does not say where its paths start; ours do at `starts`.
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -48,19 +49,8 @@ def started(servers: int, scaled: Sequence[Sequence[float]]) -> Started:
     for j, row in enumerate(scaled):
         initial[j, : len(row)] = np.round(np.array(row) * math.sqrt(servers))
     initial[:, 0] += SPEEDS.servers(servers)
-    names = (
-        "arrival_rate",
-        "rates_of_types",
-        "servers",
-        "weights",
-        "policy",
-        "groups",
-        "levels",
-        "limits",
-        "observed",
-        "blocking",
-    )
-    return Started(**{name: getattr(system, name) for name in names}, initial=initial)
+    fields = {f.name: getattr(system, f.name) for f in dataclasses.fields(system) if f.init}
+    return Started(**fields, initial=initial)
 
 
 def starts(figure: str) -> tuple[tuple[float, ...], ...]:
