@@ -1,6 +1,8 @@
 """Flags of an event as one word: worked out once, and read by every count. As separate values the compiler would work the
 decision out anew for each of them."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
 
@@ -10,7 +12,7 @@ class Bits:
     def __init__(self, *names: str):
         self.names = names
 
-    def packed(self, **flags):
+    def packed(self, **flags) -> Any:
         """The word of these flags; the others are 0."""
         return sum(flags[name].astype(jnp.int32) << i for i, name in enumerate(self.names) if name in flags)
 

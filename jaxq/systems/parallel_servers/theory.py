@@ -191,7 +191,7 @@ def _ranked(network: Network, rates: Rates) -> tuple[list[int] | None, str]:
                 None,
                 f"pool {network.pools[j]} does not serve class {network.classes[i]}, and EC.29 lets every pool serve all",
             )
-    index = (network.holding_costs / rates.abandonment_rates)[:, None] * rates.service_rates
+    index: np.ndarray = (network.holding_costs / rates.abandonment_rates)[:, None] * rates.service_rates
     orders = np.argsort(-index, axis=0, kind="stable").T
     if (np.diff(np.sort(index, axis=0), axis=0) <= 0).any():
         return None, "EC.27 fails: two classes have the same c-mu/theta index at a pool"
