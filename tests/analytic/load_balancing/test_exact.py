@@ -9,20 +9,20 @@ from hypothesis import strategies as st
 from jaxq.analytic.load_balancing.exact import small_states, small_system
 from jaxq.analytic.load_balancing.modified import modified_system, pooled_jobs
 from jaxq.analytic.load_balancing.optimal import optimal_jobs
-from jaxq.analytic.load_balancing.policies import (
+from jaxq.analytic.load_balancing.policies import Policy
+from tests.analytic.load_balancing.identities import level_two_rates, mean_jobs, mean_slowest_idle
+from tests.analytic.load_balancing.ranks import (
     JIQ,
     JSQ,
     LEAST_DELAY,
     RANDOM,
     SA_JIQ,
     SA_JSQ,
-    Policy,
     indifferent,
     least_delay,
     shortest,
     shortest_fastest,
 )
-from tests.analytic.load_balancing.identities import level_two_rates, mean_jobs, mean_slowest_idle
 
 SPEEDS = 2.5, 0.625
 TWO = (1, 1)

@@ -8,9 +8,12 @@ from jaxq.analytic.load_balancing.mean_field import (
     MeanField,
     power_of_d_fixed_point,
 )
-from jaxq.analytic.load_balancing.policies import (
+from jaxq.analytic.load_balancing.policies import Policy
+from jaxq.analytic.load_balancing.splitting import split_response_time
+from jaxq.analytic.load_balancing.stability import worst_drift
+from tests.analytic.load_balancing import equal_servers
+from tests.analytic.load_balancing.ranks import (
     JSQ,
-    Policy,
     fastest_idle_first,
     idle_first,
     indifferent,
@@ -18,9 +21,6 @@ from jaxq.analytic.load_balancing.policies import (
     shortest,
     shortest_fastest,
 )
-from jaxq.analytic.load_balancing.splitting import split_response_time
-from jaxq.analytic.load_balancing.stability import worst_drift
-from tests.analytic.load_balancing import equal_servers
 
 SPEEDS, SHARES = (2.5, 0.625), (0.2, 0.8)
 

@@ -12,7 +12,7 @@ import jaxq
 from jaxq.analytic.load_balancing import mean_field, policies, splitting
 from jaxq.fluid.rest_point import rest_point
 from jaxq.systems.load_balancing import fluid
-from tests.analytic.load_balancing import equal_servers
+from tests.analytic.load_balancing import equal_servers, ranks
 
 RATES, SERVERS = (2.5, 0.625), (80, 320)
 SHARES = (0.2, 0.8)
@@ -40,7 +40,7 @@ def power_of_d(draws, rates, shares):
 
 
 def witness(p, draws, arrival_rate, rates=RATES, shares=SHARES):
-    rule = policies.Policy(policies.shortest, draws, False, tuple(np.asarray(p) / np.asarray(shares)))
+    rule = policies.Policy(ranks.shortest, draws, False, tuple(np.asarray(p) / np.asarray(shares)))
     return mean_field.power_of_d_fixed_point(arrival_rate, rates, shares, rule)
 
 
