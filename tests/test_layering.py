@@ -185,39 +185,6 @@ def test_nothing_is_stepped_with_what_may_only_be_printed():
                 assert not calls.search(ast.unparse(node)), f"{path}: {node.name}"
 
 
-WORD = re.compile(r"\w+")
-
-
-def mentioned(node: ast.AST) -> list[str]:
-    """Names that a piece of code reads, imports or writes as a short text, such as a place."""
-    found = []
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Name):
-            found.append(inner.id)
-        elif isinstance(inner, ast.Attribute):
-            found.append(inner.attr)
-        elif isinstance(inner, ast.ImportFrom):
-            found += [alias.name for alias in inner.names]
-        elif isinstance(inner, ast.Constant) and isinstance(inner.value, str) and len(inner.value) < 80:
-            found += WORD.findall(inner.value)
-    return found
-
-
-def test_nothing_is_in_the_package_for_the_tests_alone():
-    trees = [ast.parse(path.read_text()) for path in FILES if path.name != "skeleton.py"]
-    texts = [*PACKAGE.parent.glob("benchmarks/*.py"), *PACKAGE.parent.glob("notebooks/**/*.ipynb")]
-    texts += [
-        *PACKAGE.parent.glob("notebooks/**/*.md"),
-        *PACKAGE.parent.glob("jaxq/*.pyi"),
-        PACKAGE.parent / "README.md",
-    ]
-    used = {word for path in texts for word in WORD.findall(path.read_text(encoding="utf8"))}
-    used |= {name for tree in trees for name in mentioned(tree)}
-    defined = [node for tree in trees for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-    hooks = ("__getattr__", "__dir__")  # what is decorated is registered where it stands
-    assert [n.name for n in defined if n.name not in used and n.name not in hooks and not n.decorator_list] == []
-
-
 def test_the_witness_knows_no_jax():
     for path in (PACKAGE / "analytic").rglob("*.py"):
         assert not any(name.split(".")[0] in ("jax", "jaxlib", "equinox") for name in imports(path))
