@@ -20,6 +20,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from jaxq.analytic.load_balancing.arguments import limit_rates
 from jaxq.checks import FieldError, integer, positive
 
 _GRIDS = ((40, 28), (52, 34), (66, 40), (84, 46))
@@ -50,11 +51,7 @@ def reflected_law(
     Source: Bhambay, Bueke and Mukhopadhyay, Eqs. 3.9-3.10; Trefethen (2000), Spectral Methods in MATLAB, Chapter 6, for
     the differentiation matrices.
     """
-    beta = positive("beta", beta)
-    fastest_rate = positive("fastest_rate", fastest_rate)
-    slowest_rate = positive("slowest_rate", slowest_rate)
-    if slowest_rate > fastest_rate:
-        raise FieldError("slowest_rate", slowest_rate, f"must be at most {fastest_rate}")
+    beta, fastest_rate, slowest_rate = limit_rates(beta, fastest_rate, slowest_rate)
     degree_x, degree_z = (integer("nodes", degree, 4) for degree in nodes)
 
     points, slopes = _chebyshev(degree_x)

@@ -99,7 +99,7 @@ def test_three_types_go_to_the_limit_of_the_extreme_speeds() -> None:
 def test_errors() -> None:
     with pytest.raises(ValueError, match=r"beta = 0"):
         halfin_whitt_limit(0, 2.5, 0.625)
-    with pytest.raises(ValueError, match=r"slowest_rate = 2.0: must be at most 1.0"):
+    with pytest.raises(ValueError, match=r"slowest_rate = 2.0: must be at most fastest_rate = 1.0"):
         reflected_law(1.0, 1.0, 2.0)
     with pytest.raises(ValueError, match=r"nodes = 3"):
         reflected_law(1.0, 2.5, 0.625, (3, 20))
