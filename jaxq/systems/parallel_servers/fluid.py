@@ -101,6 +101,7 @@ def slope(fluid: Fluid, queues, busy, layer: float = LAYER):
     return joined - of_class.add(taken) - fluid.abandonment_rates * queues, entering + taken - done
 
 
+@jax.jit
 def rest(fluid: Fluid, layer: float = LAYER):
     """Where `slope` vanishes, with the implicit gradient of a fixed point.
 
@@ -111,11 +112,6 @@ def rest(fluid: Fluid, layer: float = LAYER):
     Returns:
         y, shape (I,), and psi, shape (I, J).
     """
-    return _rest(fluid, layer)
-
-
-@jax.jit
-def _rest(fluid: Fluid, layer):
     classes = fluid.arrival_rates.size
 
     def flat(x):
