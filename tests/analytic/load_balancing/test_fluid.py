@@ -43,6 +43,7 @@ def value(x1: float, x2: float, kappa: float, n: int = 1) -> float:
     return lyapunov(x1, x2, kappa, BETA, FAST, SLOW, n)[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(DEPTH, HEIGHT, st.floats(0.45, 2.0), SCALE)
 def test_function_is_the_integral_along_the_path(x1: float, x2: float, kappa: float, n: int) -> None:
