@@ -75,6 +75,7 @@ def test_targets_are_whole_and_next_to_the_optimum():
         assert np.abs(served - lam - n**0.5 * theta * t.weights).max() <= t.service_rates.sum(axis=1).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scale", "expected"),
     [
