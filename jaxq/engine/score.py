@@ -21,6 +21,7 @@ import numpy as np
 
 from jaxq.checks import FieldError
 from jaxq.engine.alternatives import TINY
+from jaxq.engine.carry import typed
 from jaxq.engine.dependence import moving_rates
 from jaxq.engine.flags import Flag
 from jaxq.engine.integrands import along, as_float, floats, integrands
@@ -30,7 +31,6 @@ from jaxq.engine.options import Options
 from jaxq.engine.parameter import Parameter, along_moving
 from jaxq.engine.plan import Plan
 from jaxq.engine.process import Process
-from jaxq.engine.program import typed
 from jaxq.engine.rarity import ordered, seen
 from jaxq.engine.record import title
 from jaxq.engine.simulate import run
