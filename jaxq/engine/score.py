@@ -86,7 +86,7 @@ class Scored(Process):
     def next_event(self, state, words):
         x, *_ = state
         k, weight = MarkovProcess.next_event(self.process, x, words)  # a process may choose in a way of its own
-        r, d = along(lambda process: floats(process.rates(x)), self.process, self.moving, self.tangents)
+        r, d = self._rates(x)
         gained = []
         for slopes, mine, idle in zip(d, self.touched, self._waited(r, d), strict=True):
             made = sum((jnp.where(k == i, slopes[i] / jnp.maximum(r[i], TINY), 0.0) for i in mine), jnp.float32(0))
@@ -107,7 +107,7 @@ class Scored(Process):
 
     def observe(self, state):
         x, (before, last, now), _ = state
-        r, d = along(lambda process: floats(process.rates(x)), self.process, self.moving, self.tangents)
+        r, d = self._rates(x)
         values, slopes = along(lambda process: integrands(process, x), self.process, self.moving, self.tangents)
         found = dict(values)
         for p, (slope, idle) in enumerate(zip(slopes, self._waited(r, d), strict=True)):
@@ -124,12 +124,16 @@ class Scored(Process):
     def _invalid_rates(self, state):
         """Also where an event of rate 0 would become possible: no path knows what it leads to."""
         x, *_ = state
-        r, d = along(lambda process: floats(process.rates(x)), self.process, self.moving, self.tangents)
+        r, d = self._rates(x)
         invalid = self.process._invalid_rates(x)
         for slopes, mine in zip(d, self.touched, strict=True):
             for i in mine:
                 invalid = invalid | ((r[i] <= 0) & (slopes[i] != 0))
         return invalid
+
+    def _rates(self, x) -> tuple:
+        """(the rates in x, their derivatives by parameter)."""
+        return along(lambda process: floats(process.rates(x)), self.process, self.moving, self.tangents)
 
     def _waited(self, r, d) -> list:
         """By parameter - dR x the mean time that a state with these rates and their derivatives lasts."""
