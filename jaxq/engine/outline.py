@@ -9,7 +9,7 @@ import numpy as np
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
-from jaxq.engine.program import compute_leaf, contributions, seeded, start, typed
+from jaxq.engine.program import compute_leaf, contributions, sampled, seeded, start, typed
 from jaxq.engine.sums import Sums
 from jaxq.engine.totals import Quantity, quantities
 
@@ -36,6 +36,15 @@ def summed(system: Process) -> list[Quantity]:
     where events differ in length."""
     parts = _shapes(system, lambda s, carry: (*contributions(s, carry), s.counters(carry.state)))
     return quantities(*parts)
+
+
+def samples(system: Process, names: tuple[str, ...]) -> list[tuple[bool, int]]:
+    """Of each quantity that histograms are kept of: whether it is a whole number, and the bytes of a sample and its
+    weight."""
+    if not names:
+        return []
+    shapes = _shapes(system, lambda s, carry: list(sampled(s, carry, names).values()))
+    return [(x[0].dtype == jnp.int32, sum(leaf.dtype.itemsize for leaf in jax.tree.leaves(x))) for x in shapes]
 
 
 def followed(system: Process, totals: bool) -> int:
