@@ -8,6 +8,7 @@ import jax
 import pytest
 
 import jaxq
+from benchmarks.speed import CASES
 from jaxq.engine import footprint, memory
 from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.outline import followed, summed
@@ -19,57 +20,28 @@ MMC = jaxq.MMc(arrival_rate=0.5)
 
 @pytest.mark.parametrize("name", ["M/M/1", "token pool", "Erlang A"])
 def test_the_sums_of_a_run_are_kept_in_fewer_windows_where_they_are_large(name, monkeypatch):
-    monkeypatch.setattr(footprint, "WINDOW_BYTES", 2**16)
+    monkeypatch.setattr(footprint, "WINDOW_BYTES", 80 * 2**10)
     system = UNDER_TEST[name]
     ensemble = Ensemble([system], 64, 0, tuple(jax.devices()))
     columns, kept = len(summed(prepared(system))), ensemble.windows.data
     assert kept.shape == (footprint.window_limit(columns, 64, 64), columns, 64)
-    assert kept.nbytes <= 2**16 < 8 * 64 * columns * 64
-
-
-PEAK = """
-import ctypes, gc, sys
-import jaxq
-from jaxq.engine.loop import Loop
-from jaxq.engine.plan import plan
-from jaxq.engine.simulate import run
-
-jaxq.use_all_cores(2)
-
-
-def resident(name):
-    return next(1024 * int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
-
-
-planned = plan([eval(sys.argv[1])], jaxq.Options(**eval(sys.argv[2])))
-loop, Loop.run = Loop.run, lambda self, interrupt: sys.exit()
-try:
-    run(planned)  # up to where it has compiled
-except SystemExit:
-    Loop.run = loop
-gc.collect()
-ctypes.CDLL(None).malloc_trim(0)
-open("/proc/self/clear_refs", "w").write("5")
-before = resident("VmRSS")
-run(planned)
-print(resident("VmHWM") - before, planned.footprint.machine)
-"""
+    assert kept.nbytes <= 80 * 2**10 < 8 * 64 * columns * 64
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the peak cannot be begun anew here")
 @pytest.mark.parametrize(
     ("system", "options"),
     [
-        ("jaxq.MMc(0.8)", {"replicas": 2**16, "events": 4000}),
-        ("jaxq.MMc(0.8)", {"replicas": 4096, "events": 8000, "quantiles": "queue_length"}),
-        ("jaxq.TokenPool(20, 0.8, 0.8, 50)", {"replicas": 2**16, "events": 400}),
+        (CASES["x-model"][0], {"replicas": 2**18, "events": 500}),
+        ("MMc(0.8)", {"replicas": 4096, "events": 8000, "quantiles": "queue_length"}),
+        (CASES["token-pool-100"][0], {"replicas": 2**16, "events": 400}),
     ],
     ids=["launches", "histograms", "states"],
 )
 def test_a_run_takes_what_was_said(system, options):
     # blocks that are freed go back at once, so that what is resident is what is held; 12 MB beside it are threads and code
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"}
-    command = [sys.executable, "-c", PEAK, system, repr({"warmup": 0, **options})]
+    command = [sys.executable, "-m", "benchmarks.peak", system, repr(options)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     took, said = map(int, done.stdout.split())
     assert said > 50e6
