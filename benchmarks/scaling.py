@@ -101,19 +101,22 @@ def draw(rows: list[dict], path: Path) -> None:
     from jaxq.plotting.style import house
 
     with house():
-        figure, axes = plt.subplots(1, 3, figsize=(11, 3.9), layout="constrained")
+        figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
         for axis, (value, label) in zip(axes, VALUES.items(), strict=True):
-            for marker, law in zip("osD^vP*Xd", LAWS, strict=True):
+            for marker, law in zip("osD^vP*os", LAWS, strict=True):
                 chosen = sorted((row for row in rows if row["law"] == law and value in row), key=lambda row: row["x"])
                 if not chosen:
                     continue
                 x, y = [row["x"] for row in chosen], [row[value] for row in chosen]
-                (line,) = axis.plot(x, y, marker=marker, label=law.removeprefix("memory, "))
+                axis.plot(x, y, marker=marker, label=law.removeprefix("memory, "))
                 if value == "bytes":
-                    said = [row["said"] for row in chosen]
-                    axis.plot(x, said, "--", color=line.get_color(), label=f"{law.removeprefix('memory, ')}, said")
-            axis.set(xscale="log", yscale="log", xlabel="replicas" if value == "bytes" else "x", ylabel=label)
-            axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=7)
+                    axis.plot(x, [row["said"] for row in chosen], "--", color="0.4")
+            axis.set(xscale="log", yscale="log", ylabel=label)
+            axis.set_xlabel(
+                "replicas; dashed: said before" if value == "bytes" else "replicas, servers, levels, or classes x pools"
+            )
+        axes[2].legend(loc="upper left")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
         figure.savefig(path)
 
 
