@@ -41,7 +41,8 @@ def command(found: Saved) -> str | None:
         fields |= {name: ",".join(map(_text, values)) for name, values in grid.items()}
     if isinstance(found, Gradients):
         told = found.run["gradient"]
-        options |= {"parameter": list(found.parameters), "method": told["method"], "side": told.get("side")}
+        options |= {"parameter": list(found.parameters), "method": told["method"]}
+        options |= {name: told.get(name) for name in ("side", "window")}
     if isinstance(found, Paths):
         options |= {
             "times": _grid(found.times),

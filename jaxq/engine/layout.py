@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from jaxq.engine.group_sums import group_size
 from jaxq.engine.kernel.choice import kernel_wanted
 from jaxq.engine.kernel.program import LANES
+from jaxq.engine.launch_layout import Layout
 from jaxq.engine.model import Model
 from jaxq.engine.outline import lanes_bytes, summed
 from jaxq.engine.process import Process
-from jaxq.engine.program import Layout
 from jaxq.engine.team import team
 
 TILE_BYTES = 16 * 1024
