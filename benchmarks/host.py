@@ -34,11 +34,11 @@ def measure(case: str, replicas: int, launches: int) -> dict | None:
     import jax
 
     from jaxq.engine.ensemble import Ensemble
-    from jaxq.engine.memory import device_bytes
+    from jaxq.engine.outline import lanes_bytes
     from jaxq.engine.rarity import prepared
 
     system = system_of(case)
-    if device_bytes(prepared(system), replicas) > STATE_BYTES:
+    if lanes_bytes(prepared(system)) * replicas > STATE_BYTES:
         return None
 
     def run(**layout):

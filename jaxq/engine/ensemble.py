@@ -12,14 +12,13 @@ import jax
 import numpy as np
 
 from jaxq.engine.carry import seeded
-from jaxq.engine.group_sums import group_size
+from jaxq.engine.footprint import histogram_limit, window_limit
 from jaxq.engine.kernel.choice import choose_program
-from jaxq.engine.layout import choose_layout
+from jaxq.engine.layout import run_layout
 from jaxq.engine.leaves import stacked_leaves
-from jaxq.engine.memory import window_limit
 from jaxq.engine.model import Model
 from jaxq.engine.outline import summed
-from jaxq.engine.outputs import Words, of_block, read, stretches, unpacked
+from jaxq.engine.outputs import Words, of_block, pieces, read, stretches, unpacked
 from jaxq.engine.process import Process
 from jaxq.engine.program import program
 from jaxq.engine.rarity import prepared
@@ -31,9 +30,6 @@ from jaxq.engine.totals import Totals
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution, Histogram, grouping
 from jaxq.stats.windows import WindowedSums
-
-FEW_POINTS = 8
-"""Up to so many points side by side, histograms are kept in 32 windows, else in 16."""
 
 
 class Queued(NamedTuple):
@@ -70,16 +66,15 @@ class Ensemble:
         self.rows = len(systems) * replicas
         self._team = team()
         self.quantities = summed(processes[0])
-        group = layout.pop("group", None) or group_size(systems, len(self.quantities), replicas)
+        launch_rows, self.layout = run_layout(
+            systems, processes[0], replicas, devices, sums=len(self.quantities), **layout
+        )
+        group = self.layout.group
         self.groups = replicas // group
         shared = self._team.share(self.groups)
         self._share = slice(shared.start * group, shared.stop * group)
         self._mine = self._share.stop - self._share.start
         self._lanes = len(systems) * self._mine
-        batch = layout.pop("batch", None)
-        widest = -(-self.groups // self._team.processes) * group * len(systems)  # the layout is that of all processes
-        launch_rows = min(widest, max(1, (batch or widest) // group) * group)
-        self.layout = choose_layout(processes[0], launch_rows, devices, point=replicas, group=group, **layout)
         shapes = tuple((leaf.shape[mine:], leaf.dtype) for leaf, mine in zip(leaves, self._own, strict=True))
         self._form, built = (structure, shapes), program.cache_info().misses
         self.program, self.fallback = choose_program(structure, shapes, self._own, self.layout)
@@ -243,9 +238,7 @@ class Ensemble:
         for stretch in zip(*parts, strict=True):
             self._windows.extend(self._filed(stretch), done.stretch)
         for name in self.layout.histograms:
-            parts = zip(done.sampled, self._parts, strict=True)
-            sampled = [(jax.tree.map(np.asarray, kept[name]), rows) for kept, (_, _, rows) in parts]
-            self._count(name, sampled, done.blocks)
+            self._count(name, [jax.tree.map(pieces, sampled[name]) for sampled in done.sampled], done.blocks)
 
     def _count(self, name: str, parts: list, blocks: int) -> None:
         """Add what a launch sampled of one quantity to its histogram, block by block."""
@@ -253,12 +246,12 @@ class Ensemble:
             self._histograms[name] = Histogram(
                 len(self.systems) * self._counted,
                 whole=parts[0][0][0].dtype == np.int32,
-                limit=32 if len(self.systems) <= FEW_POINTS else 16,
+                limit=histogram_limit(len(self.systems)),
             )
+        values, weights = zip(*parts, strict=True)
         for block in range(blocks):
-            values, weights = zip(*[of_block(sampled, block, rows) for sampled, rows in parts], strict=True)
-            weight = None if weights[0] is None else np.concatenate(weights, axis=1)
-            self._histograms[name].add(np.concatenate(values, axis=1), weight, self._group)
+            weight = None if weights[0] is None else self._by_row([of_block(x, block) for x in weights])
+            self._histograms[name].add(self._by_row([of_block(x, block) for x in values]), weight, self._group)
 
     def saved(self) -> dict[str, np.ndarray]:
         """Everything computed so far, as arrays (`jaxq.engine.checkpoint`), of the replicas of this process."""

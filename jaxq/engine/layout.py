@@ -7,19 +7,24 @@ as there would be blocks in 2**27 events. GPU: one tile, no unrolling beyond the
 """
 
 import math
+from collections.abc import Sequence
 
+from jaxq.engine.group_sums import group_size
 from jaxq.engine.kernel.choice import kernel_wanted
 from jaxq.engine.kernel.program import LANES
 from jaxq.engine.launch_layout import Layout
-from jaxq.engine.outline import lanes_bytes
+from jaxq.engine.model import Model
+from jaxq.engine.outline import lanes_bytes, summed
 from jaxq.engine.process import Process
+from jaxq.engine.team import team
 
 TILE_BYTES = 16 * 1024
 LAUNCH_EVENTS, GPU_LAUNCH_EVENTS = 2**27, 2**34
-ROOM = 2**21
-"""Sums of a quantity that a launch has room for: filling that of very many replicas would take longer than the launch."""
+ROOM = 2**22
+"""Sums that a launch has room for (32 MB): filling that of very many replicas would take longer than the launch."""
 LAUNCH_SAMPLES = 2**24
-"""Values of a quantity that a launch with histograms hands to the host (64 MB)."""
+"""Values of a quantity that a launch with histograms hands to the host (64 MB), or a block of 16 observations if that is
+more."""
 OBSERVATIONS, SAMPLED_OBSERVATIONS = 1024, 4096
 """Observations of a block at most, and of one that is sampled once: so long that the host, which counts the samples of one
 launch while the next one runs, is not waited for."""
@@ -55,6 +60,25 @@ def choose_tile(system: Process, devices: tuple, replicas: int) -> int:
     return min(wanted, a_device)
 
 
+def run_layout(
+    systems: Sequence[Model],
+    process: Process,
+    replicas: int,
+    devices: tuple,
+    *,
+    sums: int,
+    batch: int | None = None,
+    group: int | None = None,
+    **layout,
+) -> tuple[int, Layout]:
+    """(rows of a launch, its layout) of a run of systems that are stepped as ``process`` is: ``batch`` replicas a launch,
+    ``group`` a group, where they are given; else all, and `group_size`. The layout is that of all processes."""
+    group = group or group_size(systems, sums, replicas)
+    widest = -(-replicas // group // team().processes) * group * len(systems)
+    rows = min(widest, max(1, (batch or widest) // group) * group)
+    return rows, choose_layout(process, rows, devices, point=replicas, group=group, sums=sums, **layout)
+
+
 def choose_layout(
     system: Process,
     replicas: int,
@@ -68,10 +92,12 @@ def choose_layout(
     observations: int | None = None,
     sampling: int | None = None,
     group: int = 1,
+    sums: int | None = None,
 ) -> Layout:
     """The layout for ``replicas`` in one launch, ``point`` of them of each point; ``events`` (per replica) shortens
     the blocks of a small run. ``sampling``: more than 1 if histograms sample a block once, at its end, as they do on an
-    accelerator. ``group``: replicas whose sums are added up (`jaxq.engine.group_sums`)."""
+    accelerator. ``group``: replicas whose sums are added up (`jaxq.engine.group_sums`). ``sums``: how many there are of a
+    replica, where that is known."""
     if tile is None:
         tile = choose_tile(system, devices, replicas)
         if devices[0].platform != "cpu":
@@ -84,14 +110,15 @@ def choose_layout(
     if observations is None:
         wanted = _power_of_two(events / (looked * system.scan.stride))
         if histograms and not once:
-            wanted = min(wanted, _power_of_two(4 * LAUNCH_SAMPLES / padded))
+            wanted = min(wanted, _power_of_two(LAUNCH_SAMPLES / padded))
         least = min(LEAST_OBSERVATIONS, _power_of_two(events / (FIRST_LOOK * system.scan.stride)))
         observations = max(least, min(SAMPLED_OBSERVATIONS if once else OBSERVATIONS, wanted))
     sampling = observations if once else 1
     if blocks is None:
         a_block = padded * observations * system.scan.stride
         room = LAUNCH_EVENTS if devices[0].platform == "cpu" else GPU_LAUNCH_EVENTS
-        blocks = max(1, min(looked, _power_of_two(room / a_block), _power_of_two(ROOM / padded)))
+        sums = len(summed(system)) if sums is None else sums
+        blocks = min(looked, _power_of_two(room / a_block), _power_of_two(ROOM / (padded * max(sums, 1))))
         if histograms:
             blocks = min(blocks, _power_of_two(LAUNCH_SAMPLES / (padded * observations / sampling)))
     cut = padded, tile, blocks, observations, system.scan.stride, unroll

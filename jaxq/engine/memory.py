@@ -1,19 +1,14 @@
-"""Bytes that a run takes, estimated before anything is allocated or compiled, against those that there are."""
+"""What does not fit into memory is refused before anything is allocated or compiled."""
 
 import os
 import re
 from collections.abc import Sequence
 
 from jaxq.checks import FieldError
-from jaxq.engine.group_sums import group_size
-from jaxq.engine.layout import FEW, first_look
+from jaxq.engine.footprint import LEAST_WINDOWS, Footprint, footprint
 from jaxq.engine.model import Model
-from jaxq.engine.outline import lanes_bytes, summed
 from jaxq.engine.process import Process
-from jaxq.engine.team import team
 
-WINDOW_BYTES, LEAST_WINDOWS = 2**30, 16
-"""Above so many bytes the sums of a run are kept in fewer windows, down to so many."""
 POINT_BYTES = 1024
 """A system on the host, at least: its fields and its result."""
 ROW_BYTES = 8 * LEAST_WINDOWS + 32
@@ -25,27 +20,6 @@ they are put together, then 8 bytes a value and as much for what is computed fro
 
 class TooLarge(FieldError):
     """What is asked for does not fit into memory."""
-
-
-def window_limit(columns: int, rows: int, replicas: int) -> int:
-    """Windows that a run's sums are kept in: twice its first look, eight times where replicas are few (a window as long as a
-    correlation time makes that seem longer), and fewer while they take more than 1 GB, 16 at least."""
-    limit = (2 if replicas >= FEW else 8) * first_look(replicas)
-    while limit > LEAST_WINDOWS and 8 * limit * columns * rows > WINDOW_BYTES:
-        limit //= 2
-    return limit
-
-
-def host_bytes(process: Process, rows: int, replicas: int) -> int:
-    """Bytes of the sums of ``rows`` replicas or groups of them, of points of ``replicas``, of a prepared system: b = 8 x
-    columns x rows a window, in `window_limit` windows, and 4 b while a launch is added up and looked at."""
-    wide = len(summed(process))
-    return 8 * wide * rows * (window_limit(wide, rows, replicas) + 4)
-
-
-def device_bytes(process: Process, rows: int) -> int:
-    """Bytes that ``rows`` replicas of a prepared system keep on the devices."""
-    return rows * lanes_bytes(process)
 
 
 def machine_memory() -> int:
@@ -81,31 +55,28 @@ def check_points(names: str, count: int, replicas: int | None = None) -> None:
     check_fits(names, f"{count} points", what, count * (POINT_BYTES + ROW_BYTES * replicas))
 
 
-def check_run(groups: Sequence[tuple[Sequence[Model], Process]], replicas: int, devices: tuple) -> int:
-    """TooLarge if a run does not fit; else the bytes on the devices of this process. ``groups``: systems of one structure,
-    and the first of them prepared."""
-    share, state, host = team().share(replicas), 0, 0
-    for systems, process in groups:
-        together = group_size(systems, len(summed(process)), replicas)
-        state += device_bytes(process, len(systems) * (share.stop - share.start))
-        host += host_bytes(process, len(systems) * replicas // together, replicas)
+def check_run(
+    groups: Sequence[tuple[Sequence[Model], Sequence[Process]]], replicas: int, devices: tuple, **cut
+) -> Footprint:
+    """TooLarge if a run does not fit; else its footprint. ``groups``: systems of one structure, and what they are stepped
+    as; ``cut``: as `jaxq.engine.footprint.footprint`."""
+    found = [footprint(*group, replicas, devices, **cut) for group in groups]
+    total = Footprint(*map(sum, zip(*found, strict=True)))
     points = sum(len(systems) for systems, _ in groups)
     what = "a run of them" if points == 1 else f"a run of them at each of {points} points"
-    if devices[0].platform == "cpu":
-        check_fits("replicas", replicas, what, host + state)
-    else:
-        check_fits("replicas", replicas, what, host)
-        check_fits("replicas", replicas, f"on its device(s) {what}", state, device_memory(devices))
-    return state
+    check_fits("replicas", replicas, what, total.machine)
+    if total.devices:
+        check_fits("replicas", replicas, f"on its device(s) {what}", total.devices, device_memory(devices))
+    return total
 
 
-def too_large(error: Exception, replicas: int, state: int) -> TooLarge | None:
-    """What to say of an error of the devices, if it is that their memory is full; ``state``: bytes that were estimated."""
+def too_large(error: Exception, replicas: int, expected: Footprint) -> TooLarge | None:
+    """What to say of an error of the devices, if it is that their memory is full."""
     if "RESOURCE_EXHAUSTED" not in str(error):
         return None
     asked = re.search(r"allocate (?:request for )?([\d.]+ ?\w*)", str(error))
     wanted = f" ({asked[1]} more were asked for)" if asked else ""
-    said = f"the memory of the devices is full{wanted}; their state alone takes {state / 1e9:.3g} GB"
+    said = f"the memory of the devices is full{wanted}; expected was {expected}"
     return TooLarge("replicas", replicas, f"{said}. Fewer replicas, or batch, must be set")
 
 

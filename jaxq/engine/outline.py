@@ -12,7 +12,7 @@ from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
-from jaxq.engine.program import contributions
+from jaxq.engine.program import contributions, sampled
 from jaxq.engine.sums import Sums
 from jaxq.engine.totals import Quantity, quantities
 
@@ -62,6 +62,18 @@ def summed(system: Process) -> list[Quantity]:
     """The sums that a run of a prepared system keeps of one replica: of each observation, tally and counter, and of the time
     where events differ in length."""
     return quantities(*outline(system)[1:])
+
+
+def samples(system: Process, names: tuple[str, ...]) -> list[tuple[bool, int]]:
+    """Of each quantity that histograms are kept of: whether it is a whole number, and the bytes of a sample and its
+    weight."""
+    if not names:
+        return []
+    leaves, structure = jax.tree.flatten(system)
+    shapes = _shapes(
+        structure, [compute_leaf(x) for x in leaves], lambda s, carry: list(sampled(s, carry, names).values())
+    )
+    return [(x[0].dtype == jnp.int32, sum(leaf.dtype.itemsize for leaf in jax.tree.leaves(x))) for x in shapes]
 
 
 def followed(system: Process, totals: bool) -> int:

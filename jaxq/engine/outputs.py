@@ -31,7 +31,7 @@ def read(devices: list[Words], room: np.ndarray | None = None) -> np.ndarray:
 
 def stretches(filed: tuple, count: int) -> list[list[Words]]:
     """The first stretches that a launch has filed, by device; each word is (tiles, stretches, columns, tile)."""
-    whole, real = ([_pieces(word) for word in part] for part in filed)
+    whole, real = ([pieces(word) for word in part] for part in filed)
 
     def of(words: list, device: int, number: int) -> list[np.ndarray]:
         return [word[device][:, number].swapaxes(0, 1) for word in words]
@@ -42,7 +42,7 @@ def stretches(filed: tuple, count: int) -> list[list[Words]]:
 def unpacked(array: jax.Array, exact: int, rounded: int) -> list[Words]:
     """A stretch of which each device has made one row (`jaxq.engine.group_sums.packed`), of so many columns."""
     found = []
-    for (words,) in _pieces(array):
+    for (words,) in pieces(array):
         end = len(words) - 2 * rounded
         whole = words[:end].reshape(-1, exact, words.shape[1]) if exact else words[None, :0]
         found.append((list(whole), list(words[end:].view(np.float32).reshape(2, rounded, words.shape[1]))))
@@ -61,18 +61,16 @@ def _add(out: np.ndarray, words: list[np.ndarray], base: float) -> None:
             some += word[k : k + step]
 
 
-def _pieces(x: jax.Array) -> list[np.ndarray]:
+def pieces(x: jax.Array) -> list[np.ndarray]:
     """The parts of an array on the devices, in order."""
     return [np.asarray(x.addressable_data(i)) for i in range(x.sharding.num_devices)]
 
 
-def of_block(sampled, block: int, rows: slice):
-    """(values, weights or None) of one block of a launch, each (observations, rows), from (tiles, blocks, ..., tile)."""
-
-    def cut(x):
-        if x is None:
-            return None
-        x = x[:, block].reshape(len(x), -1, x.shape[-1])
-        return np.moveaxis(x, 0, 1).reshape(x.shape[1], -1)[:, : rows.stop - rows.start]
-
-    return tuple(map(cut, sampled))
+def of_block(sampled: list[np.ndarray], block: int) -> np.ndarray:
+    """What was sampled in one block of a launch, (observations, rows), from (tiles, blocks, ..., tile) of each device."""
+    tiles, width = sum(map(len, sampled)), sampled[0].shape[-1]
+    found, first = np.empty((math.prod(sampled[0].shape[2:-1]), tiles, width), sampled[0].dtype), 0
+    for x in sampled:
+        found[:, first : first + len(x)] = np.moveaxis(x[:, block].reshape(len(x), -1, width), 0, 1)
+        first += len(x)
+    return found.reshape(len(found), -1)

@@ -16,6 +16,7 @@ from jaxq.engine.control_choice import with_controls
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.fields import rules
 from jaxq.engine.fingerprint import digest
+from jaxq.engine.footprint import Footprint
 from jaxq.engine.kernel.choice import kernel_wanted
 from jaxq.engine.layout import FEW, default_replicas
 from jaxq.engine.leaves import alike
@@ -47,13 +48,13 @@ class Point(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Points that have passed every check, and how they are run. ``state_bytes``: of all replicas, on the devices."""
+    """Points that have passed every check, and how they are run."""
 
     points: list[Point]
     options: Options
     devices: tuple
     replicas: int
-    state_bytes: int
+    footprint: Footprint
     compile_seconds: float
 
     @property
@@ -64,7 +65,7 @@ class Plan(NamedTuple):
     def describe(self) -> str:
         """One line, before the run begins."""
         words = f"{len(self.points)} point(s) x {self.replicas} replicas on {len(self.devices)} "
-        words += f"{self.devices[0].platform} device(s), {self.state_bytes / 2**20:.3g} MB of state"
+        words += f"{self.devices[0].platform} device(s), {self.footprint}"
         words += f", in each of {team().processes} processes" if team().processes > 1 else ""
         return words + (
             f", about {self.compile_seconds:.0f} s to compile" if self.compile_seconds > LONG_COMPILE else ""
@@ -108,8 +109,12 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False, pa
         points.append(Point(model, process, stepped, oracle, None if rates is None else rates.max(axis=0)))
     groups = alike([point.stepped for point in points])
     check_team(question([[points[i].model for i in members] for members in groups], replicas, options), options)
-    sizes = [([points[i].model for i in members], points[members[0]].stepped) for members in groups]
-    return Plan(points, options, devices, replicas, check_run(sizes, replicas, devices), compiling)
+    sizes = [([points[i].model for i in members], [points[i].stepped for i in members]) for members in groups]
+    cut = {"batch": options.batch, "histograms": tuple(options.quantile_probabilities())}
+    events = min(options.events or options.max_events, options.max_events // (len(points) * replicas))
+    return Plan(
+        points, options, devices, replicas, check_run(sizes, replicas, devices, events=events, **cut), compiling
+    )
 
 
 def check_team(asked: dict[str, Any], options: Options) -> None:

@@ -57,12 +57,12 @@ def contributions(system: Process, carry: Carry):
     return exact, rounded
 
 
-def _sampled(system: Process, carry: Carry, names: tuple[str, ...]):
+def sampled(system: Process, carry: Carry, names: tuple[str, ...]):
     """(value, weight) of the quantities that histograms are kept of, by name; `jaxq.stats.histogram.Histogram.add`."""
     observed, tallied = system.observe(carry.state), system.tally(carry.state, carry.event)
     weight = None if carry.weight is None else jnp.asarray(carry.weight, jnp.float32)
 
-    def sampled(name: str):
+    def one(name: str):
         value = jnp.asarray(tallied[name] if name in tallied else observed[name])
         value = value.astype(jnp.int32 if _is_whole(value) else jnp.float32)
         if name not in tallied:
@@ -72,14 +72,14 @@ def _sampled(system: Process, carry: Carry, names: tuple[str, ...]):
         happened = [jnp.asarray(tallied[indicator], bool) for indicator in system.scan.measured_at[name]]
         return value, functools.reduce(jnp.logical_or, happened)
 
-    return {name: sampled(name) for name in names}
+    return {name: one(name) for name in names}
 
 
 def _at_the_end(each, carry: Carry, names: tuple[str, ...]):
-    """`_sampled` once, an axis in front; of a chain with events of unequal length, which may have a period, at two events in
+    """`sampled` once, an axis in front; of a chain with events of unequal length, which may have a period, at two events in
     a row."""
     places = [carry] if carry.weight is None else [carry, each(step)(carry)]
-    found = [each(functools.partial(_sampled, names=names))(place) for place in places]
+    found = [each(functools.partial(sampled, names=names))(place) for place in places]
     return jax.tree.map(lambda *x: jnp.stack(x), *found)
 
 
@@ -95,22 +95,22 @@ def block(each, layout: Layout, carry):
         new_exact, new_rounded = observe(carry)
         exact = jax.tree.map(jnp.add, exact, new_exact)
         rounded = jax.tree.map(jnp.add, rounded, new_rounded)
-        sampled = each(functools.partial(_sampled, names=always))(carry) if always else {}
+        seen = each(functools.partial(sampled, names=always))(carry) if always else {}
         carry, _ = lax.scan(
             lambda carry, _: (each(step)(carry), None), carry, None, length=layout.stride, unroll=layout.unroll
         )
-        return (carry, exact, rounded), sampled
+        return (carry, exact, rounded), seen
 
     def group(c, _):
         carry, first, high, low, rounded, wrapped = c
-        (carry, exact, part), sampled = lax.scan(observation, (carry, exact0, rounded0), None, length=inner)
+        (carry, exact, part), seen = lax.scan(observation, (carry, exact0, rounded0), None, length=inner)
         last = observe(carry)[0]
         moved = jax.tree.map(lambda total, value: total - inner * value, exact, first)
         high = jax.tree.map(lambda h, v, m: h + inner * (v >> 16) + (m >> 16), high, first, moved)
         low = jax.tree.map(lambda h, v, m: h + inner * (v & 0xFFFF) + (m & 0xFFFF), low, first, moved)
         far = [abs(1.0 * last[name] - first[name]) >= 2.0**31 / inner for name in first]
         wrapped = functools.reduce(jnp.logical_or, far, wrapped)
-        return (carry, last, high, low, jax.tree.map(jnp.add, rounded, part), wrapped), sampled
+        return (carry, last, high, low, jax.tree.map(jnp.add, rounded, part), wrapped), seen
 
     def flagged(method, carry):
         return each(lambda s, c: jnp.asarray(getattr(s, method)(c.state), bool))(carry)
@@ -120,15 +120,15 @@ def block(each, layout: Layout, carry):
     never = jnp.zeros(carry.stream.a.shape, bool)
     initial = (carry, begin[0], exact0, exact0, rounded0, never)
     groups = layout.observations // inner
-    (carry, _, high, low, rounded, wrapped), sampled = lax.scan(group, initial, None, length=groups)
+    (carry, _, high, low, rounded, wrapped), seen = lax.scan(group, initial, None, length=groups)
     if layout.histograms and not always:
-        sampled = _at_the_end(each, carry, layout.histograms)
+        seen = _at_the_end(each, carry, layout.histograms)
     after = each(lambda s, c: s.counters(c.state))(carry)
     counted = jax.tree.map(jnp.subtract, after, before)
     wrapped = functools.reduce(jnp.logical_or, [x < 0 for x in counted.values()], wrapped)  # a counter never goes down
     overflow, invalid = wrapped | flagged("overflow", carry), flagged("_invalid_rates", carry)
     sums = totals_of(high, low, rounded, counted, overflow, invalid)
-    return carry, (sums, sampled)
+    return carry, (sums, seen)
 
 
 class Program:

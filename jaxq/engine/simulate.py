@@ -171,7 +171,7 @@ def launched(
         raise  # in all processes alike
     except BaseException as error:
         team().leave()
-        full = too_large(error, replicas, planned.state_bytes) if isinstance(error, RuntimeError) else None
+        full = too_large(error, replicas, planned.footprint) if isinstance(error, RuntimeError) else None
         if full is not None:
             raise full from error
         raise

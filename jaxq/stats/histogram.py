@@ -82,12 +82,14 @@ class Histogram:
         """
         if weights is not None and weights.dtype == bool:
             values, group, weights = values[weights], np.broadcast_to(group, values.shape)[weights], None
-        if not self.whole:
-            values = values + np.float32(0)  # no negative zero
         columns = self._all_columns(values.ravel()).reshape(values.shape)
-        width = self.windows.data.shape[2]
-        flat = (columns + width * group).ravel()
-        counts = np.bincount(flat, None if weights is None else weights.ravel(), self._groups * width)
+        width, group = self.windows.data.shape[2], np.broadcast_to(group, values.shape)
+        counts = np.zeros(self._groups * width)
+        step = max(1, _PART * len(values) // max(values.size, 1))
+        for first in range(0, len(values), step):
+            part = slice(first, first + step)
+            cells = (columns[part] + width * group[part]).ravel()
+            np.add.at(counts, cells, 1.0 if weights is None else weights[part].ravel().astype(np.float64))
         self.windows.add(counts.reshape(1, self._groups, width))
 
     def _all_columns(self, values: Num[np.ndarray, " values"]) -> Int[np.ndarray, " values"]:
@@ -111,6 +113,8 @@ class Histogram:
 
     def _columns(self, values: Num[np.ndarray, " values"]) -> Int[np.ndarray, " values"]:
         """The column of each value; bins not seen before get one."""
+        if not self.whole:
+            values = values + np.float32(0)  # no negative zero
         keys = self._key(values)
         places = (keys + _HALF).astype(np.intp)
         columns = self._table.take(places, mode="wrap")
@@ -138,7 +142,9 @@ class Histogram:
         while width < self._keys.size:
             width *= 2
         if width > data.shape[2]:
-            self.windows.data = np.concatenate([data, np.zeros((*data.shape[:2], width - data.shape[2]))], axis=2)
+            used = min(self.windows.filled + 1, len(data))
+            self.windows.data = np.zeros((*data.shape[:2], width))  # of which what is not used yet takes no memory
+            self.windows.data[:used, :, : data.shape[2]] = data[:used]
 
     @property
     def bins(self) -> tuple[int, np.ndarray]:

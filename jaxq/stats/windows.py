@@ -70,7 +70,8 @@ class WindowedSums:
 
     def _merge(self) -> None:
         half = len(self.data) // 2
-        self.data[:half] = self.data[0::2] + self.data[1::2]
+        for k in range(half):  # in place: half of them beside the whole would be the most that a run holds
+            np.add(self.data[2 * k], self.data[2 * k + 1], out=self.data[k])
         self.data[half:] = 0
         self.span, self.filled = 2 * self.span, half
 

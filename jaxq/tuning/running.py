@@ -19,6 +19,8 @@ from jaxq.tuning.response_surface import Place, ResponseSurface
 
 BATCH = 200
 """Events per replica of the first batch."""
+EVENTS = 8 * BATCH
+"""Length of a run that blocks are cut for."""
 
 
 class BadStart(FieldError):
@@ -54,7 +56,7 @@ class Running:
             devices,
             place.processes,
             apart=surface.half is None,
-            events=8 * BATCH,
+            events=EVENTS,
             batch=options.batch,
         )
         self.events = 0

@@ -33,7 +33,7 @@ from jaxq.tuning.descent import AVERAGED, Descent, Step, shown, straight
 from jaxq.tuning.entries import placed
 from jaxq.tuning.printed import printable
 from jaxq.tuning.response_surface import Place, ResponseSurface
-from jaxq.tuning.running import BATCH, BadStart, Reading, Running
+from jaxq.tuning.running import BATCH, EVENTS, BadStart, Reading, Running
 
 PREFIX = "simulated:"
 """What an objective begins with that is a simulated mean."""
@@ -79,7 +79,8 @@ def descend(
     replicas = options.replicas or default_replicas(devices)
     place = surface.start
     check_team(question([[surface.system]], replicas, options), options)
-    check_run([(place.systems, place.processes[0])], replicas, devices)
+    cut = {"apart": surface.half is None, "batch": options.batch, "events": EVENTS}
+    check_run([(place.systems, place.processes)], replicas, devices, **cut)
     meter = meter if team().first else Silent()
     meter.start(f"{title(surface.system)}: {surface.metric} by {', '.join(surface.names)}, {steps} steps")
     flags: list[str] = []

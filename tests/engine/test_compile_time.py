@@ -38,7 +38,7 @@ def test_a_long_compilation_is_announced_before_it_begins():
         def start(self, description):
             raise Heard(description)
 
-    with pytest.raises(Heard, match=r"MB of state, about 1\d s to compile$"):
+    with pytest.raises(Heard, match=r"MB of memory, about 1\d s to compile$"):
         jaxq.simulate(network(5, 20), events=100, meter=Meter())
-    with pytest.raises(Heard, match=r"MB of state$"):
+    with pytest.raises(Heard, match=r"MB of memory$"):
         jaxq.simulate(network(2, 2), events=100, meter=Meter())

@@ -28,7 +28,8 @@ def test_a_full_device_says_what_to_set(monkeypatch):
 
     monkeypatch.setattr(Ensemble, "launch", full)
     with pytest.raises(
-        TooLarge, match=r"replicas = 64: the memory of the devices is full \(2.50GiB.* GB\. Fewer replicas, or batch"
+        TooLarge,
+        match=r"replicas = 64: the memory of the devices is full \(2.50GiB.* MB of memory\. Fewer replicas, or batch",
     ):
         jaxq.simulate(jaxq.MMc(0.8), replicas=64, events=100, warmup=0)
 

@@ -6,6 +6,7 @@ import pytest
 
 import jaxq
 from jaxq.engine.layout import GPU_LAUNCH_EVENTS, LAUNCH_EVENTS, ROOM, choose_layout
+from jaxq.engine.outline import summed
 
 CPU, GPU = SimpleNamespace(platform="cpu"), SimpleNamespace(platform="gpu")
 QUEUE = jaxq.MMc(0.8).process()
@@ -15,9 +16,9 @@ QUEUE = jaxq.MMc(0.8).process()
 @pytest.mark.parametrize("replicas", [1024, 65536, 2**20])
 def test_a_launch_fills_its_room_and_no_more(device, most, replicas):
     layout = choose_layout(QUEUE, replicas, (device,))
-    a_block = layout.replicas * layout.events_per_block
-    assert layout.blocks == 1 or (layout.blocks * a_block <= most and layout.blocks * layout.replicas <= ROOM)
-    assert layout.blocks == 32 or 2 * layout.blocks * a_block > most or 2 * layout.blocks * layout.replicas > ROOM
+    a_block, sums = layout.replicas * layout.events_per_block, layout.replicas * len(summed(QUEUE))
+    assert layout.blocks == 1 or (layout.blocks * a_block <= most and layout.blocks * sums <= ROOM)
+    assert layout.blocks == 32 or 2 * layout.blocks * a_block > most or 2 * layout.blocks * sums > ROOM
 
 
 def test_on_a_gpu_a_tile_is_all_that_a_device_has():
