@@ -96,7 +96,7 @@ def control_slopes(ensemble: Ensemble, point: int) -> dict[str, Slopes]:
         for name, metric in evaluate(system, sums).items()
         if regression.fits(metric) and name not in system.stationarity().wandering
     }
-    return {name: (slope, regression.floor(slope)) for name, slope in slopes.items()}
+    return {name: (slope, regression.blur(slope)) for name, slope in slopes.items()}
 
 
 def viewed(system: Model, sums: Sums, slopes: dict[str, Slopes]) -> dict[str, Estimate]:

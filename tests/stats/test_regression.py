@@ -52,6 +52,25 @@ def test_an_identity_leaves_what_rounding_may_have_done():
     assert found.rounding == pytest.approx(1e-6, rel=1e-9)
 
 
+def test_a_combination_that_never_varies_and_is_not_0_was_seen_in_part():
+    """Both controls have mean 0; what makes the second differ from thrice the first never happened."""
+    _, c = sample(np.random.default_rng(7))
+    y, whole, part = 3 + c[:, 0], c[:, :1], 3 * c[:, :1] + 2.0
+    plain = Estimate.of(y)
+    assert regressed(y, np.concatenate([whole, part], axis=1)).standard_error == plain.standard_error
+    slight = regressed(y, np.concatenate([whole, part - 1.99], axis=1))
+    assert 0.001 < slight.standard_error < 0.1 * plain.standard_error
+    assert abs(slight.value - 3) < 3 * slight.standard_error
+
+
+def test_what_two_replicas_have_seen_is_no_slope():
+    y, c = sample(np.random.default_rng(8))
+    rare = np.zeros(len(y))
+    rare[:2] = 1.0, 2.0
+    found = regressed(y + 5 * rare, np.column_stack([c, rare]))
+    assert found.freedom == len(y) - 4 and found.standard_error > 0.9 * np.std(5 * rare) / np.sqrt(len(y))
+
+
 @pytest.mark.parametrize("replicas", [30, 100])
 def test_intervals_cover(replicas):
     rng, hits, widths = np.random.default_rng(5), 0, []
