@@ -1,6 +1,7 @@
 """What the host concludes from windowed sums: warm-up, precision, growth, and the final result of a point."""
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -12,6 +13,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.options import Options, Target
 from jaxq.engine.plain import finite
 from jaxq.engine.quantity import primary
+from jaxq.engine.solved import everywhere
 from jaxq.engine.sums import Sums
 from jaxq.stats import warmup
 from jaxq.stats.batch_means import widened
@@ -204,7 +206,10 @@ def estimates(ensemble: Ensemble, point: int, cut: int, batches: int, memory: fl
     found, controls = evaluate(ensemble.systems[point], sums), controls_of(sums)
     if controls is not None:
         regression = regression_on(ensemble, point, controls)
-        found = {name: regression.corrected(metric) for name, metric in found.items()}
+        process = ensemble.processes[point]
+        assert isinstance(process, WithControls)
+        left = everywhere(process, lambda elsewhere: evaluate(ensemble.systems[point], elsewhere), sums)
+        found = {name: regression.corrected(metric, functools.partial(left, name)) for name, metric in found.items()}
     return found if batches == 1 else {name: widened(metric, batches) for name, metric in found.items()}
 
 

@@ -99,6 +99,11 @@ def rates_met(processes: Sequence[MarkovProcess]) -> list[np.ndarray]:
     return list(np.concatenate(met, axis=1))
 
 
+def states_met(process: MarkovProcess) -> Any:
+    """The states of a walk, an axis in front."""
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *(state for state, *_ in _steps([process])))
+
+
 def _steps(processes: Sequence[MarkovProcess]) -> Iterator[tuple]:
     """(state, rates, transition, state after it) at each step, of the walkers of one process after those of another.
 

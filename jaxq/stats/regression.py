@@ -4,15 +4,20 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy  # see `jaxq.stats.intervals`
 from jaxtyping import Float
 
-from jaxq.stats.estimate import Estimate
+from jaxq.stats.estimate import Estimate, grain
 
 COLLINEAR = 1e-6
 """Singular value, as a share of the largest, below which a combination of controls says nothing new."""
 LEVERAGE = 0.5
 """Share of its own fit that no replica may determine (Huber 1981, Robust Statistics, 7.2): what one or two replicas have
 seen fits them, whatever it is."""
+
+
+CHANCE = 1e-3
+"""Of means of controls that are as far from 0 as these: below it they are not all there was to see."""
 
 
 class Controls:
@@ -46,7 +51,8 @@ class Regression:
 
     A combination of controls that is the same in all replicas must be 0. Where it is not, states that balance it were never
     seen, and the other controls do not tell how far the mean is off: up to |b|·|v| |v·c|, for a combination v and all in
-    units of a standard deviation of each control. An estimate that may be off by more than its own error keeps it.
+    units of a standard deviation of each control. Nor were they where the means of all controls together are too far from 0
+    (Hotelling). Then, and where the mean may be off by more than its own error, an estimate keeps what it has.
 
     Args:
         controls: of n replicas.
@@ -63,9 +69,13 @@ class Regression:
         self._scale = np.where(size > 0, size, 1.0)
         left, singular, right = np.linalg.svd(controls.residuals / self._scale, full_matrices=False)
         varies, values = singular > COLLINEAR * max(singular[0], np.finfo(float).tiny), controls.values / self._scale
-        self._enough = varies.any() and len(left) >= 2 * np.count_nonzero(varies) + 10
+        n, self._enough = len(left), varies.any() and len(left) >= 2 * np.count_nonzero(varies) + 10
         self._left, self._combined = seen_by_several(left[:, varies], right[varies].T / singular[varies])
         self._at = self._combined.T @ values
+        q = self.rank
+        if q and self._enough:
+            statistic = n * (n - q) / q * float(self._at @ self._at)
+            self._enough = bool(scipy.special.fdtrc(q, n - q, statistic) > CHANCE)
         self._unbalanced = np.abs(right[~varies] @ values) @ np.abs(right[~varies])
 
     @property
@@ -75,7 +85,7 @@ class Regression:
 
     def fits(self, estimate: Estimate) -> bool:
         """Whether the controls can say anything of an estimate: not of one that has no spread of its own, is not finite or
-        was hardly seen, nor where replicas are too few."""
+        was hardly seen, nor where replicas are too few or controls were seen in part."""
         return bool(self._enough and np.isfinite(estimate.value) and not estimate.grain and estimate.residuals.any())
 
     def slopes(self, estimate: Estimate) -> Float[np.ndarray, " controls"]:
@@ -91,19 +101,26 @@ class Regression:
     def _unseen(self, slopes: np.ndarray) -> float:
         return float(self._unbalanced @ np.abs(slopes * self._scale))
 
-    def corrected(self, estimate: Estimate) -> Estimate:
-        """The controlled estimate, its residuals scaled to its error, which is never under what rounding may have done."""
+    def corrected(
+        self, estimate: Estimate, solved: Callable[[Float[np.ndarray, " controls"]], bool] = lambda slopes: True
+    ) -> Estimate:
+        """The controlled estimate, its residuals scaled to its error, which is never under what rounding may have done.
+
+        Where controls leave no spread, or only in a few replicas, they explain what was seen; ``solved`` says of slopes
+        whether they explain it everywhere, and the estimate stays as it is if not.
+        """
         if not self.fits(estimate):
             return estimate
-        n, q = estimate.residuals.size, self.rank
+        n, q, slopes = estimate.residuals.size, self.rank, self.slopes(estimate)
+        if self._unseen(slopes) >= estimate.standard_error:
+            return estimate
         along = self._left.T @ estimate.residuals
         residuals = estimate.residuals - self._left @ along
         residuals *= np.sqrt((n - 1) / (n - 1 - q) * (1 + n * float(self._at @ self._at)))
-        value = estimate.value - float(along @ self._at)
-        slopes = self.slopes(estimate)
-        if self._unseen(slopes) >= estimate.standard_error:
+        value, rounding = estimate.value - float(along @ self._at), max(estimate.rounding, self.blur(slopes))
+        left = np.where(np.abs(residuals) > rounding * np.sqrt(n), residuals, 0.0)
+        if grain(left, 1.0) and not solved(slopes):
             return estimate
-        rounding = max(estimate.rounding, self.blur(slopes))
         found = dataclasses.replace(estimate, value=value, residuals=residuals, rounding=rounding, freedom=n - 1 - q)
         error = found.standard_error
         return found if error >= found.rounding else _widened(found, error)

@@ -58,9 +58,20 @@ def test_a_combination_that_never_varies_and_is_not_0_was_seen_in_part():
     y, whole, part = 3 + c[:, 0], c[:, :1], 3 * c[:, :1] + 2.0
     plain = Estimate.of(y)
     assert regressed(y, np.concatenate([whole, part], axis=1)).standard_error == plain.standard_error
-    slight = regressed(y, np.concatenate([whole, part - 1.99], axis=1))
-    assert 0.001 < slight.standard_error < 0.1 * plain.standard_error
-    assert abs(slight.value - 3) < 3 * slight.standard_error
+
+
+def test_controls_far_from_their_mean_were_seen_in_part():
+    y, c = sample(np.random.default_rng(7))
+    assert regressed(y, c + [0, 0.5 * np.std(c[:, 1]), 0]).freedom is None
+
+
+def test_what_is_explained_in_the_states_that_were_seen_alone_keeps_its_error():
+    _, c = sample(np.random.default_rng(4))
+    columns, y = Controls([Estimate.of(x) for x in c.T]), Estimate.of(3 + c[:, 0])
+    regression = Regression(columns, lambda slopes: 1e-9)
+    assert regression.corrected(y, lambda slopes: False) is y
+    noisy = Estimate.of(3 + c[:, 0] + 0.1 * c[:, 1] ** 2)
+    assert regression.corrected(noisy, lambda slopes: False) is not noisy
 
 
 def test_what_two_replicas_have_seen_is_no_slope():
