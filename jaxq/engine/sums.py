@@ -16,6 +16,8 @@ class Sums(Mapping):
         self._entries = {**observed, **tallied, **counted}
 
     def __getitem__(self, name):
+        if name not in self._entries:
+            raise KeyError(f"there is no sum {name}; there are {', '.join(self._entries)}")
         return self._entries[name]
 
     def __iter__(self):
