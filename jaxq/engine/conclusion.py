@@ -104,7 +104,7 @@ def conclude_point(
         name: Estimate(0.0, estimate.residuals) if name in zero else estimate
         for name, estimate in analysis.metrics.items()
     }
-    if upper.keys() & {target.metric for target in options.targets(first or tuple(analysis.metrics))}:
+    if upper.keys() & {*first, *(target.metric for target in options.targets(first or tuple(analysis.metrics)))}:
         flags.append(Flag.NOT_SEEN)
     tail = system.stationarity().tail
     if tail is not None:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -203,14 +204,29 @@ def estimates(ensemble: Ensemble, point: int, cut: int, batches: int, memory: fl
     last = None if batches == 1 else ensemble.windows.filled
     episode = min(memory, float(ensemble.windows.filled)) * ensemble.windows.span * ensemble.layout.events_per_block
     sums = ensemble.sums(point, cut, last, batches=batches, episode=episode)
-    found, controls = evaluate(ensemble.systems[point], sums), controls_of(sums)
-    if controls is not None:
-        regression = regression_on(ensemble, point, controls)
+    system, controls = ensemble.systems[point], controls_of(sums)
+    if controls is None:
+        found = evaluate(system, sums)
+    else:
         process = ensemble.processes[point]
         assert isinstance(process, WithControls)
-        left = everywhere(process, lambda elsewhere: evaluate(ensemble.systems[point], elsewhere), sums)
-        found = {name: regression.corrected(metric, functools.partial(left, name)) for name, metric in found.items()}
+        solved = everywhere(process, lambda others: evaluate(system, others), sums)
+        found = regressed(system, sums, regression_on(ensemble, point, controls), solved)
     return found if batches == 1 else {name: widened(metric, batches) for name, metric in found.items()}
+
+
+def regressed(
+    system: Model, sums: Sums, regression: Regression, solved: Callable[[str, np.ndarray], bool]
+) -> dict[str, Estimate]:
+    """The metrics less their regression on controls. Their values are those of the regressed sums: they need not be linear
+    in these, and what is left of a ratio may be less than its bias of order 1/replicas."""
+    found, curved = evaluate(system, sums), evaluate(system, sums.at(regression.value))
+    for name, plain in found.items():
+        metric, value = regression.corrected(plain, functools.partial(solved, name)), curved[name].value
+        if metric is not plain and abs(value - metric.value) <= plain.standard_error:
+            metric = dataclasses.replace(metric, value=value)
+        found[name] = metric
+    return found
 
 
 def unseen(metrics: dict[str, Estimate]) -> dict[str, float]:

@@ -65,7 +65,7 @@ class Regression:
         self, controls: Controls, floor: Callable[[Float[np.ndarray, " controls"]], float] = lambda slopes: 0.0
     ):
         self.floor = floor
-        size = np.sqrt(np.mean(controls.residuals**2, axis=0))
+        self._values, size = controls.values, np.sqrt(np.mean(controls.residuals**2, axis=0))
         self._scale = np.where(size > 0, size, 1.0)
         left, singular, right = np.linalg.svd(controls.residuals / self._scale, full_matrices=False)
         varies, values = singular > COLLINEAR * max(singular[0], np.finfo(float).tiny), controls.values / self._scale
@@ -93,6 +93,10 @@ class Regression:
         if not self.fits(estimate):
             return np.zeros(self._scale.size)
         return self._combined @ (self._left.T @ estimate.residuals) / self._scale
+
+    def value(self, estimate: Estimate) -> float:
+        """The controlled value, whatever its error."""
+        return estimate.value - float(self._values @ self.slopes(estimate))
 
     def blur(self, slopes: Float[np.ndarray, " controls"]) -> float:
         """How far a mean controlled with these slopes may be off and its spread not tell."""
