@@ -126,8 +126,8 @@ def compile_case(case: str, device: str, dump: Path, quantiles: bool) -> dict:
 
     from jaxq.engine.kernel.choice import choose_program
     from jaxq.engine.layout import choose_layout
+    from jaxq.engine.leaves import compute_leaf
     from jaxq.engine.outline import names
-    from jaxq.engine.program import compute_leaf
 
     described = topologies.get_topology_desc(
         platform="cuda", target_config=TARGET.format(*MEMORY[device]), topology="1x1x1"

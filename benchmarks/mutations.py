@@ -29,7 +29,7 @@ class Fault(NamedTuple):
 
 
 ESTIMATE, WINDOWS, ENSEMBLE = "stats/estimate.py", "stats/windows.py", "engine/ensemble.py"
-PROGRAM, JUMPS = "engine/program.py", "engine/jump_process.py"
+PROGRAM, CARRY, JUMPS = "engine/program.py", "engine/carry.py", "engine/jump_process.py"
 INVARIANCE, SUMS = "tests/engine/test_invariance.py", "tests/stats/test_exact_sums.py"
 FAULTS = [
     Fault(
@@ -123,14 +123,14 @@ FAULTS = [
     ),
     Fault(
         "overflow forgotten",
-        PROGRAM,
+        "engine/totals.py",
         "self.overflow | block.overflow",
         "self.overflow & block.overflow",
         "tests/engine/test_simulate.py -k overflow",
     ),
     Fault(
         "the weight of the state before the last jump",
-        PROGRAM,
+        CARRY,
         "    words, stream = random.next_words(carry.stream, system.words)\n"
         "    event, weight = system.next_event(state, words)\n"
         "    return Carry(state, event, weight, stream)",
@@ -141,7 +141,7 @@ FAULTS = [
     ),
     Fault(
         "the words of the last event again",
-        PROGRAM,
+        CARRY,
         "    words, stream = random.next_words(carry.stream, system.words)",
         "    words, _ = random.next_words(carry.stream, system.words)\n    stream = carry.stream",
         "tests/engine/test_simulate.py -k few_replicas_use",

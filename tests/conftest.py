@@ -16,7 +16,16 @@ LONG = "test_notebooks.py", "experiments/", "systems/", "test_readme.py"
 """Files that take minutes: they begin first, so that no worker is left with one at the end."""
 
 
-QUICK = "analytic/", "laws/", "stats/", "plotting/", "engine/test_f", "test_checks.py", "test_layering.py"
+QUICK = (
+    "analytic/",
+    "laws/",
+    "stats/",
+    "plotting/",
+    "engine/test_f",
+    "test_checks.py",
+    "test_layering.py",
+    "test_unused.py",
+)
 """Where nearly nothing is simulated; all else is marked slow, for ``-m "not slow"``."""
 
 

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 import jaxq
+from jaxq import random
 
 
 class Station(jaxq.JumpProcess):
@@ -36,8 +37,8 @@ class Customers(jaxq.System):
         return 0.0
 
     def next_event(self, state, words):
-        gap = 2.0 * jaxq.engine.program.random.exponential(words[0])
-        return (jaxq.engine.program.random.exponential(words[1]), gap), gap
+        gap = 2.0 * random.exponential(words[0])
+        return (random.exponential(words[1]), gap), gap
 
     def update(self, state, event):
         return jnp.maximum(state + event[0] - event[1], 0.0)

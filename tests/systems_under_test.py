@@ -22,7 +22,6 @@ from jaxq.laws.standard import (
     Pareto,
     Weibull,
 )
-from jaxq.systems.load_balancing.diffusion import SpeedAwareLimit
 from jaxq.systems.load_balancing.policy import parse_policy
 from jaxq.systems.load_balancing.speeds import Speeds
 from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
@@ -34,6 +33,7 @@ from jaxq.systems.parallel_servers.processes.renewal import parse_arrival_laws
 from jaxq.systems.token_pool.policy import TablePolicy, parse_deviator, parse_threshold
 from jaxq.systems.tolled_queues.arrivals import Modulated, Renewal, Trace
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue
+from tests.systems.load_balancing.speed_aware_limit import SpeedAwareLimit
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 TWO_SPEEDS = Speeds([2.0, 0.5], [0.4, 0.6])

@@ -9,11 +9,12 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from jaxq.analytic.load_balancing.mean_field import MeanField
-from jaxq.analytic.load_balancing.policies import Policy, shortest
+from jaxq.analytic.load_balancing.policies import Policy
 from jaxq.analytic.tolled_queues.customers import accepted
 from jaxq.fluid.in_order import fill
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.windows import WindowedSums
+from tests.analytic.load_balancing.ranks import shortest
 
 ROOT = Path(__file__).parent.parent
 CHECKED = "analytic", "fluid", "stats"

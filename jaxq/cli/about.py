@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.console import new_table, stdout_console
 from jaxq.cli.example import example, table_of
 from jaxq.cli.field_texts import default_words
 from jaxq.cli.field_values import allowed
@@ -66,15 +66,11 @@ def print_one(name: str, about: dict[str, Any]) -> None:
     console = stdout_console()
     console.print(name, style="bold")
     console.print(about["doc"])
-    table = new_table()
-    for header in ("field", "default", "rule", "meaning"):
-        add_column(table, header)
+    table = new_table("field", "default", "rule", "meaning")
     for key, field in about["fields"].items():
         table.add_row(key, field["default_text"].removeprefix("default: "), field["rule"], field["doc"])
     console.print(table)
-    table = new_table()
-    for header in ("metric", "unit", "meaning", "oracle", ""):
-        add_column(table, header)
+    table = new_table("metric", "unit", "meaning", "oracle", "")
     for row, metrics in rows_of(about):
         kinds = ", ".join(dict.fromkeys(about["oracle"][metric] for metric in metrics if metric in about["oracle"]))
         first = "primary" if any(metric in about["primary"] for metric in metrics) else ""

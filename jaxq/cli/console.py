@@ -54,14 +54,14 @@ def print_line(kind: str, text: str) -> None:
     print(f"{kind}: {' '.join(text.split())}", file=sys.stderr)
 
 
-def new_table() -> Any:
-    """A table without vertical rules; cells fold rather than lose characters."""
+def new_table(*headers: str) -> Any:
+    """A table without vertical rules; cells fold rather than lose characters. A header that begins with ``>`` is of
+    numbers, which stand to the right; one that begins with ``!`` is of names, which are not folded."""
     from rich import box
     from rich.table import Table
 
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False)
-
-
-def add_column(table: Any, header: str, numeric: bool = False, whole: bool = False) -> None:
-    """A column; numbers to the right. ``whole``: names, which are not folded."""
-    table.add_column(header, justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        kind, text = (header[0], header[1:]) if header[:1] in (">", "!") else ("", header)
+        table.add_column(text, justify="right" if kind == ">" else "left", overflow="fold", no_wrap=kind == "!")
+    return table

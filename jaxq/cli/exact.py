@@ -5,7 +5,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.console import new_table, stdout_console
 from jaxq.cli.delivery import OK, deliver, print_json
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
@@ -36,9 +36,7 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
 
 def print_law(found: Any) -> None:
     """Every metric beside its oracle, and how many states there are."""
-    console, table = stdout_console(), new_table()
-    for header, numeric in (("metric", False), ("exact", True), ("oracle", True), ("kind", False)):
-        add_column(table, header, numeric)
+    console, table = stdout_console(), new_table("metric", ">exact", ">oracle", "kind")
     for name, value in found.metrics.items():
         reference = found.references.get(name)
         shown = ("", "") if reference is None else (f"{reference.value:.12g}", reference.kind)

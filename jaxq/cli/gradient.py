@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxq.checks import FieldError
-from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.console import new_table, stdout_console
 from jaxq.cli.delivery import present
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
@@ -71,14 +71,8 @@ def print_gradients(found: Gradients) -> None:
     console.print(heading(result.system, result.parameters, result.run))
     simulated = "replicas" in result.run
     bound = bound_of([result])[1] if simulated else 0.0
-    table = new_table()
-    for header in (
-        "metric",
-        "mean",
-        *(("+-", *(("bias",) if found.bias else ())) if simulated else ()),
-        *(("oracle", "z") if simulated else ("simulated metric, exact",)),
-    ):
-        add_column(table, header, header != "metric")
+    of_run = (">+-", *((">bias",) if found.bias else ()), ">oracle", ">z")
+    table = new_table("metric", ">mean", *(of_run if simulated else (">simulated metric, exact",)))
 
     def add(title: str, metric: Metric, bias: str) -> None:
         if simulated:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.console import new_table, stdout_console
 from jaxq.cli.delivery import print_json
 from jaxq.cli.errors import input_errors
 from jaxq.cli.place import description
@@ -45,9 +45,7 @@ def list_systems(
 
 def print_all() -> None:
     """A row a system; none is imported."""
-    console, table = stdout_console(), new_table()
-    add_column(table, "system", whole=True)
-    add_column(table, "what it is")
+    console, table = stdout_console(), new_table("!system", "what it is")
     for name, place in known().items():
         table.add_row(name, description(place))
     console.print(table)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.checks import FieldError
-from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.console import new_table, stdout_console
 from jaxq.cli.delivery import present
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
@@ -69,11 +69,8 @@ def print_paths(found: Any) -> None:
     """A row a time."""
     from rich.text import Text
 
-    console, table = stdout_console(), new_table()
-    add_column(table, "time", True)
-    for name in found.mean:
-        add_column(table, name, True)
-        add_column(table, "+-", True)
+    headers = [header for name in found.mean for header in (f">{name}", ">+-")]
+    console, table = stdout_console(), new_table(">time", *headers)
     shown = np.unique(np.linspace(0, len(found.times) - 1, ROWS).round().astype(int))
     for i in shown:
         cells: list[Any] = [f"{found.times[i]:.6g}"]

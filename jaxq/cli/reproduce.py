@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxq.checks import FieldError
-from jaxq.cli.console import add_column, new_table, print_line, stdout_console
+from jaxq.cli.console import new_table, print_line, stdout_console
 from jaxq.cli.delivery import FLAGGED, INTERRUPTED, OK, check_written, print_json, write
 from jaxq.cli.errors import BadInput, Interrupted, input_errors, interruptible
 from jaxq.cli.validate import FAILED
@@ -137,11 +137,9 @@ def table_of(rows: list[dict[str, Any]]) -> Any:
     """Rows as a table under the union of their keys; numbers to the right."""
     from jaxq.engine.plain import number
 
-    table = new_table()
     names = list(dict.fromkeys(name for row in rows for name in row))
-    for name in names:
-        text = any(isinstance(row.get(name), str) for row in rows)
-        add_column(table, name, name in ("half_width", "z") or not text)
+    texts = {name for row in rows for name, x in row.items() if isinstance(x, str)} - {"half_width", "z"}
+    table = new_table(*(name if name in texts else f">{name}" for name in names))
     for row in rows:
         table.add_row(*[number(row.get(name), 5) for name in names])
     return table

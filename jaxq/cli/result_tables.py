@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxq.cli.console import add_column, new_table
+from jaxq.cli.console import new_table
 from jaxq.cli.tables import (
     growth_lines,
     heading,
@@ -27,16 +27,12 @@ SIDE_BY_SIDE = 4
 def points_table(results: list[Result], metrics: tuple[str, ...]) -> Any:
     """One row a point: what varies, then each metric with half-width, oracle and z."""
     _, bound = bound_of(results)
-    table = new_table()
-    for name in results[0].point:
-        add_column(table, name, True)
+    headers = [f">{name}" for name in results[0].point]
     for name in metrics:
         references = any(name in r.metrics and r.metrics[name].oracle is not None for r in results)
-        for header in (name, "+-", *(("oracle", "z") if references else ())):
-            add_column(table, header, True)
+        headers += [f">{name}", ">+-", *((">oracle", ">z") if references else ())]
     flagged = any(result.flags for result in results)
-    if flagged:
-        add_column(table, "flags")
+    table = new_table(*headers, *(["flags"] if flagged else []))
     for result in results:
         cells: list[Any] = [value_text(value) for value in result.point.values()]
         for name in metrics:
@@ -60,12 +56,8 @@ def _flags(result: Result) -> Any:
 def systems_table(results: Results) -> Any:
     """One row a metric, the systems side by side."""
     _, bound = bound_of(results)
-    table = new_table()
-    add_column(table, "metric")
-    for result in results:
-        add_column(table, parameters_text(result.point).replace("  ", "\n"), True)
-        add_column(table, "+-", True)
-        add_column(table, "z", True)
+    names = [parameters_text(result.point).replace("  ", "\n") for result in results]
+    table = new_table("metric", *(header for name in names for header in (f">{name}", ">+-", ">z")))
     for name in dict.fromkeys(name for result in results for name in result.metrics):
         cells: list[Any] = [name]
         for result in results:
@@ -81,11 +73,8 @@ def differences_table(results: Results) -> Any:
 
     others = list(dict.fromkeys(row["system"] for row in results.differences))
     rows = {(row["metric"], row["system"]): row for row in results.differences if row["mean"] is not None}
-    table = new_table()
-    add_column(table, "metric")
-    for other in others:
-        add_column(table, other.replace(" ", "\n").replace("None", "none"), True)
-        add_column(table, "+-", True)
+    names = [other.replace(" ", "\n").replace("None", "none") for other in others]
+    table = new_table("metric", *(header for name in names for header in (f">{name}", ">+-")))
     for name in dict.fromkeys(metric for metric, _ in rows):
         cells: list[Any] = [name]
         for other in others:
@@ -99,9 +88,7 @@ def differences_table(results: Results) -> Any:
 
 def differences_list(results: Results, metrics: tuple[str, ...]) -> Any:
     """The paired differences of many systems, a row a system and metric."""
-    table = new_table()
-    for header, numeric in (("system", False), ("metric", False), ("difference", True), ("+-", True)):
-        add_column(table, header, numeric)
+    table = new_table("system", "metric", ">difference", ">+-")
     for row in results.differences:
         if row["metric"] in metrics and row["mean"] is not None:
             mean, width = pair(row["mean"], row["half_width"])

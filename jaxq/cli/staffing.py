@@ -92,7 +92,7 @@ def staffing(
         if root is not None and root not in tree.pools:
             raise FieldError("root", number(root), f"must be one of the pools {', '.join(tree.pools)}")
         place = None if root is None else tree.pools.index(root)
-        why = inapplicable(tree.arrival_rates, tree.service_rates, tree.servers, tree.abandonment_rates)
+        why = inapplicable(tree)
         noise = tree.arrival_rates * (1 + variations(fields.get("arrival_laws"), tree.classes))
         at = (fields.get("scale"), fields.get("staffing"))
         found = assess(tree, *at, fields.get("safety"), place) if why is None else fluid_verdict(tree, why, *at)

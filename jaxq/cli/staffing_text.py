@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.console import new_table, stdout_console
 from jaxq.engine.plain import pair
 
 
@@ -25,10 +25,7 @@ def print_fluid_verdict(found: Any) -> None:
     network, seen, console = found.network, found.capacity, stdout_console()
     console.print(Text(f"staffing of {network}", "bold") + Text(f"  n = {found.scale:g}"))
     console.print(f"no theta: {found.why}")
-    table = new_table()
-    for header in ("", "value"):
-        add_column(table, header, header != "")
-    add_column(table, "")
+    table = new_table("", ">value", "")
     who = "" if found.patient.all() or not found.patient.any() else " of the classes that never abandon"
     table.add_row("load", f"{seen.load:.9g}", f"of the busiest pool where it is least{who}")
     if found.spare is not None:
@@ -54,9 +51,7 @@ def print_fluid_verdict(found: Any) -> None:
 def print_steps(found: Any) -> None:
     """The elimination of leaves, each number as c + d theta."""
     nodes = [f"class {name}" for name in found.network.classes] + [f"pool {name}" for name in found.network.pools]
-    console, table = stdout_console(), new_table()
-    for header in ("step", "leaf", "at", "kappa of the edge", "what is left there"):
-        add_column(table, header, header in ("step", "kappa of the edge", "what is left there"))
+    console, table = stdout_console(), new_table(">step", "leaf", "at", ">kappa of the edge", ">what is left there")
     for k, step in enumerate(found.steps, 1):
         table.add_row(str(k), nodes[step.leaf], nodes[step.neighbour], _affine(step.flow), _affine(step.left))
     console.print("elimination of leaves (Example 3.3): the last node has 0 left, which gives theta")
@@ -89,10 +84,7 @@ def print_assessment(found: Any, noise: Any) -> None:
         Text(f"staffing of {network}", "bold") + Text(f"  n = {found.scale:g}, p = {_numbers(found.weights)}")
     )
     spread = max(found.theta.values()) - min(found.theta.values())
-    table = new_table()
-    for header in ("", "value"):
-        add_column(table, header, header != "")
-    add_column(table, "")
+    table = new_table("", ">value", "")
     table.add_row("theta", f"{found.theta['gains']:.9g}", f"four ways ({', '.join(found.theta)}) within {spread:.0e}")
     table.add_row("theta^n", f"{found.theta_n:.9g}", f"of {', '.join(map(str, found.rates.servers))} servers, exact")
     table.add_row("rho", f"{found.spare:.6g}", f"E (e.x)^-, idle servers in servers of pool {pools[found.root]}")
@@ -136,9 +128,7 @@ def print_growth(expected: float | None, measured: Any, policy: str) -> None:
     """The slopes next to the prediction of the total, where there is one."""
     from rich.text import Text
 
-    console, table = stdout_console(), new_table()
-    for header in (f"growth under {policy}", "slope", "+-", "predicted"):
-        add_column(table, header, header[0] != "g")
+    console, table = stdout_console(), new_table(f"growth under {policy}", ">slope", ">+-", ">predicted")
     rows = {"total queue": (measured.total, expected)}
     rows |= {f"queue {name}": (slope, None) for name, slope in measured.queues.items()}
     for name, (slope, value) in rows.items():
@@ -154,9 +144,7 @@ def print_growth(expected: float | None, measured: Any, policy: str) -> None:
 
 
 def _table(corner: str, rows: list[str], columns: dict[str, Any]) -> Any:
-    table = new_table()
-    for header in (corner, *columns):
-        add_column(table, header, header is not corner)
+    table = new_table(corner, *(f">{name}" for name in columns))
     for k, name in enumerate(rows):
         table.add_row(name, *(_entry(column[k]) for column in columns.values()))
     return table

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jaxq.cli.console import add_column, new_table
+from jaxq.cli.console import new_table
 from jaxq.engine.agreement import FAMILY_LEVEL, bound_of
 from jaxq.engine.flags import Flag, withheld
 from jaxq.engine.metric import Metric
@@ -64,9 +64,7 @@ def metrics_table(result: Result, bound: float) -> Any:
     hidden = set() if sum(widths) <= WIDTH else {"unit"}
     filled = [any(str(cell) for cell in column) for column in zip(*rows, strict=True)]
     shown = [i for i, header in enumerate(headers) if header not in hidden and (i < 3 or filled[i])]
-    table = new_table()
-    for header in (headers[i] for i in shown):
-        add_column(table, header, header in ("mean", "+-", "oracle", "z"))
+    table = new_table(*(">" * (headers[i] in ("mean", "+-", "oracle", "z")) + headers[i] for i in shown))
     for row in rows:
         table.add_row(*(row[i] for i in shown))
     return table

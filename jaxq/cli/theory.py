@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.console import new_table, stdout_console
 from jaxq.cli.delivery import OK, print_json
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
@@ -41,15 +41,15 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
     console.print(f"{title(instance)}  {parameters_text(describe(instance))}")
     if statements:
         if console.width < NARROW:
-            headers = "theory", "value", "what it is, source"
+            headers = "!theory", ">value", "what it is, source"
             rows = ((name, words(x.value), f"{x.meaning}; {x.source}") for name, x in statements.items())
         else:
-            headers = "theory", "value", "what it is", "source"
+            headers = "!theory", ">value", "what it is", "source"
             rows = ((name, words(x.value), x.meaning, x.source) for name, x in statements.items())
         console.print(_table(headers, rows))
     if oracle:
         rows = ((name, words(x.value), x.kind) for name, x in oracle.items())
-        console.print(_table(("metric", "oracle", "kind"), rows))
+        console.print(_table(("!metric", ">oracle", "kind"), rows))
     if unstable is not None:
         console.print(f"no stationary regime: {unstable}")
     elif not statements and not oracle:
@@ -81,9 +81,7 @@ def words(value: Any) -> str:
 
 
 def _table(headers: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Any:
-    table = new_table()
-    for k, header in enumerate(headers):
-        add_column(table, header, k == 1, k == 0)
+    table = new_table(*headers)
     for row in rows:
         table.add_row(*row)
     return table

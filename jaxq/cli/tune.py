@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxq.checks import FieldError
 from jaxq.cli import tune_search
-from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.console import new_table, stdout_console
 from jaxq.cli.delivery import present
 from jaxq.cli.errors import BadInput, input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
@@ -122,15 +122,8 @@ def print_tuning(found: Tuning) -> None:
     """What was found, the way there, and what the simulation says."""
     console = stdout_console()
     console.print(heading(found.system, found.fixed, {"scaled": scalings(found.tuned)}))
-    table = new_table()
     known = found.known
-    for header, numeric in (
-        ("", False),
-        ("start", True),
-        ("best", True),
-        *([("known optimum", True)] if known else []),
-    ):
-        add_column(table, header, numeric)
+    table = new_table("", ">start", ">best", *([">known optimum"] if known else []))
     ends = [*found.ends().values()]
     if known is not None:
         ends.append({**flat(plain_values(known.values)), "objective": known.objective})
@@ -151,10 +144,8 @@ def print_tuning(found: Tuning) -> None:
 
 def trace_table(found: Tuning) -> Any:
     """Some of the steps, the first and the last among them."""
-    table = new_table()
     rows = found.rows()
-    for header in rows[0]:
-        add_column(table, header, True)
+    table = new_table(*(f">{header}" for header in rows[0]))
     last = len(rows) - 1
     for i in np.unique([0, *np.geomspace(1, max(last, 1), ROWS - 1).round().astype(int).clip(max=last)]):
         table.add_row(*(value_text(x) if isinstance(x, int) else f"{x:.6g}" for x in rows[i].values()))
@@ -168,9 +159,7 @@ def print_verification(console: Any, found: Tuning) -> None:
     check = found.verification
     assert check is not None
     bound = family_bound(2, 0.95, max(check.best.run["replicas"], 2) - 1)
-    table = new_table()
-    for header in ("simulated " + check.metric, "mean", "+-", "oracle", "z"):
-        add_column(table, header, header[0] != "s")
+    table = new_table(f"simulated {check.metric}", ">mean", ">+-", ">oracle", ">z")
     for name, result in (("start", check.start), ("best", check.best)):
         metric = result[check.metric]
         table.add_row(name, *interval(metric), oracle_text(metric), z_text(metric, bound))

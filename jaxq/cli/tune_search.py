@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxq.checks import FieldError
-from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.console import new_table, stdout_console
 from jaxq.cli.given_options import number
 from jaxq.cli.given_systems import build_systems
 from jaxq.cli.tables import (
@@ -52,10 +52,8 @@ def print_outcome(found: Outcome) -> None:
     console.print(heading(found.system, found.fixed, {"scaled": scalings(found.tuned)}))
     rows = found.rows()
     hidden = ("smooth", found.metric, "gain", "half_width")
-    table = new_table()
     shown = [name for name in rows[0] if name not in hidden]
-    for header in (*shown, "gain, paired", "+-", ""):
-        add_column(table, header, header != "")
+    table = new_table(*(f">{name}" for name in shown), ">gain, paired", ">+-", "")
     for i, (row, climb) in enumerate(zip(rows, found.climbs, strict=True)):
         gain = climb.gain
         mean, width = (WITHHELD_TEXT, "") if gain.mean is None else pair(gain.mean, gain.half_width)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from jaxq.checks import FieldError
-from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.console import new_table, stdout_console
 from jaxq.cli.delivery import INTERRUPTED, deliver, print_json
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.engine.files import check_path, write_json
@@ -76,15 +76,8 @@ def print_validation(found: Any) -> None:
     """A row a case, then what is wrong, then the verdict."""
     from rich.text import Text
 
-    console, table = stdout_console(), new_table()
-    add_column(table, "case")
-    add_column(table, "system")
-    for header in ("compared", "max |z|"):
-        add_column(table, header, True)
-    add_column(table, "of")
-    for header in ("mean", "oracle", "seconds"):
-        add_column(table, header, True)
-    add_column(table, "flags")
+    console = stdout_console()
+    table = new_table("case", "system", ">compared", ">max |z|", "of", ">mean", ">oracle", ">seconds", "flags")
     for name, result in found.results.items():
         z = {key: abs(m.z) for key, m in result.metrics.items() if m.z is not None}
         worst = max(z, key=lambda key: z[key], default=None)

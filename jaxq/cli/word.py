@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from jaxq.cli.console import add_column, new_table, stdout_console
+from jaxq.cli.console import new_table, stdout_console
 from jaxq.cli.delivery import print_json
 from jaxq.cli.errors import BadInput
 from jaxq.cli.example import table_of
@@ -54,9 +54,7 @@ def print_matching(word: str, json: bool) -> None:
     if json:
         print_json({"schema": 1, "word": word, "found": [entry._asdict() for entry in found]})
         return
-    table = new_table()
-    for header in ("", "name", "of", "meaning"):
-        add_column(table, header)
+    table = new_table("", "name", "of", "meaning")
     for entry in found:
         table.add_row(*entry)
     console = stdout_console()

@@ -19,11 +19,11 @@ from jax.core import Tracer
 
 from jaxq.checks import shown
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.methods import Methods
 from jaxq.engine.model import Model
 from jaxq.engine.outline import at_halves
 from jaxq.engine.process import Process
-from jaxq.engine.program import compute_leaf
 from jaxq.engine.unknown import known_keywords
 from jaxq.engine.walk import walk
 

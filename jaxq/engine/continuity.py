@@ -11,8 +11,9 @@ import numpy as np
 from jax.extend.core import Literal
 
 from jaxq import random
+from jaxq.engine.carry import typed
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.process import Process
-from jaxq.engine.program import compute_leaf, typed
 
 
 class Motion(enum.IntEnum):

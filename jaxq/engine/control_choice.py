@@ -9,11 +9,13 @@ import numpy as np
 
 from jaxq import random
 from jaxq.checks import FieldError
+from jaxq.engine.carry import typed
 from jaxq.engine.controls import WithControls
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.options import CONTROLS
 from jaxq.engine.process import Process
-from jaxq.engine.program import QUICK, compute_leaf, typed
+from jaxq.engine.program import QUICK
 from jaxq.engine.state_space import essential, wide
 
 MOST = 64

@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.process import Process
-from jaxq.engine.program import QUICK, compute_leaf
+from jaxq.engine.program import QUICK
 from jaxq.engine.sums import Sums
 
 SAMPLED = 256

@@ -21,6 +21,7 @@ import numpy as np
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
+from jaxq.engine.carry import typed
 from jaxq.engine.control_choice import with_controls
 from jaxq.engine.controls import PREFIX, WithControls
 from jaxq.engine.dependence import dependence
@@ -28,7 +29,6 @@ from jaxq.engine.integrands import as_float, floats, integrands
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.parameter import Parameter, along_moving, moves, moving_leaves
 from jaxq.engine.process import Process, Scan
-from jaxq.engine.program import typed
 from jaxq.engine.rarity import rare_first
 from jaxq.random import scaled
 

@@ -10,9 +10,10 @@ from jax.extend.core import Literal
 
 from jaxq import random
 from jaxq.checks import FieldError
+from jaxq.engine.carry import typed
 from jaxq.engine.integrands import integrands
 from jaxq.engine.jump_process import MarkovProcess
-from jaxq.engine.program import compute_leaf, typed
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.state_space import essential
 
 JUMPY = frozenset(

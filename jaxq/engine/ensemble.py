@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxq.engine.carry import seeded
 from jaxq.engine.group_sums import group_size
 from jaxq.engine.kernel.choice import choose_program
 from jaxq.engine.layout import choose_layout
@@ -20,7 +21,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.outline import summed
 from jaxq.engine.outputs import Words, of_block, read, stretches, unpacked
 from jaxq.engine.process import Process
-from jaxq.engine.program import program, seeded
+from jaxq.engine.program import program
 from jaxq.engine.rarity import prepared
 from jaxq.engine.reading import estimated, grouped
 from jaxq.engine.replicas import as_arrays, axis_of, cut, histograms, side_by_side
@@ -158,7 +159,7 @@ class Ensemble:
 
     @property
     def overflow(self) -> np.ndarray:
-        """Whether a replica's numbers have left their range, shape (rows,); `jaxq.engine.program.Totals`."""
+        """Whether a replica's numbers have left their range, shape (rows,); `jaxq.engine.totals.Totals`."""
         return self._marks("overflow")
 
     @property

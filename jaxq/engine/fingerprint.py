@@ -23,7 +23,6 @@ LIBRARIES = {
     "scipy",
     "equinox",
     "optax",
-    "diffrax",
     "builtins",
     *sys.stdlib_module_names,
 }

@@ -32,7 +32,7 @@ def group_size(systems: Sequence[Model], sums: int, replicas: int) -> int:
 
 
 def added_up(whole: tuple, real: tuple, group: int) -> tuple[tuple, tuple]:
-    """Sums of replicas, (..., rows) in two words each (`jaxq.engine.program.Totals`), over groups, (..., rows / group):
+    """Sums of replicas, (..., rows) in two words each (`jaxq.engine.totals.Totals`), over groups, (..., rows / group):
     whole numbers exactly, in three words to the base 2**16, and floats compensated in two."""
 
     def apart(x):

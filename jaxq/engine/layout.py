@@ -10,9 +10,9 @@ import math
 
 from jaxq.engine.kernel.choice import kernel_wanted
 from jaxq.engine.kernel.program import LANES
+from jaxq.engine.launch_layout import Layout
 from jaxq.engine.outline import lanes_bytes
 from jaxq.engine.process import Process
-from jaxq.engine.program import Layout
 
 TILE_BYTES = 16 * 1024
 LAUNCH_EVENTS, GPU_LAUNCH_EVENTS = 2**27, 2**34

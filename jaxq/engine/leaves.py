@@ -6,7 +6,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxq.engine.program import compute_leaf
+
+def compute_leaf(leaf):
+    """A host number as the compiled loop sees it: float32, int32, or unsigned and boolean as they are."""
+    array = np.asarray(leaf)
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    if array.dtype.kind == "i":
+        return array.astype(np.int32)
+    return array
 
 
 def stacked_leaves(systems: Sequence[Any], apart: bool = False):

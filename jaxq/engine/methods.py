@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxq.engine.program import typed
+from jaxq.engine.carry import typed
 from jaxq.engine.walk import component
 
 ARGUMENTS = {

@@ -1,41 +1,67 @@
 """What is known of a system's program before it is compiled: shapes, names, bytes, and about how long compiling takes."""
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.engine.carry import seeded, start, typed
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
-from jaxq.engine.program import compute_leaf, contributions, seeded, start, typed
+from jaxq.engine.program import contributions
 from jaxq.engine.sums import Sums
 from jaxq.engine.totals import Quantity, quantities
 
 
-def _shapes(system: Process, function):
-    """The shapes that ``function(system, carry)`` returns for one replica at the start, found without running it."""
-    leaves, structure = jax.tree.flatten(system)
+class Outline(NamedTuple):
+    """Shapes and types of what one replica of a process carries and adds up, found without running it: the carry, what
+    `contributions` gives, and the counters."""
+
+    carry: Any
+    exact: dict[str, Any]
+    rounded: dict[tuple[str, str], Any]
+    counted: dict[str, Any]
+
+
+def outline(process: Process) -> Outline:
+    """The outline of a prepared system; it is traced once, whatever its numbers are."""
+    leaves, structure = jax.tree.flatten(process)
+    leaves = [compute_leaf(leaf) for leaf in leaves]
+    return _outline(structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
+
+
+@functools.lru_cache(maxsize=64)
+def _outline(structure, shapes: tuple) -> Outline:
+    def seen(process, carry):
+        return Outline(carry, *contributions(process, carry), process.counters(carry.state))
+
+    return _shapes(structure, [jax.ShapeDtypeStruct(*leaf) for leaf in shapes], seen)
+
+
+def _shapes(structure, leaves: list, function):
+    """The shapes that ``function(process, carry)`` returns for one replica at the start."""
 
     def one(leaves, seeds):
-        traced = jax.tree.unflatten(structure, leaves)
-        return function(traced, start(traced, seeds))
+        process = jax.tree.unflatten(structure, leaves)
+        return function(process, start(process, seeds))
 
-    return jax.eval_shape(one, jax.tree.map(compute_leaf, leaves), seeded(system, 0, 0))
+    words = jax.tree.unflatten(structure, leaves).scan.init_words + 4
+    return jax.eval_shape(one, leaves, jax.ShapeDtypeStruct((words,), np.uint32))
 
 
 def lanes_bytes(system: Process) -> int:
     """Bytes one replica of a prepared system keeps in flight: its carry and sums."""
-    shapes = _shapes(system, lambda s, carry: (carry, contributions(s, carry), s.counters(carry.state)))
-    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(shapes))
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(outline(system)))
 
 
 def summed(system: Process) -> list[Quantity]:
     """The sums that a run of a prepared system keeps of one replica: of each observation, tally and counter, and of the time
     where events differ in length."""
-    parts = _shapes(system, lambda s, carry: (*contributions(s, carry), s.counters(carry.state)))
-    return quantities(*parts)
+    return quantities(*outline(system)[1:])
 
 
 def followed(system: Process, totals: bool) -> int:
@@ -47,7 +73,8 @@ def followed(system: Process, totals: bool) -> int:
         added = (observed, s.counters(carry.state), tuple(rates)) if totals else ()
         return jax.tree.map(jnp.asarray, (observed or s.tally(carry.state, carry.event), added))
 
-    return len(jax.tree.leaves(_shapes(system, seen)))
+    leaves, structure = jax.tree.flatten(system)
+    return len(jax.tree.leaves(_shapes(structure, [compute_leaf(leaf) for leaf in leaves], seen)))
 
 
 MOST_COMPILE_SECONDS = 300.0
@@ -124,9 +151,6 @@ def plain_means(system: Model, process: Process) -> set[str]:
 
 def sums_of(process: Process) -> list[dict[str, Any]]:
     """What is observed, tallied and counted, by name."""
-
-    def parts(s, carry):
-        found = s.observe(carry.state), s.tally(carry.state, carry.event), s.counters(carry.state)
-        return [dict.fromkeys(part, 0.0) for part in found]
-
-    return _shapes(process, parts)
+    found = outline(process)
+    observed, tallied = ([name for kind, name in found.rounded if kind == part] for part in ("observed", "tallied"))
+    return [dict.fromkeys(sorted(part), 0.0) for part in ((*found.exact, *observed), tallied, found.counted)]

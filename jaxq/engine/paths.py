@@ -15,6 +15,7 @@ from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.host_numbers import host_column
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.layout import choose_tile
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.memory import check_paths
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
@@ -23,7 +24,6 @@ from jaxq.engine.outline import followed, plain_means
 from jaxq.engine.plain import aligned, describe, in_words
 from jaxq.engine.planned import run_by
 from jaxq.engine.process import Process
-from jaxq.engine.program import compute_leaf
 from jaxq.engine.quantity import unit
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import ordered

@@ -17,13 +17,15 @@ import numpy as np
 
 from jaxq import random
 from jaxq.checks import FieldError
+from jaxq.engine.carry import typed
 from jaxq.engine.continuity import Motion, motions
 from jaxq.engine.integrands import as_float
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.model import Model
 from jaxq.engine.outline import sums_of
 from jaxq.engine.parameter import along_moving, moving_leaves
 from jaxq.engine.process import Process
-from jaxq.engine.program import QUICK, compute_leaf, typed
+from jaxq.engine.program import QUICK
 from jaxq.engine.record import title
 from jaxq.engine.sums import Sums
 

@@ -7,10 +7,8 @@ are added up in two words each (`Totals`), over a window of time or `Layout.stre
 very many replicas over groups of them (`jaxq.engine.group_sums`); that is all the host reads (`jaxq.stats.windows`).
 """
 
-import dataclasses
 import functools
 import time
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +16,9 @@ import numpy as np
 from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxq import random
+from jaxq.engine.carry import Carry, start, step
 from jaxq.engine.group_sums import packed
+from jaxq.engine.launch_layout import Layout
 from jaxq.engine.process import Process
 from jaxq.engine.totals import Totals, totals_of
 
@@ -28,51 +27,6 @@ QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes
 """How what runs once is compiled."""
 INNER = 64
 """Observations summed in one word before they are added to the block's sum."""
-STRETCH = 2**16
-"""Observations that the two words of a whole number hold, whatever was observed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """How a launch is cut: replicas (padded, over all devices) into tiles, events into blocks, of which it may complete
-    ``blocks`` stretches; with histograms it has ``blocks`` blocks at most. Sums are given by ``group`` replicas."""
-
-    replicas: int
-    tile: int
-    blocks: int
-    observations: int
-    stride: int
-    unroll: int
-    devices: tuple
-    histograms: tuple[str, ...] = ()
-    sampling: int = 1
-    """Histograms: observations from one sample to the next, 1 or all of a block."""
-    group: int = 1
-    kernel: bool = False
-    """Whether a launch is one kernel where it can be (`jaxq.engine.kernel.choice`)."""
-
-    @property
-    def events_per_block(self) -> int:
-        return self.observations * self.stride
-
-    @property
-    def handed(self) -> bool:
-        """Whether devices put a stretch together for the host: where it is read in groups, or from their own memory."""
-        return self.group > 1 or self.devices[0].platform != "cpu"
-
-    @property
-    def stretch(self) -> int:
-        """Blocks that are added up on the devices at most, a power of two."""
-        return 1 << max(1, STRETCH // self.observations).bit_length() - 1
-
-
-class Carry(NamedTuple):
-    """What one replica carries from event to event."""
-
-    state: Any
-    event: Any
-    weight: Any
-    stream: random.Stream
 
 
 def _nothing(each, carry) -> Totals:
@@ -81,50 +35,6 @@ def _nothing(each, carry) -> Totals:
     (exact, rounded), counted = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     never = jnp.zeros(jax.tree.leaves(carry)[0].shape[:1], bool)
     return totals_of(exact, exact, rounded, counted, never, never)
-
-
-def compute_leaf(leaf):
-    """A host number as the compiled loop sees it: float32, int32, or unsigned and boolean as they are."""
-    array = np.asarray(leaf)
-    if array.dtype.kind == "f":
-        return array.astype(np.float32)
-    if array.dtype.kind == "i":
-        return array.astype(np.int32)
-    return array
-
-
-def typed(tree):
-    """Python numbers of a state as int32 / float32 / bool arrays, so that the carry's types are fixed."""
-
-    def leaf(x):
-        x = jnp.asarray(x)
-        return x.astype(jnp.int32) if x.dtype == jnp.int64 else x.astype(jnp.float32) if x.dtype == jnp.float64 else x
-
-    return jax.tree.map(leaf, tree)
-
-
-def seeded(process: Process, seed: int, replicas) -> np.ndarray:
-    """What `start` draws from: the words of `Process.init` and four of the path's generator, (*replicas.shape, words)."""
-    begin = random.words_for(seed, random.START, replicas, process.scan.init_words)
-    return np.stack([*begin, *random.stream(seed, random.PATH, replicas)], -1)
-
-
-def start(system: Process, seeds) -> Carry:
-    """The carry of one replica before its first event; ``seeds``: its row of `seeded`."""
-    begin, stream = tuple(seeds[:-4]), random.Stream(*seeds[-4:])
-    state = typed(system.init(begin))
-    words, stream = random.next_words(stream, system.words)
-    event, weight = system.next_event(state, words)
-    return Carry(state, event, weight, stream)
-
-
-def step(system: Process, carry: Carry) -> Carry:
-    """Apply the carried event, draw the words of the next one and choose it."""
-    state = system.update(carry.state, carry.event)
-    state = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), state, carry.state)
-    words, stream = random.next_words(carry.stream, system.words)
-    event, weight = system.next_event(state, words)
-    return Carry(state, event, weight, stream)
 
 
 def _is_whole(x) -> bool:

@@ -22,9 +22,10 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq import random
+from jaxq.engine.carry import Carry, seeded, start, step
 from jaxq.engine.clock import NEVER
 from jaxq.engine.jump_process import MarkovProcess
-from jaxq.engine.program import AXIS, Carry, seeded, start, step
+from jaxq.engine.program import AXIS
 
 AREA = "area of "
 """In front of an observation's name: its integral since the grid point before."""

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.checks import FieldError
+from jaxq.engine.carry import typed
 from jaxq.engine.interpret import Interpreted
 from jaxq.engine.jump_process import MarkovProcess, rate_slack
 from jaxq.engine.leaves import stacked_leaves
-from jaxq.engine.program import typed
 
 WALKERS, STEPS, LEAST_STEPS = 32, 48, 8
 OPERATIONS = 10_000

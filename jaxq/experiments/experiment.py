@@ -39,6 +39,10 @@ class Run:
         self.interrupted |= "unfinished" in found.flags
         return found
 
+    def result(self, verb: Callable[..., Result | Results], *args: Any, **options: Any) -> Result | None:
+        """The first of `results`; None after Ctrl-C."""
+        return next(iter(self.results(verb, *args, **options)), None)
+
     @contextlib.contextmanager
     def work(self) -> Iterator[None]:
         """Inside, where nothing is simulated, Ctrl-C ends the block and what it made so far is kept."""

@@ -4,9 +4,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-_STEEP = 80.0
-"""Logarithm of the largest ratio of weights that is told from infinity."""
-
 
 def first_positive(
     amounts: Float[Array | np.ndarray, " edges"], before: Shaped[Array | np.ndarray, "edges edges"], layer
@@ -49,32 +46,3 @@ def fill(
         Shape (edges,).
     """
     return jnp.clip(capacity - before @ demands, 0, demands)
-
-
-def share(
-    demands: Float[Array | np.ndarray, " edges"],
-    scores: Float[Array | np.ndarray, " edges"],
-    sizes: Float[Array | np.ndarray, " edges"],
-    capacity,
-) -> Float[Array, " edges"]:
-    """Capacity shared by weights exp(score) among those who want more: weighted max-min fair shares.
-
-    Formula: x_e = min(d_e, K exp(s_e)), where K is such that sum_e a_e x_e = C, or x = d if sum_e a_e d_e <= C.
-
-    Args:
-        demands: d >= 0, shape (edges,).
-        scores: s, shape (edges,); only differences count.
-        sizes: a > 0, capacity that one unit takes, shape (edges,).
-        capacity: C > 0, a scalar.
-
-    Returns:
-        x, shape (edges,); differentiable, at a kink from one side.
-    """
-    # e gets all that it wants if the others, held to its level, leave room for it
-    ratios = jnp.exp(jnp.minimum(scores - scores[:, None], _STEEP))
-    content = jnp.minimum(demands, demands[:, None] * ratios) @ sizes <= capacity
-    scores = jnp.where(content, jnp.min(scores), scores)
-    weights = jnp.where(content, 0, jnp.exp(scores - jnp.max(scores)))
-    hungry = weights @ sizes
-    rest = capacity - jnp.sum(jnp.where(content, demands * sizes, 0))
-    return jnp.where(content, demands, weights * rest / jnp.where(hungry > 0, hungry, 1))

@@ -9,7 +9,7 @@ from jaxq.engine.metric import Metric
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import label
 from jaxq.plotting.figure import panels
-from jaxq.plotting.labels import WRONG, axis_label, given_or_new, tidy, value_label
+from jaxq.plotting.labels import WRONG, axis_label, given_or_new, value_label
 from jaxq.plotting.style import colours, house
 
 
@@ -17,7 +17,6 @@ from jaxq.plotting.style import colours, house
 def plot_means(results: Sequence[Result], ax: Any = None, *, metric: str) -> Any:
     """A metric of each system, a row each, with its interval, and its oracle as a tick; returns the Axes."""
     ax = given_or_new(ax)
-    tidy(ax)
     simulation, oracle = colours()[:2]
     level = f"simulation, {100 * results[0].run['level']:g} % interval"
     kinds = sorted({r.metrics[metric].kind or "" for r in results if metric in r.metrics} - {"", "exact", "identity"})
@@ -44,7 +43,6 @@ def plot_differences(results: Results, ax: Any = None, *, metric: str) -> Any:
     Differences of the oracles are ticks. Returns the Axes.
     """
     ax = given_or_new(ax)
-    tidy(ax)
     simulation, oracle = colours()[:2]
     found = {row["system"]: row for row in results.differences if row["metric"] == metric}
     base = results[0].metrics[metric].oracle

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.metric import Metric
-from jaxq.plotting.labels import COLOUR, given_or_new, tidy
+from jaxq.plotting.labels import COLOUR, given_or_new
 
 
 def plot_curve(
@@ -14,7 +14,6 @@ def plot_curve(
 ) -> Any:
     """An analytic curve as a line; returns the Axes."""
     ax = given_or_new(ax)
-    tidy(ax)
     ax.plot(x, y, color=colour, linewidth=1.3, label=label)
     return ax
 
@@ -42,7 +41,6 @@ def plot_deviations(
     Below a curve it shows intervals that are smaller than the markers on the curve.
     """
     ax = given_or_new(ax)
-    tidy(ax)
     ax.axhline(0.0, color="0.5", linewidth=0.9, zorder=1)
     _points(ax, np.asarray(x, float) + shift, metrics, [m.oracle or 0.0 for m in metrics], colour, marker)
     ax.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxq.engine.result import Result
 from jaxq.plotting.histogram import bins
-from jaxq.plotting.labels import axis_label, given_or_new, tidy
+from jaxq.plotting.labels import axis_label, given_or_new
 from jaxq.plotting.style import colours, house
 
 LEAST = 1e-6
@@ -66,7 +66,6 @@ def _begun(result: Result, quantity: str, ax: Any) -> tuple[Any, np.ndarray, np.
     if quantity not in result.histograms:
         raise KeyError(f"{quantity}: no histogram was kept; run with quantiles={quantity!r}")
     ax = given_or_new(ax)
-    tidy(ax)
     metric = result.metrics.get(quantity)
     ax.set_xlabel(axis_label(quantity, None if metric is None else metric.unit))
     left, right, probability = bins(result.histograms[quantity])

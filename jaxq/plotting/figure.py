@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxq.engine.files import replacing
-from jaxq.plotting.labels import WRONG
+from jaxq.plotting.labels import WRONG, tidy
 from jaxq.plotting.style import house
 
 WIDTH = 6.4
@@ -22,6 +24,16 @@ def empty() -> Any:
     from matplotlib.figure import Figure
 
     return Figure(layout="constrained")
+
+
+def sized(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, Any]:
+    """A new Figure of so many inches and its tidy Axes, one or an array as `Figure.subplots` gives them."""
+    figure = empty()
+    figure.set_size_inches(width, height)
+    axes = figure.subplots(rows, columns, **options)
+    for ax in np.ravel(axes):
+        tidy(ax)
+    return figure, axes
 
 
 def panels(figure: Any, heights: list[float], columns: int = 1, **options: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.result import Result
-from jaxq.plotting.labels import COLOUR, ORACLE, axis_label, given_or_new, tidy
+from jaxq.plotting.labels import COLOUR, ORACLE, axis_label, given_or_new
 
 TAIL = 0.001
 """Probability to the right of the picture."""
@@ -22,7 +22,6 @@ def plot_histogram(result: Result, quantity: str, ax: Any = None) -> Any:
     if quantity not in result.histograms:
         raise KeyError(f"{quantity}: no histogram was kept; run with quantiles={quantity!r}")
     ax = given_or_new(ax)
-    tidy(ax)
     left, right, probability = bins(result.histograms[quantity])
     if np.all(left == right) and np.all(left == np.floor(left)) and np.ptp(left) <= MOST_BARS:
         shown = np.cumsum(probability) - probability < 1 - TAIL

@@ -47,12 +47,13 @@ def heading(system: str, parameters: Mapping[str, Any], but: Collection[str] = (
 
 
 def given_or_new(ax: Any) -> Any:
-    """``ax``, or the Axes of a new pyplot figure."""
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
+    """``ax``, or the Axes of a new pyplot figure; tidy."""
+    if ax is None:
+        import matplotlib.pyplot as plt
 
-    return plt.subplots(layout="constrained")[1]
+        ax = plt.subplots(layout="constrained")[1]
+    tidy(ax)
+    return ax
 
 
 def plain_decades(*axes: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxq.engine.exact import ExactResult
 from jaxq.plotting.figure import head, panels
-from jaxq.plotting.labels import axis_label, given_or_new, heading, tidy
+from jaxq.plotting.labels import axis_label, given_or_new, heading
 from jaxq.plotting.style import colours, house
 
 MOST_LAWS = 6
@@ -26,7 +26,6 @@ def plot_law(found: ExactResult, ax: Any = None, *, metric: str | None = None) -
         metric: which observation (default: the first).
     """
     ax = given_or_new(ax)
-    tidy(ax)
     simulation, oracle = colours()[:2]
     name = metric or next(iter(found.observed))
     values, law = found.law(name)

@@ -10,7 +10,7 @@ from jaxq.engine.plain import pair
 from jaxq.engine.result import Result
 from jaxq.plotting.distribution import fill_distribution
 from jaxq.plotting.figure import head, panels
-from jaxq.plotting.labels import WRONG, axis_label, given_or_new, heading, tidy
+from jaxq.plotting.labels import WRONG, axis_label, given_or_new, heading
 from jaxq.plotting.style import colours, house
 
 WITHHELD = "withheld"
@@ -29,7 +29,6 @@ def plot_metrics(result: Result, ax: Any = None, *, metric: Collection[str] = ()
         metric: which metrics (default: all).
     """
     ax = given_or_new(ax)
-    tidy(ax)
     simulation, oracle = colours()[:2]
     names = list(metric or result.metrics)
     hollow = False

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxq.engine.paths import Paths
 from jaxq.plotting.figure import head, panels
-from jaxq.plotting.labels import axis_label, given_or_new, heading, tidy
+from jaxq.plotting.labels import axis_label, given_or_new, heading
 from jaxq.plotting.style import colours, house
 
 MOST_PATHS = 20
@@ -29,7 +29,6 @@ def plot_paths(paths: Paths, ax: Any = None, *, metric: str | None = None) -> An
         The Axes.
     """
     ax = given_or_new(ax)
-    tidy(ax)
     simulation, oracle = colours()[:2]
     name = metric or next(iter(paths.mean))
     kept = paths.paths.get(name, ())

@@ -3,7 +3,7 @@
 from typing import Any
 
 from jaxq.plotting.figure import head, panels
-from jaxq.plotting.labels import given_or_new, heading, tidy
+from jaxq.plotting.labels import given_or_new, heading
 from jaxq.plotting.style import colours, house
 from jaxq.tuning.outcome import Outcome
 
@@ -20,7 +20,6 @@ def plot_outcome(outcome: Outcome, ax: Any = None) -> Any:
         The Axes.
     """
     ax = given_or_new(ax)
-    tidy(ax)
     simulation = colours()[0]
     known = [climb for climb in outcome.climbs if climb.gain.mean is not None]
     ordered = sorted(known, key=lambda climb: climb.gain.mean or 0.0)

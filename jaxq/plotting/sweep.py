@@ -10,7 +10,7 @@ from jaxq.engine.metric import as_reference
 from jaxq.engine.result import Result, Results
 from jaxq.plotting.comparison import fill_comparison, plot_means
 from jaxq.plotting.figure import head, panels
-from jaxq.plotting.labels import COLOUR, WRONG, axis_label, given_or_new, heading, point_label, tidy
+from jaxq.plotting.labels import COLOUR, WRONG, axis_label, given_or_new, heading, point_label
 from jaxq.plotting.style import CYCLE, colours, house
 
 COLOURS = (COLOUR, *CYCLE[2:])
@@ -41,7 +41,6 @@ def plot_results(results: Sequence[Result], ax: Any = None, *, metric: str | Non
         metric: which metric (default: the first primary metric of the system).
     """
     ax = given_or_new(ax)
-    tidy(ax)
     name = metric or primary_metric(results[0])
     field = swept_field(results)
     flags = sorted({flag for result in results for flag in result.flags})
@@ -66,7 +65,6 @@ def plot_residuals(results: Sequence[Result], ax: Any = None, *, metric: str) ->
     The band holds all of them at once with 95 %, if the simulation is right.
     """
     ax = given_or_new(ax)
-    tidy(ax)
     field = swept_field(results)
     assert field is not None
     only = [Result(r.system, r.parameters, r.point, {metric: r.metrics[metric]}, r.run) for r in results]

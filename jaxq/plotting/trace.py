@@ -7,7 +7,7 @@ import numpy as np
 from jaxq.engine.fields import units
 from jaxq.engine.plain import pair
 from jaxq.plotting.figure import head, panels
-from jaxq.plotting.labels import WRONG, axis_label, given_or_new, heading, tidy
+from jaxq.plotting.labels import WRONG, axis_label, given_or_new, heading
 from jaxq.plotting.style import colours, house
 from jaxq.tuning.result import Tuning, columns
 
@@ -27,7 +27,6 @@ def plot_tuning(tuning: Tuning, ax: Any = None) -> Any:
         ax: the Axes (default: a new figure).
     """
     ax = given_or_new(ax)
-    tidy(ax)
     simulation, oracle = colours()[:2]
     steps = [step.step for step in tuning.trace]
     simulated = tuning.run is not None
@@ -56,7 +55,6 @@ def plot_tuning(tuning: Tuning, ax: Any = None) -> Any:
 def plot_parameters(tuning: Tuning, ax: Any = None) -> Any:
     """The parameters against the step, start and best marked; returns the Axes."""
     ax = given_or_new(ax)
-    tidy(ax)
     simulation, _, *further = colours()
     steps = [step.step for step in tuning.trace]
     rows, best = [columns(step) for step in tuning.trace], columns(tuning.best)
@@ -77,7 +75,6 @@ def plot_parameters(tuning: Tuning, ax: Any = None) -> Any:
 def plot_check(tuning: Tuning, ax: Any = None) -> Any:
     """The metric simulated at start and best, with intervals, oracles and the paired gain; returns the Axes."""
     ax = given_or_new(ax)
-    tidy(ax)
     simulation, oracle = colours()[:2]
     check = tuning.verification
     assert check is not None

@@ -139,11 +139,6 @@ class Estimate:
             return max(self.standard_error * t_quantile((1 + level) / 2, self.degrees), UNSEEN * self.grain)
         return self.standard_error * float(two_sided_quantile(self.residuals, level, self.degrees))
 
-    def grouped(self, groups: int) -> "Estimate":
-        """The same estimate with residuals averaged over ``groups`` groups of neighbouring replicas."""
-        cut = np.array_split(self.residuals, min(groups, self.residuals.size))
-        return dataclasses.replace(self, residuals=np.array([part.mean() for part in cut]))
-
 
 def grain(samples: Num[np.ndarray, " replicas"], one: float) -> float:
     """What one more occurrence adds to the mean of ``samples``, if few of them are unlike the rest; 0 where enough are.

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxq.checks import FieldError
 from jaxq.engine.flags import Flag
+from jaxq.engine.objective import Optimum
 
 MEMORY = 0.7
 """Decay of Adam's two means. Gradients are exact, so that a short memory loses nothing; at a kink whose sides differ in
@@ -40,13 +41,16 @@ class Step:
 @dataclasses.dataclass(frozen=True)
 class Descent:
     """What a descent found. ``best``: the better of the best iterate and ``average``, the mean of the last quarter's
-    coordinates; ``average`` is None where the descent ended early."""
+    coordinates; ``average`` is None where the descent ended early or is simulated. ``known``: the optimum, where a formula
+    has it; ``run``: how it was simulated."""
 
     start: Step
     best: Step
     average: Step | None
     trace: tuple[Step, ...]
     flags: tuple[str, ...]
+    known: Optimum | None = None
+    run: dict[str, Any] | None = None
 
 
 def descend(

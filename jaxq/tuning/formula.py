@@ -2,14 +2,13 @@
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
 from jaxq.engine.flags import Flag
-from jaxq.engine.objective import Optimum
-from jaxq.tuning.descent import Step, descend
+from jaxq.tuning.descent import Descent, Step, descend
 from jaxq.tuning.entries import as_fields, placed
 from jaxq.tuning.parametrise import Coordinates
 from jaxq.tuning.polish import by_simplex, carried, over_jumps
@@ -22,19 +21,7 @@ ROUNDS = 3
 """Of simplex and jumps, at most, at the end."""
 
 
-class Found(NamedTuple):
-    """Where a descent went; ``known``: the optimum that is known; ``run``: how it was simulated."""
-
-    start: Step
-    best: Step
-    average: Step | None
-    trace: tuple[Step, ...]
-    flags: list[str]
-    known: Optimum | None = None
-    run: dict[str, Any] | None = None
-
-
-def of_formula(problem: Problem) -> Found:
+def of_formula(problem: Problem) -> Descent:
     """The descent on a formula, polished and rounded."""
     objective = problem.objective
     coordinates = Coordinates(problem.rules, problem.start, objective.shares)
@@ -69,7 +56,7 @@ def of_formula(problem: Problem) -> Found:
     if known is not None and -sign * (known.objective - best.objective) > SHORT * abs(known.objective):
         flags.append(Flag.SHORT_OF_KNOWN)
     average = None if found.average is None else shown_as(found.average)
-    return Found(first, best, average, tuple(map(shown_as, found.trace)), flags, known)
+    return Descent(first, best, average, tuple(map(shown_as, found.trace)), tuple(flags), known)
 
 
 def _end(problem: Problem, best: Step, coordinates: Coordinates) -> Step:

@@ -7,7 +7,7 @@ the iterates settle; the mean of the last quarter is the answer (Polyak and Judi
 
 import math
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -29,7 +29,7 @@ from jaxq.engine.record import title
 from jaxq.engine.simulate import named_devices, of_all_processes
 from jaxq.engine.team import team
 from jaxq.engine.unknown import suggestion
-from jaxq.tuning.descent import AVERAGED, Step, shown, straight
+from jaxq.tuning.descent import AVERAGED, Descent, Step, shown, straight
 from jaxq.tuning.entries import placed
 from jaxq.tuning.printed import printable
 from jaxq.tuning.response_surface import Place, ResponseSurface
@@ -55,19 +55,9 @@ MOVING = 4.0
 """Standard errors of a derivative at the end that are no accident."""
 
 
-class Walk(NamedTuple):
-    """The iterates. ``run``: how they were simulated."""
-
-    start: Step
-    best: Step
-    trace: tuple[Step, ...]
-    flags: tuple[str, ...]
-    run: dict[str, Any]
-
-
 def descend(
     surface: ResponseSurface, steps: int, rate: float, options: Options, digits: int, maximise: bool, meter: Meter
-) -> Walk:
+) -> Descent:
     """Descend (or climb) by Adam on simulated derivatives.
 
     Args:
@@ -188,7 +178,7 @@ def descend(
         "compile_seconds": running.ensemble.compile_seconds,
         "devices": named_devices(devices),
     }
-    return Walk(trace[0], end, tuple(trace), tuple(flags), of_all_processes(run))
+    return Descent(trace[0], end, None, tuple(trace), tuple(flags), run=of_all_processes(run))
 
 
 def _printed(surface: ResponseSurface, fields: dict[str, Any], digits: int) -> dict[str, Any]:

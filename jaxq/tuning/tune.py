@@ -16,7 +16,7 @@ from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.plain import describe
 from jaxq.engine.plan import check_model
 from jaxq.engine.planned import run_by
-from jaxq.engine.progress import Meter, Watch, as_meter
+from jaxq.engine.progress import Watch, as_meter
 from jaxq.engine.record import title
 from jaxq.engine.simulate import compare
 from jaxq.engine.unbiased import UNBIASED
@@ -24,7 +24,7 @@ from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
 from jaxq.tuning.descent import shown
 from jaxq.tuning.entries import as_fields, check_apart, placed, rule_of, value_of
-from jaxq.tuning.formula import Found, of_formula
+from jaxq.tuning.formula import of_formula
 from jaxq.tuning.parametrise import Coordinates, at_bounds
 from jaxq.tuning.problem import (
     DIGITS,
@@ -47,7 +47,11 @@ STEPS, RATE = 600, 0.1
 def solve(problem: Problem, meter: Watch = None) -> Tuning:
     """Descend, then simulate."""
     objective, meter = problem.objective, as_meter(meter)
-    found = of_formula(problem) if problem.surface is None else _of_simulation(problem, problem.surface, meter)
+    if problem.surface is None:
+        found = of_formula(problem)
+    else:
+        how = problem.steps, problem.rate, problem.options, DIGITS, objective.maximise
+        found = simulated.descend(problem.surface, *how, meter)
     flags, tuned = list(found.flags), placed(problem.system, found.best.values)
     verification = None
     if problem.verify and objective.metric is not None and Flag.UNFINISHED not in flags:
@@ -80,13 +84,6 @@ def _bounds(problem: Problem, values: dict[str, Any]) -> dict[str, float]:
         if name not in problem.objective.shares:
             found |= flat({name: at_bounds(problem.rules[name], problem.start[name], value)})
     return {name: bound for name, bound in found.items() if not math.isnan(bound)}
-
-
-def _of_simulation(problem: Problem, surface: ResponseSurface, meter: Meter) -> Found:
-    """The descent on simulated derivatives."""
-    maximise = problem.objective.maximise
-    walk = simulated.descend(surface, problem.steps, problem.rate, problem.options, DIGITS, maximise, meter)
-    return Found(walk.start, walk.best, None, walk.trace, list(walk.flags), run=walk.run)
 
 
 def _verify(problem: Problem, tuned: Model, metric: str, options: Options, meter: Watch) -> Verification:

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.analytic.tolled_queues.deterministic import balking
-from jaxq.engine import outline, program
+from jaxq.engine import carry, outline
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.quantity import primary
 from jaxq.systems.load_balancing.processes.coupling import Coupled
 from jaxq.systems.token_pool.processes.alternatives import MechanismBesideAlternatives
 from jaxq.systems.token_pool.processes.chain import TokenChain
 from jaxq.systems.tolled_queues.processes.pairs import WorkloadsBesidePairs
 from tests.agreement import check_agreement
+from tests.analytic.tolled_queues.balking import balking
 from tests.engine.contract_systems import BalancedSaturation, ShadowRouting, TolledQueue
 from tests.systems_under_test import UNDER_TEST, last_classes, modules
 
@@ -51,9 +52,9 @@ def shapes_of(prepared, function):
 
     def one(leaves):
         system = jax.tree.unflatten(structure, leaves)
-        return function(system, program.start(system, jnp.asarray(program.seeded(system, 0, 0))))
+        return function(system, carry.start(system, jnp.asarray(carry.seeded(system, 0, 0))))
 
-    return jax.eval_shape(one, [program.compute_leaf(leaf) for leaf in leaves])
+    return jax.eval_shape(one, [compute_leaf(leaf) for leaf in leaves])
 
 
 def forms(tree):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import jaxq
+from jaxq.engine.carry import typed
 from jaxq.engine.jump_process import MarkovProcess
-from jaxq.engine.program import compute_leaf, typed
+from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.rarity import prepared, rare_order
 from tests.agreement import check_agreement
 

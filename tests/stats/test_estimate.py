@@ -91,21 +91,6 @@ def test_paired_difference_uses_the_correlation():
     assert (other - one).half_width() < 0.02 * np.hypot(one.half_width(), other.half_width())
 
 
-def test_grouped_keeps_the_value_and_averages_residuals():
-    estimate = Estimate.of(QUEUE)
-    grouped = estimate.grouped(40)
-    assert grouped.value == estimate.value
-    np.testing.assert_allclose(grouped.residuals, estimate.residuals.reshape(40, 10).mean(axis=1))
-    # independent replicas: the same error up to its own sampling error, 1/sqrt(2 x 39) = 11 %
-    assert grouped.standard_error == pytest.approx(estimate.standard_error, rel=0.4)
-    assert estimate.grouped(10**6).residuals.size == REPLICAS
-
-
-def test_grouping_sees_correlated_neighbours():
-    repeated = np.repeat(_random.normal(0, 1, 40), 10)
-    assert Estimate.of(repeated).grouped(40).standard_error > 2 * Estimate.of(repeated).standard_error
-
-
 @settings(max_examples=50, deadline=None)
 @given(st.floats(-1e3, 1e3), st.floats(0.1, 1e3))
 def test_numbers_shift_and_scale(shift, scale):

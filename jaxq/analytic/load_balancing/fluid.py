@@ -1,12 +1,11 @@
-"""Drift-based fluid limit of speed-aware JSQ: the Lyapunov function of Section 6.1 and what it is made of.
+"""Drift-based fluid limit of speed-aware JSQ: paths, hitting times and the curves of Section 6.1.
 
 Paper: Bhambay, Bueke and Mukhopadhyay, arXiv 2312.10497. The state is x = (x_1, x_2), x_1 <= 0 minus the idle servers
 and x_2 >= 0 the servers of the fastest type with two jobs, both divided by n; n = 1 gives the diffusion scale. Moving
 by drift alone, x_1 is pushed back at 0 as Y_{M,1} is by U in Eq. 3.9. Types enter through mu_1 and mu_M only.
 
 Printed slips corrected here: curves exist for kappa >= beta / mu_1 (not beta / sqrt(n)); below the lowest of them tau is
-infinite also at x_1 = 0, where the path leaves the axis at once; the second integral for f* ends at
-(sqrt(n) / beta) (x_2 exp(-mu_1 tau) - kappa / sqrt(n)).
+infinite also at x_1 = 0, where the path leaves the axis at once.
 """
 
 import math
@@ -137,52 +136,6 @@ def entry_curve(
         bound *= 2
     tau = _root(gap, bound)
     return landing * math.exp(fast * tau), tau
-
-
-def lyapunov(
-    x1: float, x2: float, kappa: float, beta: float, fastest_rate: float, slowest_rate: float, servers: int = 1
-) -> tuple[float, float, float]:
-    """The Lyapunov function f*(x) = int_0^inf (v_2^x(t) - kappa / sqrt(n))^+ dt and its gradient.
-
-    Formula: with k = kappa / sqrt(n), b = beta / sqrt(n), tau = tau(x) and e = x_2 e^{-mu_1 tau} - k: zero for x_2 <= k;
-    (x_2 - k - k log(x_2 / k)) / mu_1 up to Gamma^kappa; (x_2 - x_2 e^{-mu_1 tau}) / mu_1 - k tau + e^2 / (2 b) above.
-    Gradient there: f_1 = e^{-mu_M tau} e / b, f_2 = (1 - e^{-mu_1 tau}) / mu_1 + e theta / b with theta = mu_1 h(tau) +
-    e^{-mu_1 tau}. It solves (-b - mu_M x_1 + mu_1 x_2) f_1 - mu_1 x_2 f_2 = -(x_2 - k)^+, f_1 = f_2 at x_1 = 0.
-
-    Args:
-        x1: at most 0.
-        x2: 0 or more.
-        kappa: above beta / mu_1.
-        beta: sqrt(n) (1 - lambda^(n)).
-        fastest_rate: mu_1, in the time unit in which the capacity per server is 1.
-        slowest_rate: mu_M, at most mu_1.
-        servers: n.
-
-    Returns:
-        f*, its derivatives in x_1 and in x_2.
-
-    Raises:
-        ValueError: an argument is out of its range.
-
-    Source: Lemma 6.2, Eq. 6.60 and Eqs. F.7-F.9.
-    """
-    x1, x2 = _state(x1, x2)
-    b, fast, slow = _drift(beta, fastest_rate, slowest_rate, servers)
-    level = _kappa(kappa, beta, fast) / math.sqrt(servers)
-    if x2 <= level:
-        return 0.0, 0.0, 0.0
-    if x2 <= entry_curve(x1, kappa, beta, fastest_rate, slowest_rate, servers)[0]:
-        ratio = level / x2
-        return (x2 - level + level * math.log(ratio)) / fast, 0.0, (1 - ratio) / fast
-    tau = hitting_time(x1, x2, beta, fastest_rate, slowest_rate, servers)
-    decayed = math.exp(-fast * tau)
-    excess = x2 * decayed - level
-    theta = fast * math.exp(-slow * tau) * _growth(slow, tau, fast) + decayed
-    return (
-        x2 * (1 - decayed) / fast - level * tau + excess**2 / (2 * b),
-        math.exp(-slow * tau) * excess / b,
-        (1 - decayed) / fast + excess * theta / b,
-    )
 
 
 def _state(x1: float, x2: float) -> tuple[float, float]:

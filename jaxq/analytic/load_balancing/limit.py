@@ -20,6 +20,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from jaxq.analytic.load_balancing.arguments import limit_rates
 from jaxq.checks import FieldError, integer, positive
 
 _GRIDS = ((40, 28), (52, 34), (66, 40), (84, 46))
@@ -50,11 +51,7 @@ def reflected_law(
     Source: Bhambay, Bueke and Mukhopadhyay, Eqs. 3.9-3.10; Trefethen (2000), Spectral Methods in MATLAB, Chapter 6, for
     the differentiation matrices.
     """
-    beta = positive("beta", beta)
-    fastest_rate = positive("fastest_rate", fastest_rate)
-    slowest_rate = positive("slowest_rate", slowest_rate)
-    if slowest_rate > fastest_rate:
-        raise FieldError("slowest_rate", slowest_rate, f"must be at most {fastest_rate}")
+    beta, fastest_rate, slowest_rate = limit_rates(beta, fastest_rate, slowest_rate)
     degree_x, degree_z = (integer("nodes", degree, 4) for degree in nodes)
 
     points, slopes = _chebyshev(degree_x)
@@ -202,32 +199,6 @@ def central_queue_limit(beta: float, slowest_rate: float) -> dict[str, float]:
     busy = 1 / (1 + b * normal * math.sqrt(2 * math.pi) * math.exp(b * b / 2))
     waiting = busy / beta
     return {"probability_all_busy": busy, "waiting": waiting, "total": waiting - beta / slowest_rate}
-
-
-def scaled_response_time(scaled_jobs: float, beta: float, servers: int) -> float:
-    """Mean response time in a system of n servers from its scaled jobs.
-
-    Formula: Little: (n + sqrt(n) Y_{+1}) / (n lambda) with n lambda = n - beta sqrt(n).
-
-    Args:
-        scaled_jobs: E[Y_{+1}].
-        beta: sqrt(n) (1 - lambda^(n)).
-        servers: n.
-
-    Returns:
-        Mean response time, in the time unit in which the capacity is n.
-
-    Raises:
-        ValueError: beta is not positive and finite, or servers is no integer of at least 1 or at most beta^2.
-
-    Source: Bhambay, Bueke and Mukhopadhyay, Eq. 3.15 and assumption A1.
-    """
-    beta = positive("beta", beta)
-    servers = integer("servers", servers, 1)
-    arrival_rate = servers - beta * math.sqrt(servers)
-    if arrival_rate <= 0:
-        raise FieldError("servers", servers, f"must be above beta^2 = {beta**2}")
-    return (servers + math.sqrt(servers) * scaled_jobs) / arrival_rate
 
 
 def _chebyshev(degree: int) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, "points points"]]:

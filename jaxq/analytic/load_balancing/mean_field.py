@@ -10,66 +10,12 @@ from scipy.integrate import solve_ivp
 
 from jaxq.analytic.load_balancing.policies import Policy, weights_of
 from jaxq.analytic.load_balancing.pools import decreasing
-from jaxq.checks import FieldError, integer, positive, probability
+from jaxq.checks import FieldError, integer, positive
 
 _MOST_LEVELS = 400
 _NEGLIGIBLE = 1e-13
 _MOST_STEPS = 100
 _NUDGE = 1e-7
-
-
-def power_of_d_levels(load: float, draws: int, levels: int) -> Float[np.ndarray, " levels"]:
-    """Fraction of servers with at least k jobs, equal servers, n -> infinity.
-
-    Formula: s_k = rho^((d^k - 1) / (d - 1)); d = 1: rho^k.
-
-    Args:
-        load: rho = Lambda / (n mu), in (0, 1).
-        draws: d.
-        levels: K, 0 or more.
-
-    Returns:
-        s_0, ..., s_K, shape (K+1,).
-
-    Raises:
-        ValueError: an argument is out of its range.
-
-    Source: Mitzenmacher (2001), IEEE TPDS 12(10), 1094-1104; Vvedenskaya, Dobrushin and Karpelevich (1996).
-    """
-    load = probability("load", load)
-    draws = integer("draws", draws, 1)
-    levels = integer("levels", levels, 0)
-    result, exponent = np.zeros(levels + 1), 0.0
-    for k in range(levels + 1):
-        result[k] = math.exp(exponent * math.log(load))
-        exponent = min(exponent * draws + 1, 1e300)
-    return result
-
-
-def power_of_d_response_time(load: float, draws: int, service_rate: float = 1.0) -> float:
-    """Mean response time of power-of-d, equal servers, n -> infinity.
-
-    Formula: sum_{k >= 1} s_k / (rho mu), see `power_of_d_levels`.
-
-    Args:
-        load: rho = Lambda / (n mu), in (0, 1).
-        draws: d.
-        service_rate: mu, 1/time.
-
-    Returns:
-        Mean response time.
-
-    Raises:
-        ValueError: an argument is out of its range.
-
-    Source: as `power_of_d_levels`, with Little's law.
-    """
-    load = probability("load", load)
-    service_rate = positive("service_rate", service_rate)
-    if integer("draws", draws, 1) == 1:
-        return 1 / (service_rate * (1 - load))
-    # s_k <= rho^(2^k - 1), below 1e-16 long before k = 64 for any rho < 1 in double precision.
-    return float(power_of_d_levels(load, draws, 64)[1:].sum()) / (load * service_rate)
 
 
 class MeanField:

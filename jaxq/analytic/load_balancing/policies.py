@@ -14,41 +14,6 @@ from jaxq.checks import FieldError, integer, positive
 Rank = tuple[float, ...]
 
 
-def shortest(jobs: int, service_rate: float) -> Rank:
-    """Rank by the number of jobs; ties at random (JSQ)."""
-    return (jobs,)
-
-
-def shortest_fastest(jobs: int, service_rate: float) -> Rank:
-    """Rank by the number of jobs, ties to the fastest (SA-JSQ)."""
-    return (jobs, -service_rate)
-
-
-def least_delay(jobs: int, service_rate: float) -> Rank:
-    """Rank by the expected delay (jobs + 1) / rate, ties to the fastest."""
-    return ((jobs + 1) / service_rate, -service_rate)
-
-
-def idle_first(jobs: int, service_rate: float) -> Rank:
-    """Idle servers first; all busy servers tie (JIQ)."""
-    return (min(jobs, 1),)
-
-
-def fastest_idle_first(jobs: int, service_rate: float) -> Rank:
-    """Idle servers first, the fastest of them; all busy servers tie (speed-aware JIQ)."""
-    return (0, -service_rate) if jobs == 0 else (1, 0)
-
-
-def indifferent(jobs: int, service_rate: float) -> Rank:
-    """All servers tie (random routing)."""
-    return (0,)
-
-
-def shortest_slowest(jobs: int, service_rate: float) -> Rank:
-    """Rank by the number of jobs, ties to the slowest."""
-    return (jobs, service_rate)
-
-
 class Policy(NamedTuple):
     """A dispatching policy.
 
@@ -74,14 +39,6 @@ def drawing(rank: Callable[..., Rank], draws: int, replacement: bool, weights: S
     """
     weights = None if weights is None else tuple(map(float, weights))
     return Policy(rank, draws or None, bool(draws > 1 and not replacement), weights)
-
-
-SA_JSQ = Policy(shortest_fastest)
-JSQ = Policy(shortest)
-LEAST_DELAY = Policy(least_delay)
-JIQ = Policy(idle_first)
-SA_JIQ = Policy(fastest_idle_first)
-RANDOM = Policy(indifferent, draws=1)
 
 
 def weights_of(policy: Policy, types: int) -> tuple[float, ...]:

@@ -191,40 +191,26 @@ class _Chain:
         return tuple(after)
 
 
-def greedy(order: Sequence[tuple[int, int]]) -> Allocation:
-    """Edges (class, pool) in a fixed order; each takes all customers and servers that are left.
+def greedy(order: Sequence[tuple[int, int]], weights: ArrayLike | None = None) -> Allocation:
+    """Edges (class, pool), one after the other; each takes all customers and servers that are left.
 
     Args:
         order: every edge once, first served first: a static priority.
+        weights: w_ij, shape (I, J): the edges in falling order of w_ij x_i instead, x_i all customers of the class in the
+            system, and ``order`` where two tie. MaxWeight: w_ij = h_i mu_ij.
     """
+    edges = np.asarray(order)
 
     def allocate(
         given: Network, customers: Int[np.ndarray, "states classes"]
     ) -> Int[np.ndarray, "states classes pools"]:
         if sorted(order) != [tuple(edge) for edge in np.argwhere(given.served).tolist()]:
             raise FieldError("order", list(order), "must have every edge, as (class, pool), once")
-        return _filled(given, customers, np.broadcast_to(np.asarray(order), (len(customers), len(order), 2)))
-
-    return allocate
-
-
-def max_weight(holding_costs: ArrayLike) -> Allocation:
-    """MaxWeight: edges in falling order of h_i mu_ij x_i, x_i all customers of the class in the system; each takes all
-    customers and servers that are left. Ties: larger mu_ij, then the first class, then the first pool.
-
-    Args:
-        holding_costs: h_i, shape (I,).
-    """
-
-    def allocate(
-        given: Network, customers: Int[np.ndarray, "states classes"]
-    ) -> Int[np.ndarray, "states classes pools"]:
-        edges = np.argwhere(given.served)
-        edges = edges[np.argsort(-given.service_rates[given.served], kind="stable")]
-        speeds = given.service_rates[edges[:, 0], edges[:, 1]]
-        costs = np.asarray(holding_costs, dtype=np.float64)[edges[:, 0]]
-        weights = costs * speeds * customers[:, edges[:, 0]]
-        return _filled(given, customers, edges[np.argsort(-weights, axis=1, kind="stable")])
+        ranked = np.broadcast_to(edges, (len(customers), *edges.shape))
+        if weights is not None:
+            loads = np.asarray(weights)[edges[:, 0], edges[:, 1]] * customers[:, edges[:, 0]]
+            ranked = edges[np.argsort(-loads, axis=1, kind="stable")]
+        return _filled(given, customers, ranked)
 
     return allocate
 
@@ -271,7 +257,7 @@ def preemptive(
 
     Args:
         arrival_rates, service_rates, servers, abandonment_rates, rewards: as `nonpreemptive`.
-        allocate: see `Allocation`; `greedy` or `max_weight`.
+        allocate: see `Allocation`; `greedy` or `drawn`.
         most_customers: K_i, most customers in the system; an arrival beyond is lost.
 
     Returns:

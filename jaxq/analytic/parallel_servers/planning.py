@@ -10,9 +10,6 @@ from scipy.optimize import linprog
 from jaxq.analytic.parallel_servers.network import Array, Network, network
 from jaxq.checks import FieldError
 
-_FACE = 1e-9
-"""Relative loss of the dual objective that `price_ranges` takes for optimal."""
-
 
 class Plan(NamedTuple):
     """Solution of the static planning problem.
@@ -55,7 +52,7 @@ def static_planning(
     Formula: max sum_ij g_i mu_ij psi_ij subject to sum_j mu_ij psi_ij <= lambda_i, sum_i psi_ij <= N_j, psi >= 0. The
     duals satisfy omega_i >= g_i - nu_j / mu_ij, with equality where psi_ij > 0, and
     reward = sum_i omega_i lambda_i + sum_j nu_j N_j. If the optimal psi is degenerate (a pool exactly filled by classes
-    that are exactly served) the prices are not unique: `price_ranges` has all of them.
+    that are exactly served) the prices are not unique.
 
     Args:
         arrival_rates, service_rates, servers, rewards: see `jaxq.analytic.parallel_servers.network.Network`.
@@ -76,39 +73,6 @@ def static_planning(
     busy[given.served] = found.x
     prices = np.maximum(-found.ineqlin.marginals, 0.0)
     return Plan(-float(found.fun), busy, prices[classes:], prices[:classes])
-
-
-def price_ranges(
-    arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayLike, rewards: ArrayLike = 1.0
-) -> Array:
-    """Least and largest price of each pool among all optimal duals of `static_planning`.
-
-    Formula: min and max of nu_j subject to omega_i + nu_j / mu_ij >= g_i, omega, nu >= 0 and
-    sum lambda_i omega_i + sum N_j nu_j <= reward (1 + 1e-9).
-
-    Args:
-        arrival_rates, service_rates, servers, rewards: as `static_planning`.
-
-    Returns:
-        Shape (J, 2). Both ends agree if the price is unique.
-
-    Raises:
-        ValueError: a shape or a number is not allowed.
-    """
-    given = network(arrival_rates, service_rates, servers, rewards=rewards)
-    reward = static_planning(given.arrival_rates, given.service_rates, given.servers, given.rewards).reward
-    matrix, bounds, gains = _planning_arrays(given)
-    faces, most = np.vstack([-matrix.T, bounds]), np.append(-gains, reward * (1 + _FACE))
-    classes = given.arrival_rates.size
-    ranges = np.empty((given.servers.size, 2))
-    for j in range(given.servers.size):
-        for end, sign in enumerate((1.0, -1.0)):
-            aim = np.zeros(matrix.shape[0])
-            aim[classes + j] = sign
-            found: Any = linprog(aim, A_ub=faces, b_ub=most, bounds=(0, None), method="highs")
-            # a pool without servers may be priced at any height
-            ranges[j, end] = sign * found.fun if found.status == 0 else np.inf
-    return ranges
 
 
 def load_balancing(arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayLike) -> Balance:

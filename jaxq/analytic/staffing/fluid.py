@@ -18,12 +18,10 @@ class Allocation(NamedTuple):
 
     busy: z*_ij, per n, shape (I, J).
     shares: xi*_ij = z*_ij / nu_j, columns sum to 1.
-    in_system: x*_i = sum_j z*_ij, shape (I,); they sum to the servers.
     """
 
     busy: Float[np.ndarray, "classes pools"]
     shares: Float[np.ndarray, "classes pools"]
-    in_system: Float[np.ndarray, " classes"]
 
 
 def fluid_allocation(arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayLike) -> Allocation:
@@ -85,4 +83,4 @@ def fluid_allocation(arrival_rates: ArrayLike, service_rates: ArrayLike, servers
                 f"complete resource pooling fails at class {i + 1} - pool {j + 1}, whose share of the "
                 f"pool is {shares[i, j]:g} and must be > 0",
             )
-    return Allocation(busy, shares, busy.sum(axis=1))
+    return Allocation(busy, shares)

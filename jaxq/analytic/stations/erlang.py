@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from jaxq.checks import integer, number, positive, stable_load
+from jaxq.checks import integer, positive, stable_load
 
 _TERMS = 4096
 """Terms of a sum that are computed at a time."""
@@ -92,31 +92,3 @@ def halfin_whitt(beta: float) -> float:
     beta = positive("beta", beta)
     log_odds_against = math.log(beta) + float(log_ndtr(beta)) + beta * beta / 2 + math.log(2 * math.pi) / 2
     return float(expit(-log_odds_against))
-
-
-def garnett(beta: float, abandonment_ratio: float) -> float:
-    """Limit of the probability of waiting in M/M/c+M as c grows with c = a + beta sqrt(a).
-
-    Formula: [1 + sqrt(r) h(beta / sqrt(r)) / h(-beta)]^-1, h(x) = phi(x) / (1 - Phi(x)) the normal hazard rate.
-
-    Args:
-        beta: square-root staffing coefficient, of either sign, no unit.
-        abandonment_ratio: r = abandonment rate / service rate, no unit.
-
-    Returns:
-        Probability of waiting.
-
-    Raises:
-        ValueError: beta is not finite or abandonment_ratio is not positive and finite.
-
-    Source: Garnett, Mandelbaum and Reiman (2002), M&SOM 4(3), the limit of rationalised staffing.
-    """
-    from scipy.special import expit, log_ndtr
-
-    beta = number("beta", beta)
-    root = math.sqrt(positive("abandonment_ratio", abandonment_ratio))
-
-    def log_hazard(x: float) -> float:
-        return -x * x / 2 - math.log(2 * math.pi) / 2 - float(log_ndtr(-x))
-
-    return float(expit(log_hazard(-beta) - math.log(root) - log_hazard(beta / root)))

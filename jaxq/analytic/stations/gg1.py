@@ -1,10 +1,9 @@
 """Single-server first-come-first-served queues: M/G/1, GI/M/1, bounds for GI/G/1, and M/M/1's waiting quantile."""
 
-import math
 from typing import Any
 
 from jaxq.analytic.distributions.transforms import Law, laplace, laplace_complement, moment, scv
-from jaxq.checks import number, positive, stable_load
+from jaxq.checks import positive, stable_load
 
 
 def _utilisation(arrival_rate: float, service_rate: float) -> float:
@@ -147,26 +146,3 @@ def gg1_bounds(arrival_rate: float, service_rate: float, arrival_law: Law, servi
     scale = 2 * arrival_rate * (1 - rho)
     service_term = rho**2 * scv(*service_law)
     return max(0.0, (service_term - rho * (2 - rho)) / scale), (scv(*arrival_law) + service_term) / scale
-
-
-def mm1_waiting_quantile(arrival_rate: float, service_rate: float, p: float) -> float:
-    """Quantile of the waiting time of M/M/1.
-
-    Formula: P(W > t) = rho exp(-(mu - lambda) t), so max(0, log(rho / (1-p)) / (mu - lambda)).
-
-    Args:
-        arrival_rate: lambda, 1/time.
-        service_rate: mu, 1/time.
-        p: level, 0 <= p < 1.
-
-    Returns:
-        The least t with P(W <= t) >= p, time.
-
-    Raises:
-        ValueError: a rate is not positive and finite, p is outside [0, 1), or rho >= 1 (no stationary regime).
-
-    Source: Kleinrock (1975), Queueing Systems I, Section 5.7.
-    """
-    rho = _utilisation(arrival_rate, service_rate)
-    p = number("p", p, 0, 1, open_high=True)
-    return max(0.0, math.log(rho / (1 - p)) / (service_rate - arrival_rate))

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from jaxq.checks import one_of
 from jaxq.engine.kernel.cells import NotLifted
 from jaxq.engine.kernel.program import KernelProgram
-from jaxq.engine.program import Layout, Program, program
+from jaxq.engine.launch_layout import Layout
+from jaxq.engine.program import Program, program
 
 VARIABLE = "JAXQ_PROGRAM"
 """The environment variable that names the program: ``scan``, or ``kernel``, which a CPU interprets, slowly."""

@@ -59,8 +59,7 @@ def measure(run: Run, servers: int, beta: float) -> Result | None:
     many = beta > 1.5 and 1000 < servers <= NEAR
     events = QUICK_EVENTS if run.quick else MANY if many else EVENTS
     warmup = math.ceil(WARMUP * rate)
-    found = run.results(simulate, system, events=events, warmup=warmup, replicas=128 if run.quick else REPLICAS)
-    return found[0] if found else None
+    return run.result(simulate, system, events=events, warmup=warmup, replicas=128 if run.quick else REPLICAS)
 
 
 @functools.lru_cache
@@ -113,7 +112,7 @@ def compute(run: Run) -> Findings:
         with run.work():
             limit = halfin_whitt_limit(beta, *RATES)
         for servers in QUICK_MARKETS if run.quick else MARKETS:
-            result = None if run.interrupted else measure(run, servers, beta)
+            result = measure(run, servers, beta)
             if result is None:
                 break
             results.append(result)
@@ -168,16 +167,13 @@ def differences(rows: list[dict[str, Any]], quantity: str) -> list[tuple[int, fl
 
 def draw(findings: Findings) -> Any:
     """E Y_{+1} and E Y_{1,2} against n with their limits; what vanishes, with lines of slope -1/2."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import plain_decades, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import plain_decades
     from jaxq.plotting.sweep import COLOURS
 
     rows = findings.tables["convergence"]
-    figure = Figure(figsize=(14, 4.6), layout="constrained")
-    every = figure.subplots(1, 3)
+    figure, every = sized(14, 4.6, 1, 3)
     for ax in every:
-        tidy(ax)
         ax.set_xscale("log")
         ax.set_xlabel("servers n")
         if rows:

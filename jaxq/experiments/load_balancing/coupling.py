@@ -103,16 +103,14 @@ def verdict(rows: list[dict[str, Any]]) -> str:
 
 def draw(findings: Findings) -> Any:
     """Jobs of both systems along one path: coupled as in the proposition, and in a control."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import COLOUR, ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import COLOUR, ORACLE
 
     rows = findings.tables["coupling-paths"]
     couplings = list(dict.fromkeys(row["coupling"] for row in rows)) or ["proposition"]
-    figure = Figure(figsize=(9, 2.9 * len(couplings) + 0.4), layout="constrained")
-    every = figure.subplots(len(couplings), 1, sharex=True, squeeze=False)[:, 0]
+    figure, every = sized(9, 2.9 * len(couplings) + 0.4, len(couplings), 1, sharex=True, squeeze=False)
+    every = every[:, 0]
     for ax, coupling in zip(every, couplings, strict=True):
-        tidy(ax)
         mine = [row for row in rows if row["coupling"] == coupling]
         events = [row["event"] for row in mine]
         original, least = ([row[name] for row in mine] for name in ("jobs", "least_jobs"))

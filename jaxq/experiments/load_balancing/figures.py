@@ -3,6 +3,7 @@
 The paper does not say where its paths start; ours do at `starts`.
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -48,19 +49,8 @@ def started(servers: int, scaled: Sequence[Sequence[float]]) -> Started:
     for j, row in enumerate(scaled):
         initial[j, : len(row)] = np.round(np.array(row) * math.sqrt(servers))
     initial[:, 0] += SPEEDS.servers(servers)
-    names = (
-        "arrival_rate",
-        "rates_of_types",
-        "servers",
-        "weights",
-        "policy",
-        "groups",
-        "levels",
-        "limits",
-        "observed",
-        "blocking",
-    )
-    return Started(**{name: getattr(system, name) for name in names}, initial=initial)
+    fields = {f.name: getattr(system, f.name) for f in dataclasses.fields(system) if f.init}
+    return Started(**fields, initial=initial)
 
 
 def starts(figure: str) -> tuple[tuple[float, ...], ...]:
@@ -161,17 +151,14 @@ def occupancy(run: Run) -> Findings:
 
 def draw_idle_fast(findings: Findings) -> Any:
     """A panel for each n."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
     rows = findings.tables["figure-3-1"]
     markets = list(dict.fromkeys(row["servers"] for row in rows)) or [0]
-    figure = Figure(figsize=(8, 1.5 * len(markets) + 1), layout="constrained")
-    every = figure.subplots(len(markets), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    figure, every = sized(8, 1.5 * len(markets) + 1, len(markets), 1, sharex=True, sharey=True, squeeze=False)
+    every = every[:, 0]
     for i, (ax, servers) in enumerate(zip(every, markets, strict=True)):
-        tidy(ax)
         mine = [row for row in rows if row["servers"] == servers]
         times = [row["time"] for row in mine]
         ax.step(times, [row["y_1_1"] for row in mine], where="post", color=COLOURS[i], linewidth=0.8)
@@ -185,18 +172,14 @@ def draw_idle_fast(findings: Findings) -> Any:
 
 def draw_occupancy(findings: Findings) -> Any:
     """Idle servers; queues with at least two jobs; with at least three."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
     rows = findings.tables["figure-3-2"]
-    figure = Figure(figsize=(8, 7.5), layout="constrained")
     titles = ("idle servers", "servers with at least two jobs", "servers with at least three jobs")
-    every = figure.subplots(3, 1, sharex=True)
+    figure, every = sized(8, 7.5, 3, 1, sharex=True)
     times = [row["time"] for row in rows]
     for i, (ax, title) in enumerate(zip(every, titles, strict=True), 1):
-        tidy(ax)
         for j in (1, 2):
             name, colour = f"y_{j}_{i}", COLOURS[j - 1]
             label = f"$Y_{{{j},{i}}}$"

@@ -141,14 +141,11 @@ def _compared(mean: float, where: dict[str, Any], name: str, value: float) -> Po
 
 def draw(findings: Findings) -> Any:
     """Paths in the plane with the curve, the axis and the point (0, beta/mu_1); below, v_1 and v_2 against time."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import COLOUR, ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import COLOUR, ORACLE
 
     rows, curve = findings.tables["figure-6-1"], findings.tables["figure-6-1-curve"]
-    figure = Figure(figsize=(7.5, 5.6), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(7.5, 5.6)
     ax.plot(
         [r["x1"] for r in curve],
         [r["gamma"] for r in curve],

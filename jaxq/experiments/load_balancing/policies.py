@@ -91,8 +91,7 @@ def measure(run: Run, name: str) -> Result | None:
         replicas = FEWER if name in EVENTS else REPLICAS
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "policy .* is unstable", UserWarning)
-        found = run.results(simulate, make(name), events=events, warmup=warmup, replicas=replicas)
-    return found[0] if found else None
+        return run.result(simulate, make(name), events=events, warmup=warmup, replicas=replicas)
 
 
 def grows(result: Result, name: str) -> Point:
@@ -110,7 +109,7 @@ def compute(run: Run) -> Findings:
     with run.work():
         known = references()
     for name in (*QUICK, *QUICK_UNSTABLE) if run.quick else (*POLICIES, *UNSTABLE):
-        result = None if run.interrupted else measure(run, name)
+        result = measure(run, name)
         if result is None:
             break
         where = {"policy": name}
@@ -156,15 +155,13 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Mean response times of the stable policies on a log scale, the unstable ones named."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-    from jaxq.plotting.labels import COLOUR, ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import COLOUR, ORACLE
 
     rows = findings.tables["policies"]
-    figure = Figure(figsize=(7.5, 0.38 * len(rows) + 1.5), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(7.5, 0.38 * len(rows) + 1.5)
     for i, row in enumerate(rows):
         time = row["response_time"]
         if time is None:

@@ -88,15 +88,10 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """P(T > t) of both on a log scale, and their difference."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(7, 6), layout="constrained")
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
-    tidy(top)
-    tidy(bottom)
+    figure, (top, bottom) = sized(7, 6, 2, 1, sharex=True, height_ratios=(2.4, 1))
     curves = {}
     for i, row in enumerate(findings.tables["response-times-quantiles"]):
         mine = [c for c in findings.tables["response-times"] if c["policy"] == row["policy"]]

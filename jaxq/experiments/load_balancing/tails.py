@@ -124,17 +124,14 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Both tails on log scales, the bound as steps, the limit dotted."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
     rows = findings.tables["tails"]
-    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    figure, axes = sized(11, 4.8, 1, 2)
     bound = law()
     names = (("jobs", "y_plus_1", "$P(Y_{+1} > y)$"), ("waiting", "y_plus_2", "$P(Y_{+2} > y)$"))
-    for ax, (name, quantity, label) in zip(figure.subplots(1, 2), names, strict=True):
-        tidy(ax)
+    for ax, (name, quantity, label) in zip(axes, names, strict=True):
         tail = 1 - np.cumsum(bound[name])
         seen = tail > 3e-4
         y = (np.arange(tail.size) - SERVERS * (name == "jobs")) / math.sqrt(SERVERS)

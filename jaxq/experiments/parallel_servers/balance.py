@@ -89,14 +89,14 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Loads of the pools, share tagged and share of the optimum, against the load of the balancing problem."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import ORACLE
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    every = left, middle, right = figure.subplots(1, 3)
+    figure, every = sized(12, 4.2, 1, 3)
+    left, middle, right = every
     rows = findings.tables["balance"]
     for i, policy in enumerate(POLICIES):
         mine = [row for row in rows if row["policy"] == policy]
@@ -122,7 +122,6 @@ def draw(findings: Findings) -> Any:
     right.set_ylabel("reward, share of the optimum")
     right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for ax in every:
-        tidy(ax)
         ax.axvline(1.0, color="0.6", linewidth=0.9, linestyle=":", zorder=1)
         ax.set_xlabel("load of the balancing problem")
         if rows:

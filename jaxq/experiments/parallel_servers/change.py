@@ -128,14 +128,11 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Reward rates over time with pointwise intervals, and the optimum of each phase as steps."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import ORACLE
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(9, 4.6), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(9, 4.6)
     curves, phases = findings.tables["change"], findings.tables["change-phases"]
     for i, policy in enumerate(dict.fromkeys(row["policy"] for row in curves)):
         mine = [row for row in curves if row["policy"] == policy]

@@ -102,8 +102,7 @@ def measure(run: Run, network: Network, policy: str = "c-mu-theta") -> Result | 
     )
     replicas = FEW_REPLICAS if run.quick else REPLICAS
     system = ParallelServers(network, policy=policy)
-    found = run.results(simulate, system, events=events, warmup=warmup, replicas=replicas)
-    return found[0] if found else None
+    return run.result(simulate, system, events=events, warmup=warmup, replicas=replicas)
 
 
 def unserved(result: Result, given: Network) -> Estimate:
@@ -134,7 +133,7 @@ def compute(run: Run) -> Findings:
     with run.work():
         points += digits()
     for name, network in SETS.items():
-        result = None if run.interrupted else measure(run, network)
+        result = measure(run, network)
         if result is None:
             break
         where = {"set": name, "of": "c-mu-theta"}
@@ -162,17 +161,14 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Simulations as a share of the fluid; class 1 lost and reward lost at mu_14 = .01."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import ORACLE
     from jaxq.plotting.sweep import COLOURS
 
     rows = {(row["set"], row["quantity"]): row for row in findings.tables["companion"]}
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1.7, 1, 1.1))
-    for ax in (left, middle, right):
-        tidy(ax)
+    figure, (left, middle, right) = sized(12, 4.2, 1, 3, width_ratios=(1.7, 1, 1.1))
     here = {"fmt": "o", "color": COLOURS[0], "markersize": 4.5, "capsize": 3, "linewidth": 1.1}
     printed = {"marker": "x", "color": COLOURS[1], "s": 34, "linewidths": 1.4}
     line = {"color": COLOURS[1], "linewidth": 1.1}

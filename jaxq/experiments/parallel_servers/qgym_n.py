@@ -8,7 +8,7 @@ no more than P(X_2 <= 1) of that server, where X_2 is a birth-death chain; that 
 import dataclasses
 from typing import Any
 
-from jaxq.analytic.parallel_servers.exact import greedy, max_weight, preemptive
+from jaxq.analytic.parallel_servers.exact import greedy, preemptive
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import simulate
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
@@ -38,7 +38,8 @@ WARMUP = 40_000
 def exact_cost(policy: str) -> tuple[float, list[float]]:
     """Stationary holding cost and mean customers by class of a stable policy."""
     order = [(1, 1), (0, 0), (1, 0)]  # (class, server): server 2 first for class 2, then class 1 first at server 1
-    rule = max_weight(NETWORK.holding_costs) if policy == "max-weight" else greedy(order)
+    weights = NETWORK.holding_costs[:, None] * NETWORK.service_rates
+    rule = greedy([(0, 0), (1, 1), (1, 0)], weights) if policy == "max-weight" else greedy(order)
     rates = (NETWORK.arrival_rates, NETWORK.service_rates, NETWORK.servers)
     law = preemptive(*rates, allocate=rule, most_customers=CUT[policy])
     customers = law.queue + law.busy.sum(axis=1)
@@ -58,15 +59,14 @@ def measure(run: Run, policy: str) -> Result | None:
     """One run; None after Ctrl-C."""
     events, replicas = (QUICK_EVENTS, FEW_REPLICAS) if run.quick else (EVENTS, REPLICAS)
     system = ParallelServers(NETWORK, **POLICIES[policy])
-    found = run.results(simulate, system, events=events, warmup=WARMUP, replicas=replicas)
-    return found[0] if found else None
+    return run.result(simulate, system, events=events, warmup=WARMUP, replicas=replicas)
 
 
 def compute(run: Run) -> Findings:
     """Each policy; the stable ones against their exact laws, the other against its drift."""
     points, results, rows = [], Results(), []
     for policy in POLICIES:
-        result = None if run.interrupted else measure(run, policy)
+        result = measure(run, policy)
         if result is None:
             break
         where = {"policy": policy}
@@ -97,15 +97,11 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Holding costs of the stable policies, exact, simulated and published; and the growth of the one that is not."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import ORACLE
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(8.4, 4.0), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
-    for ax in (left, right):
-        tidy(ax)
+    figure, (left, right) = sized(8.4, 4.0, 1, 2, width_ratios=(1.6, 1))
     here = {"fmt": "o", "color": COLOURS[0], "markersize": 5, "capsize": 3, "label": "simulated here, 95 %"}
     exact = {"color": ORACLE, "linewidth": 1.4}
     stable = [row for row in findings.tables["qgym-n"] if row["exact"] is not None]

@@ -74,8 +74,7 @@ def measure(run: Run, system: ParallelServers) -> Result | None:
     events, replicas = (QUICK_EVENTS, FEW_REPLICAS) if run.quick else (EVENTS, REPLICAS)
     # in overload there are at most as many other events as arrivals
     warmup = math.ceil(2 * WARMUP_TIME * system.network.arrival_rates.sum())
-    found = run.results(simulate, system, events=events, warmup=warmup, replicas=replicas)
-    return found[0] if found else None
+    return run.result(simulate, system, events=events, warmup=warmup, replicas=replicas)
 
 
 def compute(run: Run) -> Findings:
@@ -87,7 +86,7 @@ def compute(run: Run) -> Findings:
             with run.work():
                 if policy == "random" and not run.interrupted:
                     system, fluid = tuned(network)
-            result = None if run.interrupted else measure(run, system)
+            result = measure(run, system)
             if result is None:
                 break
             plan, where = plan_of(system), {"network": k + 1, "size": network.name, "policy": policy}
@@ -105,17 +104,14 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Share of the optimum by network and policy."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
     rows = findings.tables["random-networks"]
     drawn = list(dict.fromkeys((row["network"], row["size"]) for row in rows))
-    figure = Figure(figsize=(7.5, 0.62 * len(drawn) + 1.5), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(7.5, 0.62 * len(drawn) + 1.5)
     for i, policy in enumerate(dict.fromkeys(row["policy"] for row in rows)):
         mine = [row for row in rows if row["policy"] == policy]
         places = [row["network"] + 0.16 * (i - 1.5) for row in mine]

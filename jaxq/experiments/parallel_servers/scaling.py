@@ -37,8 +37,7 @@ def measure(run: Run, policy: str, scale: float) -> Result | None:
     """One run; None after Ctrl-C."""
     system = ParallelServers(X_MODEL, policy=policy, scale=scale)
     events, replicas = (QUICK_EVENTS, FEW_REPLICAS) if run.quick else (EVENTS[scale], REPLICAS)
-    found = run.results(simulate, system, events=events, warmup=round(WARMUP * RATE * scale), replicas=replicas)
-    return found[0] if found else None
+    return run.result(simulate, system, events=events, warmup=round(WARMUP * RATE * scale), replicas=replicas)
 
 
 def exponent(servers: list[int], losses: list[float], errors: list[float]) -> tuple[float, float]:
@@ -55,7 +54,7 @@ def compute(run: Run) -> Findings:
     for policy in POLICIES:
         mine = []
         for scale in QUICK_SCALES if run.quick else SCALES:
-            result = None if run.interrupted else measure(run, policy, scale)
+            result = measure(run, policy, scale)
             if result is None:
                 break
             system = ParallelServers(X_MODEL, policy=policy, scale=scale)
@@ -88,15 +87,12 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """The share lost against the servers of a pool, both axes logarithmic."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(6.5, 4.4), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(6.5, 4.4)
     rows = findings.tables["shadow-scaling"]
     exponents = {row["policy"]: row for row in findings.tables["shadow-scaling-exponents"]}
     for i, policy in enumerate(POLICIES):

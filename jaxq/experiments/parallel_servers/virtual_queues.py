@@ -59,8 +59,7 @@ def measure(run: Run, eta: float) -> Result | None:
     events, replicas = (QUICK_EVENTS, FEW_REPLICAS) if run.quick else (EVENTS, REPLICAS)
     system = ParallelServers(X_MODEL, policy="shadow-rm", eta=eta)
     warmup = round(TIME * max(WARMUP, 1 / eta))
-    found = run.results(simulate, system, events=events, warmup=warmup, replicas=replicas)
-    return found[0] if found else None
+    return run.result(simulate, system, events=events, warmup=warmup, replicas=replicas)
 
 
 def compute(run: Run) -> Findings:
@@ -86,7 +85,7 @@ def compute(run: Run) -> Findings:
                 points.append(Point.of_difference(end, where, f"price_{pool}", dual, "at most"))
                 points.append(Point.of_difference(end, where, f"price_{pool}", least, "at least"))
     for eta in QUICK_ETAS if run.quick else ETAS:
-        result = None if run.interrupted else measure(run, eta)
+        result = measure(run, eta)
         if result is None:
             break
         results.append(result)

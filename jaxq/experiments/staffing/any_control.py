@@ -114,17 +114,14 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Weighted idle servers over those of Remark 6.5, and queues, of every control."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import ORACLE
     from jaxq.plotting.sweep import COLOURS
 
     rows = findings.tables["any-control"]
-    figure = Figure(figsize=(10.5, 0.3 * len(rows) + 1.8), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure, (left, right) = sized(10.5, 0.3 * len(rows) + 1.8, 1, 2, sharey=True)
     groups = list(dict.fromkeys(row["network"] for row in rows))
     for ax, key in ((left, "idle_share"), (right, "queue")):
-        tidy(ax)
         for i, name in enumerate(groups):
             places = [k for k, row in enumerate(rows) if row["network"] == name]
             values, widths = ([rows[k][column] for k in places] for column in (key, f"{key}_half_width"))

@@ -103,7 +103,7 @@ def assess(
     Raises:
         ValueError: an argument is not allowed, or `inapplicable` says why there is no theta.
     """
-    why = inapplicable(network.arrival_rates, network.service_rates, network.servers, network.abandonment_rates)
+    why = inapplicable(network)
     if why is not None:
         raise FieldError("network", network, why)
     n, nh, p = arguments(network, scale, staffing, weights)

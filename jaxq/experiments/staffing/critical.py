@@ -81,14 +81,11 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Queues over sqrt(n) against time on two log scales, with the limit."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import ORACLE, plain_decades, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import ORACLE, plain_decades
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(6.6, 4.4), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(6.6, 4.4)
     fits = {(row["system"], row["quantity"]): row for row in findings.tables["critical-fits"]}
     drawn: list[Any] = []
     for i, (name, label) in enumerate((("network", f"N network, n = {SCALE}"), ("diffusion", "diffusion"))):

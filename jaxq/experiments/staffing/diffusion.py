@@ -102,14 +102,10 @@ def extrapolate(rows: list[dict[str, Any]]) -> tuple[float, float]:
 
 def draw(findings: Findings) -> Any:
     """Q/sqrt(n) against n^-1/2, with the diffusion's value at 0."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(6.4, 4.2)
     rows = findings.tables["diffusion"]
     mine = [r for r in rows if r["system"] == "network" and r["n"] != "infinity"]
     where = [r["n"] ** -0.5 for r in mine]

@@ -106,14 +106,10 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """P(Q > y) on a log scale with the fitted exponentials."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(7, 4.6), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(7, 4.6)
     for i, name in enumerate(dict.fromkeys(row["system"] for row in findings.tables["tails"])):
         mine = [row for row in findings.tables["tails"] if row["system"] == name and row["tail"] > 0]
         fit = next(row for row in findings.tables["tails-fits"] if row["system"] == name)

@@ -105,17 +105,13 @@ def starved(system: ParallelServers) -> float:
 
 def draw(findings: Findings) -> Any:
     """Curves for enough and too few servers, and slopes against predictions."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
     rows, slopes = findings.tables["theorem"], findings.tables["theorem-slopes"]
-    figure = Figure(figsize=(11, 3.8), layout="constrained")
-    axes = figure.subplots(1, 3)
+    figure, axes = sized(11, 3.8, 1, 3)
     scales = list(dict.fromkeys(row["n"] for row in rows))
     for ax, name in zip(axes[:2], STAFFINGS, strict=True):
-        tidy(ax)
         for colour, n in zip(COLOURS, scales, strict=False):
             mine = [row for row in rows if (row["n"], row["staffing"]) == (n, name)]
             times = [row["time"] for row in mine]
@@ -128,7 +124,6 @@ def draw(findings: Findings) -> Any:
         ax.set_title(f"$\\theta {sign} 0$", loc="left", fontsize="medium")
         ax.set_xlabel("time (1/service rate)")
         ax.legend(frameon=False, fontsize="small")
-    tidy(axes[2])
     predicted = [row["predicted"] for row in slopes] or [0.0]
     line = [min(predicted), max(predicted)]
     axes[2].plot(line, line, color="0.6", linewidth=0.9, label="as predicted")

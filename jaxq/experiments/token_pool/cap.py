@@ -59,12 +59,10 @@ def at_a_limit(result: Result, where: dict[str, Any], bound: float) -> Point:
 
 def draw(findings: Findings) -> Any:
     """Differences to the server without a cap, against C, on logarithmic axes."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(10, 7.2), layout="constrained")
+    figure, axes = sized(10, 7.2, 2, 2)
     panels = {
         "limits": ("P[S = 0] + P[S = C]", "Lemma 6.1 (the exact curves almost coincide)"),
         "own_queue": ("own queue, capped \N{MINUS SIGN} no cap (jobs)", "Lemma 6.2(1)"),
@@ -72,8 +70,7 @@ def draw(findings: Findings) -> Any:
         "offer_rate": ("offers, no cap \N{MINUS SIGN} capped (1/time)", "Lemma 6.2(3)"),
     }
     curves = findings.tables["token-cap-curves"]
-    for ax, (name, (label, title)) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
-        tidy(ax)
+    for ax, (name, (label, title)) in zip(axes.flat, panels.items(), strict=True):
         for i, phi in enumerate(dict.fromkeys(row["phi"] for row in curves)):
             rows = [row for row in curves if row["phi"] == phi]
             caps = [row["token_cap"] for row in rows]

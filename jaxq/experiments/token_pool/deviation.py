@@ -56,17 +56,14 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Costs of the first server under both policies, and what the best response gains and the others lose, against N."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import ORACLE
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = sized(9.6, 4.6, 1, 2)
     rows = findings.tables["deviation"]
     markets = list(range(len(rows)))
     for ax in (left, right):
-        tidy(ax)
         ax.set_xticks(markets, [str(row["servers"]) for row in rows])
         ax.set_xlim(-0.6, len(rows) - 0.4)
         ax.set_xlabel("servers N")

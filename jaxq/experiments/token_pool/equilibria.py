@@ -75,21 +75,19 @@ def induced(servers: int, phi: float, phases: int) -> list[dict[str, Any]]:
 
 def draw(findings: Findings) -> Any:
     """H(w) and the diagonal, a panel a market: equilibria are where they meet; simulated waits of those found."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import ORACLE
     from jaxq.plotting.sweep import COLOURS
 
     pieces = findings.tables["equilibria-map"]
     markets = list(dict.fromkeys((row["phi"], row["servers"]) for row in pieces))
     columns = min(len(markets), 4)
     lines = -(-len(markets) // columns)
-    figure = Figure(figsize=(3.1 * columns + 0.6, 3.0 * lines + 0.5), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    figure, axes = sized(3.1 * columns + 0.6, 3.0 * lines + 0.5, lines, columns, squeeze=False)
+    panels = axes.ravel()
     for ax in panels[len(markets) :]:
         ax.set_visible(False)
     for ax, market in zip(panels, markets, strict=False):
-        tidy(ax)
         mine = [row for row in pieces if (row["phi"], row["servers"]) == market]
         for before, after in itertools.pairwise(mine):
             jump = [before["induced_wait"], after["induced_wait"]]

@@ -121,10 +121,9 @@ def draw_queues(findings: Findings) -> Any:
 
 
 def _draw(findings: Findings, stem: str, unit: str, left: list[tuple[Any, str, str]], capped: str, caption: str) -> Any:
-    from matplotlib.figure import Figure
+    from jaxq.plotting.figure import sized
 
-    figure = Figure(figsize=(11, 5.6), layout="constrained")
-    axes = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1.1))
+    figure, axes = sized(11, 5.6, 2, 2, sharex=True, height_ratios=(3, 1.1))
     caps = dict.fromkeys(row["token_cap"] for row in findings.tables[f"{stem}-curves"])
     right = [(cap, capped, "no cap" if cap == "none" else f"C = {cap}") for cap in caps]
     captions = (f"tokens unconstrained, arrival rate $\\lambda$ = {ARRIVAL_RATE:g}", caption)
@@ -171,15 +170,12 @@ def _panel(findings: Findings, stem: str, top: Any, bottom: Any, series: list[tu
 
 def draw_gaps(findings: Findings) -> Any:
     """The gap against the number of servers, a line an arrival rate."""
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(6.4, 4.6)
     rows = findings.tables["figure-2"]
     for i, rate in enumerate(dict.fromkeys(row["arrival_rate"] for row in rows)):
         members = [row for row in rows if row["arrival_rate"] == rate]

@@ -92,23 +92,20 @@ def judged(result: Any, servers: int) -> list[Point]:
 
 def draw(findings: Findings) -> Any:
     """E[Q_0], the wait and the cost less that of the fluid problem, against N."""
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(11.5, 6.6), layout="constrained")
     names = {"pool_queue": "pool, $E[Q_0]$ (jobs)", "pool_wait": "wait in the pool $w$ (time)", "cost": ""}
     names["cost"] = "cost \N{MINUS SIGN} $(c\\lambda + E[Q^F])$ (per server)"
     caps = list(dict.fromkeys(p.where["token_cap"] for p in findings.points if p.name == "cost"))
-    axes = figure.subplots(2, 3, sharex=True)
+    figure, axes = sized(11.5, 6.6, 2, 3, sharex=True)
     for line, phi in zip(axes, PHIS, strict=True):
         free = ARRIVAL_RATE + token_server(ARRIVAL_RATE, phi, None)["own_queue"]
         curve = [row for row in findings.tables["large-markets-curves"] if row["phi"] == phi]
         n = [row["servers"] for row in curve]
         for ax, (name, label) in zip(line, names.items(), strict=True):
-            tidy(ax)
             for i, cap in enumerate(caps):
                 shown = [
                     p

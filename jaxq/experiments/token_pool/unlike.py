@@ -87,15 +87,11 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Who pays for the work, by kind; the first server's cost under each policy between the bounds of Theorem 7.2."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import ORACLE, tidy
+    from jaxq.plotting.figure import sized
+    from jaxq.plotting.labels import ORACLE
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(10.4, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
-    for ax in (left, right):
-        tidy(ax)
+    figure, (left, right) = sized(10.4, 4.2, 1, 2, width_ratios=(1, 1.25))
     rows = findings.tables["unlike-servers"]
     kinds = list(range(len(rows)))
     marker = {"markerfacecolor": "white", "markersize": 5, "capsize": 2}

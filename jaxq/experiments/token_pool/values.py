@@ -62,16 +62,12 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """Each metric of each market, simulated less exact in percent, with its interval."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
     markets = list(dict.fromkeys(tuple(point.where.values()) for point in findings.points))
     names = list(dict.fromkeys(point.name for point in findings.points))
-    figure = Figure(figsize=(8.6, 1.6 + 0.62 * len(markets)), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(8.6, 1.6 + 0.62 * len(markets))
     for i, name in enumerate(names):
         shown = [p for p in findings.points if p.name == name and p.metric.mean is not None]
         place = [markets.index(tuple(p.where.values())) + 0.09 * (i - (len(names) - 1) / 2) for p in shown]

@@ -212,15 +212,10 @@ def tested(rows: Rows, known: Rows) -> str:
 
 def draw(findings: Findings) -> Any:
     """What the counterexamples gain, and that no random market of the two other models gains anything."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(9.6, 4.2), layout="constrained")
-    falls, stands = figure.subplots(1, 2)
-    for ax in (falls, stands):
-        tidy(ax)
+    figure, (falls, stands) = sized(9.6, 4.2, 1, 2)
     names = {
         "classes": "two classes,\nwork visible",
         "classes visible": "two classes,\nclasses ahead visible",

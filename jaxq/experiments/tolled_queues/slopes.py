@@ -52,14 +52,10 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """The share of equal signs against the temperature, with a binomial standard error."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(6.4, 4.8)
     for i, (colour, case, marker) in enumerate(zip(COLOURS, CASES, "osD", strict=False)):
         mine = [r for r in findings.tables["slopes"] if r["case"] == case]
         # side by side, so that equal shares can be told apart

@@ -50,15 +50,10 @@ def compute(run: Run) -> Findings:
 
 def draw(findings: Findings) -> Any:
     """The gain from each start, and the rate and toll of both servers where a start of the first market ended."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
-    gains, ends = figure.subplots(1, 2)
-    for ax in (gains, ends):
-        tidy(ax)
+    figure, (gains, ends) = sized(9.6, 4.6, 1, 2)
     rows = [row for row in findings.tables["split"] if row["gain"] is not None]
     for i, (colour, market, marker) in enumerate(zip(COLOURS, MARKETS, "os", strict=False)):
         mine = sorted((r for r in rows if r["market"] == market), key=lambda r: r["gain"])

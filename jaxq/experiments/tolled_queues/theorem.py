@@ -59,14 +59,10 @@ def tested(rows: list[dict[str, Any]]) -> str:
 
 def draw(findings: Findings) -> Any:
     """Share of the instances in which a split was ahead within so many customers, by what is changed of the theorem."""
-    from matplotlib.figure import Figure
-
-    from jaxq.plotting.labels import tidy
+    from jaxq.plotting.figure import sized
     from jaxq.plotting.sweep import COLOURS
 
-    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
-    ax = figure.subplots()
-    tidy(ax)
+    figure, ax = sized(6.4, 5.6)
     for colour, row in zip(COLOURS, findings.tables["theorem"], strict=False):
         mine = [r for r in findings.tables["theorem-prefixes"] if r["claim"] == row["claim"]]
         share = [100 * r["violations"] / row["instances"] for r in mine]

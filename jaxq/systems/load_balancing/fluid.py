@@ -5,8 +5,6 @@ probability that a draw is of type j. Nothing here knows where the minimum is. T
 run under ``jax.enable_x64(True)`` for float64.
 """
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,7 +16,6 @@ LEVELS = 30
 """Jobs at a server in `power_of_d`. With two draws or more levels empty doubly exponentially: enough up to a load of
 1 - 1e-6."""
 _LEAST_SLACK = 1e-9
-_TERMS, _LARGEST = 64, 1e18
 
 
 def random_routing(probabilities, arrival_rate: float, rates, servers):
@@ -114,27 +111,3 @@ def occupancy(probabilities, draws: int, arrival_rate: float, rates, shares, lev
 
     start = jnp.zeros(probabilities.size * levels, probabilities.dtype)
     return jnp.reshape(rest_point(slope, start, 1 / jnp.max(rates)), shape)
-
-
-def equal_servers(load, draws: int, service_rate: float = 1.0):
-    """Mean response time of the power of d choices among equal servers, n -> infinity.
-
-    Formula: sum_{k >= 1} rho^((d^k - 1)/(d - 1) - 1) / mu; d = 1: 1 / (mu (1 - rho)).
-
-    Args:
-        load: rho = Lambda / (n mu), in (0, 1), a scalar.
-        draws: d; static.
-        service_rate: mu, 1/time.
-
-    Returns:
-        Mean response time, a scalar.
-
-    Source: Mitzenmacher (2001), IEEE TPDS 12(10), 1094-1104; Vvedenskaya, Dobrushin and Karpelevich (1996).
-    """
-    load = jnp.asarray(load)
-    if draws == 1:
-        return 1 / (service_rate * (1 - load))
-    exponents: list[Any] = [0.0]
-    while len(exponents) < _TERMS:
-        exponents.append(min(draws * (exponents[-1] + 1), _LARGEST))
-    return jnp.sum(jnp.exp(jnp.asarray(exponents, load.dtype) * jnp.log(load))) / service_rate

@@ -139,25 +139,6 @@ def _limit(beta, mu) -> dict[str, Reference]:
 
 
 @functools.lru_cache(maxsize=64)
-def limit_process(beta: float, fastest: float, slowest: float) -> dict[str, Reference]:
-    """References of `SpeedAwareLimit`: the law of the process in continuous time, none for beta out of reach."""
-    try:
-        found = limit.halfin_whitt_limit(beta, fastest, slowest)
-    except ValueError:
-        return {"y_m_1": Reference(-beta / slowest)}
-    names = {
-        "y_m_1": "idle",
-        "y_1_2": "two_jobs",
-        "y_plus_1": "total",
-        "y_m_1_variance": "idle_variance",
-        "y_1_2_variance": "two_jobs_variance",
-        "covariance": "covariance",
-        "reflection_rate": "reflection_rate",
-    }
-    return {ours: Reference(found[theirs]) for ours, theirs in names.items()}
-
-
-@functools.lru_cache(maxsize=64)
 def _mean_field(per_server, mu, shares, rule, total) -> dict[str, Reference]:
     try:
         found = mean_field.power_of_d_fixed_point(per_server, mu, shares, rule)

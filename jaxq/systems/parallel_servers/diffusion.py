@@ -19,16 +19,16 @@ import numpy as np
 
 from jaxq import random
 from jaxq.checks import FieldError
-from jaxq.engine.fields import compound, positive, real, whole
+from jaxq.engine.fields import positive, real, whole
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
 from jaxq.engine.quantity import Quantity
 from jaxq.engine.stationarity import Stationarity
-from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
+from jaxq.systems.parallel_servers.network.library import network_field
 from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.policies.control import CONTROLS as CONTROLS
 from jaxq.systems.parallel_servers.policies.control import control_field
-from jaxq.systems.parallel_servers.processes.renewal import ArrivalLaws, parse_arrival_laws, variations
+from jaxq.systems.parallel_servers.processes.renewal import ArrivalLaws, arrival_laws_field, variations
 from jaxq.systems.parallel_servers.safety_staffing import incidence, prices, program
 
 
@@ -74,13 +74,7 @@ class StaffingDiffusion(Model):
     one pool, equal rates and theta = .6 it was measured as +.19 h of its value, so that h = .01 is good for .2 %.
     """
 
-    network: Network = compound(
-        f"a tree with critical load: {', '.join(NETWORKS)} or a .toml file",
-        parse_network,
-        Network,
-        default=NETWORKS["n"],
-        static=True,
-    )
+    network: Network = network_field("a tree with critical load: ", default="n")
     control: Any = control_field(
         "who waits and who idles: constant, constant:0.5,0.5;0,1, balanced, or a function of x"
     )
@@ -93,14 +87,7 @@ class StaffingDiffusion(Model):
         "class next to it that waits, from 1; none: the last one", default=None, optional=True, static=True
     )
     step: float = positive("time step", default=0.01)
-    arrival_laws: ArrivalLaws | None = compound(
-        "laws of the times between arrivals over their means, one a class or one for all; none: Poisson",
-        parse_arrival_laws,
-        ArrivalLaws,
-        default=None,
-        optional=True,
-        usage="erlang:2,hyperexponential:4",
-    )
+    arrival_laws: ArrivalLaws | None = arrival_laws_field()
 
     name = "staffing-diffusion"
     metric_table = METRICS
@@ -110,10 +97,8 @@ class StaffingDiffusion(Model):
 
         network, fastest = self.network, float(self.network.service_rates.max())
         planning.check_pooling(network)
-        for name, names in (("staffing", network.pools), ("safety", network.classes)):
-            value = getattr(self, name)
-            if value is not None and np.size(value) != len(names):
-                raise FieldError(name, np.asarray(value), f"must be {len(names)} numbers")
+        network.check_size("staffing", self.staffing, "pool")
+        network.check_size("safety", self.safety, "class")
         if self.safety is not None and np.min(self.safety) <= 0:
             raise FieldError("safety", np.asarray(self.safety), "each must be > 0")
         self.control.check(network)

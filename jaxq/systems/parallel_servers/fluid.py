@@ -1,4 +1,4 @@
-"""Fluids of a network: the differential equations under static priority, and reward rates to tune.
+"""Fluids of a network: differential equations under static priority and their rest point, and reward rates to tune.
 
 Papers: Stolyar and Tezcan (2011), e-companion, EC.6-EC.32. Notation as in `jaxq.systems.parallel_servers.model`. Which pool
 serves which class is read off the service rates on the host; all else is differentiable. The dtype follows that of the
@@ -13,13 +13,9 @@ import numpy as np
 
 from jaxq.fluid import in_order
 from jaxq.fluid.rest_point import rest_point
-from jaxq.fluid.stiff_path import stiff_path
-from jaxq.systems.parallel_servers.network.network import Rates
 
 LAYER = 1e-6
 """Boundary layer of an empty queue and of a full pool, per server of the network."""
-SHARPNESS = 1e-3
-"""Temperature of the choices in `shadow_routing`, per largest reward."""
 
 
 class Fluid(NamedTuple):
@@ -73,24 +69,6 @@ def class_queues(arrival_rates, service_rates, servers, abandonment_rates, prior
     )
 
 
-def routed_queues(routed_rates, service_rates, servers, abandonment_rates, priority) -> Fluid:
-    """The fluid of pools with a queue a stream: class-i customers join the queue of pool j at rate lambda_ij.
-
-    A network whose classes are the edges, in the order of ``np.nonzero(service_rates)``.
-
-    Args:
-        routed_rates: lambda_ij, shape (I, J), 1/time.
-        service_rates, servers, abandonment_rates, priority: as `class_queues`.
-    """
-    rates, rank = np.asarray(service_rates), np.asarray(priority)
-    of_class, of_pool = np.nonzero(rates)
-    rank = np.broadcast_to(rank[:, None] if rank.ndim == 1 else rank, rates.shape)[of_class, of_pool]
-    apart = np.zeros((len(of_class), rates.shape[1]))
-    apart[np.arange(len(of_class)), of_pool] = rates[of_class, of_pool]
-    streams = jnp.asarray(routed_rates)[of_class, of_pool]
-    return class_queues(streams, apart, servers, jnp.asarray(abandonment_rates)[of_class], rank)
-
-
 def slope(fluid: Fluid, queues, busy, layer: float = LAYER):
     """dy/dt and dpsi/dt under static priority, non-preemptive.
 
@@ -123,31 +101,7 @@ def slope(fluid: Fluid, queues, busy, layer: float = LAYER):
     return joined - of_class.add(taken) - fluid.abandonment_rates * queues, entering + taken - done
 
 
-def path(fluid: Fluid, times, queues=None, busy=None, layer: float = LAYER):
-    """Queues and busy servers over time, by an implicit solver of diffrax (Kvaerno's, order 5).
-
-    Args:
-        fluid: the network.
-        times: when, ascending from 0, shape (T,).
-        queues, busy: y_i, shape (I,), and psi_ij, shape (I, J), at time 0 (default: the empty network). No class may wait
-            while a pool that serves it idles (EC.11).
-        layer: see `slope`.
-
-    Returns:
-        y, shape (T, I), and psi, shape (T, I, J).
-    """
-    start = jnp.zeros_like(fluid.arrival_rates) if queues is None else jnp.asarray(queues)
-    psi = jnp.zeros_like(fluid.service_rates) if busy is None else jnp.asarray(busy)[fluid.of_class, fluid.of_pool]
-    return _path(fluid, jnp.asarray(times), start, psi, layer)
-
-
 @jax.jit
-def _path(fluid: Fluid, times, start, psi, layer):
-    atol = 0.1 * layer * jnp.sum(fluid.servers)
-    queues, busy = stiff_path(lambda y: slope(fluid, y[0], y[1], layer), (start, psi), times, atol)
-    return queues, jax.vmap(lambda z: _matrix(fluid, z))(busy)
-
-
 def rest(fluid: Fluid, layer: float = LAYER):
     """Where `slope` vanishes, with the implicit gradient of a fixed point.
 
@@ -158,11 +112,6 @@ def rest(fluid: Fluid, layer: float = LAYER):
     Returns:
         y, shape (I,), and psi, shape (I, J).
     """
-    return _rest(fluid, layer)
-
-
-@jax.jit
-def _rest(fluid: Fluid, layer):
     classes = fluid.arrival_rates.size
 
     def flat(x):
@@ -196,93 +145,6 @@ def routed_reward(routing, network):
     return index @ in_order.fill(
         demands, _earlier(-index, of_pool), jnp.asarray(network.servers, demands.dtype)[of_pool]
     )
-
-
-def relaxed_reward(scores, routed_rates, network):
-    """Reward rate if freed servers choose at random among the classes that wait: static priority, relaxed by a softmax.
-
-    Formula: a server of pool j that comes free takes class i with probability proportional to exp(s_ij) among the classes
-    that wait. At rest these are served at rates K_j exp(s_ij), the others at lambda_ij: flows
-    min(lambda_ij, K_j exp(s_ij)), where K_j makes sum_i flow_ij / mu_ij = N_j (or nobody waits). With s = index / T, a
-    temperature T -> 0 is static priority by index, and the reward then that of `routed_reward` if the index is g_i mu_ij.
-
-    Args:
-        scores: s_ij, shape (I, J).
-        routed_rates: lambda_ij, shape (I, J), 1/time.
-        network: as `routed_reward`.
-
-    Returns:
-        Reward/time, a scalar.
-    """
-    rates = np.asarray(network.service_rates)
-    total: Any = 0.0
-    for j, served in enumerate((rates > 0).T):
-        of = np.flatnonzero(served)
-        demands = jnp.asarray(routed_rates)[of, j]
-        flow = in_order.share(demands, jnp.asarray(scores)[of, j], 1 / rates[of, j], jnp.asarray(network.servers)[j])
-        total += jnp.asarray(network.rewards)[of] @ flow
-    return total
-
-
-def shadow_routing(network: Rates, prices, sharpness: float = SHARPNESS):
-    """p_ij, the probability that SHADOW-RM sends a class-i arrival to pool j at pool prices nu; the rest is tagged.
-
-    Formula: a class takes the pool of the largest g_i - nu_j / mu_ij if that is positive. Smoothed: p_ij proportional to
-    exp((g_i - nu_j / mu_ij) / T), against 1 for a tag, T = ``sharpness`` times the largest reward.
-
-    Args:
-        network: its numbers.
-        prices: nu_j = eta Q_j, shape (J,).
-        sharpness: see above.
-
-    Returns:
-        Shape (I, J).
-    """
-    served = network.service_rates > 0
-    rates = jnp.where(served, network.service_rates, 1)
-    worth = (network.rewards[:, None] - prices / rates) / (sharpness * jnp.max(network.rewards))
-    tag = jnp.zeros_like(worth[:, :1])
-    shares = jax.nn.softmax(jnp.hstack([worth, tag]), axis=1, where=jnp.hstack([served, tag == 0]))
-    return shares[:, :-1]
-
-
-def price_slope(network: Rates, prices, sharpness: float = SHARPNESS):
-    """d nu / d(eta t): the fluid of SHADOW-RM's virtual queues, eta -> 0.
-
-    Formula: sum_i lambda_i p_ij(nu) / mu_ij - N_j, at 0 from below reflected: minus the gradient of the dual of the
-    planning problem, sum_j N_j nu_j + sum_i lambda_i max(0, max_j (g_i - nu_j / mu_ij)). So it comes to rest at the
-    prices of the planning problem, up to the smoothing. Time only enters as eta t: the time to adapt goes as 1/eta.
-
-    Args:
-        network, prices, sharpness: as `shadow_routing`.
-
-    Source: derived from the greedy primal-dual form of the algorithm, as the main paper is not at hand.
-    """
-    work = network.arrival_rates[:, None] * shadow_routing(network, prices, sharpness)
-    arriving = jnp.sum(work / jnp.where(network.service_rates > 0, network.service_rates, 1), axis=0)
-    # the layer keeps the price of a pool with idle virtual servers at 0
-    width = sharpness * jnp.max(network.rewards[:, None] * network.service_rates)
-    return arriving - network.servers * (jnp.minimum(prices / width, 0) - jnp.expm1(-jnp.maximum(prices, 0) / width))
-
-
-def price_path(network: Rates, times, prices=None, sharpness: float = SHARPNESS):
-    """Prices over time in units of 1/eta, shape (T, J), by diffrax.
-
-    Args:
-        network: as `shadow_routing`.
-        times: eta t, ascending from 0, shape (T,).
-        prices: at time 0 (default: 0).
-        sharpness: see `shadow_routing`.
-    """
-    times, network = jnp.asarray(times), jax.tree.map(jnp.asarray, network)
-    start = jnp.zeros_like(network.servers) if prices is None else jnp.asarray(prices)
-    return _prices(network, times, start, sharpness)
-
-
-@jax.jit
-def _prices(network: Rates, times, start, sharpness):
-    atol = 1e-3 * sharpness * jnp.max(network.rewards)
-    return stiff_path(lambda nu: price_slope(network, nu, sharpness), start, times, atol)
 
 
 def shadow_guarantee(eta, busy, service_rates, rewards, distance, horizon):

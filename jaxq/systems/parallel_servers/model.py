@@ -16,10 +16,10 @@ from jaxq.engine.fields import choice, compound, nonnegative, positive, real
 from jaxq.engine.model import Model
 from jaxq.engine.reference import Reference
 from jaxq.engine.stationarity import Stationarity
-from jaxq.systems.parallel_servers.network.library import NETWORKS, parse_network
+from jaxq.systems.parallel_servers.network.library import NETWORKS, network_field
 from jaxq.systems.parallel_servers.network.network import Network, Rates
 from jaxq.systems.parallel_servers.network.schedule import Changes, Schedule, parse_changes
-from jaxq.systems.parallel_servers.observables import METRICS
+from jaxq.systems.parallel_servers.observables import METRICS, metrics
 from jaxq.systems.parallel_servers.policies.by_name import POLICIES, PolicyInputs
 from jaxq.systems.parallel_servers.policies.orders import Preferences, parse_preferences
 from jaxq.systems.parallel_servers.policies.preemptive import Allocation
@@ -30,7 +30,7 @@ from jaxq.systems.parallel_servers.processes.renewal import (
     ArrivalLaws,
     Phases,
     Renewal,
-    parse_arrival_laws,
+    arrival_laws_field,
     variations,
 )
 from jaxq.systems.parallel_servers.safety_staffing import is_tree, prices
@@ -52,14 +52,7 @@ class ParallelServers(Model):
     ``safety_target``: of balanced saturation and tuning.
     """
 
-    network: Network = compound(
-        f"{', '.join(NETWORKS)} or a .toml file",
-        parse_network,
-        Network,
-        default=NETWORKS["x-model"],
-        static=True,
-        table=True,
-    )
+    network: Network = network_field(default="x-model", table=True)
     policy: str = choice("policy", {name: known.doc for name, known in POLICIES.items()}, default="c-mu-theta")
     scale: float | None = positive("n, the size of the network; none: its own", default=None, optional=True)
     priorities: Preferences | None = compound(
@@ -102,14 +95,7 @@ class ParallelServers(Model):
         optional=True,
         listed=True,
     )
-    arrival_laws: ArrivalLaws | None = compound(
-        "laws of the times between arrivals over their means, of phase type, one a class or one for all; none: Poisson",
-        parse_arrival_laws,
-        ArrivalLaws,
-        default=None,
-        optional=True,
-        usage="erlang:2,hyperexponential:4",
-    )
+    arrival_laws: ArrivalLaws | None = arrival_laws_field()
     changes: Changes | None = compound(
         "new arrival rates from given times on, 20: 300,500; 40: 250,600 (at scale n)",
         parse_changes,
@@ -138,18 +124,10 @@ class ParallelServers(Model):
 
     def check_fields(self):
         network = self.network
-        for name, names, one in (
-            ("staffing", network.pools, "pool"),
-            ("staffing_costs", network.pools, "pool"),
-            ("safety", network.classes, "class"),
-            ("weights", network.classes, "class"),
-            ("offsets", network.classes, "class"),
-        ):
-            value = getattr(self, name)
-            if value is not None and np.size(value) != len(names):
-                raise FieldError(
-                    name, np.asarray(value), f"must be {len(names)} numbers, one a {one} ({', '.join(names)})"
-                )
+        for name in ("staffing", "staffing_costs"):
+            network.check_size(name, getattr(self, name), "pool")
+        for name in ("safety", "weights", "offsets"):
+            network.check_size(name, getattr(self, name), "class")
         if self.routing is not None:
             self._check_routing(np.asarray(self.routing))
         self.phases()
@@ -324,32 +302,18 @@ class ParallelServers(Model):
     def theory(self):
         from jaxq.systems.parallel_servers import oracle, theory
 
-        network = self.network
-        staffing = network.staffing if self.staffing is None else np.asarray(self.staffing)
-        first, second, rates = network.arrival_rates, network.second_order_arrivals, self.last_rates()
+        network, rates, control = self.network, self.last_rates(), self._control()
+        if self.staffing is not None:
+            network = network.replace(staffing=np.atleast_1d(self.staffing))
         if self.changes is not None:
-            first, second = rates.arrival_rates / self.size, np.zeros_like(second)
-        given = theory.Given(
-            *rates,
-            network.holding_costs,
-            network.classes,
-            network.pools,
-            self.size,
-            self.shares(),
-            variations(self.arrival_laws, network.classes),
-            (first, network.service_rates, network.servers),
-            (second, network.second_order_services, staffing),
-        )
-        control = self._control()
-        closed = oracle.fluid_rest(rates, control)
-        fluid = theory.fluid_of(given, closed, control)
-        refuses = self.policy in REFUSING
+            network = network.replace(arrival_rates=rates.arrival_rates / self.size, second_order_arrivals=None)
+        noise = variations(self.arrival_laws, network.classes)
         return (
-            theory.planning(given)
-            | theory.load(given)
-            | theory.overload(given)
-            | fluid
-            | theory.staffing(given, refuses)
+            theory.planning(network, rates)
+            | theory.load(network, rates)
+            | theory.overload(network, rates)
+            | theory.fluid_of(network, rates, oracle.fluid_rest(rates, control), control)
+            | theory.staffing(network, rates, self.size, self.shares(), noise, self.policy in REFUSING)
         )
 
     def objectives(self):
@@ -372,41 +336,9 @@ class ParallelServers(Model):
         )
 
     def metrics(self, sums):
-        network, graph, rates, time = self.network, self.network.graph, self.rates(), sums.time
-        classes, pools, arrivals = graph.classes, graph.pools, self.last_rates().arrival_rates
-        busy = [sums[f"busy_{name}"] / time for name in graph.names()]
-        queues = [sums[f"queue_{name}"] / time for name in classes]
-        found: dict[str, Any] = {f"queue_{name}": q for name, q in zip(classes, queues, strict=True)}
-        found |= {f"busy_{name}": z for name, z in zip(graph.names(), busy, strict=True)}
-        for pool in pools:
-            found[f"idle_{pool}"] = sums[f"idle_{pool}"] / time
+        rates, worth = self.rates(), None
         if self.staffed:
-            worth = prices(graph, rates.service_rates, self.shares())[1]
-            found["weighted_idle"] = sum(
-                float(w / worth[-1]) * found[f"idle_{pool}"] for w, pool in zip(worth, pools, strict=True)
-            )
-        speeds = graph.by_edge(rates.service_rates).tolist()
-        served = graph.by_class([speed * z for speed, z in zip(speeds, busy, strict=True)])
-        for i, name in enumerate(classes):
-            abandon = float(network.abandonment_rates[i]) * queues[i]
-            leave = served[i] + abandon
-            if network.abandonment_rates[i] > 0 and arrivals[i] > 0:
-                found[f"abandonment_{name}"] = abandon / float(arrivals[i])
-            if f"tagged_{name}" in sums and arrivals[i] > 0:
-                tagged = sums[f"tagged_{name}"] / time
-                found[f"tagged_{name}"] = tagged / float(arrivals[i])
-                leave = leave if self.policy == "shadow-rm-tag" else leave + tagged
-            found[f"departures_{name}"] = leave
-        for pool in pools:
-            if f"virtual_area_{pool}" in sums:
-                found[f"price_{pool}"] = float(self.eta) * sums[f"virtual_area_{pool}"] / time
-            if f"virtual_load_{pool}" in sums:
-                found[f"load_price_{pool}"] = float(self.eta) * sums[f"virtual_load_{pool}"] / time
-        inside = [x + q for x, q in zip(graph.by_class(busy), queues, strict=True)]
-        return {
-            "number_in_system": sum(inside),
-            "total_queue": sum(queues),
-            "reward_rate": sum(float(g) * rate for g, rate in zip(network.rewards, served, strict=True)),
-            "holding_cost": sum(float(h) * x for h, x in zip(network.holding_costs, inside, strict=True)),
-            **found,
-        }
+            values = prices(self.network.graph, rates.service_rates, self.shares())[1]
+            worth = values / values[-1]
+        arrivals, leave = self.last_rates().arrival_rates, self.policy != "shadow-rm-tag"
+        return metrics(sums, self.network, rates.service_rates, arrivals, worth, float(self.eta), leave)

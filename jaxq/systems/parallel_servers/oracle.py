@@ -207,7 +207,9 @@ def _exact(key: _Key) -> exact.Law | None:
     if control.softmax is not None and near is not None:
         return _numbers(given, exact.drawn(control.softmax[0], control.softmax[1], near))
     if control.preemptive and control.index is None:
-        return _numbers(given, exact.max_weight(control.holding_costs))
+        edges = [(i, j) for i, j in np.argwhere(served).tolist()]
+        fastest = sorted(edges, key=lambda edge: -given.service_rates[edge])
+        return _numbers(given, exact.greedy(fastest, control.weight))
     if control.index is None:
         weights = np.where(served, np.asarray(control.weight), 1.0)
         serve = exact.largest([np.flatnonzero(row).tolist() for row in served.T], weights.T)

@@ -4,7 +4,7 @@ Values are by class or by pool in the network's order. Nothing here is stepped w
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,35 +15,12 @@ from jaxq.analytic.parallel_servers.x_model import x_model
 from jaxq.analytic.staffing import fluid, gains
 from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.engine.reference import Statement
+from jaxq.systems.parallel_servers.network.network import Network, Rates
 
 COMPANION = "Stolyar, Tezcan 2011"
 STAFFING = "arXiv 2009.01942"
 TIGHT = 1e-7
 """Slack of a constraint, as a share of its bound, that counts as 0."""
-
-
-class Given(NamedTuple):
-    """A network at one size in plain numbers. ``variations``: c_i^2 of the times between arrivals; ``per_unit``:
-    (lambda, mu, nu), per n; ``second_order``: (lh, mh, nh)."""
-
-    arrival_rates: np.ndarray
-    service_rates: np.ndarray
-    servers: np.ndarray
-    abandonment_rates: np.ndarray
-    rewards: np.ndarray
-    holding_costs: np.ndarray
-    classes: tuple[str, ...]
-    pools: tuple[str, ...]
-    scale: float
-    shares: np.ndarray
-    variations: np.ndarray
-    per_unit: tuple[np.ndarray, np.ndarray, np.ndarray]
-    second_order: tuple[np.ndarray, np.ndarray, np.ndarray]
-
-    @property
-    def rates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """lambda_i, mu_ij, N_j."""
-        return self.arrival_rates, self.service_rates, self.servers
 
 
 def _of(kind: str, names: Sequence[str]) -> str:
@@ -56,16 +33,16 @@ def _names(kind: str, names: Any, chosen: Any) -> list[str]:
     return [f"{kind} {name}" for name, there in zip(names, chosen, strict=True) if there]
 
 
-def planning(given: Given) -> dict[str, Statement]:
+def planning(network: Network, rates: Rates) -> dict[str, Statement]:
     """The planning problem: its value, its solution, its duals and what binds."""
-    plan = static_planning(*given.rates, given.rewards)
-    served, filled = (given.service_rates * plan.busy).sum(axis=1), plan.busy.sum(axis=0)
-    full = _names("pool", given.pools, filled >= given.servers * (1 - TIGHT))
-    full += _names("class", given.classes, served >= given.arrival_rates * (1 - TIGHT))
+    plan = static_planning(*rates[:3], rates.rewards)
+    served, filled = (rates.service_rates * plan.busy).sum(axis=1), plan.busy.sum(axis=0)
+    full = _names("pool", network.pools, filled >= rates.servers * (1 - TIGHT))
+    full += _names("class", network.classes, served >= rates.arrival_rates * (1 - TIGHT))
     problem = f"{COMPANION}, planning problem"
-    pools, classes = _of("pool", given.pools), _of("class", given.classes)
+    pools, classes = _of("pool", network.pools), _of("class", network.classes)
     found = {"planning_reward": Statement(plan.reward, "largest reward/time of any policy, a linear program", problem)}
-    for i, name in enumerate(given.classes):
+    for i, name in enumerate(network.classes):
         meaning = f"servers of {pools} that serve class {name} at the optimum"
         found[f"planned_busy_{name}"] = Statement(plan.busy[i], meaning, problem)
     return found | {
@@ -75,12 +52,12 @@ def planning(given: Given) -> dict[str, Statement]:
     }
 
 
-def load(given: Given) -> dict[str, Statement]:
+def load(network: Network, rates: Rates) -> dict[str, Statement]:
     """The load of the network and what is left of it."""
-    found = capacity(*given.rates)
+    found = capacity(*rates[:3])
     source = f"{COMPANION}, SHADOW-LB"
-    neck = [*_names("pool", given.pools, found.bottleneck), *_names("class", given.classes, found.bound)]
-    classes = _of("class", given.classes)
+    neck = [*_names("pool", network.pools, found.bottleneck), *_names("class", network.classes, found.bound)]
+    classes = _of("class", network.classes)
     stated = {
         "load": Statement(found.load, "load of the busiest pool where it is least; > 1: overload", source),
         "bottleneck": Statement(tuple(neck), "pools of that load, and the classes that depend on them", source),
@@ -92,23 +69,23 @@ def load(given: Given) -> dict[str, Statement]:
     return stated | {"least_unserved": Statement(found.growth, meaning, source)}
 
 
-def overload(given: Given) -> dict[str, Statement]:
+def overload(network: Network, rates: Rates) -> dict[str, Statement]:
     """Conditions EC.27 and EC.28 and, where they hold, EC.29-EC.32, whatever the policy of the system is."""
-    order, why = _ranked(given)
+    order, why = _ranked(network, rates)
     ranked = order is not None
-    classes = [given.classes[i] for i in order] if order else []
+    classes = [network.classes[i] for i in order] if order else []
     text = "one order of all classes by c-mu/theta at every pool" + (f": {' > '.join(classes)}" if ranked else "")
     found = {"ec_27": Statement(ranked, text, f"{COMPANION}, EC.27")}
     if order is None:
         return found | {"closed_form": _none(why)}
     first = order[:-1]
-    fits = capacity(np.where(np.isin(range(len(order)), first), given.arrival_rates, 0.0), *given.rates[1:]).load <= 1
+    fits = capacity(np.where(np.isin(range(len(order)), first), rates.arrival_rates, 0.0), *rates[1:3]).load <= 1
     text = f"all pools together can serve {_of('class', classes[:-1])}" if first else "one class"
     found["ec_28"] = Statement(fits, text, f"{COMPANION}, EC.28")
     if not fits:
         return found | {"closed_form": _none("EC.28 fails: the classes that come first do not fit, y_2 = 0 is wrong")}
     try:
-        rest = x_model(*given.rates, given.abandonment_rates, order, given.rewards)
+        rest = x_model(*rates[:3], rates.abandonment_rates, order, rates.rewards)
     except ValueError:
         return found | {
             "closed_form": _none("the network is not overloaded: servers idle and nobody waits in the fluid")
@@ -118,151 +95,166 @@ def overload(given: Given) -> dict[str, Statement]:
     found["closed_form"] = Statement(True, words, source)
     return (
         found
-        | _rest("closed_form", rest.busy, rest.queue, given, source)
+        | _rest("closed_form", rest.busy, rest.queue, network, source)
         | {
             "closed_form_abandonment": Statement(
-                rest.abandonment, f"share of {_of('class', given.classes)} that abandons", source
+                rest.abandonment, f"share of {_of('class', network.classes)} that abandons", source
             ),
             "closed_form_reward": Statement(rest.reward_rate, "reward/time under c-mu/theta, in the fluid", source),
         }
     )
 
 
-def fluid_of(given: Given, closed: Any, control: Any) -> dict[str, Statement]:
+def fluid_of(network: Network, rates: Rates, closed: Any, control: Any) -> dict[str, Statement]:
     """The fluid rest point of the policy of the system, or a sentence.
 
     Args:
-        given: the network.
+        network, rates: the network, and what it has at the size of the system.
         closed: a `RestPoint` with queues by class where a formula has it, or None.
         control: the policy, a `Control` of the oracle.
     """
     policy = control.policy
     if closed is not None:
         return _fluid(
-            given, closed.busy, closed.queue, f"{COMPANION}, {'EC.17' if policy == 'random' else 'EC.29-EC.32'}"
+            network,
+            rates,
+            closed.busy,
+            closed.queue,
+            f"{COMPANION}, {'EC.17' if policy == 'random' else 'EC.29-EC.32'}",
         )
     if policy.startswith("shadow"):
-        return _shadow(policy, given)
+        return _shadow(policy, network, rates)
     if control.preemptive or control.index is None or control.routing is not None:
         return _no_fluid(f"EC.6-EC.15 are equations of static priority that is not preemptive, not of {policy}")
-    if not (given.abandonment_rates > 0).all():
+    if not (rates.abandonment_rates > 0).all():
         return _no_fluid("a class never abandons, so that the fluid need not come to rest")
-    return _fluid(given, *_equations(given, control), f"{COMPANION}, EC.6-EC.15")
+    return _fluid(network, rates, *_equations(rates, control), f"{COMPANION}, EC.6-EC.15")
 
 
-def _shadow(policy: str, given: Given) -> dict[str, Statement]:
+def _shadow(policy: str, network: Network, rates: Rates) -> dict[str, Statement]:
     """Shadow routing rests where its planning problem has it (EC.17)."""
-    admitted, source = given.arrival_rates, f"{COMPANION}, EC.17"
+    admitted, source = rates.arrival_rates, f"{COMPANION}, EC.17"
     if policy != "shadow-lb":
-        busy = static_planning(*given.rates, given.rewards).busy
+        busy = static_planning(*rates[:3], rates.rewards).busy
         if policy != "shadow-tandem":
             lost = np.zeros(len(admitted))
             if policy == "shadow-rm-tag":
                 return _no_fluid("the tagged wait at a pool that the paper does not fix")
-            return _fluid(given, busy, lost, source)
-        admitted = (given.service_rates * busy).sum(axis=1)
-    rates = load_balancing(admitted, *given.rates[1:]).rates
-    orders = np.argsort(-given.rewards[:, None] * given.service_rates, axis=0, kind="stable").T
-    rest = routed_rest_point(rates, *given.rates[1:], given.abandonment_rates, orders, given.rewards)
-    return _fluid(given, rest.busy, rest.queue.sum(axis=1), source)
+            return _fluid(network, rates, busy, lost, source)
+        admitted = (rates.service_rates * busy).sum(axis=1)
+    routed = load_balancing(admitted, *rates[1:3]).rates
+    orders = np.argsort(-rates.rewards[:, None] * rates.service_rates, axis=0, kind="stable").T
+    rest = routed_rest_point(routed, *rates[1:3], rates.abandonment_rates, orders, rates.rewards)
+    return _fluid(network, rates, rest.busy, rest.queue.sum(axis=1), source)
 
 
-def _equations(given: Given, control: Any) -> tuple[np.ndarray, np.ndarray]:
+def _equations(rates: Rates, control: Any) -> tuple[np.ndarray, np.ndarray]:
     """(busy, queues) where the differential equations rest."""
     import jax
 
     from jaxq.systems.parallel_servers.fluid import class_queues, rest
 
     with jax.enable_x64(True):
-        rates = (given.arrival_rates, given.service_rates, given.servers.astype(np.float64), given.abandonment_rates)
-        queues, busy = rest(class_queues(*rates, control.index, control.preference))
+        numbers = rates._replace(servers=rates.servers.astype(np.float64))[:4]
+        queues, busy = rest(class_queues(*numbers, control.index, control.preference))
         # the layer of an empty queue and a full pool is 1e-6 of the servers
-        digits = 4 - int(np.ceil(np.log10(max(given.servers.sum(), 10))))
+        digits = 4 - int(np.ceil(np.log10(max(rates.servers.sum(), 10))))
         return np.round(np.asarray(busy), digits) + 0.0, np.round(np.asarray(queues), digits) + 0.0
 
 
-def _fluid(given: Given, busy: np.ndarray, queues: np.ndarray, source: str) -> dict[str, Statement]:
-    served = (given.service_rates * busy).sum(axis=1)
-    reward = Statement(float(given.rewards @ served), "reward/time of this policy, in the fluid", source)
-    return _rest("fluid", busy, queues, given, source) | {"fluid_reward": reward}
+def _fluid(network: Network, rates: Rates, busy: np.ndarray, queues: np.ndarray, source: str) -> dict[str, Statement]:
+    served = (rates.service_rates * busy).sum(axis=1)
+    reward = Statement(float(rates.rewards @ served), "reward/time of this policy, in the fluid", source)
+    return _rest("fluid", busy, queues, network, source) | {"fluid_reward": reward}
 
 
 def _no_fluid(why: str) -> dict[str, Statement]:
     return {"fluid": Statement(None, f"no rest point of this policy: {why}", f"{COMPANION}, EC.6-EC.17")}
 
 
-def _rest(prefix: str, busy: np.ndarray, queues: np.ndarray, given: Given, source: str) -> dict[str, Statement]:
-    pools, found = _of("pool", given.pools), {}
-    for i, name in enumerate(given.classes):
+def _rest(prefix: str, busy: np.ndarray, queues: np.ndarray, network: Network, source: str) -> dict[str, Statement]:
+    pools, found = _of("pool", network.pools), {}
+    for i, name in enumerate(network.classes):
         found[f"{prefix}_busy_{name}"] = Statement(busy[i], f"servers of {pools} with class {name}", source)
-    waiting = f"customers of {_of('class', given.classes)} that wait"
+    waiting = f"customers of {_of('class', network.classes)} that wait"
     return found | {f"{prefix}_queues": Statement(queues, waiting, source)}
 
 
-def _ranked(given: Given) -> tuple[list[int] | None, str]:
+def _ranked(network: Network, rates: Rates) -> tuple[list[int] | None, str]:
     """The classes by falling h_i mu_ij/theta_i if that is one strict order at all pools; else why not."""
-    for name, rate in zip(given.classes, given.abandonment_rates, strict=True):
+    for name, rate in zip(network.classes, rates.abandonment_rates, strict=True):
         if rate == 0:
             return None, f"class {name} never abandons, and c-mu/theta needs theta_i > 0"
-    for (i, j), rate in np.ndenumerate(given.service_rates):
+    for (i, j), rate in np.ndenumerate(rates.service_rates):
         if rate == 0:
             return (
                 None,
-                f"pool {given.pools[j]} does not serve class {given.classes[i]}, and EC.29 lets every pool serve all",
+                f"pool {network.pools[j]} does not serve class {network.classes[i]}, and EC.29 lets every pool serve all",
             )
-    index = (given.holding_costs / given.abandonment_rates)[:, None] * given.service_rates
+    index: np.ndarray = (network.holding_costs / rates.abandonment_rates)[:, None] * rates.service_rates
     orders = np.argsort(-index, axis=0, kind="stable").T
     if (np.diff(np.sort(index, axis=0), axis=0) <= 0).any():
         return None, "EC.27 fails: two classes have the same c-mu/theta index at a pool"
     if (orders != orders[0]).any():
         j = int(np.argmax((orders != orders[0]).any(axis=1)))
-        first, other = (_order(given, orders[k]) for k in (0, j))
+        first, other = (_order(network, orders[k]) for k in (0, j))
         return (
             None,
-            f"EC.27 fails: c-mu/theta ranks {first} at pool {given.pools[0]} and {other} at pool {given.pools[j]}",
+            f"EC.27 fails: c-mu/theta ranks {first} at pool {network.pools[0]} and {other} at pool {network.pools[j]}",
         )
     return orders[0].tolist(), ""
 
 
-def _order(given: Given, order: np.ndarray) -> str:
-    return " > ".join(given.classes[i] for i in order)
+def _order(network: Network, order: np.ndarray) -> str:
+    return " > ".join(network.classes[i] for i in order)
 
 
 def _none(why: str) -> Statement:
     return Statement(False, f"EC.29-EC.32 do not apply: {why}", f"{COMPANION}, EC.27-EC.32")
 
 
-def staffing(given: Given, refuses: bool) -> dict[str, Statement]:
-    """The safety staffing of a tree without abandonment, or a sentence."""
-    why = "customers are refused" if refuses else inapplicable(*given.per_unit, given.abandonment_rates)
+def staffing(
+    network: Network, rates: Rates, size: float, shares: np.ndarray, variations: np.ndarray, refuses: bool
+) -> dict[str, Statement]:
+    """The safety staffing of a tree without abandonment, or a sentence.
+
+    Args:
+        network, rates: the network with its second-order terms, and what it has at size n.
+        size: n.
+        shares: p, how classes share the safety, shape (I,).
+        variations: c_i^2 of the times between arrivals, shape (I,).
+        refuses: whether the policy drops customers.
+    """
+    why = "customers are refused" if refuses else inapplicable(network)
     if why is not None:
         return {"theta": Statement(None, f"no safety staffing: {why}", STAFFING)}
-    lh, mh, nh = given.second_order
-    demand = second_order_demand(lh, mh, fluid.fluid_allocation(*given.per_unit).busy)
-    theta = gains.safety_staffing(given.per_unit[1], demand, nh, given.shares)
-    finite = of_system(given.scale, given.arrival_rates, given.servers)
-    theta_n = gains.safety_staffing(given.service_rates, *finite, given.shares)
+    first = (network.arrival_rates, network.service_rates, network.servers)
+    second = (network.second_order_arrivals, network.second_order_services)
+    demand = second_order_demand(*second, fluid.fluid_allocation(*first).busy)
+    theta = gains.safety_staffing(network.service_rates, demand, network.staffing, shares)
+    finite = of_system(size, rates.arrival_rates, rates.servers)
+    theta_n = gains.safety_staffing(rates.service_rates, *finite, shares)
     verdict = (
         "stabilisable" if theta_n > 0 else "transient under every policy" if theta_n < 0 else "not positive recurrent"
     )
     return {
         "theta": Statement(theta, "system-wide safety staffing of the limit, rate units", f"{STAFFING}, Theorem 3.1"),
-        "theta_n": Statement(theta_n, f"the same at n = {given.scale:g}, exact", f"{STAFFING}, Definition 2.1"),
+        "theta_n": Statement(theta_n, f"the same at n = {size:g}, exact", f"{STAFFING}, Definition 2.1"),
         "covariance": Statement(
-            given.per_unit[0] * (1 + given.variations),
-            f"noise of the diffusion in {_of('class', given.classes)}: lambda_i (1 + c_i^2)",
+            network.arrival_rates * (1 + variations),
+            f"noise of the diffusion in {_of('class', network.classes)}: lambda_i (1 + c_i^2)",
             f"{STAFFING}, Remark 4.6",
         ),
         "verdict": Statement(verdict, "what the sign of theta^n says", f"{STAFFING}, Theorems 5.6 and 6.11"),
     }
 
 
-def inapplicable(arrival_rates, service_rates, servers, abandonment_rates) -> str | None:
+def inapplicable(network: Network) -> str | None:
     """Why the theory of safety staffing says nothing of a network per n; None where it applies."""
-    if np.any(abandonment_rates):
+    if network.abandonment_rates.any():
         return "the theory of safety staffing is for networks without abandonment"
     try:
-        fluid.fluid_allocation(arrival_rates, service_rates, servers)
+        fluid.fluid_allocation(network.arrival_rates, network.service_rates, network.servers)
     except ValueError as error:
         return str(error)
     return None

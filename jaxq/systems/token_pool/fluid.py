@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxq.checks import FieldError
 from jaxq.fluid.first_passage import first_passage
+from jaxq.systems.token_pool.policy import best_response
 
 LEAST_PHI = 1e-6
 """phi down to which `levels` includes every line that matters."""
@@ -23,8 +24,6 @@ MOST_PHASES = 1024
 """Phases of `finite`; memory grows with the square, time with the cube."""
 MANY = 1000
 """Copies of a market that stand for infinitely many."""
-_ROUNDING = 1e-12
-"""phi this close (relative) to a power of rho counts as that power."""
 
 
 def levels(rho, least_phi: float = LEAST_PHI) -> int:
@@ -156,7 +155,7 @@ def finite(rho, phi, servers, service_rate=1.0):
     """
     rhos, counts, services = np.broadcast_arrays(*map(np.atleast_1d, (rho, servers, service_rate)))
     known = float(jax.lax.stop_gradient(phi))
-    thresholds = [_threshold(float(r), known) for r in rhos]
+    thresholds = [best_response(float(r), known)[0] for r in rhos]
     own = sum(int(n) * own_queue(float(r), phi, max(k, 1)) for r, n, k in zip(rhos, counts, thresholds, strict=True))
     if not any(thresholds):
         return phi / (1 - phi) + own
@@ -171,14 +170,6 @@ def finite(rho, phi, servers, service_rate=1.0):
         )
     phases = tuple(_phases(int(n), k) for n, k in zip(counts, thresholds, strict=True))
     return own + _pool(phases, rhos * services, services, jnp.asarray(phi))
-
-
-def _threshold(rho: float, phi: float) -> int:
-    """k with rho^(k+1) <= phi < rho^k, 0 for phi >= rho."""
-    k, power = 0, rho
-    while power > phi * (1 + _ROUNDING):
-        k, power = k + 1, power * rho
-    return k
 
 
 def _mixing(rho, phi, threshold: int):
@@ -213,7 +204,7 @@ def capped(rho, phi, servers, token_cap: int):
     rhos, counts = np.broadcast_arrays(*map(np.atleast_1d, (rho, servers)))
     total = phi / (1 - phi)
     for r, n in zip(rhos.tolist(), counts.tolist(), strict=True):
-        k = _threshold(r, known)
+        k = best_response(r, known)[0]
         if k == 0:
             total = total + n * r / (1 - r) / (1 + token_cap * (1 - r))
             continue

@@ -7,17 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxq.analytic.load_balancing.exact import small_states, small_system
-from jaxq.analytic.load_balancing.identities import level_two_rates, mean_jobs, mean_slowest_idle, scaled_levels
 from jaxq.analytic.load_balancing.modified import modified_system, pooled_jobs
 from jaxq.analytic.load_balancing.optimal import optimal_jobs
-from jaxq.analytic.load_balancing.policies import (
+from jaxq.analytic.load_balancing.policies import Policy
+from tests.analytic.load_balancing.identities import level_two_rates, mean_jobs, mean_slowest_idle
+from tests.analytic.load_balancing.ranks import (
     JIQ,
     JSQ,
     LEAST_DELAY,
     RANDOM,
     SA_JIQ,
     SA_JSQ,
-    Policy,
     indifferent,
     least_delay,
     shortest,
@@ -196,7 +196,6 @@ def test_lemma_6_1_second_part(load: float, servers: list[int], buffer: int) -> 
     left, right = level_two_rates(
         arrival_rate,
         rates,
-        servers,
         result["levels"],
         result["probability_level_two_full"],
         result["loss_probability"],
@@ -207,7 +206,7 @@ def test_lemma_6_1_second_part(load: float, servers: list[int], buffer: int) -> 
 
 def test_lemma_6_1_second_part_is_about_speed_aware_ties() -> None:
     result = small_system(3.5, SPEEDS, FIVE, 4, JSQ)
-    left, right = level_two_rates(3.5, SPEEDS, FIVE, result["levels"], result["probability_level_two_full"])
+    left, right = level_two_rates(3.5, SPEEDS, result["levels"], result["probability_level_two_full"])
     assert left > 1.5 * right
 
 
@@ -270,13 +269,6 @@ def test_overloaded_system_is_full() -> None:
     assert result["number_in_system"] == pytest.approx(120, abs=0.1)
 
 
-def test_scaled_levels() -> None:
-    scaled = scaled_levels([[1.5, 0.5], [2.0, 0.1]], (1, 3))
-    np.testing.assert_allclose(scaled, [[0.25, 0.25], [-0.5, 0.05]])
-    with pytest.raises(ValueError, match=r"levels has shape \(2, 2\)"):
-        scaled_levels([[1.5, 0.5], [2.0, 0.1]], (1, 3, 4))
-
-
 def test_states() -> None:
     states = small_states((2, 1), 2)
     assert states[0] == ((0, 0), (0,))
@@ -293,7 +285,3 @@ def test_errors() -> None:
         small_system(1.0, SPEEDS, TWO, 0, JSQ)
     with pytest.raises(ValueError, match=r"draws = 3: must be at most the 2 servers"):
         small_system(1.0, SPEEDS, TWO, 4, Policy(shortest, 3, distinct=True))
-    with pytest.raises(ValueError, match=r"faster_idle has length 2: it must be 1"):
-        mean_slowest_idle(1.0, SPEEDS, TWO, [0.1, 0.2])
-    with pytest.raises(ValueError, match=r"leave .* idle servers"):
-        mean_slowest_idle(4.0, SPEEDS, TWO, [0.1])

@@ -2,13 +2,7 @@ import math
 
 import pytest
 
-from jaxq.analytic.load_balancing.identities import (
-    idle_moment_bound,
-    level_two_rates,
-    mean_jobs,
-    mean_slowest_idle,
-    scaled_levels,
-)
+from tests.analytic.load_balancing.identities import mean_jobs, mean_slowest_idle
 
 SPEEDS = 2.5, 0.625
 
@@ -47,22 +41,3 @@ def test_three_types() -> None:
     idle = mean_slowest_idle(9.0, (3.0, 2.0, 1.0), (1, 2, 5), [0.1, 0.25])
     assert idle == pytest.approx(12 - 9 - 0.3 - 0.5)
     assert mean_jobs(9.0, (3.0, 2.0, 1.0), (1, 2, 5), [0.1, 0.25], 0.6) == pytest.approx(8 - 0.35 - idle + 0.6)
-
-
-def test_printed_bound_is_vacuous() -> None:
-    # gamma_M mu_M = .5: 2^m + 32^m m!.
-    assert idle_moment_bound(0.8, 0.625) == 34
-    assert idle_moment_bound(0.8, 0.625, 3) == 196616
-
-
-def test_errors() -> None:
-    with pytest.raises(ValueError, match=r"levels has shape \(2, 2\): it must be \(2, B\) with B of at least 3"):
-        level_two_rates(1.0, SPEEDS, (1, 1), [[0.5, 0.1], [0.5, 0.1]], 0.1)
-    with pytest.raises(ValueError, match=r"waiting = -1"):
-        mean_jobs(80.0, SPEEDS, (20, 80), [1.5], -1)
-    with pytest.raises(ValueError, match=r"faster_idle\[0\] = -1"):
-        mean_slowest_idle(80.0, SPEEDS, (20, 80), [-1])
-    with pytest.raises(ValueError, match=r"power = 0"):
-        idle_moment_bound(0.8, 0.625, 0)
-    with pytest.raises(ValueError, match=r"must be \(3, B\)"):
-        scaled_levels([[1.0, 0.0], [1.0, 0.0]], (1, 1, 1))

@@ -7,12 +7,13 @@ from jaxq.analytic.load_balancing.exact import small_system
 from jaxq.analytic.load_balancing.mean_field import (
     MeanField,
     power_of_d_fixed_point,
-    power_of_d_levels,
-    power_of_d_response_time,
 )
-from jaxq.analytic.load_balancing.policies import (
+from jaxq.analytic.load_balancing.policies import Policy
+from jaxq.analytic.load_balancing.splitting import split_response_time
+from jaxq.analytic.load_balancing.stability import worst_drift
+from tests.analytic.load_balancing import equal_servers
+from tests.analytic.load_balancing.ranks import (
     JSQ,
-    Policy,
     fastest_idle_first,
     idle_first,
     indifferent,
@@ -20,24 +21,15 @@ from jaxq.analytic.load_balancing.policies import (
     shortest,
     shortest_fastest,
 )
-from jaxq.analytic.load_balancing.splitting import split_response_time
-from jaxq.analytic.load_balancing.stability import worst_drift
 
 SPEEDS, SHARES = (2.5, 0.625), (0.2, 0.8)
 
 
 def test_reference_value() -> None:
     # notebooks/mathematics/load_balancing.md, section 7
-    assert power_of_d_response_time(0.9, 2) == pytest.approx(2.614057, abs=6e-7)
-    assert power_of_d_response_time(0.9, 1) == pytest.approx(10)
-    assert power_of_d_response_time(0.9, 2, service_rate=4.0) == pytest.approx(2.614057 / 4, abs=2e-7)
-
-
-def test_closed_form_levels() -> None:
-    assert power_of_d_levels(0.9, 2, 4) == pytest.approx(0.9 ** np.array([0.0, 1, 3, 7, 15]), rel=1e-12)
-    assert power_of_d_levels(0.9, 3, 3) == pytest.approx(0.9 ** np.array([0.0, 1, 4, 13]), rel=1e-12)
-    assert power_of_d_levels(0.9, 1, 3) == pytest.approx(0.9 ** np.arange(4), rel=1e-12)
-    assert power_of_d_levels(0.9, 50, 400)[-1] == 0
+    assert equal_servers.response_time(0.9, 2) == pytest.approx(2.614057, abs=6e-7)
+    result = power_of_d_fixed_point(0.9, (1.0,), (1.0,), Policy(shortest, 2))
+    assert result["response_time"] == pytest.approx(2.614057, abs=6e-7)
 
 
 @settings(max_examples=15, deadline=None)
@@ -45,15 +37,15 @@ def test_closed_form_levels() -> None:
 def test_one_type_is_the_closed_form(load: float, draws: int, rate: float) -> None:
     result = power_of_d_fixed_point(load * rate, (rate,), (1.0,), Policy(shortest, draws))
     levels = result["levels"][0]
-    np.testing.assert_allclose(levels, power_of_d_levels(load, draws, levels.size)[1:], atol=1e-11)
-    assert result["response_time"] == pytest.approx(power_of_d_response_time(load, draws, rate), rel=1e-10)
+    np.testing.assert_allclose(levels, equal_servers.levels(load, draws, levels.size)[1:], atol=1e-11)
+    assert result["response_time"] == pytest.approx(equal_servers.response_time(load, draws, rate), rel=1e-10)
 
 
 @pytest.mark.parametrize("draws", [2, 3, 5])
 def test_speed_weighted_draws_make_all_types_alike(draws: int) -> None:
     # A draw is of type j with probability gamma_j mu_j, so all servers have one utilisation and one law.
     result = power_of_d_fixed_point(0.9, SPEEDS, SHARES, Policy(shortest, draws, weights=SPEEDS))
-    expected = power_of_d_levels(0.9, draws, result["levels"].shape[1])[1:]
+    expected = equal_servers.levels(0.9, draws, result["levels"].shape[1])[1:]
     np.testing.assert_allclose(result["levels"], np.tile(expected, (2, 1)), atol=1e-11)
     assert result["type_probabilities"] == pytest.approx([0.5, 0.5])
 
@@ -168,7 +160,3 @@ def test_errors() -> None:
         power_of_d_fixed_point(0.5, SPEEDS, (0.2, 0.7), Policy(shortest, 2))
     with pytest.raises(ValueError, match=r"shares has length 1"):
         power_of_d_fixed_point(0.5, SPEEDS, (1.0,), Policy(shortest, 2))
-    with pytest.raises(ValueError, match=r"load = 1"):
-        power_of_d_response_time(1, 2)
-    with pytest.raises(ValueError, match=r"draws = 0"):
-        power_of_d_levels(0.5, 0, 4)

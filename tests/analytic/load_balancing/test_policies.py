@@ -3,19 +3,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxq.analytic.load_balancing.policies import (
+from jaxq.analytic.load_balancing.policies import Policy, routing, weights_of
+from tests.analytic.load_balancing.ranks import (
     JIQ,
     JSQ,
     LEAST_DELAY,
     RANDOM,
     SA_JIQ,
     SA_JSQ,
-    Policy,
     least_delay,
-    routing,
     shortest,
     shortest_fastest,
-    weights_of,
 )
 
 SPEEDS = 4.0, 2.0, 1.0

@@ -3,18 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxq.analytic.load_balancing.exact import small_system
-from jaxq.analytic.load_balancing.policies import (
-    JIQ,
-    JSQ,
-    LEAST_DELAY,
-    RANDOM,
-    SA_JSQ,
-    Policy,
-    idle_first,
-    indifferent,
-    shortest,
-)
+from jaxq.analytic.load_balancing.policies import Policy
 from jaxq.analytic.load_balancing.stability import worst_drift
+from tests.analytic.load_balancing.ranks import JIQ, JSQ, LEAST_DELAY, RANDOM, SA_JSQ, idle_first, indifferent, shortest
 
 SYSTEM = 360.0, (2.5, 0.625), (80, 320)
 

@@ -10,6 +10,7 @@ from jaxq.analytic.stations.mmc import mmc
 
 N_RATES, N_SPEEDS = (0.38, 1.235), ((1, 0), (0.5, 1))
 X = ((5, 4), ((2, 0.5), (2, 1)), (2, 2), (1, 0.5), (1, 2))
+MAX_WEIGHT = exact.greedy([(0, 0), (1, 1), (1, 0)], np.array([[1], [3]]) * N_SPEEDS)
 
 
 def customers(law):
@@ -68,7 +69,7 @@ def test_drawn_priorities_far_apart_are_static_and_a_coin_is_its_mean():
 
 def test_qgyms_n_model():
     """Sparse chains with an edge mass below 1e-11; MaxWeight 48.4328, class 1 first 54.0552, class 2 first unstable."""
-    heaviest = exact.preemptive(N_RATES, N_SPEEDS, (1, 1), allocate=exact.max_weight((1, 3)), most_customers=(420, 260))
+    heaviest = exact.preemptive(N_RATES, N_SPEEDS, (1, 1), allocate=MAX_WEIGHT, most_customers=(420, 260))
     assert heaviest.lost.max() < 1e-11
     np.testing.assert_allclose(customers(heaviest), [14.936005, 11.165598], atol=5e-7)
     assert customers(heaviest) @ (1, 3) == pytest.approx(48.432798, abs=5e-7)
@@ -90,7 +91,7 @@ def test_qgyms_n_model():
 
 def test_max_weight_works_on_what_is_left_and_gives_ties_to_the_faster():
     given = network(N_RATES, N_SPEEDS, (1, 1))
-    allocate = exact.max_weight((1, 3))
+    allocate = MAX_WEIGHT
     busy = allocate(given, np.array([[1, 1], [1, 2], [3, 2], [0, 2], [4, 0]]))
     np.testing.assert_array_equal(
         busy, [[[1, 0], [0, 1]], [[0, 0], [1, 1]], [[1, 0], [0, 1]], [[0, 0], [1, 1]], [[1, 0], [0, 0]]]
@@ -155,7 +156,7 @@ def test_bad_input(change, words, monkeypatch):
 
 def test_bad_preemptive_input():
     with pytest.raises(ValueError, match="more than 150000 states"):
-        exact.preemptive(N_RATES, N_SPEEDS, (1, 1), allocate=exact.max_weight((1, 3)), most_customers=(500, 500))
+        exact.preemptive(N_RATES, N_SPEEDS, (1, 1), allocate=MAX_WEIGHT, most_customers=(500, 500))
     with pytest.raises(ValueError, match=r"order = \[\(0, 0\)\]: must have every edge"):
         exact.preemptive(N_RATES, N_SPEEDS, (1, 1), allocate=exact.greedy(((0, 0),)), most_customers=(5, 5))
     with pytest.raises(ValueError, match=r"servers\[1\] = 1.5"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxq.analytic.parallel_servers.planning import load_balancing, price_ranges, static_planning
+from jaxq.analytic.parallel_servers.planning import load_balancing, static_planning
 
 RATES, SPEEDS, SERVERS, REWARDS = (250, 600), ((4, 1), (4, 4)), (100, 100), (1, 1.9)
 
@@ -27,7 +27,6 @@ def test_x_model():
     np.testing.assert_allclose(plan.busy, [[50, 0], [50, 100]], atol=1e-9)
     np.testing.assert_allclose(plan.pool_prices, [4, 4], rtol=1e-9)
     np.testing.assert_allclose(plan.class_prices, [0, 0.9], atol=1e-9)
-    np.testing.assert_allclose(price_ranges(RATES, SPEEDS, SERVERS, REWARDS), [[4, 4], [4, 4]], atol=1e-6)
     # all but the reward of class 1 at its slow pool stays, so does the optimum
     assert static_planning(RATES, ((4, 0.01), (4, 4)), SERVERS, REWARDS).reward == pytest.approx(1340, rel=1e-12)
 
@@ -44,8 +43,6 @@ def test_plan_and_prices_prove_each_other_optimal(seed):
         worth = np.where(speeds > 0, rewards[:, None] - plan.pool_prices / speeds, -np.inf)
     assert np.all(plan.class_prices >= worth.max(axis=1) - 1e-9)
     assert plan.class_prices @ rates + plan.pool_prices @ servers == pytest.approx(plan.reward, rel=1e-9)
-    low, high = price_ranges(rates, speeds, servers, rewards).T
-    assert np.all(low <= plan.pool_prices + 1e-6) and np.all(plan.pool_prices <= high + 1e-6)
 
 
 def test_one_pool_is_a_knapsack():
@@ -55,13 +52,6 @@ def test_one_pool_is_a_knapsack():
     np.testing.assert_allclose(plan.busy[:, 0], [2.5, 2.5, 0], atol=1e-12)
     assert plan.pool_prices[0] == pytest.approx(2)
     np.testing.assert_allclose(plan.class_prices, [0, 0.5, 0], atol=1e-12)
-
-
-def test_prices_at_a_pool_that_is_exactly_full_are_a_range():
-    np.testing.assert_allclose(price_ranges((300,), ((1,),), (300,)), [[0, 1]], atol=1e-6)
-    np.testing.assert_allclose(price_ranges((299,), ((1,),), (300,)), [[0, 0]], atol=1e-6)
-    np.testing.assert_allclose(price_ranges((301,), ((1,),), (300,)), [[1, 1]], atol=1e-6)
-    assert price_ranges((1,), ((1, 1),), (0, 0))[0, 1] == np.inf
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from jaxq.analytic.staffing import gains, growth
-from jaxq.analytic.staffing.allocation import balanced_allocations, balanced_saturation, fill, is_balanced
+from jaxq.analytic.staffing.allocation import balanced_saturation, fill
 from jaxq.analytic.staffing.chain import truncated_network
 from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.analytic.staffing.drift import constant_drift, safety_staffing
 from jaxq.analytic.staffing.targets import saturation_targets
 from jaxq.analytic.stations.mmc import mmc
 from jaxq.systems.parallel_servers.network.library import NETWORKS
+from tests.analytic.staffing.balanced import balanced_allocations, is_balanced
 from tests.analytic.staffing.random_trees import random_targets, random_tree
 
 EDGES = [(0, 0), (0, 1), (1, 1)]
@@ -74,6 +75,7 @@ def test_targets_are_whole_and_next_to_the_optimum():
         assert np.abs(served - lam - n**0.5 * theta * t.weights).max() <= t.service_rates.sum(axis=1).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scale", "expected"),
     [

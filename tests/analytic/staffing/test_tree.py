@@ -33,7 +33,7 @@ def test_fluid_allocation_undoes_random_shares():
         t = random_tree(rng)
         found = fluid_allocation(t.arrival_rates, t.service_rates, t.servers)
         np.testing.assert_allclose(found.shares, t.shares, atol=1e-11)
-        assert found.in_system.sum() == pytest.approx(t.servers.sum(), rel=1e-12)
+        assert found.busy.sum() == pytest.approx(t.servers.sum(), rel=1e-12)
 
 
 def test_fluid_allocation_is_the_optimum_of_the_planning_problem():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxq.analytic.distributions.transforms import Law, laplace, scv
-from jaxq.analytic.stations.gg1 import gg1_bounds, gm1, mg1, mm1_waiting_quantile
+from jaxq.analytic.stations.gg1 import gg1_bounds, gm1, mg1
 from jaxq.analytic.stations.mmc import mmc
 
 EXPONENTIAL: Law = ("exponential", None)
@@ -104,27 +104,14 @@ def test_bounds_close_in_heavy_traffic_and_lower_is_positive() -> None:
     assert gg1_bounds(0.5, 1.0, DETERMINISTIC, DETERMINISTIC) == (0.0, 0.0)
 
 
-def test_waiting_quantile_inverts_the_law() -> None:
-    arrival_rate, service_rate = 1.5, 2.0
-    for p in (0.3, 0.5, 0.95, 0.999):
-        t = mm1_waiting_quantile(arrival_rate, service_rate, p)
-        assert 1 - 0.75 * math.exp(-0.5 * t) == pytest.approx(p, rel=1e-12)
-    assert mm1_waiting_quantile(arrival_rate, service_rate, 0.25) == pytest.approx(0.0, abs=1e-12)
-    assert mm1_waiting_quantile(arrival_rate, service_rate, 0.1) == 0.0
-    assert mm1_waiting_quantile(arrival_rate, service_rate, 0) == 0.0
-
-
 def test_errors() -> None:
     for overloaded in (
         lambda: mg1(2.0, 2.0, EXPONENTIAL),
         lambda: gm1(2.0, 2.0, EXPONENTIAL),
         lambda: gg1_bounds(2.0, 2.0, EXPONENTIAL, EXPONENTIAL),
-        lambda: mm1_waiting_quantile(2.0, 2.0, 0.5),
     ):
         with pytest.raises(ValueError, match=r"load .* = 1.0 must be below servers = 1"):
             overloaded()
-    with pytest.raises(ValueError, match=r"p = 1.0: must be a number >= 0 and < 1"):
-        mm1_waiting_quantile(1.0, 2.0, 1.0)
     with pytest.raises(ValueError, match=r"law name = normal"):
         mg1(1.0, 2.0, ("normal", None))
     with pytest.raises(ValueError, match=r"too close to 1"):

@@ -65,11 +65,13 @@ def test_induced_wait() -> None:
     assert low == pytest.approx(policy_pool_queue(4, 0.8, 1, 0.06 / 0.16, 1.0) / (4 * fluid_rates(0.8, 0.7)[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("servers", [1, 2, 3, 4])
 def test_small_markets_do_not_cooperate(servers: int) -> None:
     assert equilibria(servers, 0.8, 0.8) == ([], math.inf)
 
 
+@pytest.mark.slow
 def test_ten_servers_have_several_equilibria() -> None:
     found, complete_to = equilibria(10, 0.8, 0.8)
     pure = [equilibrium for equilibrium in found if equilibrium.mix == 0]
@@ -131,6 +133,7 @@ def test_minimum_servers_of_few_tokens_is_that_of_the_chain_of_all_phases(rho: f
     assert induced_wait(servers, rho, phi)[0] <= 1 < induced_wait(servers - 1, rho, phi)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rho", "phi"), [(0.8, 0.3), (0.9, 0.5)])
 def test_minimum_servers_beyond_the_phases_that_can_be_counted(rho: float, phi: float) -> None:
     # the wait is about 1 / N, so that N and N - 1 differ by far more than order 3 and order 4 do

@@ -24,6 +24,7 @@ def test_no_modes_are_poisson_streams(phi: float) -> None:
     assert pool_queue_of_modes(40, server, 0) == pytest.approx(phi / (1 - phi), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_higher_orders_come_near_and_the_error_is_of_their_size() -> None:
     policy = best_response(0.8, 0.3)
     exact = policy_pool_queue(6, 0.8, *policy)

@@ -94,6 +94,7 @@ def test_a_lone_server_has_the_jobs_of_a_single_server_queue(phi: float) -> None
     assert pool_queue(1, 0.8, phi) + fluid_queue(0.8, phi) == pytest.approx(4.0, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_many_servers_tend_to_poisson_streams() -> None:
     excess = [pool_queue(servers, 0.8, 0.7) - 0.7 / 0.3 for servers in (100, 200, 400)]
     assert excess[0] > excess[1] > excess[2] > 0

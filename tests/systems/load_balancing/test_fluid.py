@@ -12,6 +12,7 @@ import jaxq
 from jaxq.analytic.load_balancing import mean_field, policies, splitting
 from jaxq.fluid.rest_point import rest_point
 from jaxq.systems.load_balancing import fluid
+from tests.analytic.load_balancing import equal_servers, ranks
 
 RATES, SERVERS = (2.5, 0.625), (80, 320)
 SHARES = (0.2, 0.8)
@@ -39,7 +40,7 @@ def power_of_d(draws, rates, shares):
 
 
 def witness(p, draws, arrival_rate, rates=RATES, shares=SHARES):
-    rule = policies.Policy(policies.shortest, draws, False, tuple(np.asarray(p) / np.asarray(shares)))
+    rule = policies.Policy(ranks.shortest, draws, False, tuple(np.asarray(p) / np.asarray(shares)))
     return mean_field.power_of_d_fixed_point(arrival_rate, rates, shares, rule)
 
 
@@ -98,21 +99,7 @@ def test_occupancy_is_the_fixed_point():
 def test_draws_by_capacity_have_the_response_time_of_equal_servers():
     for load in (0.5, 0.9):
         found = power_of_d(2, RATES, SHARES)(np.array([0.5, 0.5]), load * CAPACITY)[0]
-        assert float(found) == pytest.approx(mean_field.power_of_d_response_time(load, 2), rel=1e-10)
-        assert float(found) == pytest.approx(float(fluid.equal_servers(load, 2)), rel=1e-10)
-
-
-def test_equal_servers():
-    assert float(fluid.equal_servers(0.9, 2)) == pytest.approx(2.614057, abs=5e-7)
-    assert float(fluid.equal_servers(0.9, 1, 2.0)) == pytest.approx(5.0)
-    for load, draws in ((0.3, 2), (0.9, 2), (0.999, 4)):
-        found = float(jax.grad(fluid.equal_servers)(load, draws))
-        h = 1e-6 * (1 - load)
-        step = fluid.equal_servers(load + h, draws) - fluid.equal_servers(load - h, draws)
-        assert found == pytest.approx(float(step) / (2 * h), rel=1e-6)
-    with jax.enable_x64(False):
-        value, gradient = jax.value_and_grad(fluid.equal_servers)(jnp.float32(0.9), 2)
-        assert value.dtype == np.float32 and np.isfinite(gradient)
+        assert float(found) == pytest.approx(equal_servers.response_time(load, 2), rel=1e-10)
 
 
 @pytest.mark.parametrize(("draws", "load"), [(2, 0.5), (2, 0.9), (2, 0.999), (3, 0.9)])

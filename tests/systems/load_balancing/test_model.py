@@ -16,6 +16,7 @@ from jaxq.analytic.markov.sparse import stationary
 from jaxq.systems.load_balancing.model import LoadBalancing
 from jaxq.systems.load_balancing.policy import POLICIES, Rule, compare, join_probabilities, parse_policy, ranking
 from tests.agreement import check_agreement
+from tests.analytic.load_balancing import ranks
 
 SPEEDS = "2.5:0.2,0.625:0.8"
 RUN = {"replicas": 128, "events": 100_000}
@@ -28,18 +29,18 @@ def system(policy="sa-jsq", servers=50, speeds=SPEEDS, **fields):
 # --- the rule of every policy, against the telescoping rule of the analytic side --------------------------------------
 
 RULES = {
-    "sa-jsq": policies.SA_JSQ,
-    "jsq": policies.JSQ,
+    "sa-jsq": ranks.SA_JSQ,
+    "jsq": ranks.JSQ,
     "jsq-slowest": policies.Policy(lambda jobs, rate: (jobs, rate)),
-    "led": policies.LEAST_DELAY,
-    "jiq": policies.JIQ,
-    "sa-jiq": policies.SA_JIQ,
-    "sa-jiq-weighted": policies.SA_JIQ._replace(weights=(3.0, 1.0)),
-    "uniform": policies.RANDOM,
-    "random": policies.Policy(policies.indifferent, 1, weights=(3.0, 1.0)),
-    "pod2": policies.Policy(policies.shortest, 2, distinct=True),
-    "pod3r": policies.Policy(policies.shortest, 3, weights=(3.0, 1.0)),
-    "sa-pod3": policies.Policy(policies.shortest_fastest, 3, distinct=True),
+    "led": ranks.LEAST_DELAY,
+    "jiq": ranks.JIQ,
+    "sa-jiq": ranks.SA_JIQ,
+    "sa-jiq-weighted": ranks.SA_JIQ._replace(weights=(3.0, 1.0)),
+    "uniform": ranks.RANDOM,
+    "random": policies.Policy(ranks.indifferent, 1, weights=(3.0, 1.0)),
+    "pod2": policies.Policy(ranks.shortest, 2, distinct=True),
+    "pod3r": policies.Policy(ranks.shortest, 3, weights=(3.0, 1.0)),
+    "sa-pod3": policies.Policy(ranks.shortest_fastest, 3, distinct=True),
 }
 
 
@@ -87,7 +88,7 @@ def test_tiny_systems_have_the_exact_means_of_the_analytic_side(case):
 def test_every_policy_in_every_layout_has_its_exact_law(policy):
     """Three servers with room for three jobs: the few-queues layout by exact and simulation, counts by exact."""
     few = system(policy, 3, "2:0.33333333333333333,1:0.66666666666666667", load=0.8, buffer=3)
-    rule = RULES.get(policy) or policies.Policy(policies.shortest_fastest, 2, distinct=True)
+    rule = RULES.get(policy) or policies.Policy(ranks.shortest_fastest, 2, distinct=True)
     rule = rule._replace(weights=(2.0, 1.0)) if policy == "random" else rule
     law = exact.small_system(few.arrival_rate, (2.0, 1.0), (1, 2), 3, rule)
     counted = jaxq.exact(few.replace(laws="yes"))

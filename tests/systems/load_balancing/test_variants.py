@@ -8,10 +8,11 @@ import pytest
 import jaxq
 from jaxq.analytic.load_balancing import dedicated, exact, limit, modified, policies
 from jaxq.systems.load_balancing.model import LoadBalancing
+from tests.analytic.load_balancing import ranks
 
 RUN = {"replicas": 64, "events": 20_000}
 TWO = "3:0.5,1:0.5"
-WEIGHTED = policies.Policy(policies.fastest_idle_first, weights=(3.0, 1.0))
+WEIGHTED = policies.Policy(ranks.fastest_idle_first, weights=(3.0, 1.0))
 
 
 def agrees(result, width=0.03):
@@ -28,7 +29,7 @@ def agrees(result, width=0.03):
 def test_where_no_server_is_idle_one_is_drawn_alike_or_by_speed(policy, jobs):
     """Two servers of speeds 3 and 1, load .6, room for 20 jobs each: notebooks/mathematics/load_balancing.md, section 6."""
     two = LoadBalancing(2, TWO, policy, load=0.6, buffer=20)
-    rule = WEIGHTED if policy == "sa-jiq-weighted" else policies.SA_JIQ
+    rule = WEIGHTED if policy == "sa-jiq-weighted" else ranks.SA_JIQ
     law = exact.small_system(2.4, (3.0, 1.0), (1, 1), 20, rule)["number_in_system"]
     assert law == pytest.approx(jobs, abs=6e-5)
     assert two.oracle()["number_in_system"].value == pytest.approx(law, rel=1e-12)
@@ -127,11 +128,11 @@ def test_queues_of_a_type_take_no_buffer():
 
 
 RULES = {
-    "sa-jsq": policies.shortest,
-    "jsq-slowest": policies.shortest,
-    "led": policies.shortest,
-    "sa-jiq": policies.idle_first,
-    "jiq": policies.idle_first,
+    "sa-jsq": ranks.shortest,
+    "jsq-slowest": ranks.shortest,
+    "led": ranks.shortest,
+    "sa-jiq": ranks.idle_first,
+    "jiq": ranks.idle_first,
 }
 
 

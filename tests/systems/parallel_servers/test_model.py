@@ -88,7 +88,9 @@ def law(name, policy, most):
         join, serve = rules(network, policy, name)
         return exact.nonpreemptive(*arrays(network), join=join, serve=serve, most_waiting=limits)
     if policy == "max-weight-preemptive":
-        allocate = exact.max_weight(network.holding_costs)
+        edges = [(i, j) for i, j in np.argwhere(network.service_rates > 0).tolist()]
+        fastest = sorted(edges, key=lambda edge: -network.service_rates[edge])
+        allocate = exact.greedy(fastest, network.holding_costs[:, None] * network.service_rates)
     else:
         edges = [(i, j) for i, j in np.argwhere(network.service_rates > 0).tolist()]
         if policy == "priority-preemptive":

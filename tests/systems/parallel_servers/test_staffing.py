@@ -9,7 +9,6 @@ import pytest
 
 import jaxq
 from jaxq.analytic.staffing import gains
-from jaxq.analytic.staffing.allocation import balanced_allocations, is_balanced
 from jaxq.analytic.staffing.cheapest import cheapest_staffing
 from jaxq.analytic.staffing.demand import of_system
 from jaxq.experiments.staffing.growth import growth
@@ -18,6 +17,7 @@ from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.objectives import safety_staffing
 from jaxq.systems.parallel_servers.policies.saturation import Saturation
 from tests.agreement import check_agreement
+from tests.analytic.staffing.balanced import balanced_allocations, is_balanced
 from tests.analytic.staffing.random_trees import random_targets, random_tree
 
 POLICIES = {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jaxq
-from jaxq.engine.program import seeded, start, step
+from jaxq.engine.carry import seeded, start, step
 from jaxq.laws.standard import parse_law
 from jaxq.systems.stations.processes import workloads
 from tests.agreement import check_agreement

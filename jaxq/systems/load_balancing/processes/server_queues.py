@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.engine.bits import Bits
 from jaxq.engine.entry import add_at
 from jaxq.engine.fields import whole
 from jaxq.engine.process import Process, Scan
@@ -26,17 +27,13 @@ class State(NamedTuple):
 
 
 class Event(NamedTuple):
-    """The server touched, and all that changes as one word, worked out once: bits of `_BITS`, above them the type."""
+    """The server touched, and all that changes as one word, worked out once: bits of `CHANGES`, above them the type."""
 
     server: jax.Array
     changes: jax.Array
 
 
-_BITS = ("joins", "leaves", "gets_busy", "gets_idle", "gets_two", "gets_one")
-
-
-def _bit(changes, name: str):
-    return (changes >> _BITS.index(name)) & 1
+CHANGES = Bits("joins", "leaves", "gets_busy", "gets_idle", "gets_two", "gets_one")
 
 
 class ServerQueues(Process):
@@ -80,16 +77,15 @@ class ServerQueues(Process):
         server = jnp.where(arrival, joined, self.first[served] + random.below(words[1], size, most=self.servers)[0])
         jobs = state.jobs.at[server].get(mode="promise_in_bounds")
         leaves = ~arrival & (jobs > 0)
-        flags = (
-            arrival,
-            leaves,
-            arrival & (jobs == 0),
-            leaves & (jobs == 1),
-            arrival & (jobs == 1),
-            leaves & (jobs == 2),
+        changes = CHANGES.packed(
+            joins=arrival,
+            leaves=leaves,
+            gets_busy=arrival & (jobs == 0),
+            gets_idle=leaves & (jobs == 1),
+            gets_two=arrival & (jobs == 1),
+            gets_one=leaves & (jobs == 2),
         )
-        changes = sum(flag.astype(jnp.int32) << i for i, flag in enumerate(flags))
-        return Event(server, changes | self._type(server) << len(_BITS)), None
+        return Event(server, changes | self._type(server) << len(CHANGES.names)), None
 
     def _joined(self, state: State, tie, words):
         """The server that an arrival joins."""
@@ -145,8 +141,10 @@ class ServerQueues(Process):
         return found
 
     def update(self, state, event):
-        joins, leaves, gets_busy, gets_idle, gets_two, gets_one = (_bit(event.changes, name) for name in _BITS)
-        kind, change = event.changes >> len(_BITS), joins - leaves
+        joins, leaves, gets_busy, gets_idle, gets_two, gets_one = (
+            CHANGES.of(event.changes, name) for name in CHANGES.names
+        )
+        kind, change = CHANGES.above(event.changes), joins - leaves
         busier = gets_busy - gets_idle
         return State(
             add_at(state.jobs, event.server, change),

@@ -38,9 +38,9 @@ class Graph(NamedTuple):
         """The entries of an (I, J) matrix on the edges."""
         return np.array([matrix[i, j] for i, j in self.edges])
 
-    def to_matrix(self, values: Sequence, elsewhere: float = np.inf) -> np.ndarray:
-        """Numbers by edge as an (I, J) matrix, ``elsewhere`` where there is no edge."""
-        matrix = np.full((len(self.classes), len(self.pools)), elsewhere)
+    def to_matrix(self, values: Sequence) -> np.ndarray:
+        """Numbers by edge as an (I, J) matrix, infinite where there is no edge."""
+        matrix = np.full((len(self.classes), len(self.pools)), np.inf)
         for edge, value in zip(self.edges, values, strict=True):
             matrix[edge] = value
         return matrix

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxq.checks import FieldError
+from jaxq.engine.fields import compound
 from jaxq.systems.parallel_servers.network.network import Network, read_network
 
 
@@ -89,3 +90,15 @@ def parse_network(given: str | Mapping[str, Any] | Network) -> Network:
         hint = f"; did you mean {close[0]}?" if close else ""
         raise FieldError("network", given, f"must be one of {', '.join(NETWORKS)}, or a .toml file{hint}")
     return NETWORKS[given]
+
+
+def network_field(doc: str = "", *, default: str, table: bool = False) -> Any:
+    """A field that holds a network, given by name, file or table.
+
+    Args:
+        doc: what networks are allowed, before the list of names.
+        default: a name.
+        table: whether an experiment file may have a table in its place.
+    """
+    names = f"{doc}{', '.join(NETWORKS)} or a .toml file"
+    return compound(names, parse_network, Network, default=NETWORKS[default], static=True, table=table)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.checks import FieldError
+from jaxq.engine.fields import compound
 from jaxq.laws.law import Law
 from jaxq.laws.standard import parse_law
 
@@ -86,6 +87,18 @@ class ArrivalLaws(eqx.Module):
 def parse_arrival_laws(text: str) -> ArrivalLaws:
     """``erlang:2`` or ``erlang:2,hyperexponential:4``. Raises ValueError."""
     return ArrivalLaws(tuple(part.strip() for part in re.split(r",(?=\s*[a-z])", text)))
+
+
+def arrival_laws_field() -> Any:
+    """A field that holds `ArrivalLaws`, or none."""
+    return compound(
+        "laws of the times between arrivals over their means, of phase type, one a class or one for all; none: Poisson",
+        parse_arrival_laws,
+        ArrivalLaws,
+        default=None,
+        optional=True,
+        usage="erlang:2,hyperexponential:4",
+    )
 
 
 def variations(laws: ArrivalLaws | None, classes: tuple[str, ...]) -> np.ndarray:

@@ -15,17 +15,34 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
+from jaxq.engine.bits import Bits
 from jaxq.engine.entry import add_at
 from jaxq.engine.fields import whole
 from jaxq.engine.process import Process, Scan
 from jaxq.engine.tagged import Tag
 from jaxq.systems.token_pool.policy import ThresholdPolicy
-from jaxq.systems.token_pool.processes.changes import bit, packed
 
 MOST_QUEUED = 2**15 - 1
 """Jobs the packed own queue can hold; half of it, looked for once a block, raises the overflow flag."""
 MOST_TOKENS = 2**16 - 1
 MOST_SERVERS = 2**15
+
+
+CHANGES = Bits(
+    "joins",
+    "serves",
+    "request",
+    "offers",
+    "helps",
+    "earns",
+    "leaves_empty",
+    "gets_empty",
+    "leaves_full",
+    "gets_full",
+    "relocates",
+    "relocating_empties",
+    "relocating_unfills",
+)
 
 
 class DeviatorCounts(NamedTuple):
@@ -64,14 +81,10 @@ class State(NamedTuple):
 
 
 class Event(NamedTuple):
-    """Which server is touched, and all that changes as one bit each of ``changes`` (`token_pool.processes.changes`).
-
-    One word, because it is worked out once and read by every count; as separate values the compiler would work the
-    decision out anew for each of them.
-    """
+    """Which server is touched, and all that changes, a bit each of one word."""
 
     server: jax.Array
-    changes: jax.Array
+    changes: jax.Array  # `CHANGES`
     gap: jax.Array | None  # time since the event before, where waits are measured
 
 
@@ -180,7 +193,7 @@ class Mechanism(Process):
     def decided(self, q, s, pool, server, arrival, decision):
         """The same at a server with q jobs and s tokens of its own, beside so many in the pool."""
         made = self.decisions(q, s, pool, server, arrival, decision)
-        return packed(**made | self.tokens_moved(s, made["request"], made.pop("earns")))
+        return CHANGES.packed(**made | self.tokens_moved(s, made["request"], made.pop("earns")))
 
     def decisions(self, q, s, pool, server, arrival, decision) -> dict:
         """What it does, by name; where tokens are not counted, earning one changes nothing."""
@@ -238,28 +251,28 @@ class Mechanism(Process):
         mine["helps"] = mine["offers"] & (state.pool > 0)
         mine |= self.tokens_moved(s0, mine["request"], mine["offers"] & (decision < offer * self.phi))
         others = self._decide(state, server, arrival, decision)
-        relocates = ~first & (bit(others, "helps") > 0) & (q0 > 0) & (relocation < move) & has_token
+        relocates = ~first & (CHANGES.of(others, "helps") > 0) & (q0 > 0) & (relocation < move) & has_token
         more = {"relocates": relocates}
         if cap is not None:
             more |= {"relocating_empties": relocates & (s0 == 1), "relocating_unfills": relocates & (s0 == cap)}
-        return jnp.where(first, packed(**mine), others) | packed(**more)
+        return jnp.where(first, CHANGES.packed(**mine), others) | CHANGES.packed(**more)
 
     def update(self, state, event):
         changes = event.changes
-        request, helps, serves = (bit(changes, name) for name in ("request", "helps", "serves"))
-        relocates = 0 if self.deviator is None else bit(changes, "relocates")
-        change = bit(changes, "joins") - serves
+        request, helps, serves = (CHANGES.of(changes, name) for name in ("request", "helps", "serves"))
+        relocates = 0 if self.deviator is None else CHANGES.of(changes, "relocates")
+        change = CHANGES.of(changes, "joins") - serves
         update = change << 16
         if self.token_cap is not None:
-            gain = bit(changes, "earns") - request
+            gain = CHANGES.of(changes, "earns") - request
             update = update + gain
             state = state._replace(
                 tokens=state.tokens + gain - relocates,
-                empty=state.empty + bit(changes, "gets_empty") - bit(changes, "leaves_empty"),
-                full=state.full + bit(changes, "gets_full") - bit(changes, "leaves_full"),
+                empty=state.empty + CHANGES.of(changes, "gets_empty") - CHANGES.of(changes, "leaves_empty"),
+                full=state.full + CHANGES.of(changes, "gets_full") - CHANGES.of(changes, "leaves_full"),
             )
         servers = add_at(state.servers, event.server, update)
-        pool, offers = state.pool + request - helps + relocates, bit(changes, "offers")
+        pool, offers = state.pool + request - helps + relocates, CHANGES.of(changes, "offers")
         first, joins = state.first, request
         if first is not None:
             servers = servers.at[0].add(-relocates * (1 << 16 if self.token_cap is None else 1 << 16 | 1))
@@ -273,8 +286,8 @@ class Mechanism(Process):
             )
             if self.token_cap is not None:
                 state = state._replace(
-                    empty=state.empty + bit(changes, "relocating_empties"),
-                    full=state.full - bit(changes, "relocating_unfills"),
+                    empty=state.empty + CHANGES.of(changes, "relocating_empties"),
+                    full=state.full - CHANGES.of(changes, "relocating_unfills"),
                 )
         return state._replace(
             servers=servers,
@@ -308,7 +321,7 @@ class Mechanism(Process):
     def tally(self, state, event):
         if state.tag is None:
             return {}
-        wait, ended = state.tag.finished(bit(event.changes, "helps"), event.gap)
+        wait, ended = state.tag.finished(CHANGES.of(event.changes, "helps"), event.gap)
         return {"tagged_wait": wait, "tagged": ended}
 
     def counters(self, state):

@@ -5,8 +5,6 @@ import math
 import numpy as np
 from scipy.special import gammainc
 
-from jaxq.checks import nonnegative, positive
-
 _FAR = 1e250
 _TAIL = 1e-18
 
@@ -30,13 +28,9 @@ def balking(arrival_rate: float, service_rate: float, threshold: float) -> dict[
         join: probability that an arrival joins.
         utilisation: T / mu.
 
-    Raises:
-        ValueError: a rate is not positive and finite, or the threshold is negative.
-
     Source: Franx (2001), Operations Research Letters 29(5), 221-229; the law up to w is that of M/D/1 up to a factor.
     """
-    arrival_rate, service_rate = positive("arrival_rate", arrival_rate), positive("service_rate", service_rate)
-    rho, threshold = arrival_rate / service_rate, nonnegative("threshold", threshold)
+    rho = arrival_rate / service_rate
     odds = rho * _growth(rho, threshold)
     busy = 1 / (1 + 1 / odds)
     return {"throughput": service_rate * busy, "join": busy / rho, "utilisation": busy}

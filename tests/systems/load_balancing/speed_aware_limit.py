@@ -6,16 +6,19 @@ the slowest type and Z = Y_{1,2} >= 0 the scaled servers of the fastest type wit
     dX = sqrt(2) dW - beta dt + (mu_1 Z - mu_M X) dt - dU,    dZ = -mu_1 Z dt + dU,    U grows at X = 0 only.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxq import random
+from jaxq.analytic.load_balancing.limit import halfin_whitt_limit
 from jaxq.checks import FieldError
 from jaxq.engine.fields import positive
 from jaxq.engine.process import Scan
 from jaxq.engine.quantity import Quantity
+from jaxq.engine.reference import Reference
 from jaxq.engine.system import System
 
 
@@ -43,6 +46,22 @@ METRICS = (
     Quantity("covariance", "covariance of X and Z", "servers^2/n"),
     Quantity("reflection_rate", "growth of U per time, the limit of sqrt n P(all busy)", "1/time"),
 )
+
+
+@functools.cache
+def references(beta: float, fastest: float, slowest: float) -> dict[str, Reference]:
+    """The stationary law by collocation."""
+    found = halfin_whitt_limit(beta, fastest, slowest)
+    names = {
+        "y_m_1": "idle",
+        "y_1_2": "two_jobs",
+        "y_plus_1": "total",
+        "y_m_1_variance": "idle_variance",
+        "y_1_2_variance": "two_jobs_variance",
+        "covariance": "covariance",
+        "reflection_rate": "reflection_rate",
+    }
+    return {ours: Reference(found[theirs]) for ours, theirs in names.items()}
 
 
 class SpeedAwareLimit(System):
@@ -96,9 +115,7 @@ class SpeedAwareLimit(System):
         return State(event.idle, event.two_jobs)
 
     def oracle(self):
-        from jaxq.systems.load_balancing import oracle
-
-        return oracle.limit_process(float(self.beta), float(self.fastest_rate), float(self.slowest_rate))
+        return references(float(self.beta), float(self.fastest_rate), float(self.slowest_rate))
 
     scan = Scan(measured_at={"reflected": ()})
 
