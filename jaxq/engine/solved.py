@@ -12,7 +12,8 @@ import jax
 import numpy as np
 
 from jaxq.engine.controls import PREFIX, WithControls
-from jaxq.engine.program import QUICK, compute_leaf
+from jaxq.engine.leaves import compute_leaf
+from jaxq.engine.program import QUICK
 from jaxq.engine.sums import Sums
 from jaxq.engine.walk import states_met
 from jaxq.stats.estimate import Estimate
