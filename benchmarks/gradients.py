@@ -1,13 +1,13 @@
 """What a derivative costs by each method: error, bias, CPU seconds, compiling.
 
     python benchmarks/gradients.py                 # every case
-    python benchmarks/gradients.py --case M/M/1
+    python benchmarks/gradients.py --case M/M/1 --method score --method finite-difference
     python benchmarks/gradients.py --scores 100    # z of so many small runs against exact derivatives
 
 The simulated methods run with the same replicas and events in one process on one core; CPU seconds are of a second run,
 compiled already. "Work" is (half-width / derivative)^2 x CPU seconds: the ratio of two of them is what one method costs more
-than the other for the same interval in a long run. The bias is what a step of 1 % alone would have added, which is taken
-off. Prints the rows of the table in notebooks/gradients.md.
+than the other for the same interval in a long run. The bias is what a step of 1 %, or half the window of a score, alone
+would have added, which is taken off. Prints the rows of the table in notebooks/gradients.md.
 """
 
 import argparse
@@ -86,7 +86,7 @@ SCORED = {
 }
 """Small runs: system, parameter, events a replica, and where the exact chain is cut."""
 SCORED_REPLICAS = 64
-SIMULATED = "coupling", "pathwise", "finite-difference"
+SIMULATED = "coupling", "pathwise", "score", "finite-difference"
 REPLICAS = 1024
 
 
@@ -124,10 +124,10 @@ def fluid(name: str) -> list[str]:
     return [f"| {name} | fluid, {objective} | {slope:.5g} | {seconds:.1f} |" for objective, slope in slopes.items()]
 
 
-def scores(name: str, runs: int) -> list[str]:
+def scores(name: str, runs: int, method: str | None) -> list[str]:
     """The mean and variance of z over small runs: groups of the replicas of one, which are independent."""
     system, path, events, keep = SCORED[name]
-    method = "pathwise" if isinstance(system, jaxq.MG1) else "coupling"
+    method = method or ("pathwise" if isinstance(system, jaxq.MG1) else "coupling")
     options: dict = {"method": method, "events": events, "warmup": events // 3, "replicas": runs * SCORED_REPLICAS}
     found = jaxq.gradient(system, None, path, **options)
     exact = {metric: slopes[path].oracle for metric, slopes in found.derivatives.items() if path in slopes}
@@ -149,18 +149,19 @@ def main() -> None:
     """Print the rows of each case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--case", choices=CASES | SCORED, action="append")
+    parser.add_argument("--method", choices=(*SIMULATED, "fluid"), action="append")
     parser.add_argument("--scores", type=int, metavar="RUNS")
     arguments = parser.parse_args()
     jaxq.use_all_cores(1)
     if arguments.scores:
         print("| system | derivative | mean z | variance of z | largest |\n|---|---|---|---|---|")
         for name in arguments.case or SCORED:
-            print(*scores(name, arguments.scores), sep="\n", flush=True)
+            for method in arguments.method or [None]:
+                print(*scores(name, arguments.scores, method), sep="\n", flush=True)
         return
     for name in arguments.case or CASES:
-        for method in SIMULATED:
-            print(simulated(name, method), flush=True)
-        print(*fluid(name), sep="\n", flush=True)
+        for method in arguments.method or (*SIMULATED, "fluid"):
+            print(*(fluid(name) if method == "fluid" else [simulated(name, method)]), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

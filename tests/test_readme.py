@@ -79,7 +79,7 @@ SHELL = {
     for step in steps(README)
     if step.kind == "sh"
     for line in step.text.splitlines()
-    if line.strip() and not line.startswith("jaxq tutorial")  # test_tutorial runs it
+    if line.startswith("jaxq ") and not line.startswith("jaxq tutorial")  # test_tutorial runs it
 }
 
 

@@ -20,9 +20,9 @@ FILES = ("checkpoint", "checkpoint_every", "devices")
 """Options that change no number."""
 
 
-def command(found: Saved) -> str | None:
+def command(found: Saved, system: str | None = None) -> str | None:
     """The command line that gives the same numbers; None for a tuning or a search, whose steps no result has, for a system
-    that has no name, or a field that is a table."""
+    that has no name and of which it is not said where it is (``system``), or a field that is a table."""
     if isinstance(found, (Tuning, Outcome)):
         return None
     first: Any = found[0] if isinstance(found, Results) else found.result if isinstance(found, Gradients) else found
@@ -41,7 +41,8 @@ def command(found: Saved) -> str | None:
         fields |= {name: ",".join(map(_text, values)) for name, values in grid.items()}
     if isinstance(found, Gradients):
         told = found.run["gradient"]
-        options |= {"parameter": list(found.parameters), "method": told["method"], "side": told.get("side")}
+        options |= {"parameter": list(found.parameters), "method": told["method"]}
+        options |= {name: told.get(name) for name in ("side", "window")}
     if isinstance(found, Paths):
         options |= {
             "times": _grid(found.times),
@@ -51,9 +52,10 @@ def command(found: Saved) -> str | None:
         options["totals"] = any(name.startswith(("average_", "count_")) for name in found.mean)
     elif options:
         options |= _changed(first.run["options"])
-    if first.system not in known() or any(isinstance(x, dict) for x in fields.values()):
+    name = system or first.system
+    if (system is None and name not in known()) or any(isinstance(x, dict) for x in fields.values()):
         return None
-    parts = ["jaxq", words, first.system]
+    parts = ["jaxq", words, shlex.quote(name)]
     for name, value in {**fields, **options}.items():
         for one in value if isinstance(value, list) and name in (*OPTIONS, "parameter") else [value]:
             if one is None or one is False or (name == "keep_paths" and not one):

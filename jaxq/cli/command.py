@@ -14,6 +14,14 @@ HELP = {"max_content_width": 110, "help_option_names": ["-h", "--help"]}
 class Command(TyperCommand):
     """A command that takes each option once, unless it may be repeated; nobody means the last of two values."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """All parameters; arguments are told by their names alone, not as typer's ``NAME <str>``."""
+        found = super().get_params(ctx)
+        for parameter in found:
+            if parameter.param_type_name == "argument":
+                vars(parameter)["display_type_rich"] = lambda **_: ""
+        return found
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """BadInput, with all the values, for an option that is given again."""
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))

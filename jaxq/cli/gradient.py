@@ -61,7 +61,7 @@ def read(system: type[Model], chosen: Mapping[str, Any], meet: Callable[[], None
     start_devices(options.get("devices"))
     meet()
     own = {name: chosen[name] for name in ("method", "side") if name in chosen}
-    own |= {"step": number(chosen["step"])} if "step" in chosen else {}
+    own |= {name: number(chosen[name]) for name in ("step", "window") if name in chosen}
     return plan_of(gradient)(instance, metrics, texts("parameter", chosen.get("parameter", ())), **own, **options)
 
 

@@ -9,7 +9,7 @@ from jaxq.cli.errors import input_errors, interruptible
 
 def merge(
     parts: Annotated[
-        list[str], typer.Argument(help="checkpoints of parts, written with --replica-range", metavar="PART...")
+        list[str], typer.Argument(help="checkpoints of parts, written with --replica-range", metavar="PART")
     ],
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="the checkpoint of the whole, .npz")],
 ) -> int:

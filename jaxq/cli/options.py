@@ -71,9 +71,12 @@ SHARED = {
         "FIELD",
         True,
     ),
-    "method": SharedOption("auto, coupling, pathwise, finite-difference or fluid  [default: auto]", "NAME"),
+    "method": SharedOption("auto, coupling, pathwise, score, finite-difference or fluid  [default: auto]", "NAME"),
     "side": SharedOption("left or right: the derivative on that side, at a bound or a kink  [default: both]", "NAME"),
     "step": SharedOption("step of a difference, as a share of the parameter  [default: 0.01]"),
+    "window": SharedOption(
+        "events of a replica that a score goes back  [default: 5 correlation times, which a short run finds]"
+    ),
     "start": SharedOption("where to start, for each --parameter in order  [default: the field's value]", "VALUE", True),
     "bounds": SharedOption("what it may be, for each --parameter in order  [default: as the field]", "LOW,HIGH", True),
     "objective": SharedOption(
@@ -117,7 +120,7 @@ TUNED = ("parameter", "start", "bounds", "objective", "maximise", "starts", "ste
 """What `tune` takes besides the options of a simulation."""
 _RUN = ("replicas", "events", "horizon", "warmup", "precision", "max_events", "time_limit", "level", "seed", "devices")
 TUNE = (*TUNED, *_RUN, "control", *JOINED, *OUTPUT)
-DIFFERENTIATED = ("parameter", "method", "side", "step")
+DIFFERENTIATED = ("parameter", "method", "side", "step", "window")
 """What `gradient` takes besides the options of a simulation."""
 GRADIENT = (*DIFFERENTIATED, *(name for name in SIMULATION if name != "quantiles"))
 

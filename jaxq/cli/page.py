@@ -6,12 +6,13 @@ import typer
 
 from jaxq.cli.delivery import deliver
 from jaxq.cli.errors import input_errors, interruptible
-from jaxq.cli.plot import read
+from jaxq.cli.plot import System, read
 
 
 def report(
     result: Annotated[str, typer.Argument(help="what --out has written: .json or .npz", metavar="RESULT")],
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="the page, .html")],
+    system: System = None,
 ) -> int:
     """Write a saved result as one HTML page: figures, tables, flags, how it was run.
 
@@ -25,8 +26,8 @@ def report(
 
     with interruptible(), input_errors():
         check_path("out", out, (".html",))
-        found = read(result)
+        found = read(result, system)
     with interruptible():
-        text = page(found, command(found))
+        text = page(found, command(found, system))
         deliver({out: lambda: write_text(out, text)}, lambda: None)
     return 0

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from jaxq.engine.model import Model
 
 
+System = Annotated[
+    str | None,
+    typer.Option(
+        "--system", metavar="FILE.py:CLASS", help="where a system of your own is: for the curve of its oracle"
+    ),
+]
+
+
 def plot(
     result: Annotated[str, typer.Argument(help="what --out has written: .json or .npz", metavar="RESULT")],
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="the figure: .png, .svg or .pdf")],
@@ -25,6 +33,7 @@ def plot(
         str | None,
         typer.Option("--style", metavar="NAME|FILE", help="a matplotlib style sheet that comes before the house style"),
     ] = None,
+    system: System = None,
 ) -> int:
     """Draw a saved run, sweep, comparison, gradient, transient, exact law, tuning or search.
 
@@ -36,7 +45,7 @@ def plot(
 
     with interruptible(), input_errors():
         check_path("out", out, PLOT_ENDINGS)
-        found = read(result)
+        found = read(result, system)
         try:
             plotting.check_metrics(found, metric or [])
         except (KeyError, TypeError) as error:
@@ -47,12 +56,16 @@ def plot(
     return 0
 
 
-def read(path: str) -> Any:
-    """A saved result, with the system of a sweep or a tuning where it can be made again. Raises ValueError."""
+def read(path: str, system: str | None = None) -> Any:
+    """A saved result, with the system of a sweep or a tuning where it can be made again; ``system``: where the class is.
+    Raises ValueError."""
     import dataclasses
 
+    from jaxq.engine.derivatives import Gradients
+    from jaxq.engine.record import title
     from jaxq.engine.result import Results
     from jaxq.engine.saved import load
+    from jaxq.systems.find import find
     from jaxq.tuning.outcome import Outcome
     from jaxq.tuning.result import Tuning
 
@@ -60,12 +73,16 @@ def read(path: str) -> Any:
         found = load(path)
     except OSError as error:
         raise FieldError("result", path, f"cannot be read ({error.strerror})") from None
+    first: Any = found[0] if isinstance(found, Results) else found.result if isinstance(found, Gradients) else found
+    if system is not None and title(find(system)) != first.system:
+        raise FieldError("system", system, f"must be where the system of the result is, {first.system}")
+    name = system or first.system
     if isinstance(found, Results) and not found.differences:
-        found.model = system_again(found[0].system, found[0].parameters)
+        found.model = system_again(name, first.parameters)
     if isinstance(found, Tuning):
-        return dataclasses.replace(found, tuned=system_again(found.system, found.fixed | found.best.values))
+        return dataclasses.replace(found, tuned=system_again(name, found.fixed | found.best.values))
     if isinstance(found, Outcome):
-        return dataclasses.replace(found, tuned=system_again(found.system, found.fixed | found.climbs[found.best].end))
+        return dataclasses.replace(found, tuned=system_again(name, found.fixed | found.climbs[found.best].end))
     return found
 
 

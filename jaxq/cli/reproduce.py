@@ -25,7 +25,9 @@ Out = Annotated[
 
 
 def reproduce(
-    names: Annotated[list[str] | None, typer.Argument(help="experiments; token-pool: all of its paper; all")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="experiments; token-pool: all of its paper; all", metavar="NAME")
+    ] = None,
     out: Out = None,
     seed: Annotated[str, typer.Option("--seed", metavar="NUMBER", help="seed of every run", show_default=True)] = "0",
     quick: Annotated[bool, typer.Option("--quick", help="coarse, in seconds")] = False,

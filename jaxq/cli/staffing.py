@@ -23,7 +23,7 @@ Root = Annotated[
 Laws = Annotated[
     str | None, typer.Option("--arrival-laws", metavar="LAWS", help="of phase type: erlang:2,hyperexponential:4")
 ]
-Policy = Annotated[str, typer.Option("--policy", help="policy to simulate", show_default=True)]
+Policy = Annotated[str, typer.Option("--policy", metavar="NAME", help="policy to simulate", show_default=True)]
 Order = Annotated[str | None, typer.Option("--priorities", metavar="ORDER", help="classes of the policy: 2 > 1")]
 Diffusion = Annotated[bool, typer.Option("--diffusion", help="simulate the limiting diffusion")]
 Control = Annotated[

@@ -17,7 +17,8 @@ OWN_PRECISION, OWN_SHARE = 0.01, 0.02
 
 def validate(
     systems: Annotated[
-        list[str] | None, typer.Argument(help="systems, cases or FILE.py:Class of your own (default: all that ship)")
+        list[str] | None,
+        typer.Argument(help="systems, cases or FILE.py:CLASS of your own (default: all that ship)", metavar="NAME"),
     ] = None,
     seed: Annotated[str, typer.Option("--seed", metavar="NUMBER", help="seed of every run", show_default=True)] = "0",
     json: Annotated[bool, typer.Option("--json", help="print JSON and nothing else")] = False,
@@ -100,6 +101,6 @@ def print_validation(found: Any) -> None:
     verdict = Text("passed", "bold green") if found.passed else Text(" FAILED ", "bold white on red")
     console.print(
         Text(f"max |z| = {worst:.2f} of {found.comparisons}, bound {found.bound:.2f} (family-wise {found.level:g}); ")
-        + Text(f"{len(found.results)} cases in {found.seconds:.0f} s: ")
+        + Text(f"{len(found.results)} case{'s' * (len(found.results) > 1)} in {found.seconds:.0f} s: ")
         + verdict
     )

@@ -24,10 +24,10 @@ from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
 from jaxq.engine.carry import typed
 from jaxq.engine.control_choice import with_controls
 from jaxq.engine.controls import PREFIX, WithControls
-from jaxq.engine.dependence import dependence
-from jaxq.engine.integrands import as_float, floats, integrands
+from jaxq.engine.dependence import moving_rates
+from jaxq.engine.integrands import along, as_float, floats, integrands
 from jaxq.engine.jump_process import MarkovProcess
-from jaxq.engine.parameter import Parameter, along_moving, moves, moving_leaves
+from jaxq.engine.parameter import Parameter, along_moving
 from jaxq.engine.process import Process, Scan
 from jaxq.engine.rarity import rare_first
 from jaxq.random import scaled
@@ -171,20 +171,7 @@ class Coupled(Alternatives):
 
     def _along(self, function):
         """(its value, its derivatives by parameter) of a function of the process."""
-        leaves, structure = jax.tree.flatten(self.process)
-
-        def of(moved):
-            filled = list(leaves)
-            for place, x in zip(self.moving, moved, strict=True):
-                filled[place] = x
-            return function(jax.tree.unflatten(structure, filled))
-
-        primal = [jnp.asarray(leaves[place], jnp.float32) for place in self.moving]
-        pushed = []
-        for tangent in self.tangents:
-            _, slope = jax.jvp(lambda x: jax.tree.map(as_float, of(x)), (primal,), ([as_float(t) for t in tangent],))
-            pushed.append(slope)
-        return of(primal), pushed
+        return along(function, self.process, self.moving, self.tangents)
 
     def _flips(self, r, d, k, spare):
         """By parameter the signed weight of a newborn that makes m instead of k (the last m: nothing), and what m is drawn
@@ -245,33 +232,24 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
     half = process._beside_alternatives(scales, slopes, slots)
     if isinstance(half, Alternatives):
         return half
-    if not isinstance(process, MarkovProcess):
-        raise FieldError(
-            "method", name, "has steps of its own here, not only rates and jumps; must be finite-difference"
-        )
-    if process.drifts:
-        raise FieldError("method", name, "drifts between its jumps; must be finite-difference")
+    moving = moving_rates(process, slopes, name)
+    assert isinstance(process, MarkovProcess)
     if getattr(rare_first(process), "_order", None) is not None:
         raise FieldError("method", name, "has transitions too rare for one random word; must be finite-difference")
-    moving = moving_leaves(slopes)
-    sources, own = dependence(process, moving, name)
-    touched = tuple(
-        tuple(k for k, read in enumerate(sources) if any(moves(slope[moving[i]]) for i in read)) for slope in slopes
-    )
     bound, null = process.clock().bound, None
     if bound is None and any(of.value == 0 for of in parameters):
         words = tuple(random.words_for(0, random.START, 0, process.scan.init_words))
         null = np.float64(max(float(sum(np.asarray(rate) for rate in process.rates(process.init(words)))), 1.0))
     return Coupled(
         process=process,
-        tangents=along_moving(slopes, moving),
+        tangents=along_moving(slopes, moving.leaves),
         scales=scales,
         null=null,
-        moving=moving,
-        touched=touched,
+        moving=moving.leaves,
+        touched=moving.rates,
         slots=slots,
-        essential=own,
-        transitions=len(sources),
+        essential=moving.essential,
+        transitions=moving.transitions,
     )
 
 

@@ -1,7 +1,7 @@
 """What in a jump process depends on a parameter, read off its traced program: which rates; no jump, and no comparison."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,8 @@ from jaxq.engine.carry import typed
 from jaxq.engine.integrands import integrands
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.leaves import compute_leaf
+from jaxq.engine.parameter import moves, moving_leaves
+from jaxq.engine.process import Process
 from jaxq.engine.state_space import essential
 
 JUMPY = frozenset(
@@ -21,6 +23,37 @@ JUMPY = frozenset(
     + ("reduce_max", "reduce_min", "abs", "clamp", "rem", "while", "scan", "cond")
 )
 """Operations that have no derivative somewhere."""
+
+
+class Moving(NamedTuple):
+    """What parameters move of a jump process: the places of its ``leaves``; by parameter the ``rates``, of all its
+    ``transitions``. ``essential``: by leaf of the state, whether the process depends on it."""
+
+    leaves: tuple[int, ...]
+    rates: tuple[tuple[int, ...], ...]
+    transitions: int
+    essential: tuple[bool, ...]
+
+
+def moving_rates(process: Process, slopes: Sequence[list], name: str) -> Moving:
+    """What parameters with these `jaxq.engine.parameter.tangents` move of a process that is stepped by its rates; ``name``:
+    what is asked, for the sentences.
+
+    Raises:
+        FieldError: it is no jump process; it drifts; a jump depends on a parameter, or the rates compare it.
+    """
+    if not isinstance(process, MarkovProcess):
+        raise FieldError(
+            "method", name, "has steps of its own here, not only rates and jumps; must be finite-difference"
+        )
+    if process.drifts:
+        raise FieldError("method", name, "drifts between its jumps; must be finite-difference")
+    leaves = moving_leaves(slopes)
+    sources, own = dependence(process, leaves, name)
+    rates = tuple(
+        tuple(k for k, read in enumerate(sources) if any(moves(slope[leaves[i]]) for i in read)) for slope in slopes
+    )
+    return Moving(leaves, rates, len(sources), own)
 
 
 def dependence(process: MarkovProcess, moving: tuple[int, ...], name: str) -> tuple[list[frozenset], tuple[bool, ...]]:

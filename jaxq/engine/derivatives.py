@@ -1,4 +1,4 @@
-"""What `gradient` returns: means, and under each its derivatives with interval, bias of the step, oracle and z."""
+"""What `gradient` returns: means, and under each its derivatives with interval, bias of the step or window, oracle and z."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ class Gradients(Saved):
     """Derivatives of the metrics of one system by some of its parameters.
 
     ``result``: of the system, in which every derivative is one more metric, ``metric/parameter``, with its estimate by
-    replica. ``parameters``: their values by name. ``bias``: by derivative, what the step alone would have added to it, and
-    the half-width of that; it has been taken off.
+    replica. ``parameters``: their values by name. ``bias``: by derivative, what the step, or half the window of a score,
+    alone would have added to it, and the half-width of that; it has been taken off.
 
     ``found["queue_length"]`` is a mean, ``found["queue_length", "phi"]`` its derivative.
     """
@@ -36,7 +36,7 @@ class Gradients(Saved):
 
     @property
     def run(self) -> dict[str, Any]:
-        """How it was run, with the method, the side and the step as ``run["gradient"]``."""
+        """How it was run, with the method, the side and the step or window as ``run["gradient"]``."""
         return self.result.run
 
     @property
@@ -131,6 +131,11 @@ class Gradients(Saved):
         if told["method"] == "coupling":
             life = "none ends" if told["lifetime"] is None else f"one lasts {told['lifetime']:.3g} units of time"
             return f"coupled alternatives on one clock: unbiased, no step; {life}"
+        if told["method"] == "score":
+            return (
+                f"score of the last {told['window']} events and up to half as many more; "
+                "bias: what half of them alone would have added, taken off"
+            )
         side = "" if told["side"] is None else f" on the {told['side']}"
         return (
             f"paired differences{side} on the same random numbers, steps of {100 * told['step']:g} % and twice that; "

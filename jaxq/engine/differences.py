@@ -39,7 +39,7 @@ class Differences(Model):
 
     ``nodes``: by parameter, (place among the systems, weight) of the slope and of the bias. ``scales``: values of the
     parameters, 1 for 0. ``wanted``: the derivatives that the precision is of. ``without``: metrics that have none.
-    ``only``: the one metric that is of interest, with its derivatives; None: all.
+    ``only``: the one metric that is of interest, with its derivatives; None: all. ``window``: events of a score.
     """
 
     systems: tuple[Model, ...]
@@ -48,6 +48,7 @@ class Differences(Model):
     wanted: tuple[str, ...] = eqx.field(static=True)
     without: tuple[str, ...] = eqx.field(static=True, default=())
     only: str | None = eqx.field(static=True, default=None)
+    window: int | None = eqx.field(static=True, default=None)
 
     @property
     def metric_table(self):  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -69,7 +70,7 @@ class Differences(Model):
         return found[0] | self._combined(found, 0)
 
     def biases(self, sums: Sums) -> dict[str, Any]:
-        """What the step alone would have added to each derivative."""
+        """What the step, or half the window, alone would have added to each derivative."""
         return self._combined(self._by_system(sums), 1)
 
     def relative_to(self, metric, metrics):
@@ -88,6 +89,7 @@ class Differences(Model):
             for metric in found[0]
             if metric not in self.without
             for path, pairs in self.nodes.items()
+            if pairs[which]
         }
 
 
@@ -189,7 +191,8 @@ class Together:
 
 
 class Node(NamedTuple):
-    """A system beside another: parameter ``by`` (its number) moved by ``offset``. ``step_time``: of its process."""
+    """A system beside another: parameter ``by`` (its number) moved by ``offset``; with a number from P on, of P parameters,
+    the sums alone move, along the derivatives of that number. ``step_time``: of its process."""
 
     by: int
     offset: float
@@ -202,14 +205,21 @@ def moved_nodes(
     side: str | None,
     wanted: Sequence[str],
     without: tuple[str, ...] = (),
+    left_out: bool = False,
 ) -> tuple[Differences, list[Node]]:
-    """The model of a system's metrics and their derivatives, and the nodes at which `Moved` evaluates it."""
+    """The model of a system's metrics and their derivatives, and the nodes at which `Moved` evaluates it. ``left_out``:
+    whether the sums also have the part of each derivative that its bias is to be without."""
     systems, nodes, places = [system], [Node(0, 0.0, system.process().step_time())], {}
     for by, of in enumerate(parameters):
         pairs = difference(side, float(2.0 ** np.round(np.log2(STEP * of.unit))))
         places[of.path] = [(len(systems) + i, weight) for i, (_, weight) in enumerate(pairs)], []
         systems += [of.at(offset) for offset, _ in pairs]
         nodes += [Node(by, offset, of.at(offset).process().step_time()) for offset, _ in pairs]
+        if left_out:
+            both = difference(None, abs(pairs[0][0]))
+            places[of.path][1].extend((len(systems) + i, -weight) for i, (_, weight) in enumerate(both))
+            systems += [system] * len(both)
+            nodes += [Node(len(parameters) + by, offset, nodes[0].step_time) for offset, _ in both]
     scales = {of.path: of.unit for of in parameters}
     return Differences(tuple(systems), places, scales, tuple(wanted), without), nodes
 

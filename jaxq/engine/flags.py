@@ -64,12 +64,18 @@ class Flag(enum.StrEnum):
     )
     GRADIENT_SHORT = (
         "gradient_short",
-        "the run is short against the time that an alternative lasts, so a derivative may be wrong: give more events",
+        "the run is short against the time that an alternative lasts, or its warm-up against the window of a score, so a "
+        "derivative may be wrong: give more events",
     )
     STEP_TOO_LONG = (
         "step_too_long",
         "the step of a difference moves a derivative by more than a twentieth, so what is left may be wrong: give a smaller "
         "step",
+    )
+    WINDOW_TOO_SHORT = (
+        "window_too_short",
+        "half the window of a score moves a derivative for sure, so what the whole one leaves out may matter: give a longer "
+        "window",
     )
     DISAGREES = "disagrees", "a mean is further from its exact value than chance allows (one correct run in 10,000)"
     OBJECTIVE_NOT_FINITE = (

@@ -2,18 +2,19 @@
 a fluid objective.
 
 Coupled, a process is stepped beside alternatives to itself (`jaxq.engine.coupled`). Pathwise, it is stepped beside the
-derivative of its path (`jaxq.engine.pathwise`). By differences, the system is run beside others in which a parameter is a
-step, or two, more or less: points side by side as in a sweep, on the same random words. All are judged as one point
-(`jaxq.engine.differences`), so that warm-up, precision and intervals are those of the derivatives.
+derivative of its path (`jaxq.engine.pathwise`); by score, beside that of the likelihood of its last events
+(`jaxq.engine.score`). By differences, the system is run beside others in which a parameter is a step, or two, more or less:
+points side by side as in a sweep, on the same random words. All are judged as one point (`jaxq.engine.differences`), so
+that warm-up, precision and intervals are those of the derivatives.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxq.checks import FieldError, number, one_of
+from jaxq.checks import FieldError, integer, number, one_of
 from jaxq.engine.alternatives import Alternatives
 from jaxq.engine.check import check_kind, check_process
 from jaxq.engine.conclusion import conclude_point
@@ -45,13 +46,14 @@ from jaxq.engine.planned import run_by
 from jaxq.engine.progress import Watch
 from jaxq.engine.quantity import primary
 from jaxq.engine.record import title
+from jaxq.engine.score import LONGEST, Scored, found_window, scored, too_short, with_window
 from jaxq.engine.simulate import launched, run_info
 from jaxq.engine.stencil import STENCILS, exact_derivatives
 from jaxq.engine.unbiased import UNBIASED, unbiased
 from jaxq.engine.unknown import known_keywords
 from jaxq.stats.estimate import Estimate
 
-METHODS = "auto", *UNBIASED, "finite-difference", "fluid"
+METHODS = "auto", *UNBIASED, "score", "finite-difference", "fluid"
 STEP = 0.01
 LEAST_STEP, LONGEST_STEP = 1e-4, 0.25
 """Under the first the float32 parameters of the compiled loop differ by rounding."""
@@ -69,6 +71,7 @@ class Question(NamedTuple):
     method: str
     side: str | None
     step: float
+    window: int | None = None
     planned: Plan | None = None
     model: Differences | None = None
     nodes: Sequence[Node] = ()
@@ -80,13 +83,26 @@ def solve(question: Question, meter: Watch = None) -> Gradients:
     """Differentiate or simulate, and conclude."""
     if question.planned is None or question.model is None:
         return fluid_gradient(question.system, question.parameters, question.objectives)
+    if isinstance(question.planned.points[0].stepped, Scored):
+        question = _windowed(question, question.planned, question.model)
     planned, model = question.planned, question.model
+    assert planned is not None and model is not None
     return launched(
         planned,
         meter,
         lambda loop: _concluded(loop, question, planned, model),
         lambda runs: [(Moved(runs[0], model, question.nodes) if question.nodes else Together(runs[0], model), 0)],
     )
+
+
+def _windowed(question: Question, planned: Plan, model: Differences) -> Question:
+    """The question with the window of its score, which a short run finds where it is not given."""
+    point = planned.points[0]
+    half: Any = point.stepped
+    window = question.window or found_window(planned, question.system, half.process)
+    model = dataclasses.replace(model, window=window)
+    point = point._replace(model=model, stepped=with_window(half, window))
+    return question._replace(planned=planned._replace(points=[point]), model=model)
 
 
 def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences) -> Gradients:
@@ -98,14 +114,12 @@ def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences
         together, 0, base._replace(oracle=oracle), loop.options, analysis, loop.flags(0), run_info(loop, planned), ()
     )
     biases = {}
-    if analysis.cut is not None and not question.nodes:
+    if analysis.cut is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
             biases = model.biases(together.sums(0, analysis.cut))
     level = loop.options.level
     biases = {name: x for name, x in biases.items() if isinstance(x, Estimate) and name in result.estimates}
     flags = list(result.flags)
-    if any(too_long(bias, model.relative_to(name, result.estimates), level) for name, bias in biases.items()):
-        flags.append(Flag.STEP_TOO_LONG)
     run = {**result.run, "points": len(planned.points)}
     run["gradient"] = {"method": question.method, "side": question.side}
     if question.method == "pathwise":
@@ -115,8 +129,16 @@ def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences
         run["gradient"] |= {"lifetime": finite(lifetime)}
         if time < LIFETIMES * lifetime or time * together.replicas < ALL_LIFETIMES * lifetime:
             flags.append(Flag.GRADIENT_SHORT)
+    elif question.method == "score":
+        run["gradient"] |= {"window": model.window}
+        if run["warmup_method"] == "given" and run["warmup"] < (model.window or 0):
+            flags.append(Flag.GRADIENT_SHORT)
+        if too_short(biases):
+            flags.append(Flag.WINDOW_TOO_SHORT)
     else:
         run["gradient"] |= {"step": question.step, "not unbiased": question.reason}
+        if any(too_long(bias, model.relative_to(name, result.estimates), level) for name, bias in biases.items()):
+            flags.append(Flag.STEP_TOO_LONG)
     return Gradients(
         dataclasses.replace(result, run=run, flags=tuple(flags)),
         {of.path: of.value for of in question.parameters},
@@ -139,6 +161,7 @@ def gradient(
     method: str = "auto",
     side: str | None = None,
     step: float = STEP,
+    window: int | None = None,
     meter: Watch = None,
     **options,
 ) -> Question:
@@ -159,12 +182,17 @@ def gradient(
         method: ``coupling``, unbiased, of a jump process that is stepped by its rates, or one that brings
             alternatives of its own (token pools, one tolled queue); ``pathwise``, unbiased, of a process
             whose steps move continuously with the parameters, such as waits customer by customer: of the metrics that do;
+            ``score``, the likelihood ratio of the last events of a jump process, which ``auto`` never takes;
             ``finite-difference``, for every system; ``fluid``, automatic differentiation of the objectives that the
             system has, as `jaxq.tune` does: no simulation and no interval; ``auto``: coupling where the process has it, is
             narrow by it and does not take long to compile, else pathwise where the metrics that are asked for have it, else
             finite-difference. ``run["gradient"]`` says which, and why not an unbiased one.
         side: ``left`` or ``right``, the derivative on that side, where the parameter is at a bound or at a kink.
         step: h, of finite differences, as a share of the parameter, from 0.0001 to 0.25; of 1 where that is 0.
+        window: events of a replica that a score goes back, null events included; at most half as many more. The ``bias`` is
+            what half of it alone would have added, taken off; where chance does not explain it, the result is flagged.
+            Default: 5 correlation times of the slowest metric or somewhat more, which a short run finds. A ``warmup`` that
+            is given must be as long.
         meter, options: as `jaxq.simulate`, without ``metric`` and ``quantiles``; ``control`` is for jump processes, by
             coupling or differences: the derivatives are regressed on controls and on their derivatives; ``precision``
             is that of the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
@@ -177,8 +205,9 @@ def gradient(
             `jaxq.simulate` refuses.
 
     Source: Gong and Ho (1987), IEEE Transactions on Automatic Control 32(10), 858-866 (coupling); Glasserman (1991),
-        Gradient Estimation via Perturbation Analysis (pathwise); Glasserman (2004),
-        Monte Carlo Methods in Financial Engineering, Section 7.1 (common random numbers); Richardson (1911).
+        Gradient Estimation via Perturbation Analysis (pathwise); Glynn (1990), Communications of the ACM 33(10), 75-84
+        (score); Glasserman (2004), Monte Carlo Methods in Financial Engineering, Section 7.1 (common random numbers);
+        Richardson (1911).
 
     Example:
         >>> jaxq.gradient(jaxq.MMc(arrival_rate=0.5), with_respect_to="arrival_rate", precision=0.01)
@@ -188,6 +217,10 @@ def gradient(
     if side is not None:
         one_of("side", side, SIDES)
     step = number("step", step, LEAST_STEP, LONGEST_STEP)
+    if window is not None:
+        window = integer("window", window, 2, LONGEST)
+        if method != "score":
+            raise FieldError("window", window, f"method = {method} has no score; must not be given")
     paths = [with_respect_to] if isinstance(with_respect_to, str) else list(with_respect_to)
     if not paths or len(set(paths)) < len(paths):
         rule = f"must be one or more, each once; {title(system)} has {', '.join(real_fields(system))}"
@@ -208,11 +241,15 @@ def gradient(
         raise FieldError("replicas", chosen.replicas, f"paired differences need at least {FEW}")
     system.stationarity().check()
     slopes = [tangents(p, side) for p in parameters]
-    question = Question(system, parameters, "finite-difference", side, step)
+    question = Question(system, parameters, "finite-difference", side, step, window)
     if method != "finite-difference":
         check_process(system.process())
         try:
-            return _beside_itself(system, unbiased(system, parameters, slopes, method, side), asked, chosen, question)
+            if method == "score":
+                half = scored(system, parameters, slopes, side)
+            else:
+                half = unbiased(system, parameters, slopes, method, side)
+            return _beside_itself(system, half, asked, chosen, question)
         except FieldError as error:
             if method != "auto" or error.field != "method":
                 raise
@@ -221,10 +258,10 @@ def gradient(
 
 
 def _beside_itself(
-    system: Model, half: Alternatives | Pathwise, asked: Sequence[str], options: Options, question: Question
+    system: Model, half: Alternatives | Pathwise | Scored, asked: Sequence[str], options: Options, question: Question
 ) -> Question:
-    """The question with one point, stepped beside its alternatives or its derivative. FieldError where an asked metric has
-    no derivative by that method."""
+    """The question with one point, stepped beside its alternatives, its derivative or its score. FieldError where an asked
+    metric has no derivative by that method."""
     if not isinstance(half, Coupled) and options.control != "none":
         rule = f"must be none for method = {half.kind} of {title(system)}, which has no controls of its derivatives"
         raise FieldError("control", options.control, rule)
@@ -238,7 +275,9 @@ def _beside_itself(
     if missing:
         rule = f"jumps as the parameter moves: {half.kind} differentiates only what is continuous; must be "
         raise FieldError("method", f"{half.kind}: {missing[0]}", rule + "finite-difference")
-    model, nodes = moved_nodes(system, question.parameters, question.side, names, half.without)
+    model, nodes = moved_nodes(
+        system, question.parameters, question.side, names, half.without, left_out=isinstance(half, Scored)
+    )
     if any(":" in target for target in wanted):
         options = dataclasses.replace(options, metric=tuple(wanted))
     point = planned.points[0]._replace(model=model, stepped=half)

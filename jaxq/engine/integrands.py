@@ -1,7 +1,9 @@
 """The sums of a jump process as integrals over time, which is what its derivatives are taken of."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jaxq.engine.jump_process import MarkovProcess
@@ -33,3 +35,21 @@ def as_float(x: Any) -> Any:
 def floats(values) -> list:
     """Each as an array of float32."""
     return [as_float(x) for x in values]
+
+
+def along(function: Callable, process: MarkovProcess, moving: Sequence[int], tangents: Sequence) -> tuple[Any, list]:
+    """(a function of a process, its derivatives by parameter), as the ``moving`` leaves of it move by the tangents of
+    each."""
+    leaves, structure = jax.tree.flatten(process)
+
+    def of(moved):
+        filled = list(leaves)
+        for place, x in zip(moving, moved, strict=True):
+            filled[place] = x
+        return function(jax.tree.unflatten(structure, filled))
+
+    primal = floats([leaves[place] for place in moving])
+    pushed = [
+        jax.jvp(lambda x: jax.tree.map(as_float, of(x)), (primal,), (floats(tangent),))[1] for tangent in tangents
+    ]
+    return of(primal), pushed

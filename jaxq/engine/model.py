@@ -28,13 +28,16 @@ class Model(Record):
     def metrics(self, sums: Sums) -> dict[str, Any]:
         """What is reported, written with + - * / on `Sums`; intervals follow by linearisation.
 
-        The default: every observation averaged over time, every tally over events, every counter per unit of time.
+        The default: every observation averaged over time, every tally over events, every counter per unit of time; those of
+        `metric_table` first, in its order.
         """
-        return {
+        found = {
             **{name: sums[name] / sums.time for name in sums.observed},
             **{name: sums[name] / sums.events for name in sums.tallied},
             **{name: sums[name] / sums.time for name in sums.counted},
         }
+        first = [row.name for row in self.metric_table if row.name in found]
+        return {name: found[name] for name in dict.fromkeys([*first, *found])}
 
     def oracle(self) -> dict[str, Reference | float]:
         """Values to compare metrics with, by metric name; a bare number counts as exact."""

@@ -8,6 +8,7 @@ from jaxq.engine.coupled import coupled
 from jaxq.engine.model import Model
 from jaxq.engine.parameter import Parameter, alike
 from jaxq.engine.pathwise import Pathwise, pathwise
+from jaxq.engine.process import Process
 from jaxq.engine.record import title
 
 BESIDE = 2.0**-30
@@ -37,11 +38,7 @@ def unbiased(
     Raises:
         FieldError: it has none of them, and why.
     """
-    process, refused = system.process(), []
-    if side is not None:
-        there = [of.at((1 if side == "right" else -1) * BESIDE * of.unit).process() for of in parameters]
-        if not alike(process, there[0]):  # the program of that side
-            process = there[0]
+    process, refused = on_side(system, parameters, side), []
     for kind in UNBIASED if method == "auto" else [method]:
         try:
             if kind == "pathwise":
@@ -59,3 +56,12 @@ def unbiased(
     if len(refused) == 1:
         raise refused[0]
     raise FieldError("method", method, "; ".join(f"{error.value} {error.rule}" for error in refused))
+
+
+def on_side(system: Model, parameters: Sequence[Parameter], side: str | None) -> Process:
+    """The prepared process of a system, with the program of the side on which derivatives are taken."""
+    process = system.process()
+    if side is None:
+        return process
+    there = parameters[0].at((1 if side == "right" else -1) * BESIDE * parameters[0].unit).process()
+    return process if alike(process, there) else there

@@ -2,10 +2,11 @@
 
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import gammaln
 
 from jaxq import random
 from jaxq.engine.fields import real
-from jaxq.laws.law import Law
+from jaxq.laws.law import TINY, Law
 
 _SHIFT, _ATTEMPTS = 3, 4
 
@@ -36,6 +37,20 @@ class Gamma(Law):
             root = jnp.where(-random.exponential(test) < log_odds, proposed, root)
         down = sum(random.exponential(word) / (shape + i) for i, word in enumerate(words[:_SHIFT]))
         return d * self.scv * (root * root * root) * jnp.exp(-down)
+
+    def density(self, x):
+        """With k log k - k - log Gamma(k) by Stirling's series from k = 8 on, where the terms have no digits left in common
+        with their sum."""
+        shape, x = 1 / self.scv, jnp.maximum(x, TINY)
+        large = jnp.maximum(shape, 8.0)
+        series = 0.5 * jnp.log(large / (2 * np.pi)) - 1 / (12 * large) + 1 / (360 * large**3)
+        small = jnp.minimum(shape, 8.0)
+        constant = jnp.where(shape > 8, series, small * (jnp.log(small) - 1) - gammaln(small))
+        return jnp.exp(shape * (jnp.log(x) - (x - 1)) - jnp.log(x) + constant)
+
+    @property
+    def dense(self):
+        return bool(self.scv <= 1)
 
     @staticmethod
     def _root(word, spread):

@@ -9,6 +9,9 @@ import numpy as np
 from jaxq.checks import FieldError
 from jaxq.engine.fields import rules
 
+TINY = 1e-30
+"""Under it a variate counts as this where its logarithm is taken."""
+
 
 def shortest(x: float) -> str:
     """The shortest of two texts that stands for exactly this number: ``4`` rather than ``4.0``."""
@@ -29,8 +32,13 @@ class Law(eqx.Module):
         """One variate, float32, from uint32 words."""
 
     def density(self, x) -> Any:
-        """The density at x > 0, float32; None where there is none that is bounded, or it is not known."""
+        """The density at x >= 0, float32, where it is finite; None where there is none, or it is not known."""
         return None
+
+    @property
+    def dense(self) -> bool:
+        """Whether there is a density that is known and bounded; asked on the host."""
+        return self.density(np.float32(1)) is not None
 
     @property
     def moments(self) -> float:

@@ -18,7 +18,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.fields import real, whole
 from jaxq.laws.empirical import Empirical
 from jaxq.laws.gamma import Gamma
-from jaxq.laws.law import Law
+from jaxq.laws.law import TINY, Law
 from jaxq.laws.phase_type import PhaseType
 
 
@@ -103,6 +103,11 @@ class Lognormal(Law):
         variance = jnp.log1p(self.scv)
         return jnp.exp(jnp.sqrt(variance) * random.normal(*words) - variance / 2)
 
+    def density(self, x):
+        variance, x = jnp.log1p(self.scv), jnp.maximum(x, TINY)
+        off = jnp.log(x) + variance / 2
+        return jnp.exp(-off * off / (2 * variance)) / (x * jnp.sqrt(2 * np.pi * variance))
+
 
 class Weibull(Law):
     """``E**(1/k) / Gamma(1 + 1/k)``, E a unit exponential and k the shape: ``P(X > x) = exp(-(Gamma(1 + 1/k) x)**k)``.
@@ -116,6 +121,15 @@ class Weibull(Law):
 
     def sample(self, words):
         return jnp.exp(jnp.log(_far_exponential(*words)) / self.shape - gammaln(1 + 1 / self.shape))
+
+    def density(self, x):
+        log = jnp.log(jnp.maximum(x, TINY))
+        power = self.shape * (log + gammaln(1 + 1 / self.shape))
+        return self.shape * jnp.exp(power - log - jnp.exp(power))
+
+    @property
+    def dense(self):
+        return bool(self.shape >= 1)
 
 
 class Pareto(Law):

@@ -23,25 +23,22 @@ def plot_histogram(result: Result, quantity: str, ax: Any = None) -> Any:
         raise KeyError(f"{quantity}: no histogram was kept; run with quantiles={quantity!r}")
     ax = given_or_new(ax)
     left, right, probability = bins(result.histograms[quantity])
+    metric = result.metrics.get(quantity)
+    unit = None if metric is None else metric.unit
     if np.all(left == right) and np.all(left == np.floor(left)) and np.ptp(left) <= MOST_BARS:
         shown = np.cumsum(probability) - probability < 1 - TAIL
         ax.bar(left[shown], probability[shown], 0.85, color=COLOUR, alpha=0.6)
         ax.set_ylabel("probability")
     else:
         _density(ax, left, right, probability)
-    label: str | None = "quantiles"
+        ax.set_ylabel("density" if unit is None else f"density (1/{unit})")
     for p, q in result.quantiles.get(quantity, {}).items():
         if q["value"] is not None and q["value"] <= ax.get_xlim()[1]:
-            ax.axvline(q["value"], color=ORACLE, linewidth=1, linestyle=":", label=label)
-            label = None
-            place = (q["value"], 0.98)
-            ax.annotate(
-                f" {float(p):g}", place, xycoords=("data", "axes fraction"), color=ORACLE, fontsize="small", va="top"
-            )
-    if label is None:
-        ax.legend(frameon=False, fontsize="small", loc="center right")
-    metric = result.metrics.get(quantity)
-    ax.set_xlabel(axis_label(quantity, None if metric is None else metric.unit))
+            ax.axvline(q["value"], color=ORACLE, linewidth=1, linestyle=":")
+            text, place = f" {100 * float(p):g} %: {q['value']:.3g}", (q["value"], 0.98)
+            where = ("data", "axes fraction")
+            ax.annotate(text, place, xycoords=where, color=ORACLE, fontsize="small", va="top")
+    ax.set_xlabel(axis_label(quantity, unit))
     ax.set_ylim(bottom=0)
     return ax
 
@@ -67,7 +64,6 @@ def _density(ax: Any, left: np.ndarray, right: np.ndarray, probability: np.ndarr
     values = np.stack([below - probability, below], axis=1).ravel()
     inside = np.interp(edges, ends, values, left=0.0)
     ax.stairs(np.diff(inside) / np.diff(edges), edges, fill=True, color=COLOUR, alpha=0.5)
-    ax.set_ylabel("density (1/unit)")
     ax.set_xlim(start, end)
     if atom > 0:
         ax.annotate(f"P(0) = {atom:.4g}", (0.98, 0.9), xycoords="axes fraction", ha="right", color="0.25")

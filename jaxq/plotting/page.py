@@ -10,7 +10,7 @@ from jaxq.engine.exact import ExactResult
 from jaxq.engine.flags import flag_lines
 from jaxq.engine.paths import Paths
 from jaxq.engine.plain import brief, rounded
-from jaxq.engine.result import Results
+from jaxq.engine.result import Result, Results
 from jaxq.engine.saved import Saved
 from jaxq.engine.tabular import html_table
 from jaxq.plotting import plot
@@ -20,13 +20,17 @@ from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.result import Tuning
 
 MOST_ROWS = 2000
+OPEN = 100
+"""Rows of a table that is not folded."""
 SHEET = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62em; margin: 2em auto; padding: 0 1em; }
 h1 { font-size: 1.5em; margin-bottom: 0; } h2 { font-size: 1.1em; margin-top: 2em; border-bottom: 1px solid #ddd; }
-table { border-collapse: collapse; font-size: .9em; } th { text-align: left; border-bottom: 1px solid #888; }
+table { border-collapse: collapse; font-size: .9em; font-variant-numeric: tabular-nums; }
+th { text-align: left; border-bottom: 1px solid #888; }
 th, td { padding: .15em 1em .15em 0; vertical-align: top; } tbody tr:nth-child(even) { background: #f6f6f6; }
-img { max-width: 100%; display: block; margin: 1em 0; } .flag { color: #b00; font-weight: bold; }
-pre { background: #f6f6f6; padding: .6em; white-space: pre-wrap; } .scroll { overflow-x: auto; }
+img { max-width: 100%; min-width: 36em; display: block; margin: 1em 0; } .flag { color: #b00; font-weight: bold; }
+pre { background: #f6f6f6; padding: .6em; white-space: pre-wrap; overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; } .numbers td { white-space: nowrap; } summary { cursor: pointer; }
 """
 TITLES: dict[type, str] = {Tuning: "Steps", Outcome: "Starts", ExactResult: "Means"}
 """Of the table of rows, where they are no estimates."""
@@ -61,20 +65,22 @@ def page(found: Saved, command: str | None = None) -> str:
         ends = [{"": name, **end} for name, end in found.ends().items()]
         parts += ["<h2>Start and best</h2>", _table(ends), f"<p>{html.escape(found.objective_text())}</p>"]
     parts += [f"<h2>{TITLES.get(type(found), 'Estimates')}</h2>", _table(found.rows())]
+    quantiles = _quantiles(found)
+    if quantiles:
+        parts += ["<h2>Quantiles</h2>", _table(quantiles)]
     if isinstance(found, Results) and found.differences:
         parts += ["<h2>Paired differences</h2>", _table(found.differences)]
     if isinstance(found, Gradients):
         parts.append(f"<p>{html.escape(found.method_text())}</p>")
     parts += ["<h2>Fields</h2>", _table(fields)]
     if run is not None:
-        parts += ["<h2>How it was run</h2>", _table(_run(run))]
+        parts += ["<h2>How it was run</h2>", _scroll(html_table(_run(run)))]
     if command is not None:
         parts += ["<p>The same numbers again:</p>", f"<pre>{html.escape(command)}</pre>"]
-    head = f"<title>{html.escape(system)}: {html.escape(_what(found))}</title><style>{SHEET}</style>"
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    head += f"\n<title>{html.escape(system)}: {html.escape(_what(found))}</title><style>{SHEET}</style>"
     body = "\n".join(parts)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{head}</head>\n<body>\n{body}\n</body></html>\n'
-    )
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
 
 
 def _subject(found: Any) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
@@ -120,7 +126,13 @@ def _figure(found: Any, metric: str | None) -> str:
         figure.savefig(drawn, format="svg")
     data = base64.b64encode(drawn.getvalue()).decode("ascii")
     about = html.escape(f"figure of {metric or 'the result'}".replace("_", " "), quote=True)
-    return f'<img alt="{about}" src="data:image/svg+xml;base64,{data}">'
+    return _scroll(f'<img alt="{about}" src="data:image/svg+xml;base64,{data}">')
+
+
+def _quantiles(found: Any) -> list[dict[str, Any]]:
+    """The quantiles that were asked for, of each point; ``low`` and ``high`` are the ends of an interval."""
+    results = found if isinstance(found, Results) else [found] if isinstance(found, Result) else []
+    return [{**result.point, **row} for result in results for row in result.quantile_rows()]
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -128,7 +140,13 @@ def _table(rows: list[dict[str, Any]]) -> str:
     shown = [rounded(row) for row in rows]
     empty = {name for row in shown for name in row if not any(row.get(name) for row in shown)}
     told = [{name: x for name, x in row.items() if name not in empty} for row in rows]
-    return f'<div class="scroll">{html_table(told, MOST_ROWS)}</div>'
+    table = _scroll(html_table(told, MOST_ROWS), "scroll numbers")
+    return table if len(told) <= OPEN else f"<details><summary>{len(told)} rows</summary>{table}</details>"
+
+
+def _scroll(content: str, kind: str = "scroll") -> str:
+    """What is wider than the screen moves by itself."""
+    return f'<div class="{kind}">{content}</div>'
 
 
 def _run(run: dict[str, Any]) -> list[dict[str, Any]]:

@@ -39,6 +39,13 @@ def test_precision_is_that_of_the_derivatives(jaxq):
     assert code == 0 and slope["half_width"] <= 0.03 * slope["mean"] and abs(slope["z"]) < 4.5
 
 
+def test_a_score_with_the_bias_of_its_window(jaxq, short):
+    code, out, err = jaxq("gradient", *QUEUE, *BOTH[:2], *short, "--method", "score", "--window", "64")
+    assert code in (0, 3) and "bias" in out and "score of the last 64 events" in out, err
+    code, _, err = jaxq("gradient", *QUEUE, *BOTH[:2], *short, "--method", "coupling", "--window", "64")
+    assert code == 2 and err == "error: window = 64: method = coupling has no score; must not be given\n"
+
+
 def test_an_experiment_file_and_a_system_of_ones_own(jaxq, short, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tandem.py").write_text(TANDEM)

@@ -138,3 +138,18 @@ def test_a_package_may_offer_systems(monkeypatch, jaxq):
     code, _, err = jaxq("run", "poling")
     assert code == 2 and "did you mean polling?" in err
     assert package.SYSTEMS.keys().isdisjoint({"polling"})
+
+
+def test_a_saved_sweep_is_drawn_and_reported_with_its_file(file, jaxq):
+    from jaxq.cli.plot import read
+
+    short = ("--first-rate", "1", "--second-rate", "0.8", "--replicas", "64", "--events", "2000", "--warmup", "500")
+    assert jaxq("sweep", "tandem.py", "--arrival-rate", "0.3,0.5", *short, "--out", "s.json", "--quiet")[0] in (0, 3)
+    assert read("s.json").model is None  # the file holds the name alone
+    assert read("s.json", "tandem.py").model.second_rate == 0.8
+    assert jaxq("plot", "s.json", "--system", "tandem.py", "--out", "s.pdf") == (0, "", "")
+    assert (file / "s.pdf").read_bytes()[:4] == b"%PDF"
+    assert jaxq("report", "s.json", "--system", "tandem.py", "--out", "s.html") == (0, "", "")
+    assert "jaxq sweep tandem.py --arrival-rate 0.3,0.5 --first-rate 1" in (file / "s.html").read_text()
+    code, out, err = jaxq("plot", "s.json", "--system", "mmc", "--out", "s.pdf")
+    assert (code, out) == (2, "") and err == "error: system = mmc: must be where the system of the result is, tandem\n"

@@ -56,6 +56,8 @@ def test_a_page_and_the_same_numbers_again(args, jaxq, short, tmp_path):
     text = Path(written).read_text(encoding="utf8")
     found = Page(text)
     assert not found.open and not found.loaded and "jaxlib" in found.text
+    assert 'name="viewport" content="width=device-width' in text  # a phone shows the page in its own width
+    assert ("Quantiles" in found.text) == ("--quantiles" in args)
     assert "url(" not in text and "http" not in re.sub('base64,[^"]*', "", text)
     again = shlex.split(re.search(r"(?m)^(jaxq .*)$", found.text)[1])
     jaxq(*again[1:], "--quiet", "--out", second)
@@ -86,6 +88,9 @@ def test_pages_of_a_law_a_tuning_and_a_search(jaxq, tmp_path):
     tuned = package.tune(package.TokenPool(4, 0.8), start=0.3, steps=20, replicas=64, events=2000)
     found = Page(page(tuned, command(tuned)))
     assert found.images == 1 and "Start and best" in found.text and "events of warm-up" in found.text
+    assert "rows" not in found.text  # 21 are shown
+    many = package.sweep(QUEUE, {"arrival_rate": np.linspace(0.1, 0.5, 21)}, **QUICK)
+    assert "<summary>126 rows</summary>" in page(many)
     assert "The same numbers" not in found.text
 
 

@@ -319,7 +319,7 @@ def test_what_has_no_derivative_is_refused_at_once(case):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"method": "exact"}, "method = exact: must be one of auto, coupling, pathwise, finite-difference, fluid"),
+        ({"method": "exact"}, "method = exact: must be one of auto, coupling, pathwise, score, finite-difference, fluid"),
         ({"side": "both"}, "side = both: must be one of"),
         ({"step": 0}, "step = 0: must be a number >= 0.0001 and <= 0.25"),
         ({"step": "wide"}, "step = wide: must be a number"),

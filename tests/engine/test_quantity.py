@@ -42,3 +42,31 @@ def test_a_result_carries_units_and_primary_metrics(tmp_path):
     result.save(tmp_path / "x.json")
     read = jaxq.Result.load(tmp_path / "x.json")
     assert (read.metrics, read.primary, read.units) == (result.metrics, result.primary, result.units)
+
+
+class Retrial(jaxq.JumpProcess):
+    """M/M/1 whose blocked customers call again; its observations are metrics as they are."""
+
+    metric_table = (
+        Quantity("orbit", "customers in orbit", "customers", primary=True),
+        Quantity("busy", "busy", "share"),
+    )
+
+    def init(self, words):
+        return 0, 0
+
+    def rates(self, state):
+        orbit, busy = state
+        return 0.6, 0.5 * orbit * (busy == 0), 1.0 * busy
+
+    def jump(self, state, k):
+        orbit, busy = state
+        return [(orbit + busy, 1), (orbit - 1, 1), (orbit, 0)][k]
+
+    def observe(self, state):
+        return {"another": state[0] + state[1], "busy": state[1], "orbit": state[0]}
+
+
+def test_metrics_come_in_the_order_of_the_table():
+    result = jaxq.simulate(Retrial(), replicas=64, events=2000, warmup=500)
+    assert list(result.metrics) == ["orbit", "busy", "another"]

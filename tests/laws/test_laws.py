@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 
 import jaxq
 from jaxq.analytic.distributions import transforms as exact_laws
@@ -259,6 +259,22 @@ def test_densities(law, scv):
         assert np.trapezoid(density * x**power, x) == pytest.approx(moment, rel=1e-4)
 
 
-@pytest.mark.parametrize("law", ["deterministic", "gamma:2", "empirical:1,2"])
-def test_laws_without_a_known_density(law):
-    assert parse_law(law).density(np.float32(1)) is None
+SCIPY = {
+    "lognormal": lambda scv: stats.lognorm(np.sqrt(np.log1p(scv)), scale=1 / np.sqrt(1 + scv)),
+    "gamma": lambda scv: stats.gamma(1 / scv, scale=scv),
+    "weibull": lambda shape: stats.weibull_min(shape, scale=1 / special.gamma(1 + 1 / shape)),
+}
+
+
+@pytest.mark.parametrize(("name", "most"), [("lognormal", 400.0), ("gamma", 1.0), ("weibull", 40.0)])
+def test_densities_beside_those_of_scipy(name, most):
+    for parameter in np.geomspace(1.0 if name == "weibull" else 0.001, most, 9):
+        law, known = parse_law(f"{name}:{float(parameter)!r}"), SCIPY[name](parameter)
+        x = known.ppf(np.linspace(0.001, 0.999, 200)).astype(np.float32)
+        np.testing.assert_allclose(law.density(x), known.pdf(x.astype(np.float64)), rtol=2e-4)
+        assert law.dense and np.isfinite(law.density(np.float32(0)))
+
+
+@pytest.mark.parametrize("law", ["deterministic", "gamma:2", "weibull:0.5", "empirical:1,2"])
+def test_laws_without_a_density_that_is_known_and_bounded(law):
+    assert not parse_law(law).dense

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scipy import integrate
+from scipy import integrate, special, stats
 
 import jaxq
 from jaxq.engine import gradient as module
@@ -94,6 +94,56 @@ def test_mm1_of_known_work(toll):
             slope = found[name, path]
             assert abs(slope.mean - value) < 4 * slope.standard_error, f"{name} by {path}"
             assert slope.half_width < max(0.02 * abs(value), 0.002), "no power"
+
+
+def of_mg1(law, toll, points=3000):
+    """Throughput and mean work of M/G/1 with sizes of a law of `scipy.stats` that join while all work is at most K.
+
+    Crossings of level x balance: f(x) = lambda (P0 (G(x) - G(K)) + int_0^x (G(x - w) - G(K - w)) f(w) dw), G = 1 - F: by the
+    trapezoidal rule on a grid, and extrapolated from half of it.
+    """
+
+    def on(points):
+        rate, most = 0.9, 10.0 - toll
+        x, h = np.linspace(0.0, most, points + 1, retstep=True)
+        beyond = law.sf(x)
+        f = np.empty(points + 1)
+        f[0] = rate * (beyond[0] - beyond[-1])
+        for i in range(1, points + 1):
+            kernel = beyond[i::-1] - beyond[: points - i - 1 if i < points else None : -1]
+            inner = h * (kernel[1:i] @ f[1:i] + kernel[0] * f[0] / 2)
+            f[i] = rate * (beyond[i] - beyond[-1] + inner) / (1 - rate * h * kernel[-1] / 2)
+        total = 1 + integrate.trapezoid(f, x)
+        joins = (law.cdf(most) + integrate.trapezoid(f * law.cdf(most - x), x)) / total
+        return np.array([rate * joins, integrate.trapezoid(f * x, x) / total])
+
+    return dict(zip(("throughput", "workload"), (4 * on(points) - on(points // 2)) / 3, strict=True))
+
+
+SIZES = {
+    "lognormal:2": stats.lognorm(np.sqrt(np.log(3.0)), scale=3**-0.5),
+    "gamma:0.5": stats.gamma(2.0, scale=0.5),
+    "weibull:1.5": stats.weibull_min(1.5, scale=1 / special.gamma(1 + 1 / 1.5)),
+}
+
+
+def test_the_grid_is_fine_enough():
+    exact = of_mm1(0.9, 10.0, 1.0, 1.0, 4.3, 1.0)
+    assert of_mg1(stats.expon(), 4.3) == pytest.approx(
+        {name: exact[name] for name in ("throughput", "workload")}, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("law", SIZES)
+def test_mg1_of_known_work(law):
+    system, toll, h = ONE.replace(size_law=parse_law(law)), 4.3, 0.05
+    found = jaxq.gradient(system, None, "tolls", events=12_000, warmup=3000, seed=2, method="coupling")
+    ends = [of_mg1(SIZES[law], toll + step) for step in (h, -h)]
+    for name in ("throughput", "workload"):
+        slope, value = found[name, "tolls"], (ends[0][name] - ends[1][name]) / (2 * h)
+        assert found[name].mean == pytest.approx((ends[0][name] + ends[1][name]) / 2, rel=0.01)
+        assert abs(slope.mean - value) < 3.5 * slope.standard_error + 0.003 * abs(value)
+        assert slope.half_width < 0.02 * abs(value), "no power"
 
 
 RUNS, REPLICAS = 192, 64

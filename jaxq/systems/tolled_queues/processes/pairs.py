@@ -23,7 +23,6 @@ from jaxq.engine.outline import sums_of
 from jaxq.engine.parameter import along_moving, moves, moving_leaves
 from jaxq.engine.pathwise import Pathwise
 from jaxq.engine.process import Process, Scan
-from jaxq.laws.law import Law
 from jaxq.laws.standard import Deterministic
 from jaxq.systems.tolled_queues.arrivals import Renewal
 from jaxq.systems.tolled_queues.processes.customer import Customer
@@ -178,17 +177,18 @@ def beside_pairs(process: Any, scales, slopes) -> WorkloadsBesidePairs:
     """`Workloads` beside pairs; arguments as `Process._beside_alternatives`.
 
     Raises:
-        FieldError: there are several servers; sizes are visible and their density is not known; neither sizes nor gaps have
-            one; a parameter moves a law, or which class a customer is of; customers are indifferent to an empty server.
+        FieldError: there are several servers; sizes are visible and have no density that is known and bounded; neither sizes
+            nor gaps have one; a parameter moves a law, or which class a customer is of; customers are indifferent to an
+            empty server.
     """
     size, gaps, visible = process.size_law, process.arrivals, process.information == "workload"
-    by_size = visible and _dense(size)
+    by_size = visible and size.dense
     if process.servers > 1:
         raise _refused("has several servers, and which one is joined does not change with a density")
     if visible and not by_size and not isinstance(size, Deterministic):
-        raise _refused(f"has sizes by {size}, whose density is not known")
-    if not by_size and not (isinstance(gaps, Renewal) and _dense(gaps.law)):
-        raise _refused(f"has arrivals by {gaps}, whose gaps have no density that is known")
+        raise _refused(f"has sizes by {size}, whose density is not known or not bounded")
+    if not by_size and not (isinstance(gaps, Renewal) and gaps.law.dense):
+        raise _refused(f"has arrivals by {gaps}, whose gaps have no density that is known and bounded")
     for slope in slopes:
         of = jax.tree.unflatten(jax.tree.structure(process), slope)
         if any(map(moves, jax.tree.leaves((of.size_law, of.arrivals)))):
@@ -200,10 +200,6 @@ def beside_pairs(process: Any, scales, slopes) -> WorkloadsBesidePairs:
     moving = moving_leaves(slopes)
     path = Pathwise(process, along_moving(slopes, moving), moving, frozenset(sums_of(process)[1]), ())
     return WorkloadsBesidePairs(path=path, scales=scales, by_size=by_size, slots=PAIRS)
-
-
-def _dense(law: Law) -> bool:
-    return law.density(np.float32(1)) is not None
 
 
 def _check_empty(process: Any, slope: Any):

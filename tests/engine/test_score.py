@@ -1,0 +1,187 @@
+"""Derivatives by the score of the last events: against closed forms and exact chains, with the bias of the window."""
+
+import numpy as np
+import pytest
+
+import jaxq
+from jaxq.engine import gradient as module
+from jaxq.engine.flags import Flag
+from jaxq.engine.parameter import parameter
+from jaxq.engine.planned import plan_of
+from tests.engine.test_gradient import ERLANG_A, NOT_COUPLED, TwoQueues, check
+from tests.resumption import SAME
+from tests.systems_under_test import from_readme
+
+SCORE = {"method": "score", "seed": 1}
+
+
+@pytest.mark.parametrize(("load", "value"), [(0.5, 4.0), (0.8, 25.0)])
+def test_one_server(load, value):
+    found = jaxq.gradient(jaxq.MMc(load), None, ["arrival_rate", "service_rate"], precision=0.02, **SCORE)
+    check(found, "number_in_system", "arrival_rate", value, 0.021)
+    check(found, "number_in_system", "service_rate", -load * value, 0.021)
+    assert found["number_in_system", "arrival_rate"].oracle == pytest.approx(value, rel=1e-7)
+
+
+def test_three_parameters_of_an_embedded_chain():
+    """Erlang A has no bound on its rates: the time of an event depends on the parameters too."""
+    values = {"arrival_rate": 0.7576078, "service_rate": -6.856291, "abandonment_rate": -2.235003}
+    found = jaxq.gradient(ERLANG_A, "queue_length", list(values), precision=0.015, **SCORE)
+    for path, value in values.items():
+        check(found, "queue_length", path, value, 0.02)
+        bias, width = found.bias[f"queue_length/{path}"]
+        assert 0 < width < 0.02 * abs(value) and abs(bias) < 2 * width
+    slopes = [x for slopes in found.derivatives.values() for x in slopes.values()]
+    assert len(slopes) == 18 and all(abs(x.z) < 4.5 for x in slopes)
+
+
+def test_loss_at_a_tight_bound():
+    """In the state before the full one the total rate is the bound, so that no event of it changes nothing."""
+    values = {"arrival_rate": 0.0452171, "service_rate": -0.361737}
+    found = jaxq.gradient(
+        jaxq.MMc(8.0, 1.0, 10, capacity=10), "probability_block", list(values), precision=0.01, **SCORE
+    )
+    for path, value in values.items():
+        check(found, "probability_block", path, value, 0.02)
+
+
+def test_two_queues_beside_the_exact_chain():
+    system = TwoQueues()
+    found = jaxq.gradient(system, None, ["p", "first_rate"], events=300_000, **SCORE)
+    for path, share in (("p", 0.06), ("first_rate", 0.01)):
+        at = parameter(system, path).at
+        ends = [jaxq.exact(at(h), keep=lambda x: (x[0] < 40) & (x[1] < 40)).metrics["number"] for h in (1e-4, -1e-4)]
+        check(found, "number", path, (ends[0] - ends[1]) / 2e-4, share)
+
+
+def test_a_network_beside_the_exact_chain():
+    network = jaxq.Network([2.0, 1.5], [[1.0, 0.5], [0.8, 1.2]], [2, 2], [0.8, 0.9], [1.0, 1.9])
+    system = jaxq.ParallelServers(network, policy="c-mu-theta")
+    paths = ["network.arrival_rates[0]", "network.service_rates[0,0]"]
+    found = jaxq.gradient(system, None, paths, events=20_000, replicas=512, **SCORE)
+    for path in paths:
+        at = parameter(system, path).at
+        ends = [jaxq.exact(at(h), keep=lambda x: sum(x.queues) < 16).metrics for h in (0.002, -0.002)]
+        for name, share in {"number_in_system": 0.03, "queue_1": 0.06}.items():
+            check(found, name, path, (ends[0][name] - ends[1][name]) / 0.004, share)
+
+
+def test_counters_and_a_users_own_process():
+    found = jaxq.gradient(from_readme(), None, ["arrival_rate", "second_rate"], precision=0.03, **SCORE)
+    check(found, "first_queue", "arrival_rate", 1 / 0.5**2, 0.03)  # mu / (mu - lambda)^2
+    check(found, "second_queue", "second_rate", -0.5 / 0.3**2, 0.03)
+    flat = found["first_queue", "second_rate"]
+    assert flat.oracle == 0 and abs(flat.z) < 4.5
+
+
+def test_a_window_that_is_too_short_is_flagged():
+    run = {"events": 20_000, "warmup": 2000, "replicas": 512, **SCORE}
+    short, long = (jaxq.gradient(ERLANG_A, None, "arrival_rate", window=window, **run) for window in (32, 512))
+    slope, (bias, width) = short["queue_length", "arrival_rate"], short.bias["queue_length/arrival_rate"]
+    assert slope.half_width < 0.01 and slope.mean < 0.9 * slope.oracle and bias < -10 * width
+    assert Flag.WINDOW_TOO_SHORT in short.flags and "FLAG window_too_short" in str(short)
+    check(long, "queue_length", "arrival_rate", 0.7576078, 0.03)
+    assert short.run["gradient"] == {"method": "score", "side": None, "window": 32}
+    assert "score of the last 32 events" in str(short)
+
+
+def test_half_the_window_is_estimated_with_its_bias():
+    """Value and bias together are the estimate of a window of half as many events or up to all of them."""
+    run = {"events": 50_000, "warmup": 2000, "replicas": 1024, **SCORE}
+    whole, half = (jaxq.gradient(ERLANG_A, None, "arrival_rate", window=window, **run) for window in (48, 32))
+    name = "queue_length", "arrival_rate"
+    expected, error = whole[name].mean + whole.bias["/".join(name)][0], half[name].standard_error
+    # of 24 to 48 events, and of 32 to 48
+    assert expected < half[name].mean - 4 * error < half[name].mean < whole[name].mean - 4 * error
+
+
+def test_the_path_is_that_of_the_system():
+    run = {"events": 4096, "warmup": 1024, "replicas": 64, "seed": 3}
+    for system in (ERLANG_A, jaxq.MMc(0.5)):
+        found, plain = jaxq.gradient(system, None, "arrival_rate", method="score", **run), jaxq.simulate(system, **run)
+        for name, mean in found.means.items():
+            assert mean.mean == pytest.approx(plain[name].mean, rel=1e-6)
+
+
+def test_a_warm_up_that_is_shorter_than_the_window_is_flagged():
+    run = {"events": 4000, "replicas": 64, "window": 2000, **SCORE}
+    assert Flag.GRADIENT_SHORT in jaxq.gradient(ERLANG_A, None, "arrival_rate", warmup=500, **run).flags
+    assert Flag.GRADIENT_SHORT not in jaxq.gradient(ERLANG_A, None, "arrival_rate", warmup=2000, **run).flags
+
+
+def test_a_resumed_run_gives_the_same_numbers(tmp_path):
+    run = {**SAME, "method": "score", "checkpoint": str(tmp_path / "c.npz")}
+    once = jaxq.gradient(ERLANG_A, None, "arrival_rate", events=8192, **{**run, "checkpoint": None})
+    jaxq.gradient(ERLANG_A, None, "arrival_rate", events=4096, **run)
+    resumed = jaxq.gradient(ERLANG_A, None, "arrival_rate", events=8192, **run)
+    assert resumed.run["gradient"] == once.run["gradient"]
+    name = "queue_length", "arrival_rate"
+    np.testing.assert_allclose(resumed[name].mean, once[name].mean, rtol=0.2)
+    assert resumed.run["events_per_replica"] > 7900
+    with pytest.raises(ValueError, match="checkpoint = .* belongs to a run with other"):
+        jaxq.gradient(ERLANG_A, None, "arrival_rate", events=8192, window=77, **run)
+
+
+class Rare(jaxq.JumpProcess):
+    """A server that nearly never fails: its failures are too rare for one random word."""
+
+    failure_rate: float = jaxq.positive("failure rate, 1/time", default=1e-7)
+    arrival_rate: float = jaxq.positive("arrival rate, 1/time", default=1.0)
+
+    def init(self, words):
+        return 0, 1
+
+    def rates(self, state):
+        n, up = state
+        return self.arrival_rate * (n < 9), 2.0 * (n > 0), self.failure_rate * up, 1.0 * (1 - up)
+
+    def jump(self, state, k):
+        n, up = state
+        return [(n + 1, up), (n - 1, up), (n, up - 1), (n, up + 1)][k]
+
+    def observe(self, state):
+        return {"number": state[0], "down": 1 - state[1]}
+
+
+def test_transitions_that_are_rare():
+    with pytest.raises(ValueError, match="too rare for one random word"):
+        plan_of(module.gradient)(Rare(), None, "arrival_rate", method="coupling")
+    found = jaxq.gradient(Rare(), "number", "arrival_rate", events=20_000, warmup=2000, window=512, **SCORE)
+    p = 0.5 ** np.arange(10.0)
+    ends = [(p * x ** np.arange(10.0) / (p @ x ** np.arange(10.0))) @ np.arange(10.0) for x in (1.0001, 0.9999)]
+    slope = found["number", "arrival_rate"]
+    assert slope.half_width < 0.02 * slope.mean
+    assert abs(slope.mean - (ends[0] - ends[1]) / 2e-4) < 3.5 * slope.standard_error
+
+
+@pytest.mark.parametrize("case", NOT_COUPLED)
+def test_what_has_no_score(case):
+    system, path, sentence = NOT_COUPLED[case]
+    with pytest.raises(ValueError, match=f"method = score: .*{sentence}"):
+        plan_of(module.gradient)(system, None, path, method="score")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"method": "score", "window": 1}, "window = 1: must be a whole number >= 2"),
+        ({"method": "score", "window": 2.5}, "window = 2.5: must be a whole number"),
+        ({"window": 100}, "window = 100: method = auto has no score; must not be given"),
+        ({"method": "coupling", "window": 100}, "window = 100: method = coupling has no score"),
+        ({"method": "score", "control": "generator"}, "control = generator: must be none for method = score"),
+    ],
+)
+def test_options_that_are_not_allowed(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        plan_of(module.gradient)(ERLANG_A, None, "arrival_rate", **options)
+
+
+def test_an_event_that_would_only_become_possible():
+    system = jaxq.MMc(8.0, 1.0, 10, abandonment_rate=0.0)
+    with pytest.raises(ValueError, match="impossible here and possible beside it, which no score knows"):
+        plan_of(module.gradient)(system, None, "abandonment_rate", side="right", method="score")
+
+
+def test_it_is_taken_only_where_it_is_asked_for():
+    for system, path in ((ERLANG_A, "arrival_rate"), (Rare(), "arrival_rate"), (jaxq.MG1(0.5), "arrival_rate")):
+        assert plan_of(module.gradient)(system, None, path).method != "score"
