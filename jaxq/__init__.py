@@ -20,10 +20,15 @@ _PLACES = {
 }
 __all__ = list(_PLACES)  # pyright: ignore[reportUnsupportedDunderAll]
 
+_NEEDS = {"load": ("Result", "Paths", "ExactResult", "Gradients", "Tuning", "Outcome")}
+"""What a file may hold: who asks for the first name has the classes too."""
+
 
 def __getattr__(name: str):
     """A public name, or the version of what is installed."""
     if name in _PLACES:
+        for other in _NEEDS.get(name, ()):
+            __getattr__(other)
         found = getattr(_import_module(_PLACES[name]), name)
     elif name == "__version__":
         from importlib.metadata import version

@@ -732,6 +732,16 @@ SNIPPETS = {
         ValueError,
         r"^Mistake.rates: transition 0 has rate -1794.97 in state 50000: must be finite and >= 0$",
     ),
+    "N a bound of 0": (
+        but(total_rate_bound=lambda self: 0),
+        ValueError,
+        r"^Mistake.total_rate_bound = 0: must be a finite number > 0, or None$",
+    ),
+    "N a sum that is not there": (
+        but(metrics=lambda self, sums: {"number": sums["numbers"] / sums.time}),
+        KeyError,
+        r"^'there is no sum numbers; there are number'$",
+    ),
     "N a count below 0": (
         but(rates=lambda self, n: (self.arrival_rate, 1.0)),
         ValueError,

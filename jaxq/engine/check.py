@@ -22,6 +22,7 @@ from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.methods import Methods
 from jaxq.engine.model import Model
+from jaxq.engine.outline import at_halves
 from jaxq.engine.process import Process
 from jaxq.engine.unknown import known_keywords
 from jaxq.engine.walk import walk
@@ -58,12 +59,15 @@ def check(system: Model) -> None:
         ValueError: in one of some hundred states that can be reached a rate is negative or not finite, the total rate
             exceeds ``total_rate_bound``, or a count becomes negative (unless the class is ``signed``); the bound is no
             bound; nothing is observed, or two things by one name.
+        KeyError: `Model.metrics` asks for a sum that there is not.
 
     Example:
         >>> jaxq.check(jaxq.MMc(arrival_rate=8, servers=10))
     """
     check_kind(system)
-    check_process(system.process())
+    process = system.process()
+    check_process(process)
+    at_halves(system, process)
 
 
 def check_process(process: Process) -> np.ndarray | None:
@@ -141,6 +145,8 @@ def _keeps_contract(structure, shapes: tuple) -> frozenset[str]:
     tallied = methods.scalars("tally", state, event)
     counted = methods.scalars("counters", state, whole=True)
     methods.scalar("overflow", state)
+    if not methods.defines("overflow", Process):
+        methods.refuse_narrow(state)
     for one, other, names in (
         ("observe", "tally", observed & tallied),
         ("observe", "counters", observed & counted),

@@ -4,6 +4,7 @@ Uniformised: events come at the rate of the bound, some of them change nothing, 
 event is a jump, and the state before it weighs its mean holding time 1 / total rate. Real time: the holding time is drawn.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -26,7 +27,8 @@ class Uniformised(NamedTuple):
 
     def step_time(self) -> float | None:
         """The constant time of an event, on the host; None where events differ in length."""
-        return 1.0 / float(self.bound)
+        bound = float(self.bound)
+        return 1.0 / bound if bound else math.inf
 
     def holding_time(self, total, words) -> Any:
         """The weight of the state before the event; None: `step_time` of all."""

@@ -10,6 +10,7 @@ from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.fields import units
 from jaxq.engine.flags import Flag
 from jaxq.engine.flags import withheld as withholds
+from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
@@ -22,10 +23,13 @@ from jaxq.engine.rarity import hardly_due
 from jaxq.engine.record import title
 from jaxq.engine.result import Result
 from jaxq.engine.sums import Sums
+from jaxq.engine.walk import fell_below_zero
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
 from jaxq.stats.intervals import family_bound
 
+LOOKED_AT = 4096
+"""Replicas whose last states are looked at."""
 DISAGREEMENT = 1e-4
 """Chance that a correct run is flagged ``disagrees``, over all its comparisons."""
 
@@ -62,6 +66,12 @@ def known_zero(reference) -> bool:
     return reference.value == 0 and reference.kind in ("exact", "identity")
 
 
+def negative_counts(ensemble: Ensemble, point: int, process: Process) -> bool:
+    """Whether a count of a jump process has gone below 0, as the replicas show at the end: what none of so many shows is too
+    rare to matter much. The walk before a run need not have met it."""
+    return isinstance(process, MarkovProcess) and fell_below_zero(process, ensemble.states(point, LOOKED_AT))
+
+
 def conclude_point(
     ensemble: Ensemble,
     point: int,
@@ -76,7 +86,7 @@ def conclude_point(
     system = planned.model
     flags = list(flags)
     rows = slice(point * ensemble.replicas, (point + 1) * ensemble.replicas)
-    if ensemble.overflow[rows].any():
+    if ensemble.overflow[rows].any() or negative_counts(ensemble, point, planned.process):
         flags.append(Flag.OVERFLOW)
     if ensemble.invalid[rows].any():
         flags.append(Flag.INVALID_RATES)
@@ -94,7 +104,7 @@ def conclude_point(
         name: Estimate(0.0, estimate.residuals) if name in zero else estimate
         for name, estimate in analysis.metrics.items()
     }
-    if upper.keys() & {target.metric for target in options.targets(first or tuple(analysis.metrics))}:
+    if upper.keys() & {*first, *(target.metric for target in options.targets(first or tuple(analysis.metrics)))}:
         flags.append(Flag.NOT_SEEN)
     tail = system.stationarity().tail
     if tail is not None:

@@ -149,7 +149,8 @@ def rounding_floor(process: WithControls, states: Any) -> Callable[[np.ndarray],
     """By how much a mean may be off because rates are known to float32 alone, as a function of its slopes b.
 
     A mean whose Poisson equation b phi solves moves by E sum_k dr_k b (phi after k - phi before) where the rates move by
-    dr_k, and a rate and the share of a word that stands for it are each known to `UNIT` of it.
+    dr_k, and a rate and the share of a word that stands for it are each known to `UNIT` of it. So is each Q phi, and where
+    the slopes of several cancel this is more.
 
     Args:
         process: with controls.
@@ -158,9 +159,10 @@ def rounding_floor(process: WithControls, states: Any) -> Callable[[np.ndarray],
     leaves, structure = jax.tree.flatten(process)
     rates, added = jax.tree.map(np.asarray, _changes(structure)([compute_leaf(leaf) for leaf in leaves], states))
     count = len(rates)
+    drifts = np.abs(np.einsum("sk,skc->sc", rates, added)).sum(axis=0)
 
     def floor(slopes: np.ndarray) -> float:
-        return 2 * UNIT * float(np.sum(rates * np.abs(added @ slopes)) / count)
+        return UNIT * float(2 * np.sum(rates * np.abs(added @ slopes)) + drifts @ np.abs(slopes)) / count
 
     return floor
 

@@ -30,6 +30,9 @@ class Parts(Sums):
     def without(self, names):
         return Parts(self.parts, {name: x for name, x in self.items() if name not in names})
 
+    def at(self, value):
+        return Parts([part.at(value) for part in self.parts], dict(self))
+
 
 class Differences(Model):
     """The first of some systems with the derivatives of its metrics, ``metric/parameter``, from difference quotients.

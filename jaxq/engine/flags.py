@@ -20,7 +20,7 @@ class Flag(enum.StrEnum):
     TRUNCATED = "truncated", "stopped by --max-events or --time-limit before what was asked for"
     OVERFLOW = (
         "overflow",
-        "a state, or a whole number observed or counted, left its representation; means are withheld",
+        "a state, or a whole number observed or counted, left its representation or fell below 0; means are withheld",
         True,
     )
     INVALID_RATES = (

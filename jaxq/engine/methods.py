@@ -82,6 +82,16 @@ class Methods:
         self._initial = found
         return jax.eval_shape(lambda: typed(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shape)))
 
+    def refuse_narrow(self, state) -> None:
+        """TypeError where a whole number of the state has fewer than 32 bits: it would wrap, and nothing would tell."""
+        for path, leaf in jax.tree.leaves_with_path(state):
+            if jnp.issubdtype(leaf.dtype, jnp.integer) and leaf.dtype.itemsize < 4:
+                most = jnp.iinfo(leaf.dtype).max
+                raise TypeError(
+                    f"{self.name}.init: {component(path)} is {leaf.dtype}, which wraps beyond {most}: must be int32, "
+                    "or the class must define overflow(state), true where that is near"
+                )
+
     def chosen(self, state) -> tuple[Any, Any]:
         """Shapes of what next_event gives: the event and its weight."""
         words = tuple(jax.ShapeDtypeStruct((), np.uint32) for _ in range(self.system.words))

@@ -81,7 +81,7 @@ def standardised(estimate: Estimate, reference: Reference) -> float | None:
     size = max(abs(estimate.value), abs(reference.value))
     hardly = math.sqrt(estimate.episode * abs(difference))
     spread = max(math.hypot(error, reference.error), estimate.rounding, ROUNDING * size, hardly)
-    return difference / spread if difference else 0.0
+    return difference / spread if spread else 0.0  # both are under the least number of floating point
 
 
 def as_reference(x) -> Reference:

@@ -1,7 +1,9 @@
 """What the host concludes from windowed sums: warm-up, precision, growth, and the final result of a point."""
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.options import Options, Target
 from jaxq.engine.plain import finite
 from jaxq.engine.quantity import primary
+from jaxq.engine.solved import everywhere
 from jaxq.engine.sums import Sums
 from jaxq.stats import warmup
 from jaxq.stats.batch_means import widened
@@ -96,7 +99,7 @@ def control_slopes(ensemble: Ensemble, point: int) -> dict[str, Slopes]:
         for name, metric in evaluate(system, sums).items()
         if regression.fits(metric) and name not in system.stationarity().wandering
     }
-    return {name: (slope, regression.floor(slope)) for name, slope in slopes.items()}
+    return {name: (slope, regression.blur(slope)) for name, slope in slopes.items()}
 
 
 def viewed(system: Model, sums: Sums, slopes: dict[str, Slopes]) -> dict[str, Estimate]:
@@ -201,11 +204,29 @@ def estimates(ensemble: Ensemble, point: int, cut: int, batches: int, memory: fl
     last = None if batches == 1 else ensemble.windows.filled
     episode = min(memory, float(ensemble.windows.filled)) * ensemble.windows.span * ensemble.layout.events_per_block
     sums = ensemble.sums(point, cut, last, batches=batches, episode=episode)
-    found, controls = evaluate(ensemble.systems[point], sums), controls_of(sums)
-    if controls is not None:
-        regression = regression_on(ensemble, point, controls)
-        found = {name: regression.corrected(metric) for name, metric in found.items()}
+    system, controls = ensemble.systems[point], controls_of(sums)
+    if controls is None:
+        found = evaluate(system, sums)
+    else:
+        process = ensemble.processes[point]
+        assert isinstance(process, WithControls)
+        solved = everywhere(process, lambda others: evaluate(system, others), sums)
+        found = regressed(system, sums, regression_on(ensemble, point, controls), solved)
     return found if batches == 1 else {name: widened(metric, batches) for name, metric in found.items()}
+
+
+def regressed(
+    system: Model, sums: Sums, regression: Regression, solved: Callable[[str, np.ndarray], bool]
+) -> dict[str, Estimate]:
+    """The metrics less their regression on controls. Their values are those of the regressed sums: they need not be linear
+    in these, and what is left of a ratio may be less than its bias of order 1/replicas."""
+    found, curved = evaluate(system, sums), evaluate(system, sums.at(regression.value))
+    for name, plain in found.items():
+        metric, value = regression.corrected(plain, functools.partial(solved, name)), curved[name].value
+        if metric is not plain and abs(value - metric.value) <= plain.standard_error:
+            metric = dataclasses.replace(metric, value=value)
+        found[name] = metric
+    return found
 
 
 def unseen(metrics: dict[str, Estimate]) -> dict[str, float]:

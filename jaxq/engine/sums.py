@@ -1,6 +1,8 @@
 """The sums of a run, as metrics see them."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 
 class Sums(Mapping):
@@ -16,6 +18,8 @@ class Sums(Mapping):
         self._entries = {**observed, **tallied, **counted}
 
     def __getitem__(self, name):
+        if name not in self._entries:
+            raise KeyError(f"there is no sum {name}; there are {', '.join(self._entries)}")
         return self._entries[name]
 
     def __iter__(self):
@@ -28,3 +32,12 @@ class Sums(Mapping):
         """The same without some names."""
         kinds = [{n: self[n] for n in part if n not in names} for part in (self.observed, self.tallied, self.counted)]
         return Sums(self.time, self.events, *kinds)
+
+    def at(self, value: Callable[[Any], float]) -> "Sums":
+        """The same estimates with other values: each has ``value`` of what it is a unit of time."""
+
+        def moved(x):
+            return dataclasses.replace(x, value=self.time.value * value(x / self.time))
+
+        kinds = [{n: moved(self[n]) for n in part} for part in (self.observed, self.tallied, self.counted)]
+        return Sums(self.time, moved(self.events), *kinds)

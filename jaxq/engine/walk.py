@@ -75,8 +75,7 @@ def walk(process: MarkovProcess) -> np.ndarray:
     counts, met = None, []
     for state, rates, k, after in _steps([process]):
         if counts is None:
-            leaves = jax.tree.leaves(state)
-            counts = [x.dtype.kind == "i" and x.size > 0 and x.min() >= 0 and not process.signed for x in leaves]
+            counts = _counting(process, state)
         check_rates(name, rates, bound, rate_slack(rates.shape[1]), lambda i, at=state: shown(at, i))
         _check_counts(name, state, after, k, rates, counts)
         met.append(rates)
@@ -97,6 +96,23 @@ def rates_met(processes: Sequence[MarkovProcess]) -> list[np.ndarray]:
     """What `walk` returns of prepared processes of one structure, nothing checked: all are walked at once."""
     met = [rates.reshape(len(processes), WALKERS, -1) for _, rates, _, _ in _steps(processes)]
     return list(np.concatenate(met, axis=1))
+
+
+def _counting(process: MarkovProcess, initial: Any) -> list[bool]:
+    """Which components of the state count, so that none may be below 0: whole numbers that began >= 0."""
+    leaves = jax.tree.leaves(initial)
+    return [x.dtype.kind == "i" and x.size > 0 and x.min() >= 0 and not process.signed for x in leaves]
+
+
+def fell_below_zero(process: MarkovProcess, states: Any) -> bool:
+    """Whether a component that counts is below 0 in one of some states, an axis in front; of a prepared process."""
+    counts = _counting(process, next(_steps([process]))[0])
+    return any(bool((np.asarray(x) < 0).any()) for x, own in zip(jax.tree.leaves(states), counts, strict=True) if own)
+
+
+def states_met(process: MarkovProcess) -> Any:
+    """The states of a walk, an axis in front."""
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *(state for state, *_ in _steps([process])))
 
 
 def _steps(processes: Sequence[MarkovProcess]) -> Iterator[tuple]:

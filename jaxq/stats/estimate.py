@@ -19,6 +19,9 @@ from jaxq.stats.intervals import t_quantile, two_sided_quantile
 UNSEEN = 3.0
 """What has not been seen in n trials has a probability under 3/n, at 95 % (Hanley and Lippman-Hand 1983)."""
 
+CRUMBS = 2.0**-48
+"""Of two numbers that should cancel, what a few operations in float64 leave."""
+
 SEEN = 10
 """Replicas that must have seen something of a quantity for their spread to be an error."""
 
@@ -81,9 +84,13 @@ class Estimate:
         return Estimate(value, slope * self.residuals, size * self.rounding, grain, size * self.episode, self.freedom)
 
     def _sum(self, other, sign: float) -> "Estimate":
-        """Beside what was seen and varies, what was hardly seen counts as it was seen."""
+        """Beside what was seen and varies, what was hardly seen counts as it was seen. What two residuals leave of
+        each other by rounding is 0, not a spread."""
         found = self._binary(other, self.value + sign * _value(other), 1.0, sign)
         parts = [self, other] if isinstance(other, Estimate) else [self]
+        if isinstance(other, Estimate):
+            left, size = found.residuals, np.abs(self.residuals) + np.abs(other.residuals)
+            found = dataclasses.replace(found, residuals=np.where(np.abs(left) > CRUMBS * size, left, 0.0))
         seen = any(not x.grain and x.residuals.any() for x in parts)
         return dataclasses.replace(found, grain=0.0, episode=0.0) if seen else found
 

@@ -120,6 +120,47 @@ def test_rates_that_go_wrong_on_the_way_are_flagged(kind):
     assert np.isfinite(path.mean["number"][0]) and np.isnan(path.mean["number"][1])
 
 
+class Careless(Station):
+    """M/M/1 that takes too many away at 60 customers, where no walk from empty comes."""
+
+    arrival_rate: float = jaxq.positive("arrival rate, 1/time", default=0.95)
+
+    def jump(self, state, k):
+        return [state + 1, jnp.where(state == 60, -40, state - 1)][k]
+
+
+def test_a_count_that_falls_below_0_on_the_way_is_flagged():
+    jaxq.check(Careless())
+    result = jaxq.simulate(Careless(), replicas=256, events=4000, warmup=4000)
+    assert result.flags == ("overflow",) and result["number"].mean is None
+    assert "fell below 0" in str(result)
+
+    class Signed(Careless):
+        signed = True
+
+    assert jaxq.simulate(Signed(), replicas=256, events=4000, warmup=4000).flags == ()
+
+
+def test_a_narrow_number_that_wraps_needs_an_overflow():
+    """At int8 the mean of a busy station came out at a fifth of the right one."""
+
+    class Narrow(Station):
+        def init(self, words):
+            return jnp.int8(0)
+
+    with pytest.raises(
+        TypeError, match=r"^Narrow.init: the state is int8, which wraps beyond 127: must be int32, or the "
+    ):
+        jaxq.check(Narrow())
+
+    class Watched(Narrow):
+        def overflow(self, state):
+            return state > 100
+
+    assert jaxq.simulate(Watched(), replicas=64, events=2000).flags == ()
+    assert "overflow" in jaxq.simulate(Watched(0.99), replicas=64, events=20_000, warmup=0).flags
+
+
 def test_a_point_with_wrong_rates_does_not_spoil_a_sweep():
     class Tight(Station):
         def total_rate_bound(self):

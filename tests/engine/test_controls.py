@@ -83,6 +83,16 @@ def test_rounding_is_no_disagreement():
         assert found["queue_length"].half_width > 1e-7 * found["queue_length"].mean
 
 
+@pytest.mark.parametrize("system", [jaxq.MMc(1.7e-3, 0.7, 3), jaxq.MMc(1.4e-5, 0.2, 2), jaxq.MMc(14.0, 37.0, 5)])
+def test_states_that_few_replicas_see_are_not_known_exactly(system):
+    """They would put the number 1e-5 to .3 of it off, in intervals of 1e-7 of it."""
+    found = jaxq.simulate(system, events=12000, replicas=128, seed=3, control="generator")
+    assert (
+        "disagrees" not in found.flags and 0 < found["number_in_system"].half_width < found["number_in_system"].mean / 2
+    )
+    assert all(abs(metric.z) < 4 for metric in found.metrics.values())
+
+
 @pytest.mark.parametrize(("control", "least"), [("linear", 60), ("generator", 400)])
 def test_erlang_a_agrees_in_narrow_intervals(control, least):
     """A prototype found 908 for the queue with the number, what is observed and their products (2048 replicas)."""

@@ -1,8 +1,13 @@
 """Files are written whole or not at all, wherever their path leads, and read back or refused in one sentence."""
 
+import itertools
 import json
 import os
 import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,3 +155,15 @@ def test_json_has_null_for_what_is_not_finite(tmp_path):
     data = {"a": [1.5, float("inf"), (np.float64("nan"), np.int64(3))], "b": np.array([0.0, -np.inf]), "c": True}
     write_json(tmp_path / "x.json", data)
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": [1.5, None, [None, 3]], "b": [0.0, None], "c": True}
+
+
+def test_a_fresh_process_loads_whatever_was_saved(tmp_path):
+    """Public names are imported when they are asked for, and with `load` all that a file may hold."""
+    path, package = tmp_path / "run.json", Path(jaxq.__file__).parent
+    jaxq.simulate(jaxq.MMc(0.5), events=1000, replicas=32, warmup=100).save(path)
+    found = [re.findall(r"^class (\w+)\(.*\bSaved\b", file.read_text(), re.M) for file in package.rglob("*.py")]
+    kinds = sorted(itertools.chain(*found))
+    code = f"import jaxq; print(type(jaxq.load({str(path)!r})).__name__); from jaxq.engine.saved import Saved; "
+    code += "print(sorted(kind.__name__ for kind in Saved.__subclasses__()))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said == ["Result", str(kinds)] and len(kinds) >= 6

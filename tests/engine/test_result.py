@@ -263,3 +263,8 @@ def test_quantiles_of_whole_numbers_are_whole(result):
     """M/M/1 at 0.5: P(N <= 0) = 0.5, P(N <= 3) = 0.9375; whole numbers up to 128 have a bin each."""
     value = result["number_in_system"].quantiles["0.9"]["value"]
     assert value == 3.0
+
+
+def test_a_reference_under_the_least_number_has_a_z():
+    never = Estimate.of(np.zeros(30))
+    assert Metric.of(never, 0.95, 1e-320).z == 0 and Metric.of(never, 0.95, 1e-300).z < -1e6

@@ -142,3 +142,10 @@ def test_an_interval_of_what_was_hardly_seen_has_room_for_three_more():
     more = found + Estimate.of(QUEUE[:64])  # beside what was seen, it counts as it was seen
     assert more.grain == more.episode == 0.0 and more.half_width() < 1.01 * Estimate.of(QUEUE[:64]).half_width()
     assert (1.0 - found).grain == found.grain and (found + found).grain == 2 * found.grain
+
+
+def test_what_cancels_has_no_spread():
+    """The crumbs of two residuals would hide that the rest was hardly seen."""
+    x, unseen = Estimate.of(QUEUE[:64]), Estimate.of(np.zeros(64), grain=0.1)
+    same = x + (7.0 - 3.0 * x) / 3.0
+    assert not same.residuals.any() and (same + unseen).grain == 0.1 and (same + unseen).half_width() >= 0.3

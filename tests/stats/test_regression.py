@@ -52,6 +52,36 @@ def test_an_identity_leaves_what_rounding_may_have_done():
     assert found.rounding == pytest.approx(1e-6, rel=1e-9)
 
 
+def test_a_combination_that_never_varies_and_is_not_0_was_seen_in_part():
+    """Both controls have mean 0; what makes the second differ from thrice the first never happened."""
+    _, c = sample(np.random.default_rng(7))
+    y, whole, part = 3 + c[:, 0], c[:, :1], 3 * c[:, :1] + 2.0
+    plain = Estimate.of(y)
+    assert regressed(y, np.concatenate([whole, part], axis=1)).standard_error == plain.standard_error
+
+
+def test_controls_far_from_their_mean_were_seen_in_part():
+    y, c = sample(np.random.default_rng(7))
+    assert regressed(y, c + [0, 0.5 * np.std(c[:, 1]), 0]).freedom is None
+
+
+def test_what_is_explained_in_the_states_that_were_seen_alone_keeps_its_error():
+    _, c = sample(np.random.default_rng(4))
+    columns, y = Controls([Estimate.of(x) for x in c.T]), Estimate.of(3 + c[:, 0])
+    regression = Regression(columns, lambda slopes: 1e-9)
+    assert regression.corrected(y, lambda slopes: False) is y
+    noisy = Estimate.of(3 + c[:, 0] + 0.1 * c[:, 1] ** 2)
+    assert regression.corrected(noisy, lambda slopes: False) is not noisy
+
+
+def test_what_two_replicas_have_seen_is_no_slope():
+    y, c = sample(np.random.default_rng(8))
+    rare = np.zeros(len(y))
+    rare[:2] = 1.0, 2.0
+    found = regressed(y + 5 * rare, np.column_stack([c, rare]))
+    assert found.freedom == len(y) - 4 and found.standard_error > 0.9 * np.std(5 * rare) / np.sqrt(len(y))
+
+
 @pytest.mark.parametrize("replicas", [30, 100])
 def test_intervals_cover(replicas):
     rng, hits, widths = np.random.default_rng(5), 0, []

@@ -338,3 +338,10 @@ def test_what_is_too_rare_to_be_drawn_is_refused(fields, words):
     with pytest.raises(ValueError) as error:
         jaxq.TokenPool(servers, **fields)
     assert words in str(error.value)
+
+
+def test_a_pool_that_nobody_asks_is_no_empty_one():
+    """Requests and offers come once in 10^8 services, and E[Q_0] = phi / (1 - phi) all the same."""
+    result = jaxq.simulate(jaxq.TokenPool(6, 0.0067, 0.62, None, 1.07, 3.57), events=2000, replicas=32)
+    assert result["pool_queue"].mean == 0 and result["pool_queue"].oracle == pytest.approx(0.62 / 0.38, rel=0.02)
+    assert "not_seen" in result.flags
