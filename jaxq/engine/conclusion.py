@@ -66,6 +66,11 @@ def known_zero(reference) -> bool:
     return reference.value == 0 and reference.kind in ("exact", "identity")
 
 
+def known_above(reference, bound: float) -> bool:
+    """Whether the metric is known to be more than what nothing that was seen allows."""
+    return reference is not None and as_reference(reference).value > bound
+
+
 def negative_counts(ensemble: Ensemble, point: int, process: Process) -> bool:
     """Whether a count of a jump process has gone below 0, as the replicas show at the end: what none of so many shows is too
     rare to matter much. The walk before a run need not have met it."""
@@ -104,7 +109,9 @@ def conclude_point(
         name: Estimate(0.0, estimate.residuals) if name in zero else estimate
         for name, estimate in analysis.metrics.items()
     }
-    if upper.keys() & {*first, *(target.metric for target in options.targets(first or tuple(analysis.metrics)))}:
+    asked = {target.metric for target in options.targets(first or tuple(analysis.metrics))}
+    due = {name for name in first if name in upper and known_above(references.get(name), upper[name])}
+    if due or upper.keys() & asked:
         flags.append(Flag.NOT_SEEN)
     tail = system.stationarity().tail
     if tail is not None:

@@ -16,7 +16,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.outline import lanes_bytes, samples, summed
 from jaxq.engine.process import Process
 from jaxq.engine.team import team
-from jaxq.stats.histogram import MOST, grouping
+from jaxq.stats.histogram import MOST, neighbours
 
 WINDOW_BYTES, LEAST_WINDOWS = 2**30, 16
 """Above so many bytes the sums of a run are kept in fewer windows, down to so many."""
@@ -75,7 +75,7 @@ def footprint(
 
     sampled = samples(process, layout.histograms)
     often = layout.observations if layout.sampling == 1 else 1 + (process.step_time() is None)
-    counted = 8 * points * (grouping(0, replicas)[-1] + 1) * histogram_limit(points)
+    counted = 8 * points * -(-replicas // neighbours(replicas)) * histogram_limit(points)
     bins = sum(WHOLE_BINS if whole else MOST for whole, _ in sampled)
     block = max((often * (size + 4) for _, size in sampled), default=0)
 

@@ -34,10 +34,15 @@ def _ordered(bits: Int[np.ndarray, " values"]) -> Int[np.ndarray, " values"]:
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
+def neighbours(replicas: int) -> int:
+    """Neighbouring replicas whose values a histogram counts together, 2**k."""
+    return 1 << max(0, (replicas // GROUPS).bit_length() - 1)
+
+
 def grouping(first: int, replicas: int) -> np.ndarray:
     """The group of each replica, from ``first`` on: by 2**k neighbours, counted from replica 0 on whatever ``first``, so
     that a group of a part of a run is in one group of the whole. There are 32 to 64."""
-    size = 1 << max(0, (replicas // GROUPS).bit_length() - 1)
+    size = neighbours(replicas)
     return np.arange(first, first + replicas) // size - first // size
 
 

@@ -4,20 +4,19 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import scipy  # see `jaxq.stats.intervals`
 from jaxtyping import Float
 
 from jaxq.stats.estimate import Estimate, grain
 
 COLLINEAR = 1e-6
 """Singular value, as a share of the largest, below which a combination of controls says nothing new."""
-LEVERAGE = 0.5
-"""Share of its own fit that no replica may determine (Huber 1981, Robust Statistics, 7.2): what one or two replicas have
-seen fits them, whatever it is."""
-
-
-CHANCE = 1e-3
-"""Of means of controls that are as far from 0 as these: below it they are not all there was to see."""
+LEVERAGE = 0.4
+"""Share of its own fit that a replica determines (Huber 1981, Robust Statistics, 7.2) from which it is looked at."""
+PAIR = 0.9
+"""Share of a combination of controls that two replicas may have: what they alone have seen fits them, whatever it is."""
+FAR = 10.0
+"""Hotelling's T^2 of the means of controls, a combination: above it they are not all there was to see. Of one normal control
+chance gives more once in 600 runs; of many skewed ones over short runs, which explain a metric all the same, up to 4 was seen."""
 
 
 class Controls:
@@ -46,7 +45,7 @@ class Regression:
 
     Formula: the controlled value is y - b (c - 0), b the least-squares slopes of the residuals of y on those of c. Its
     error is that of the regression, s^2 (1/n + c' (C'C)^-1 c) with s^2 = |r|^2 / (n - 1 - q), and its Student interval has
-    n - 1 - q degrees of freedom, for n replicas and q combinations of controls that are not collinear and that several
+    n - 1 - q degrees of freedom, for n replicas and q combinations of controls that are not collinear and that more than two
     replicas have seen.
 
     A combination of controls that is the same in all replicas must be 0. Where it is not, states that balance it were never
@@ -74,8 +73,7 @@ class Regression:
         self._at = self._combined.T @ values
         q = self.rank
         if q and self._enough:
-            statistic = n * (n - q) / q * float(self._at @ self._at)
-            self._enough = bool(scipy.special.fdtrc(q, n - q, statistic) > CHANCE)
+            self._enough = n * (n - q) / q * float(self._at @ self._at) < FAR
         self._unbalanced = np.abs(right[~varies] @ values) @ np.abs(right[~varies])
 
     @property
@@ -133,10 +131,14 @@ class Regression:
 def seen_by_several(
     left: Float[np.ndarray, "replicas combinations"], combined: Float[np.ndarray, "controls combinations"]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal combinations of controls, one a column, and their coefficients, without what hangs on one replica."""
-    while left.shape[1] and np.max(hold := np.sum(left**2, axis=1)) > LEVERAGE:
-        others = np.linalg.svd(left[[np.argmax(hold)]])[2][1:].T  # orthogonal to what that replica sees most of
-        left, combined = left @ others, combined @ others
+    """Orthonormal combinations of controls, one a column, and their coefficients, without those that two replicas or one
+    have seen nearly alone: of each with much leverage, the combination that it sees most of."""
+    hold = np.sum(left**2, axis=1)
+    for i in np.argsort(-hold)[: np.count_nonzero(hold > LEVERAGE)]:
+        share = np.sort((left @ left[i]) ** 2 / hold[i])
+        if share[-2:].sum() > PAIR:
+            others = np.linalg.svd(left[[i]])[2][1:].T  # orthogonal to that combination
+            return seen_by_several(left @ others, combined @ others)
     return left, combined
 
 

@@ -8,7 +8,6 @@ import jax
 import pytest
 
 import jaxq
-from benchmarks.speed import CASES
 from jaxq.engine import footprint, memory
 from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.outline import followed, summed
@@ -32,9 +31,12 @@ def test_the_sums_of_a_run_are_kept_in_fewer_windows_where_they_are_large(name, 
 @pytest.mark.parametrize(
     ("system", "options"),
     [
-        (CASES["x-model"][0], {"replicas": 2**18, "events": 500}),
+        (
+            "ParallelServers('x', 'priority', priorities='2 > 1', preferences='1: 1 > 2; 2: 2 > 1')",
+            {"replicas": 2**18, "events": 500},
+        ),
         ("MMc(0.8)", {"replicas": 4096, "events": 8000, "quantiles": "queue_length"}),
-        (CASES["token-pool-100"][0], {"replicas": 2**16, "events": 400}),
+        ("TokenPool(100, 0.8, 0.8, 50)", {"replicas": 2**16, "events": 400}),
     ],
     ids=["launches", "histograms", "states"],
 )
