@@ -15,8 +15,8 @@ LEVERAGE = 0.4
 PAIR = 0.9
 """Share of a combination of controls that two replicas may have: what they alone have seen fits them, whatever it is."""
 FAR = 10.0
-"""Hotelling's T^2 of the means of controls, a combination: above it they are not all there was to see. Of one normal control
-chance gives more once in 600 runs; of many skewed ones over short runs, which explain a metric all the same, up to 4 was seen."""
+"""Hotelling's T^2 of the means of controls, a combination: above it they are not all there was to see. Of one normal
+control chance gives more once in 600 runs; of many skewed ones, which explain a short run all the same, 4 was seen."""
 
 
 class Controls:
