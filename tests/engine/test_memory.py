@@ -61,6 +61,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_allocated(monkeypatch):
     wanted = r"^{}: .* would take about [0-9.e+]+ GB of memory, and there are [0-9.e+]+ GB$"
     for field, call in (
         ("replicas = 1000000000", lambda: jaxq.simulate(MMC, replicas=10**9)),
+        ("replicas = 100000000000", lambda: jaxq.simulate(MMC, replicas=10**11)),
         ("replicas = 1000000000", lambda: jaxq.compare([MMC, MMC], replicas=10**9)),
         ("arrival_rate = 1000000000 points", lambda: jaxq.sweep(MMC, {"arrival_rate": range(1, 10**9 + 1)})),
         ("times = 2 times", lambda: jaxq.paths(MMC, [0.0, 1.0], replicas=10**10)),

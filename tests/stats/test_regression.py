@@ -82,6 +82,17 @@ def test_what_two_replicas_have_seen_is_no_slope():
     assert found.freedom == len(y) - 4 and found.standard_error > 0.9 * np.std(5 * rare) / np.sqrt(len(y))
 
 
+def test_a_replica_that_has_seen_much_more_than_the_others_is_no_reason_to_drop_a_control():
+    rng = np.random.default_rng(9)
+    y, c = sample(rng)
+    heavy = rng.standard_normal(len(y))
+    heavy[0] = 1.5 * np.sqrt(len(y))
+    heavy -= heavy.mean()
+    found = regressed(y + 5 * heavy, np.column_stack([c, heavy]))
+    assert np.max(heavy**2) > 0.6 * np.sum(heavy**2)
+    assert found.freedom == len(y) - 5 and found.standard_error < 0.1 * np.std(5 * heavy) / np.sqrt(len(y))
+
+
 @pytest.mark.parametrize("replicas", [30, 100])
 def test_intervals_cover(replicas):
     rng, hits, widths = np.random.default_rng(5), 0, []
