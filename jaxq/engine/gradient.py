@@ -10,6 +10,7 @@ that warm-up, precision and intervals are those of the derivatives.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +84,7 @@ def solve(question: Question, meter: Watch = None) -> Gradients:
     """Differentiate or simulate, and conclude."""
     if question.planned is None or question.model is None:
         return fluid_gradient(question.system, question.parameters, question.objectives)
+    began = perf_counter()
     if isinstance(question.planned.points[0].stepped, Scored):
         question = _windowed(question, question.planned, question.model)
     planned, model = question.planned, question.model
@@ -92,6 +94,7 @@ def solve(question: Question, meter: Watch = None) -> Gradients:
         meter,
         lambda loop: _concluded(loop, question, planned, model),
         lambda runs: [(Moved(runs[0], model, question.nodes) if question.nodes else Together(runs[0], model), 0)],
+        began,
     )
 
 

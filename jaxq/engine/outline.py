@@ -29,26 +29,31 @@ class Outline(NamedTuple):
 
 def outline(process: Process) -> Outline:
     """The outline of a prepared system; it is traced once, whatever its numbers are."""
-    leaves, structure = jax.tree.flatten(process)
-    leaves = [compute_leaf(leaf) for leaf in leaves]
-    return _outline(structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
+    return _outline(*_form(process))
 
 
 @functools.lru_cache(maxsize=64)
-def _outline(structure, shapes: tuple) -> Outline:
+def _outline(structure, form: tuple) -> Outline:
     def seen(process, carry):
         return Outline(carry, *contributions(process, carry), process.counters(carry.state))
 
-    return _shapes(structure, [jax.ShapeDtypeStruct(*leaf) for leaf in shapes], seen)
+    return _shapes(structure, form, seen)
 
 
-def _shapes(structure, leaves: list, function):
+def _form(process: Process) -> tuple[Any, tuple]:
+    """The structure of a process, and (shape, type) of its leaves."""
+    leaves, structure = jax.tree.flatten(process)
+    return structure, tuple((leaf.shape, leaf.dtype) for leaf in map(compute_leaf, leaves))
+
+
+def _shapes(structure, form: tuple, function):
     """The shapes that ``function(process, carry)`` returns for one replica at the start."""
 
     def one(leaves, seeds):
         process = jax.tree.unflatten(structure, leaves)
         return function(process, start(process, seeds))
 
+    leaves = [jax.ShapeDtypeStruct(*leaf) for leaf in form]
     words = jax.tree.unflatten(structure, leaves).scan.init_words + 4
     return jax.eval_shape(one, leaves, jax.ShapeDtypeStruct((words,), np.uint32))
 
@@ -69,10 +74,7 @@ def samples(system: Process, names: tuple[str, ...]) -> list[tuple[bool, int]]:
     weight."""
     if not names:
         return []
-    leaves, structure = jax.tree.flatten(system)
-    shapes = _shapes(
-        structure, [compute_leaf(x) for x in leaves], lambda s, carry: list(sampled(s, carry, names).values())
-    )
+    shapes = _shapes(*_form(system), lambda s, carry: list(sampled(s, carry, names).values()))
     return [(x[0].dtype == jnp.int32, sum(leaf.dtype.itemsize for leaf in jax.tree.leaves(x))) for x in shapes]
 
 
@@ -85,8 +87,7 @@ def followed(system: Process, totals: bool) -> int:
         added = (observed, s.counters(carry.state), tuple(rates)) if totals else ()
         return jax.tree.map(jnp.asarray, (observed or s.tally(carry.state, carry.event), added))
 
-    leaves, structure = jax.tree.flatten(system)
-    return len(jax.tree.leaves(_shapes(structure, [compute_leaf(leaf) for leaf in leaves], seen)))
+    return len(jax.tree.leaves(_shapes(*_form(system), seen)))
 
 
 MOST_COMPILE_SECONDS = 300.0

@@ -172,13 +172,19 @@ def with_window(half: Scored, window: int) -> Scored:
 
 
 def found_window(planned: Plan, system: Model, process: Process) -> int:
-    """Events of a window that is long against what the metrics of a system remember, by a short run of its process."""
+    """Events of a window that is long against what the metrics of a system remember, by a short run of its process.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted; there is nothing yet that could be kept.
+    """
     options, events = planned.options, SHORT
     point = planned.points[0]._replace(model=system, stepped=process)
     while True:
         short = Options(replicas=PILOTS, events=events, seed=options.seed, time_limit=options.time_limit)
         (found,) = run(planned._replace(points=[point], options=short, replicas=PILOTS))
-        if Flag.WARMUP_UNDETERMINED not in found.flags or events >= LONG:
+        if Flag.UNFINISHED in found.flags:
+            raise KeyboardInterrupt
+        if Flag.WARMUP_UNDETERMINED not in found.flags or Flag.TRUNCATED in found.flags or events >= LONG:
             break
         events *= 8
     least = MEMORIES * (found.run["correlation"] or events)

@@ -129,10 +129,11 @@ def launched(
     meter: Watch,
     concluded: Callable[[Loop], Outcome],
     judged: Callable[[list[Ensemble]], Sequence[tuple[Any, int]]] | None = None,
+    began: float | None = None,
 ) -> Outcome:
     """Run the points of a plan to the end of its loop; what is ``concluded`` from it. ``judged``: what the loop looks at
-    (default: each point)."""
-    began = time.perf_counter()
+    (default: each point). ``began``: since when its time counts (default: now)."""
+    began = time.perf_counter() if began is None else began
     meter = as_meter(meter)
     points, options, replicas = planned.points, planned.options, planned.replicas
     expected = options.events or options.max_events

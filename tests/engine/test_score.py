@@ -1,13 +1,18 @@
 """Derivatives by the score of the last events: against closed forms and exact chains, with the bias of the window."""
 
+import signal
+from time import perf_counter
+
 import numpy as np
 import pytest
 
 import jaxq
 from jaxq.engine import gradient as module
+from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.flags import Flag
 from jaxq.engine.parameter import parameter
 from jaxq.engine.planned import plan_of
+from jaxq.engine.score import PILOTS
 from tests.engine.test_gradient import ERLANG_A, NOT_COUPLED, TwoQueues, check
 from tests.resumption import SAME
 from tests.systems_under_test import from_readme
@@ -185,3 +190,26 @@ def test_an_event_that_would_only_become_possible():
 def test_it_is_taken_only_where_it_is_asked_for():
     for system, path in ((ERLANG_A, "arrival_rate"), (Rare(), "arrival_rate"), (jaxq.MG1(0.5), "arrival_rate")):
         assert plan_of(module.gradient)(system, None, path).method != "score"
+
+
+def test_an_interruption_while_the_window_is_found_ends_it(monkeypatch):
+    launch, launched = Ensemble.launch, []
+
+    def interrupted(self, blocks):
+        launched.append(self.replicas)
+        signal.raise_signal(signal.SIGINT)
+        return launch(self, blocks)
+
+    monkeypatch.setattr(Ensemble, "launch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        jaxq.gradient(ERLANG_A, "queue_length", "arrival_rate", method="score", events=2000, replicas=64)
+    assert set(launched) == {PILOTS}
+
+
+def test_the_time_in_which_the_window_is_found_counts(monkeypatch):
+    launched, found_window, times = module.launched, module.found_window, []
+    monkeypatch.setattr(module, "launched", lambda *args: times.append(args[-1]) or launched(*args))
+    monkeypatch.setattr(module, "found_window", lambda *args: times.append(perf_counter()) or found_window(*args))
+    jaxq.gradient(ERLANG_A, "queue_length", "arrival_rate", method="score", events=2000, replicas=64, warmup=200)
+    asked, began = times
+    assert began <= asked
