@@ -1,10 +1,13 @@
+import itertools
 import math
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import quad
 
 from jaxq.analytic.load_balancing.fluid import entry_curve, fluid_path, hitting_time
+from tests.analytic.load_balancing.lyapunov import lyapunov
 
 FAST, SLOW, BETA = 2.5, 0.625, 1.0
 DEPTH = st.floats(-4.0, 0.0)
@@ -35,6 +38,57 @@ def test_path_is_that_of_small_steps(x1: float, x2: float, time: float) -> None:
 
 def test_paths_end_at_the_mean_of_the_limit() -> None:
     assert fluid_path(-1.0, 3.0, 60.0, 2.0, FAST, SLOW, 400) == pytest.approx((-3.2 / 20, 0.0), abs=1e-10)
+
+
+def value(x1: float, x2: float, kappa: float, n: int = 1) -> float:
+    return lyapunov(x1, x2, kappa, BETA, FAST, SLOW, n)[0]
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(DEPTH, HEIGHT, st.floats(0.45, 2.0), SCALE)
+def test_function_is_the_integral_along_the_path(x1: float, x2: float, kappa: float, n: int) -> None:
+    root = math.sqrt(n)
+    x1, x2 = x1 / root, x2 / root
+
+    def excess(t: float) -> float:
+        return max(fluid_path(x1, x2, t, BETA, FAST, SLOW, n)[1] - kappa / root, 0.0)
+
+    tau = min(hitting_time(x1, x2, BETA, FAST, SLOW, n), 50.0)
+    end = tau + x2 * root / BETA + 1.0
+    # the excess may last for a short while only, which one quadrature over a long time would miss
+    edges = [0.0, *(t for t in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0) if t < tau), tau, end]
+    integral = sum(quad(excess, a, b, limit=200)[0] for a, b in itertools.pairwise(edges))
+    assert value(x1, x2, kappa, n) == pytest.approx(integral, rel=1e-4, abs=1e-6 / root)
+
+
+@settings(max_examples=60, deadline=None)
+@given(DEPTH, HEIGHT, st.floats(0.41, 2.0), SCALE)
+def test_partial_differential_equation(x1: float, x2: float, kappa: float, n: int) -> None:
+    root = math.sqrt(n)
+    x1, x2 = x1 / root, x2 / root
+    _, by_one, by_two = lyapunov(x1, x2, kappa, BETA, FAST, SLOW, n)
+    left = (-BETA / root - SLOW * x1 + FAST * x2) * by_one - FAST * x2 * by_two
+    assert left == pytest.approx(-max(x2 - kappa / root, 0), abs=1e-9)
+    assert by_one >= 0
+    _, by_one, by_two = lyapunov(0.0, x2, kappa, BETA, FAST, SLOW, n)
+    expected = root / BETA * max(x2 - kappa / root, 0)
+    assert by_one == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert by_two == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(("x1", "x2"), [(-0.5, 2.0), (-2.0, 3.0), (-1.0, 0.9), (-3.0, 1.5), (-1.0, 0.3)])
+def test_gradient_is_the_derivative(x1: float, x2: float) -> None:
+    _, by_one, by_two = lyapunov(x1, x2, 0.8, BETA, FAST, SLOW)
+    h = 1e-6
+    assert (value(x1 + h, x2, 0.8) - value(x1 - h, x2, 0.8)) / (2 * h) == pytest.approx(by_one, abs=1e-6)
+    assert (value(x1, x2 + h, 0.8) - value(x1, x2 - h, 0.8)) / (2 * h) == pytest.approx(by_two, abs=1e-6)
+
+
+def test_scales_of_the_function_agree() -> None:
+    f, by_one, by_two = lyapunov(-0.5, 2.0, 0.8, BETA, FAST, SLOW)
+    g, one, two = lyapunov(-0.05, 0.2, 0.8, BETA, FAST, SLOW, 100)
+    assert (g, one, two) == pytest.approx((f / 10, by_one, by_two), rel=1e-9)
 
 
 @settings(max_examples=40, deadline=None)

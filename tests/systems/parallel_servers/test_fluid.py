@@ -70,6 +70,15 @@ def solved(network, times, layer=fluid.LAYER):
     return found.y[:classes].T, busy
 
 
+def routed_queues(routed_rates, service_rates, servers, abandonment_rates, priority):
+    """The fluid of pools with a queue a stream: a network whose classes are the edges, in the order of ``np.nonzero``."""
+    of_class, of_pool = np.nonzero(service_rates)
+    apart = np.zeros((len(of_class), len(servers)))
+    apart[np.arange(len(of_class)), of_pool] = service_rates[of_class, of_pool]
+    streams = routed_rates[of_class, of_pool]
+    return fluid.class_queues(streams, apart, servers, abandonment_rates[of_class], priority[of_class])
+
+
 # --- the differential equations -----------------------------------------------------------------------------------------
 
 
@@ -103,6 +112,27 @@ def test_any_overloaded_x_model(seed):
     queues, busy = fluid.rest(fluid.class_queues(rates, speeds, servers, patience, np.argsort(order)), SMALL)
     np.testing.assert_allclose(queues, expected.queue, atol=1e-5 * servers.sum())
     np.testing.assert_allclose(busy, expected.busy, atol=1e-5 * servers.sum())
+
+
+@pytest.mark.parametrize("seed", [0])
+def test_routed_streams_come_to_rest_at_psi(seed):
+    """EC.17: streams that fit are served, whatever the priority; of those that do not, the last of it wait."""
+    rates, speeds, servers, rewards = random_network(seed)
+    plan = planning.static_planning(rates, speeds, servers, rewards)
+    random = np.random.default_rng(seed)
+    patience, rank = random.uniform(0.3, 1, len(rates)), np.argsort(random.permutation(len(rates)))
+    of_class, of_pool = np.nonzero(speeds)
+    for factor in (1.0, 1.5):
+        routed = factor * speeds * plan.busy
+        expected = routed_rest_point(routed, speeds, servers, patience, np.argsort(rank))
+        streams = routed_queues(routed, speeds, servers, patience, rank)
+        queues, busy = solved(streams, [0, 20 / min(patience.min(), speeds[speeds > 0].min())])
+        np.testing.assert_allclose(queues[-1], expected.queue[of_class, of_pool], atol=1e-4 * servers.sum())
+        np.testing.assert_allclose(busy[-1].sum(axis=0), expected.busy.sum(axis=0), atol=1e-4 * servers.sum())
+        edges = np.arange(len(of_class))
+        np.testing.assert_allclose(
+            busy[-1][edges, of_pool], expected.busy[of_class, of_pool], atol=1e-4 * servers.sum()
+        )
 
 
 def test_flow_is_conserved_and_nobody_waits_beside_an_idle_server():
