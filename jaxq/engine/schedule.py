@@ -176,13 +176,13 @@ def _check_field(system: Model, name: str) -> None:
     if field.partition("[")[0] not in known:
         raise FieldError(NAME, name, f"{title(system)} has no such field{suggestion(name, known)}")
     rule = rules(type(system)).get(field.partition("[")[0])
+    names = rule.momentary if rule is not None and isinstance(rule.momentary, tuple) else ()
     may = True
     if rule is not None and type(system).__module__.startswith("jaxq."):  # a user's own state is a user's own care
-        may = inside.partition("[")[0] in (rule.momentary or ()) if inside else bool(rule.momentary)
-    if name in known and rule is not None:
+        may = inside.partition("[")[0] in names if inside else bool(rule.momentary)
+    if rule is not None and name in known:
         may = may and rule.scalar and not rule.static
     if not may:
-        names = rule.momentary if rule is not None and isinstance(rule.momentary, tuple) else ()
         numbers = f"; in {field} there are {', '.join(names)}, such as {field}.{names[0]}[0]" if names else ""
         raise FieldError(NAME, name, f"must be what can change while {title(system)} runs{numbers}")
     if name not in known:
