@@ -204,4 +204,5 @@ def _changed(system: Model, values: Mapping[str, Any]) -> Model:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(_text, value))
-    return "none" if value is None else f"{value:g}"
+    short = "none" if value is None else f"{value:g}"
+    return short if value is None or float(short) == value else repr(value)

@@ -6,7 +6,7 @@ from scipy.linalg import expm
 
 import jaxq
 from jaxq.engine.real_clock import CHUNK
-from jaxq.engine.schedule import read_schedule
+from jaxq.engine.schedule import read_schedule, schedule_texts
 from tests.systems_under_test import SMALL, TWO_SPEEDS
 
 DAY = {"arrival_rate": {8: 12, 18: 6}, "servers": {0: 6, 8: 14, 18: 8}}
@@ -225,6 +225,12 @@ def test_it_is_saved_and_read(tmp_path):
         again = jaxq.load(tmp_path / f"day.{ending}")
         assert again.schedule == found.schedule and again.switches == (8.0,)
     assert jaxq.paths(STATION, [0, 9], replicas=8).schedule == {}
+
+
+def test_texts_keep_all_digits():
+    fields = {"arrival_rate": [[0.1, 1 / 3], [2, 1e-7]], "capacity": [[1, None]], "tolls": [[0, [1.5, 2]]]}
+    texts = ["arrival_rate:0.1=0.3333333333333333,2=1e-07", "capacity:1=none", "tolls:0=1.5,2"]
+    assert schedule_texts(fields) == texts
 
 
 REFUSED = {
