@@ -1,6 +1,7 @@
 """`paths`: sample paths and transient means on a grid of times, on the real clock (`jaxq.engine.real_clock`)."""
 
 import dataclasses
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from jaxq.engine.memory import check_paths
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
-from jaxq.engine.outline import followed, plain_means
+from jaxq.engine.outline import followed, plain_means, sums_of
 from jaxq.engine.plain import aligned, describe, in_words
 from jaxq.engine.planned import run_by
 from jaxq.engine.process import Process
@@ -33,6 +34,7 @@ from jaxq.engine.saved import NONE, SCHEMA, Saved
 from jaxq.engine.simulate import versions
 from jaxq.engine.tabular import of_run
 from jaxq.engine.unknown import known_keywords
+from jaxq.engine.walk import left_range
 from jaxq.stats.intervals import two_sided_quantile
 
 LATEST = 1e29
@@ -180,19 +182,21 @@ def follow(planned: PathPlan) -> Paths:
     # on CPU the same batch whatever the replicas, so that a replica's arithmetic is the same too
     tile = choose_tile(process, chosen, replicas if chosen[0].platform != "cpu" else 2**20)
     began = time.perf_counter()
-    seen, reached = compiled(leaves, step_time, tile * len(chosen), replicas, options.seed, grid, options.max_events)
+    asked = tile * len(chosen), replicas, options.seed, grid, options.max_events
+    seen, reached, last = compiled(leaves, step_time, *asked)
     seconds = time.perf_counter() - began
     if not seen:
         raise ValueError(f"{title(system)}: defines neither observe nor tally, so there is nothing to follow")
-    for name in [name for name in seen if name.startswith(AREA)]:
+    for name in [name for name in seen if totals and name.startswith(AREA)]:
         area = np.cumsum(seen.pop(name), axis=1)
         average = area / np.where(grid > 0, grid, 1.0)
         seen[f"average_{name.removeprefix(AREA)}"] = np.where(grid > 0, average, seen[name.removeprefix(AREA)])
     late = ~(reached.clock > 0)
     stopped = late & (reached.events >= options.max_events)
     finite = np.array([np.isfinite(values) for values in seen.values()]).all(axis=0)
-    invalid = np.logical_or.accumulate(reached.invalid, axis=1)
-    good = (finite & ~late & ~invalid).all(axis=0)
+    overflow = reached.overflow | (not reached.invalid.any() and left_range(process, last))
+    wrong = np.logical_or.accumulate(reached.invalid | overflow, axis=1)
+    good = (finite & ~late & ~wrong).all(axis=0)
     mean = {name: np.where(good, np.where(good, values, 0.0).mean(axis=0), np.nan) for name, values in seen.items()}
     half_width = {
         name: np.where(good, _half_width(np.where(good, values, 0.0), options.level), np.nan)
@@ -200,7 +204,7 @@ def follow(planned: PathPlan) -> Paths:
     }
     found = {
         Flag.TRUNCATED: stopped.any(),
-        Flag.OVERFLOW: reached.overflow.any(),
+        Flag.OVERFLOW: overflow.any(),
         Flag.INVALID_RATES: reached.invalid.any(),
         Flag.NAN: (late & ~stopped).any() or not finite.all(),
     }
@@ -293,8 +297,20 @@ def paths(
     process = system.process()
     check_range(system, process)
     process = ordered(process, check_process(process))
+    if totals:
+        _check_names(process)
     check_paths(len(grid), replicas, followed(process, bool(totals)))
     return PathPlan(system, process, grid, options, replicas, chosen, int(keep_paths), bool(totals))
+
+
+def _check_names(process: Process) -> None:
+    """FieldError where the name of an observation is that of a total."""
+    observed, tallied, counted = sums_of(process)
+    totals = {f"average_{name}" for name in observed} | {f"count_{name}" for name in counted}
+    twice = [name for name in (*observed, *tallied) if name in totals or re.match(rf"count_\d+$|{AREA}", name)]
+    twice += [name for name in counted if name.isdigit()]
+    if twice:
+        raise FieldError("totals", True, f"{', '.join(twice)} has the name of a total too; must be named otherwise")
 
 
 def stationary_means(system: Model) -> dict[str, float]:

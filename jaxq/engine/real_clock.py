@@ -29,6 +29,8 @@ from jaxq.engine.program import AXIS
 
 AREA = "area of "
 """In front of an observation's name: its integral since the grid point before."""
+LAST = 4096
+"""Replicas whose last states are kept."""
 CHUNK = 64
 """Grid points of one launch: another grid or number of replicas compiles nothing, and Ctrl-C is heard in between."""
 
@@ -183,14 +185,15 @@ class Sampler:
         self._follow = compiled(follow, 5, donate=4)
 
     def __call__(self, leaves, step_time, batch: int, replicas: int, seed: int, grid: np.ndarray, max_events: int):
-        """Values by observable, float64, and `Reached`, each of shape (replicas, times)."""
+        """Values by observable, float64, and `Reached`, each of shape (replicas, times); and the states at the end, an axis
+        in front, of the first `LAST` replicas or some more."""
         gaps = np.zeros(-(-len(grid) // CHUNK) * CHUNK)
         gaps[: len(grid)] = np.diff(grid, prepend=0.0)
         high = gaps.astype(np.float32)
         chunks = np.stack([high, (gaps - high).astype(np.float32)], axis=1).reshape(-1, CHUNK, 2)
         step_time = None if step_time is None else np.float32(step_time)
         spread = NamedSharding(self.mesh, PartitionSpec(AXIS))
-        parts = []
+        parts, ends = [], []
         for first in range(0, replicas, batch):
             numbers = np.arange(first, first + batch)
             process = jax.tree.unflatten(self.structure, leaves)
@@ -200,6 +203,8 @@ class Sampler:
             for chunk in chunks:
                 walk, found = self._follow(leaves, step_time, chunk, np.int32(max_events), walk)
                 parts.append(found)
+            if first < LAST:
+                ends.append(walk.carry.state)
         # all is queued before the first part is read
         parts = [jax.tree.map(np.asarray, part) for part in parts]
         batches = [
@@ -207,7 +212,8 @@ class Sampler:
             for i in range(0, len(parts), len(chunks))
         ]
         seen, reached = jax.tree.map(lambda *x: np.concatenate(x)[:replicas, : len(grid)], *batches)
-        return {name: seen[name].astype(np.float64) for name in self.names}, reached
+        states = jax.tree.map(lambda *x: np.concatenate(x)[:replicas], *ends)
+        return {name: seen[name].astype(np.float64) for name in self.names}, reached, states
 
 
 @functools.lru_cache(maxsize=64)
