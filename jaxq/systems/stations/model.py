@@ -188,7 +188,8 @@ class GGc(Queue):
     """GI/G/c, first come first served: renewal arrivals, c servers (Kiefer and Wolfowitz 1955).
 
     State: the work before each server as a customer finds it, ascending, float32, time. The customer waits the least of
-    them, adds its service there, and all run down by the gap to the next customer: ``O(c)`` a customer.
+    them, adds its service there, and all run down by the gap to the next customer: ``O(c)`` a customer. The utilisation
+    is lambda E S / c: a mean over time has no finite variance where the gaps have none.
     """
 
     arrival_rate: float = _rate("arrival rate", 0.8, "arrival_law")
@@ -218,7 +219,8 @@ class GGc(Queue):
         return {"waiting_time": state[0], "waited": state[0] > 0, "service_time": event[0]}
 
     def metrics(self, sums):
-        return {**super().metrics(sums), "utilisation": sums["service_time"] / (sums.time * float(self.servers))}
+        service = sums["service_time"] / sums.events
+        return {**super().metrics(sums), "utilisation": service * float(self.arrival_rate / self.servers)}
 
     def oracle(self):
         from jaxq.systems.stations.oracle import ggc
