@@ -35,10 +35,17 @@ class Stdout:
             raise CannotPrint("stdout: is closed")
         try:
             return getattr(self._stream, method)(*args)
+        except UnicodeEncodeError:  # a name of the user's that the encoding of the terminal has not
+            return getattr(self._stream, method)(*(_encodable(text, self._stream.encoding) for text in args))
         except OSError as error:
             with contextlib.suppress(OSError, ValueError):  # or the interpreter tries again when it ends
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             raise CannotPrint(f"stdout: {reason(error)}") from None
+
+
+def _encodable(text: str, encoding: str) -> str:
+    """Text with an escape, such as ``\\u03bb``, for each character that an encoding has not."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def stdout_console() -> Any:

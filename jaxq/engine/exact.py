@@ -84,10 +84,10 @@ class ExactResult(Saved):
         return {name: Reference(value, kind) for name, value in self.metrics.items() if np.isfinite(value)}
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a metric, beside its reference where there are any."""
-        rows = []
+        """One row a metric, beside its reference where there are any, and with the edge mass where states were cut off."""
+        rows, cut = [], {"edge_mass": self.edge_mass} if self.edge_mass else {}
         for name, value in self.metrics.items():
-            row, known = {"metric": name, "exact": finite(value)}, self.references.get(name)
+            row, known = {"metric": name, "exact": finite(value), **cut}, self.references.get(name)
             if self.references:
                 told = (None, None) if known is None else (finite(float(known.value)), known.kind)
                 row |= dict(zip(("oracle", "kind"), told, strict=True))

@@ -340,6 +340,10 @@ def _moved(of: Parameter, offset: float, side: str | None) -> Model:
 def _targets(system: Model, known: list[str], paths: list[str], asked: Sequence[str]) -> list[str]:
     """The derivatives that the precision is of, with their sizes where these are given. ValueError for a metric or a
     parameter that there is not."""
+    wrong = next((name for name in known if "/" in name or ":" in name), None)
+    if wrong is not None:
+        rule = "must have no / and no :, which stand between a metric, a parameter and a size; name it otherwise"
+        raise FieldError("metric", wrong, rule)
     found: dict[str, str] = {}
     for text in asked or primary(system.metric_table, known) or known:
         if not isinstance(text, str):

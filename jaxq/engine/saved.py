@@ -10,7 +10,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from jaxq.checks import FieldError
-from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, write_csv, write_json, write_npz
+from jaxq.engine.files import (
+    check_ending,
+    check_parent,
+    json_text,
+    read_json,
+    read_npz,
+    write_csv,
+    write_json,
+    write_npz,
+)
 from jaxq.engine.tabular import Tabular
 
 SCHEMA = 1
@@ -58,7 +67,7 @@ class Saved(Tabular):
         elif path.suffix == ".csv":
             write_csv(path, self.csv_rows())
         else:
-            write_npz(path, {**self.arrays(), "result": json.dumps(self.to_dict(), allow_nan=False)})
+            write_npz(path, {**self.arrays(), "result": json_text(self.to_dict())})
 
     @classmethod
     def load(cls, path) -> Self:
