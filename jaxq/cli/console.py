@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import shutil
 import sys
 from typing import Any
 
 from jaxq.cli.errors import CannotPrint
 from jaxq.engine.files import reason
 
+NARROW = 80
+"""Columns at least: a terminal that has fewer folds the lines itself."""
 WIDE = 100_000
 """Columns where stdout is a file or a pipe, so that no line is cut or folded."""
 
@@ -49,10 +52,10 @@ def _encodable(text: str, encoding: str) -> str:
 
 
 def stdout_console() -> Any:
-    """The console that results are printed on."""
+    """The console that results are printed on; never so narrow that numbers are cut into pieces."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else WIDE
+    width = max(NARROW, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDE
     return Console(width=width, markup=False, highlight=False, emoji=False)
 
 

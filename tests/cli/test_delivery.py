@@ -148,3 +148,13 @@ def test_names_that_the_terminal_cannot_write(tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and done.stderr == "" and r"\u03bb" in done.stdout
+
+
+@pytest.mark.parametrize(("columns", "width"), [("40", 80), ("100", 100)])
+def test_a_narrow_terminal_cuts_no_number(monkeypatch, columns, width):
+    """0.034 was printed as 0.0 and, a line below, 34."""
+    from jaxq.cli.console import stdout_console
+
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert stdout_console().width == width
