@@ -200,6 +200,8 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
     if prepared.drifts:
         raise FieldError("system", type(system).__name__, "its state drifts between jumps, so there is no finite chain")
     max_states = integer("max_states", max_states)
+    if keep is not None and not callable(keep):
+        raise FieldError("keep", keep, "must be a function of a state, such as lambda n: n <= 400, or None")
     known = prepared.count_states()
     if known is not None and known > max_states:
         raise FieldError(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxq.checks import FieldError
+from jaxq.checks import FieldError, integer
 from jaxq.engine.check import check_kind, check_process
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.flags import Flag, flag_lines
@@ -287,12 +287,12 @@ def paths(
     """
     check_kind(system)
     grid = checked_times(times)
+    replicas = integer("replicas", replicas)
     options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
     if isinstance(keep_paths, bool) or not isinstance(keep_paths, (int, np.integer)) or not 0 <= keep_paths <= replicas:
         raise FieldError("keep_paths", keep_paths, f"must be a whole number >= 0 and <= replicas = {replicas}")
     if options.max_events >= 2**31:
         raise FieldError("max_events", max_events, "must be < 2**31, the events of one replica")
-    replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
     process = system.process()
     check_range(system, process)

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError, is_number
 from jaxq.engine.flags import Flag, flag_lines
+from jaxq.engine.host_numbers import host_numbers, off_device
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
 from jaxq.engine.plain import WIDTH, aligned, brief, in_words, with_scaling
@@ -136,6 +138,9 @@ class Result(Saved):
         """
         if quantity not in self.distributions:
             raise KeyError(f"{quantity}: no distribution was kept; run with quantiles={quantity!r}")
+        value = host_numbers(off_device(value))
+        if not is_number(value):
+            raise FieldError("value", value, "must be a number")
         return self.distributions[quantity].probability_below(value, self.run["level"])
 
     def infeasible(self, parameters: dict[str, Any], point: dict[str, Any], reason: str) -> "Result":

@@ -59,8 +59,8 @@ class Saved(Tabular):
         Raises:
             ValueError: another ending, or there is no such folder. OSError: it cannot be written.
         """
-        path = Path(path)
         check_ending("out", path, self.endings)
+        path = Path(path)
         check_parent("out", path)
         if path.suffix == ".json":
             write_json(path, self.to_dict())
@@ -94,10 +94,10 @@ def load(path) -> Any:
     Example:
         >>> jaxq.load("transient.json").to_pandas()
     """
-    path = Path(path)
-    if path.suffix == ".csv":
+    if str(path).endswith(".csv"):
         raise ValueError(f"{path}: a .csv is a table for other programs; save as .json or .npz to load it again")
     check_ending("path", path, (".json", ".npz"))
+    path = Path(path)
     arrays = read_npz(path) if path.suffix == ".npz" else NONE
     try:
         data = json.loads(str(arrays["result"])) if arrays else read_json(path)

@@ -387,4 +387,4 @@ class Distribution:
         if min(found, 1 - found) < FEW / independent:
             low, high = (float(x[0]) for x in _clopper_pearson(np.array([found]), independent, level))
             width = max(width, found - low, high - found)
-        return float(found), width
+        return float(found), float(width)

@@ -131,6 +131,8 @@ def test_service_level():
     share, width = result.probability_below("waiting_time", 5.0)
     assert width < 0.03, "no power"
     assert abs(share - (1 - 0.8 * math.exp(-1))) < 2.2 * width
+    with pytest.raises(ValueError, match="^value = '5': must be a number$"):
+        result.probability_below("waiting_time", "5")
     with pytest.raises(KeyError, match="no distribution was kept"):
         result.probability_below("waited", 0)
 
