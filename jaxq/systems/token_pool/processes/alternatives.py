@@ -18,7 +18,7 @@ from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
 from jaxq.engine.integrands import as_float
 from jaxq.engine.process import Scan
 from jaxq.random import scaled
-from jaxq.systems.token_pool.processes.mechanism import CHANGES
+from jaxq.systems.token_pool.processes.mechanism import CHANGES, Event
 
 OWN, TOKENS, EMPTY, FULL = range(4)
 """What a path has more than the process x, by one at most, two bits each of its word: jobs and tokens at its server; of all
@@ -58,12 +58,11 @@ class Slopes(NamedTuple):
 
 
 class Step(NamedTuple):
-    """An event: of x; what each path does more in it, that of the newborn before last, and what is born of it does."""
+    """An event. Each array of it is worked out by a loop of its own, from the random words on, so that they are few."""
 
-    of_x: Any
+    server: Any
     held: Any  # tokens of x after it, where it happens; None where they are not counted
-    done: tuple
-    born: Any
+    words: tuple  # what each path does more in it, four a word; last the newborn before, what is born, and what x does
     plan: Any
     grow: Any
     created: tuple
@@ -128,8 +127,11 @@ class MechanismBesideAlternatives(Alternatives):
             "joins": m == JOIN, "request": m == REQUEST, "offers": offers, "helps": offers & (x.pool > 0), "earns": m == EARN
         }  # fmt: skip
         held = None if self.process.token_cap is None else s + made["earns"] - made["request"]
-        born = self._changes(newborn) + alike
-        return Step(of_x, held, tuple(map(done, paths)), born, plan, grow, created), None
+        born = self._changes(newborn) + alike & 255  # of no weight it may be anything
+        codes = [*map(done, paths), born]
+        *most, last = (codes[first : first + 4] for first in range(0, len(codes), 4))
+        words = tuple(_word(part) for part in (*most, [*last, of_x.changes]))
+        return Step(of_x.server, held, words, plan, grow, created), None
 
     def _changes(self, made: dict):
         """What such decisions change, as a word from which another can be taken."""
@@ -139,6 +141,11 @@ class MechanismBesideAlternatives(Alternatives):
             "offers": fields(OFFERS), "earns": token,
         }  # fmt: skip
         return sum(jnp.where(made[name], jnp.int32(change), 0) for name, change in of.items() if name in made)
+
+    def _read(self, event: Step):
+        """(the event of x, what each path does more in it and what is born of it)."""
+        codes = [event.words[i // 4] >> 8 * (i % 4) for i in range(self.slots + 3)]
+        return Event(event.server, codes[-1], None), codes[:-1]
 
     def _flips(self, slope: Slopes, q, s, arrival, made: dict):
         """The signed weight of a newborn by what it does instead."""
@@ -161,13 +168,13 @@ class MechanismBesideAlternatives(Alternatives):
 
     def update(self, state, event):
         x, paths, weights = state
-        server = event.of_x.server
-
-        *old, new = (self._after(path, done, server, event.held) for path, done in zip(paths, event.done, strict=True))
+        of_x, (*done, of_born) = self._read(event)
+        server = event.server
+        *old, new = (self._after(path, code, server, event.held) for path, code in zip(paths, done, strict=True))
         kept = [jnp.where(self._replaced(event.plan, s), new, path) for s, path in enumerate(old)]
-        born = self._after(ALIKE | server << SERVER, event.born, server, event.held)
+        born = self._after(ALIKE | server << SERVER, of_born, server, event.held)
         weights = self._weighed(event.plan, event.grow, weights, event.created)
-        return self.process.update(x, event.of_x), (*kept, born), weights
+        return self.process.update(x, of_x), (*kept, born), weights
 
     @property
     def _pool(self) -> int:
@@ -217,8 +224,9 @@ class MechanismBesideAlternatives(Alternatives):
     def tally(self, state, event):
         """Of a counter the weights times what the paths, and what is born, count more in this event."""
         weights, found = state[2], {"created": self._size(event.created)}
-        arrives = sum(CHANGES.of(event.of_x.changes, name) for name in ("joins", "request"))
-        extra = [self._counted(done, arrives) for done in (*event.done, event.born)]
+        of_x, codes = self._read(event)
+        arrives = sum(CHANGES.of(of_x.changes, name) for name in ("joins", "request"))
+        extra = [self._counted(done, arrives) for done in codes]
         for p in range(len(self.slopes)):
             mine = [*[w[p] for w in weights], event.created[p]]
             for name in extra[0]:
@@ -262,3 +270,8 @@ def slopes_of(process: Any, slopes) -> tuple[Slopes, ...]:
         rates = of.arrival_rate / process.arrival_rate, of.service_rate / process.service_rate
         found.append(Slopes(*map(np.float64, (*rates, of.policy.mix, of.policy.offer, of.earn))))
     return tuple(found)
+
+
+def _word(codes):
+    """Codes of 8 bits, the last of as many as are left, as one word."""
+    return sum(code << 8 * i for i, code in enumerate(codes))
