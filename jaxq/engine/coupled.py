@@ -27,6 +27,7 @@ from jaxq.engine.controls import PREFIX, WithControls
 from jaxq.engine.dependence import moving_rates
 from jaxq.engine.integrands import along, as_float, floats, integrands
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.once import once
 from jaxq.engine.parameter import Parameter, along_moving
 from jaxq.engine.process import Process, Scan
 from jaxq.engine.rarity import rare_first
@@ -94,11 +95,12 @@ class Coupled(Alternatives):
             total = total if self.null is None else total + self.null
         else:
             total = jnp.asarray(bound, jnp.float32)
-        k, off = first_of(scaled(words[0], total), r)
+        kept = once if len(d) > 1 else lambda x: x  # read by the weight of each parameter
+        k, off = map(kept, first_of(scaled(words[0], total), r))
         followed = [self._partner(r, rates, k, off) for rates in others]
         flips, masses = self._flips(r, d, k, total - sum(r))
         mass = sum(masses)
-        m, _ = first_of(scaled(words[1], mass), masses[:-1])
+        m = kept(first_of(scaled(words[1], mass), masses[:-1])[0])
         chosen = pick(m, masses)
         share = jnp.where(chosen > 0, mass / jnp.maximum(chosen, TINY), 0.0)
         created = tuple(pick(m, row) * share for row in flips)

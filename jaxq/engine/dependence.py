@@ -27,7 +27,8 @@ JUMPY = frozenset(
 
 class Moving(NamedTuple):
     """What parameters move of a jump process: the places of its ``leaves``; by parameter the ``rates``, of all its
-    ``transitions``; those that are ``varying`` with the state. ``essential``: by leaf of the state, whether the process depends on it."""
+    ``transitions``, of which the ``varying`` ones depend on the state. ``essential``: by leaf of the state, whether the
+    process depends on it."""
 
     leaves: tuple[int, ...]
     rates: tuple[tuple[int, ...], ...]
@@ -60,8 +61,8 @@ def moving_rates(process: Process, slopes: Sequence[list], name: str) -> Moving:
 def dependence(
     process: MarkovProcess, moving: tuple[int, ...], name: str
 ) -> tuple[list[frozenset], tuple[int, ...], tuple[bool, ...]]:
-    """(by rate, the ``moving`` leaves that it may depend on; the rates that may depend on the state; which parts of the state
-    the process depends on). FieldError where a jump depends on one, or something compares it."""
+    """(by rate, the ``moving`` leaves that it may depend on; the rates that may depend on the state; which parts of it the
+    process depends on). FieldError where a jump depends on such a leaf, or something compares it."""
     leaves, structure = jax.tree.flatten(process)
     leaves = [compute_leaf(leaf) for leaf in leaves]
     traced = jax.tree.unflatten(structure, leaves)
