@@ -9,16 +9,15 @@ from jaxq.cli.tables import (
     interval,
     mean_text,
     oracle_text,
-    parameters_text,
     print_flags,
     run_line,
-    value_text,
     verdict_line,
     z_text,
 )
 from jaxq.engine.agreement import bound_of
-from jaxq.engine.plain import pair
+from jaxq.engine.plain import pair, parameters_text, value_text
 from jaxq.engine.result import Result, Results
+from jaxq.engine.simulate import label
 
 SIDE_BY_SIDE = 4
 """Systems of a comparison that get columns of their own; more get a row each."""
@@ -71,9 +70,10 @@ def differences_table(results: Results) -> Any:
     """The paired differences to the first system, a row a metric; starred where beyond the interval."""
     from rich.text import Text
 
+    named = _names(results)
     others = list(dict.fromkeys(row["system"] for row in results.differences))
     rows = {(row["metric"], row["system"]): row for row in results.differences if row["mean"] is not None}
-    names = [other.replace(" ", "\n").replace("None", "none") for other in others]
+    names = [named.get(other, other).replace("  ", "\n") for other in others]
     table = new_table("metric", *(header for name in names for header in (f">{name}", ">+-")))
     for name in dict.fromkeys(metric for metric, _ in rows):
         cells: list[Any] = [name]
@@ -88,12 +88,18 @@ def differences_table(results: Results) -> Any:
 
 def differences_list(results: Results, metrics: tuple[str, ...]) -> Any:
     """The paired differences of many systems, a row a system and metric."""
+    named = _names(results)
     table = new_table("system", "metric", ">difference", ">+-")
     for row in results.differences:
         if row["metric"] in metrics and row["mean"] is not None:
             mean, width = pair(row["mean"], row["half_width"])
-            table.add_row(row["system"].replace("None", "none"), row["metric"], mean, width)
+            table.add_row(named.get(row["system"], row["system"]), row["metric"], mean, width)
     return table
+
+
+def _names(results: Results) -> dict[str, str]:
+    """What systems go by in the table above the differences, by their names in the differences."""
+    return {label(result, i): parameters_text(result.point) for i, result in enumerate(results) if result.point}
 
 
 def scaling_lines(results: Results) -> list[str]:

@@ -16,7 +16,7 @@ from jaxq.engine.memory import too_large
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.outline import initial_rate
-from jaxq.engine.plain import describe, finite, in_words, plain
+from jaxq.engine.plain import describe, finite, plain, whole_text
 from jaxq.engine.plan import Plan, plan, plan_comparison, plan_sweep
 from jaxq.engine.progress import Silent, Watch, as_meter
 from jaxq.engine.result import Result, Results
@@ -116,7 +116,7 @@ def run_comparison(planned: Plan, meter: Watch = None) -> Results:
 
 def label(result: Result, index: int) -> str:
     """A short name of one result of a comparison: what varies, or its number."""
-    return " ".join(f"{k}={in_words(v)}" for k, v in result.point.items()) or f"{result.system} {index + 1}"
+    return " ".join(f"{k}={whole_text(v)}" for k, v in result.point.items()) or f"{result.system} {index + 1}"
 
 
 def run(planned: Plan, meter: Watch = None, varied=()) -> Results:
