@@ -73,7 +73,7 @@ def differences_table(results: Results) -> Any:
     named = _names(results)
     others = list(dict.fromkeys(row["system"] for row in results.differences))
     rows = {(row["metric"], row["system"]): row for row in results.differences if row["mean"] is not None}
-    names = [named.get(other, other).replace("  ", "\n") for other in others]
+    names = [(named[other] if other in named else other).replace("  ", "\n") for other in others]
     table = new_table("metric", *(header for name in names for header in (f">{name}", ">+-")))
     for name in dict.fromkeys(metric for metric, _ in rows):
         cells: list[Any] = [name]
