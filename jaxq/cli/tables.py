@@ -122,7 +122,7 @@ def run_line(result: Result) -> str:
     devices = ", ".join(f"{count} x {kind}" if count > 1 else kind for kind, count in kinds.items())
     return (
         f"{run['replicas']} replicas, {run['events']:.4g} events ({run['events_per_replica']} a replica used; "
-        f"warm-up {warm}, {run['warmup_method']}); {run['method']} intervals at {run['level']:g}, seed {run['seed']}\n"
+        f"warm-up {warm}, {run['warmup_method']}); intervals at {run['level']:g} by {run['method']}; seed {run['seed']}\n"
         f"{run['seconds']:.3g} s + {run['compile_seconds']:.3g} s compiling, {run['ns_per_event']:.3g} ns an event "
         f"on {devices}"
     )

@@ -100,10 +100,14 @@ def pair(mean: float, width: float | None) -> tuple[str, str]:
 
 
 def rounded(row: Mapping[str, Any]) -> dict[str, str]:
-    """A row as text, the mean to the place of its half-width."""
+    """A row as text, the mean or quantile and the ends of its interval to the place of its half-width."""
     shown = {name: number(x) if x is None or isinstance(x, (int, float)) else str(x) for name, x in row.items()}
-    if row.get("mean") is not None and row.get("half_width") is not None:
-        shown["mean"], shown["half_width"] = pair(row["mean"], row["half_width"])
+    middle = "mean" if "mean" in row else "value"
+    if row.get(middle) is not None and row.get("half_width") is not None:
+        shown[middle], shown["half_width"] = pair(row[middle], row["half_width"])
+        places = len(shown["half_width"].partition(".")[2])
+        if places and "e" not in shown["half_width"]:
+            shown |= {end: f"{row[end]:.{places}f}" for end in ("low", "high") if row.get(end) is not None}
     if isinstance(row.get("z"), float):
         shown["z"] = f"{row['z']:.2f}"
     return shown
