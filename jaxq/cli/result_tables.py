@@ -71,9 +71,9 @@ def differences_table(results: Results) -> Any:
     from rich.text import Text
 
     named = _names(results)
-    others = list(dict.fromkeys(row["system"] for row in results.differences))
+    others: list[str] = list(dict.fromkeys(row["system"] for row in results.differences))
     rows = {(row["metric"], row["system"]): row for row in results.differences if row["mean"] is not None}
-    names = [(named[other] if other in named else other).replace("  ", "\n") for other in others]
+    names = [named.get(other, other).replace("  ", "\n") for other in others]
     table = new_table("metric", *(header for name in names for header in (f">{name}", ">+-")))
     for name in dict.fromkeys(metric for metric, _ in rows):
         cells: list[Any] = [name]
