@@ -17,7 +17,6 @@ from jaxq.cli.tables import (
 from jaxq.engine.agreement import bound_of
 from jaxq.engine.plain import pair, parameters_text, value_text
 from jaxq.engine.result import Result, Results
-from jaxq.engine.simulate import label
 
 SIDE_BY_SIDE = 4
 """Systems of a comparison that get columns of their own; more get a row each."""
@@ -98,8 +97,13 @@ def differences_list(results: Results, metrics: tuple[str, ...]) -> Any:
 
 
 def _names(results: Results) -> dict[str, str]:
-    """What systems go by in the table above the differences, by their names in the differences."""
-    return {label(result, i): parameters_text(result.point) for i, result in enumerate(results) if result.point}
+    """By its name in the differences, what a system goes by in the table above them; empty where that is not plain."""
+    others = dict.fromkeys(row["system"] for row in results.differences)
+    shown = [parameters_text(result.point) for result in results[1:]]
+    plain = (
+        len({result.system for result in results}) == 1 and len(others) == len(shown) == len(set(shown)) and all(shown)
+    )
+    return dict(zip(others, shown, strict=True)) if plain else {}
 
 
 def scaling_lines(results: Results) -> list[str]:
