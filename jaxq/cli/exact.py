@@ -11,9 +11,9 @@ from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.given_options import Output, number
 from jaxq.cli.given_systems import build_systems, merge
-from jaxq.cli.tables import parameters_text
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
+from jaxq.engine.plain import parameters_text
 
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:

@@ -17,7 +17,7 @@ from jaxq.engine.check import check_kind, check_methods
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.outline import plain_means
-from jaxq.engine.plain import aligned, describe, finite, in_words
+from jaxq.engine.plain import aligned, describe, finite, parameters_text
 from jaxq.engine.quantity import unit
 from jaxq.engine.record import title
 from jaxq.engine.reference import Reference
@@ -151,10 +151,10 @@ class ExactResult(Saved):
             raise KeyError(f"{metric}: {self.system} has the metrics {', '.join(self.metrics)}") from None
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{name}={in_words(value)}" for name, value in self.parameters.items())
         rows = [{"metric": name, "exact": f"{value:.12g}"} for name, value in self.metrics.items()]
         cut = f", edge mass {self.edge_mass:.3g}" if self.edge_mass else ""
-        return "\n".join([f"{self.system}  {fields}", *aligned(rows), f"{self.number_of_states} states{cut}"])
+        heading = f"{self.system}  {parameters_text(self.parameters)}"
+        return "\n".join([heading, *aligned(rows), f"{self.number_of_states} states{cut}"])
 
 
 @known_keywords()

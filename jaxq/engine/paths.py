@@ -21,7 +21,7 @@ from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.outline import followed, plain_means, sums_of
-from jaxq.engine.plain import aligned, describe, in_words
+from jaxq.engine.plain import aligned, describe, parameters_text
 from jaxq.engine.planned import run_by
 from jaxq.engine.process import Process
 from jaxq.engine.quantity import unit
@@ -150,7 +150,6 @@ class Paths(Saved):
         ]
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{name}={in_words(value)}" for name, value in self.parameters.items())
         shown = np.unique(np.linspace(0, len(self.times) - 1, 11).round().astype(int))
         rows = [
             {
@@ -159,7 +158,7 @@ class Paths(Saved):
             }
             for i in shown
         ]
-        head = [f"{self.system}  {fields}", *schedule_lines(self.schedule)]
+        head = [f"{self.system}  {parameters_text(self.parameters)}", *schedule_lines(self.schedule)]
         return "\n".join([*head, *aligned(rows), *flag_lines(self.flags)])
 
 

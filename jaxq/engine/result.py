@@ -11,7 +11,7 @@ from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.host_numbers import host_numbers, off_device
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
-from jaxq.engine.plain import WIDTH, aligned, brief, in_words, with_scaling
+from jaxq.engine.plain import WIDTH, aligned, in_words, parameters_text
 from jaxq.engine.saved import NONE, SCHEMA, Saved, load
 from jaxq.engine.tabular import html_table, of_run
 from jaxq.stats.estimate import Estimate
@@ -178,8 +178,7 @@ class Result(Saved):
         return f"control = {name}: {count}{gain}"
 
     def __str__(self) -> str:
-        shown = self.point or self.parameters
-        fields = ", ".join(with_scaling(k, brief(v), self.run) for k, v in shown.items())
+        fields = parameters_text(self.point or self.parameters, self.run)
         table = aligned(self.rows())
         if max(map(len, table), default=0) > WIDTH:
             table = aligned([{k: v for k, v in row.items() if k != "unit"} for row in self.rows()])
@@ -223,8 +222,7 @@ class Results(Saved, list):
 
     def _caption(self) -> str:
         fixed = {k: v for k, v in self[0].parameters.items() if k not in self[0].point} if self else {}
-        fields = ", ".join(f"{k}={brief(v)}" for k, v in fixed.items())
-        return f"{self[0].system}  {fields}" if self else "no results"
+        return f"{self[0].system}  {parameters_text(fixed)}" if self else "no results"
 
     @property
     def index(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -16,7 +16,7 @@ from jaxq.engine.memory import too_large
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.outline import initial_rate
-from jaxq.engine.plain import describe, finite, in_words, plain
+from jaxq.engine.plain import describe, finite, plain, whole_text
 from jaxq.engine.plan import Plan, plan, plan_comparison, plan_sweep
 from jaxq.engine.progress import Silent, Watch, as_meter
 from jaxq.engine.result import Result, Results
@@ -121,7 +121,7 @@ def labels(results: Sequence[Result]) -> list[str]:
     its number, where that does not tell it from the others."""
     several = len({result.system for result in results}) > 1
     found = [
-        " ".join([result.system] * several + [f"{name}={in_words(value)}" for name, value in result.point.items()])
+        " ".join([result.system] * several + [f"{name}={whole_text(value)}" for name, value in result.point.items()])
         for result in results
     ]
     numbered = [f"{name or result.system} {i}" for i, (name, result) in enumerate(zip(found, results, strict=True), 1)]

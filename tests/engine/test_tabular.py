@@ -11,6 +11,7 @@ import pytest
 
 import jaxq
 from jaxq.engine.flags import Flag
+from jaxq.engine.plain import value_text, whole_text
 from jaxq.engine.tabular import MOST_ROWS
 
 SMALL = {"replicas": 32, "events": 500, "warmup": 100}
@@ -29,6 +30,15 @@ def found():
         "gradients": jaxq.gradient(QUEUE, None, "arrival_rate", method="finite-difference", **SMALL),
         "tuning": jaxq.tune(market, "phi", steps=3, verify=False),
     }
+
+
+def test_a_value_is_written_in_one_way(found):
+    assert [value_text(x) for x in (2.0, 2, 0.1 + 0.2, None, [1.0, 0.5])] == ["2", "2", "0.3", "none", "1,0.5"]
+    assert value_text([1.0] * 9) == "1,1,1,1,1,1,... (9 values)" and len(value_text("x" * 500)) < 120
+    assert whole_text([1.0] * 8 + [2.0]) != whole_text([1.0] * 9) and whole_text(2.0) == "2" != whole_text(2.0 + 1e-12)
+    assert str(found["result"]).startswith("mmc  arrival_rate=0.5  service_rate=1  servers=1")
+    for name in ("result", "sweep", "comparison", "paths", "exact", "gradients"):
+        assert not re.search(r"=(\d+\.0\b|None|\[)", str(found[name])), name
 
 
 KINDS = "result", "sweep", "comparison", "paths", "exact", "gradients", "tuning"
@@ -81,7 +91,7 @@ def test_a_notebook_shows_a_row_each(found, kind):
     assert len(seen.rows) - 1 == min(len(rows), MOST_ROWS)
     assert all(len(row) == len(seen.rows[0]) for row in seen.rows)
     assert (f"the first {MOST_ROWS} of {len(rows)} rows" in seen.outside) == (len(rows) > MOST_ROWS)
-    above = {"sweep": "mmc  service_rate=1.0, ", "comparison": "mmc  arrival_rate=0.5, "}.get(kind) or str(
+    above = {"sweep": "mmc  service_rate=1  ", "comparison": "mmc  arrival_rate=0.5  "}.get(kind) or str(
         found[kind]
     ).splitlines()[0]
     assert seen.outside[0].startswith(above)
