@@ -43,11 +43,9 @@ def moving_rates(process: Process, slopes: Sequence[list], name: str) -> Moving:
         FieldError: it is no jump process; it drifts; a jump depends on a parameter, or the rates compare it.
     """
     if not isinstance(process, MarkovProcess):
-        raise FieldError(
-            "method", name, "has steps of its own here, not only rates and jumps; must be finite-difference"
-        )
+        raise FieldError("method", name, "has steps of its own here, not only rates and jumps")
     if process.drifts:
-        raise FieldError("method", name, "drifts between its jumps; must be finite-difference")
+        raise FieldError("method", name, "drifts between its jumps")
     leaves = moving_leaves(slopes)
     sources, own = dependence(process, leaves, name)
     rates = tuple(
@@ -86,9 +84,9 @@ def dependence(process: MarkovProcess, moving: tuple[int, ...], name: str) -> tu
     count = len(out[0])
     if jumpy:
         rule = f"compares or rounds what the parameter moves ({', '.join(sorted(jumpy))}), so that its derivative is blind "
-        raise FieldError("method", name, rule + "there; fix the order that it decides, or take finite-difference")
+        raise FieldError("method", name, rule + "there unless the order that it decides is fixed")
     if any(reads[len(reads) - len(jax.tree.leaves(out[2])) :]):
-        raise FieldError("method", name, "has a jump that depends on the parameter; must be finite-difference")
+        raise FieldError("method", name, "has a jump that depends on the parameter")
     return reads[:count], own
 
 

@@ -160,6 +160,7 @@ def descend(
                 fields = coordinates.fields(at)
             running.move(place, adapting)
             end = step(len(trace), fields, running.measure(LAST_BATCH * batch))
+            flags += [Flag.WINDOW_TOO_SHORT] * running.window_too_short()
     finally:
         meter.close()
     significant = end.gradient_norm > MOVING * (end.gradient_error or 0.0)
@@ -169,6 +170,7 @@ def descend(
     run = {
         "method": surface.method,
         **({"reason": surface.reason} if surface.reason else {}),
+        **({"window": surface.window} if surface.scored else {}),
         **({"controls": surface.controls} if options.control != "none" else {}),
         "replicas": replicas,
         "seed": options.seed,
