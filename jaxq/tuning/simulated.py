@@ -112,7 +112,8 @@ def descend(
         with Interrupt() as interrupt:
             running = Running(surface, replicas, options, devices)
             took = running.warm_up(interrupt)
-            adapting, batch = SHARE * took, max(BATCH, SHARE * took)
+            # in a batch that is shorter than its window a score is the same in several steps, and so is its noise
+            adapting, batch = SHARE * took, max(BATCH, SHARE * took, surface.window or 0)
             for number in range(steps):
                 late = options.time_limit is not None and time.perf_counter() - began > options.time_limit
                 heard, late = team().decide(

@@ -89,6 +89,12 @@ def test_the_price_of_service_by_score():
     assert regressed.best.gradient_error < 0.1 * found.best.gradient_error
 
 
+def test_a_batch_is_as_long_as_the_window_of_its_score():
+    asked = {"objective": "simulated:cost", "method": "score", "verify": False, "replicas": 64, "steps": 2}
+    found = jaxq.tune(Paid(service_rate=2.5), "service_rate", window=4000, **asked)
+    assert found.run["events"] > 64 * 4000 * (1.5 + 2 + 8)  # filled, two steps, and the end
+
+
 def test_a_window_that_is_too_short_in_the_end_is_flagged():
     """From load .25 on to .71, where the queue remembers ten times as long."""
     asked = {"objective": "simulated:cost", "method": "score", "verify": False, "replicas": 512, "steps": 60}
