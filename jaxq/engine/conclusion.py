@@ -93,6 +93,8 @@ def conclude_point(
     rows = slice(point * ensemble.replicas, (point + 1) * ensemble.replicas)
     if ensemble.overflow[rows].any() or negative_counts(ensemble, point, planned.process):
         flags.append(Flag.OVERFLOW)
+    if ensemble.beyond[rows].any():
+        flags.append(Flag.INDEX_OUT_OF_RANGE)
     if ensemble.invalid[rows].any():
         flags.append(Flag.INVALID_RATES)
     sums = ensemble.sums(point, analysis.cut or 0)

@@ -51,7 +51,8 @@ class Paths(Saved):
         level: confidence level of each interval (each by itself, not of the curve).
         paths: the first replicas' values by observable, shape (keep_paths, times); empty without keep_paths.
         run: replicas, seed, events (of all replicas), seconds (compiling included), devices, versions.
-        flags: truncated | overflow | invalid_rates | nan (`jaxq.engine.flags`); means from there on are withheld.
+        flags: truncated | overflow | invalid_rates | index_out_of_range | nan (`jaxq.engine.flags`); means from there on are
+            withheld.
         units: of the observables that are metrics as they are, where the system names them.
         stationary: exact stationary means, by observable, where the oracle of the system has them.
         switches: times at which the system changes by itself.
@@ -191,8 +192,9 @@ def follow(planned: PathPlan) -> Paths:
     late = ~(reached.clock > 0)
     stopped = late & (reached.events >= options.max_events)
     finite = np.array([np.isfinite(values) for values in seen.values()]).all(axis=0)
-    invalid = np.logical_or.accumulate(reached.invalid, axis=1)
-    good = (finite & ~late & ~invalid).all(axis=0)
+    beyond = np.zeros_like(late) if reached.beyond is None else reached.beyond
+    wrong = np.logical_or.accumulate(reached.overflow | reached.invalid | beyond, axis=1)
+    good = (finite & ~late & ~wrong).all(axis=0)
     mean = {name: np.where(good, np.where(good, values, 0.0).mean(axis=0), np.nan) for name, values in seen.items()}
     half_width = {
         name: np.where(good, _half_width(np.where(good, values, 0.0), options.level), np.nan)
@@ -202,6 +204,7 @@ def follow(planned: PathPlan) -> Paths:
         Flag.TRUNCATED: stopped.any(),
         Flag.OVERFLOW: reached.overflow.any(),
         Flag.INVALID_RATES: reached.invalid.any(),
+        Flag.INDEX_OUT_OF_RANGE: beyond.any(),
         Flag.NAN: (late & ~stopped).any() or not finite.all(),
     }
     run = {

@@ -24,6 +24,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxq import random
 from jaxq.engine.carry import Carry, seeded, start, step
 from jaxq.engine.clock import NEVER
+from jaxq.engine.indices import watched
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.program import AXIS
 
@@ -59,12 +60,13 @@ class Totals(NamedTuple):
 
 class Reached(NamedTuple):
     """A replica at a grid point: its clock (> 0 unless it was stopped on the way), `System.overflow`,
-    `Process._invalid_rates`, and its events so far."""
+    `Process._invalid_rates`, its events so far, and whether an index has lain beyond its array (None: none is watched)."""
 
     clock: Any
     overflow: Any
     invalid: Any
     events: Any
+    beyond: Any
 
 
 def _add(pair, x):
@@ -100,6 +102,14 @@ class Sampler:
             seen = system.observe(carry.state) or system.tally(carry.state, carry.event)
             self.names = tuple(seen)  # in the system's order, which JAX does not keep
             return {name: _narrow(value) for name, value in seen.items()}
+
+        def drifted(system, walk: Walk):
+            """What is seen at a grid point, and whether an index has lain beyond its array by then."""
+            here = system, walk.carry, walk.since
+            if walk.carry.beyond is None or walk.since is None:  # what has not drifted was watched in its event
+                return observe(*here), walk.carry.beyond
+            seen, beyond = watched(observe)(*here)
+            return seen, walk.carry.beyond if beyond is None else walk.carry.beyond | beyond
 
         def nothing(system, carry: Carry) -> Totals:
             zero = (jnp.float32(0), jnp.float32(0))
@@ -166,9 +176,9 @@ class Sampler:
                     jnp.asarray(x, bool) for x in (system.overflow(state), system._invalid_rates(state))
                 )
                 shown, after = totalled(system, walk)
-                seen = observe(system, walk.carry, walk.since) | shown
+                seen, beyond = drifted(system, walk)
                 self.names = (*self.names, *shown)
-                return after, (seen, Reached(walk.clock[0], overflow, invalid, walk.events))
+                return after, (seen | shown, Reached(walk.clock[0], overflow, invalid, walk.events, beyond))
 
             return lax.scan(interval, walk, gaps)
 
