@@ -174,6 +174,36 @@ COMMANDS = {
         2,
         ["keep_paths = 9", "<= replicas = 5"],
     ),
+    "a schedule of no field": (
+        "paths mmc --arrival-rate 0.5 --times 1,2 --schedule server:0=1",
+        2,
+        ["schedule = server: mmc has no such field; did you mean servers?"],
+    ),
+    "a schedule that is none": (
+        "paths mmc --arrival-rate 0.5 --times 1,2 --schedule servers:0",
+        2,
+        ["schedule = servers:0: must be FIELD:TIME=VALUE"],
+    ),
+    "a field on two schedules": (
+        "paths mmc --arrival-rate 0.5 --times 1,2 --schedule servers:0=1 --schedule servers:1=2",
+        2,
+        ["schedule = servers:1=2: servers is given twice"],
+    ),
+    "a value that a schedule may not have": (
+        "paths mmc --arrival-rate 0.5 --times 1,2 --schedule servers:0=1.5",
+        2,
+        ["servers = 1.5: must be a whole number >= 1"],
+    ),
+    "a schedule of what has a memory": (
+        "paths mg1 --arrival-rate 0.5 --times 1,2 --schedule arrival-rate:1=0.6",
+        2,
+        ["schedule: mg1 is no Markov chain here"],
+    ),
+    "a period of nothing": (
+        "paths mmc --arrival-rate 0.5 --times 1,2 --period 24",
+        2,
+        ["period = 24: is that of a schedule, and there is none"],
+    ),
     "N exact of no chain": ("exact mg1 --arrival-rate 0.5", 2, ["MG1", "JumpProcess"]),
     # findings
     "A10 what was never seen": (

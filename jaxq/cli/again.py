@@ -12,6 +12,7 @@ from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.paths import Paths
 from jaxq.engine.result import Results
 from jaxq.engine.saved import Saved
+from jaxq.engine.schedule import schedule_texts
 from jaxq.systems.find import known
 from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.result import Tuning
@@ -49,6 +50,8 @@ def command(found: Saved, system: str | None = None) -> str | None:
             "level": found.level,
             "keep_paths": len(next(iter(found.paths.values()), ())),
         }
+        if found.schedule:
+            options |= {"schedule": schedule_texts(found.schedule["fields"]), "period": found.schedule["period"]}
         options["totals"] = any(name.startswith(("average_", "count_")) for name in found.mean)
     elif options:
         options |= _changed(first.run["options"])
@@ -57,7 +60,7 @@ def command(found: Saved, system: str | None = None) -> str | None:
         return None
     parts = ["jaxq", words, shlex.quote(name)]
     for name, value in {**fields, **options}.items():
-        for one in value if isinstance(value, list) and name in (*OPTIONS, "parameter") else [value]:
+        for one in value if isinstance(value, list) and name in (*OPTIONS, "parameter", "schedule") else [value]:
             if one is None or one is False or (name == "keep_paths" and not one):
                 continue
             parts.append(f"--{name.replace('_', '-')}")

@@ -45,16 +45,18 @@ def start(system: Process, seeds) -> Carry:
     """The carry of one replica before its first event; ``seeds``: its row of `seeded`."""
     if not watches(system):
         return _start(system, seeds)
-    carry, beyond = _watched_start(system, seeds)
+    carry, beyond = _watched(_start)(system, seeds)
     return carry._replace(beyond=as_bool(beyond))
 
 
 def step(system: Process, carry: Carry) -> Carry:
     """Apply the carried event, draw the words of the next one and choose it."""
-    if carry.beyond is None:
-        return _step(system, carry)
-    after, beyond = _watched_step(system, carry)
-    return after if beyond is None else after._replace(beyond=carry.beyond | beyond)
+    return _gone_on(_step, system, carry)
+
+
+def another_event(system: Process, carry: Carry) -> Carry:
+    """Choose another event in place of the carried one, by new words."""
+    return _gone_on(_another_event, system, carry)
 
 
 def _start(system: Process, seeds) -> Carry:
@@ -68,9 +70,20 @@ def _start(system: Process, seeds) -> Carry:
 def _step(system: Process, carry: Carry) -> Carry:
     state = system.update(carry.state, carry.event)
     state = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), state, carry.state)
+    return _another_event(system, carry._replace(state=state))
+
+
+def _another_event(system: Process, carry: Carry) -> Carry:
     words, stream = random.next_words(carry.stream, system.words)
-    event, weight = system.next_event(state, words)
-    return Carry(state, event, weight, stream, carry.beyond)
+    event, weight = system.next_event(carry.state, words)
+    return carry._replace(event=event, weight=weight, stream=stream)
+
+
+def _gone_on(function: Callable, system: Process, carry: Carry) -> Carry:
+    if carry.beyond is None:
+        return function(system, carry)
+    after, beyond = _watched(function)(system, carry)
+    return after if beyond is None else after._replace(beyond=carry.beyond | beyond)
 
 
 def seen(system: Process, carry: Carry) -> tuple:
@@ -93,9 +106,6 @@ def _watched(function: Callable) -> Callable:
     return carried
 
 
-_watched_start, _watched_step = _watched(_start), _watched(_step)
-
-
 def watches(process: Process) -> bool:
     """Whether the indices of a process are watched: it is of a user's own, and reads or writes an array at a place that is
     known only when it runs."""
@@ -109,8 +119,8 @@ def watches(process: Process) -> bool:
 def _watches(structure, form: tuple) -> bool:
     def event(leaves, seeds):
         process = jax.tree.unflatten(structure, leaves)
-        carry, before = _watched_start(process, seeds)
-        return before, _watched_step(process, carry)[1]
+        carry, before = _watched(_start)(process, seeds)
+        return before, _watched(_step)(process, carry)[1]
 
     leaves = [jax.ShapeDtypeStruct(*leaf) for leaf in form]
     words = jax.tree.unflatten(structure, leaves).scan.init_words + 4

@@ -69,13 +69,13 @@ class MMc(JumpProcess):
     theta (n - c)+. Uniformised at lambda + c mu without abandonment, embedded with it.
     """
 
-    arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
-    service_rate: float = positive("service rate of one server, 1/time", default=1.0)
-    servers: int = whole("servers", default=1)
+    arrival_rate: float = positive("arrival rate, 1/time", default=0.8, momentary=True)
+    service_rate: float = positive("service rate of one server, 1/time", default=1.0, momentary=True)
+    servers: int = whole("servers", default=1, momentary=True)
     abandonment_rate: float | None = nonnegative(
-        "abandonment rate of a waiting customer, 1/time", default=None, optional=True
+        "abandonment rate of a waiting customer, 1/time", default=None, optional=True, momentary=True
     )
-    capacity: int | None = whole("customers in the system at most", default=None, optional=True)
+    capacity: int | None = whole("customers in the system at most", default=None, optional=True, momentary=True)
 
     name = "mmc"
     metric_table = MARKOVIAN

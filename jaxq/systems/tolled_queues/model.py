@@ -67,12 +67,12 @@ class TolledQueues(Model):
     """
 
     arrival_rates: Any = positive(
-        "arrival rate of each class, 1/time", default=0.9, listed=True, observed="arrivals.rate"
+        "arrival rate of each class, 1/time", default=0.9, listed=True, observed="arrivals.rate", momentary=True
     )
     rewards: Any = nonnegative("reward of each class", default=10.0, listed=True)
     waiting_costs: Any = positive("waiting cost of each class, 1/time", default=1.0, listed=True)
-    service_rates: Any = positive("service rate of each server, work/time", default=1.0, listed=True)
-    tolls: Any = nonnegative("toll of each server", default=4.0, listed=True)
+    service_rates: Any = positive("service rate of each server, work/time", default=1.0, listed=True, momentary=True)
+    tolls: Any = nonnegative("toll of each server", default=4.0, listed=True, momentary=True)
     capacity: float | None = positive("what the service rates must sum to; none: anything", default=None, optional=True)
     size_law: Law = compound("law of the sizes over their mean", parse_law, Law, default=Deterministic(), usage=USAGE)
     mean_sizes: Any = positive(
