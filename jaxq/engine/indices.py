@@ -54,6 +54,11 @@ def watched(function: Callable) -> Callable:
     return call
 
 
+def changes_in_place(closed: ClosedJaxpr) -> bool:
+    """Whether a traced function reads or writes an array of `jax.new_ref`, whose indices are not watched."""
+    return _holds(closed, lambda name: name in REFERENCES)
+
+
 def as_bool(lost: Any) -> jax.Array:
     """What `watched` tells, as a traced bool whatever it is."""
     return jnp.asarray(False if lost is None else lost)
@@ -101,7 +106,7 @@ class _Evaluation:
             name = equation.primitive.name
             if name in CALLS:
                 found, now = self._call(jaxpr, equation, given, lost)
-            elif name in LOOPS and any(map(_accesses, _jaxprs(equation))):
+            elif name in LOOPS and any(_holds(x, _is_access) for x in _jaxprs(equation)):
                 found, now = LOOPS[name](self, equation.params, given, lost)
             else:
                 found = self._values(jaxpr, equation, given)
@@ -126,8 +131,6 @@ class _Evaluation:
     def _lost(self, equation, given: list, numbers: list, lost: list) -> Any:
         """What is lost of the results of an operation. ``numbers``: the operands, an array of one number as this."""
         name = equation.primitive.name
-        if name in REFERENCES:
-            raise TypeError("an array of jax.new_ref: its indices cannot be watched; use x.at[i].set(value)")
         if _is_access(name):
             return self._accessed(equation, given, lost)
         if all(x is None for x in lost):
@@ -274,10 +277,10 @@ def _jaxprs(equation) -> list[ClosedJaxpr]:
     return [x if hasattr(x, "consts") else ClosedJaxpr(x, ()) for x in map(params.get, names)]
 
 
-def _accesses(closed: ClosedJaxpr) -> bool:
-    """Whether there is an access in what was traced."""
-    found = ((equation.primitive.name, equation) for equation in closed.jaxpr.eqns)
-    return any(_is_access(name) or any(map(_accesses, _jaxprs(equation))) for name, equation in found)
+def _holds(closed: ClosedJaxpr, wanted: Callable[[str], bool]) -> bool:
+    """Whether there is an operation with a name that is wanted in what was traced."""
+    found = ((equation.primitive.name, _jaxprs(equation)) for equation in closed.jaxpr.eqns)
+    return any(wanted(name) or any(_holds(x, wanted) for x in inner) for name, inner in found)
 
 
 def _is_access(name: str) -> bool:
