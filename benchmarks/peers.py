@@ -1,7 +1,7 @@
 """jaxq beside other simulators on the same systems: customers a CPU second, and CPU seconds to a half-width of .1 %.
 
     python -m benchmarks.peers --out benchmarks/peers.json      # 5 minutes; needs the extra: pip install '.[bench]'
-    python -m benchmarks.peers --plot notebooks/images/peers.svg
+    python -m benchmarks.peers --plot notebooks/peers.png
     python -m benchmarks.peers --cimba FOLDER       # and github.com/ambonvik/cimba, built in FOLDER/build
 
 Three stations that all of them can express, and that are written in SIMD C (native.c) where a compiler is present. Each

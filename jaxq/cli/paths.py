@@ -18,13 +18,12 @@ from jaxq.cli.run import start_devices
 from jaxq.cli.schedule import read_texts
 from jaxq.cli.tables import (
     WITHHELD_TEXT,
-    parameters_text,
     print_flags,
 )
 from jaxq.engine.fields import Rule
 from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
 from jaxq.engine.model import Model
-from jaxq.engine.plain import pair
+from jaxq.engine.plain import pair, parameters_text
 from jaxq.engine.schedule import schedule_lines
 from jaxq.plotting import plot
 

@@ -25,13 +25,12 @@ from jaxq.cli.tables import (
     oracle_text,
     print_flags,
     run_line,
-    value_text,
     z_text,
 )
 from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending
 from jaxq.engine.model import Model
-from jaxq.engine.plain import pair, scalings
+from jaxq.engine.plain import pair, scalings, value_text
 from jaxq.engine.planned import plan_of
 from jaxq.plotting import plot
 from jaxq.stats.intervals import family_bound

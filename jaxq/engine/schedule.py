@@ -14,7 +14,7 @@ from jaxq.engine.fields import rules
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.parameter import alike_shapes, location
-from jaxq.engine.plain import plain
+from jaxq.engine.plain import plain, whole_text
 from jaxq.engine.process import Process
 from jaxq.engine.real_clock import Piece
 from jaxq.engine.record import title
@@ -122,7 +122,10 @@ def check_processes(schedule: Schedule) -> list[Process]:
 
 def schedule_texts(fields: Mapping[str, list[list[Any]]]) -> list[str]:
     """Each field of `Schedule.fields` as the command line takes it: ``servers:0=6,8=14``."""
-    return [f"{name}:{','.join(f'{_text(time)}={_text(x)}' for time, x in pairs)}" for name, pairs in fields.items()]
+    return [
+        f"{name}:{','.join(f'{whole_text(time)}={whole_text(x)}' for time, x in pairs)}"
+        for name, pairs in fields.items()
+    ]
 
 
 def schedule_lines(found: Mapping[str, Any]) -> list[str]:
@@ -199,10 +202,3 @@ def _changed(system: Model, values: Mapping[str, Any]) -> Model:
         array[there.place] = number(NAME, values[path])
         found = there.held(array)
     return found
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(map(_text, value))
-    short = "none" if value is None else f"{value:g}"
-    return short if value is None or float(short) == value else repr(value)
