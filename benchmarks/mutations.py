@@ -129,14 +129,24 @@ FAULTS = [
         "tests/engine/test_simulate.py -k overflow",
     ),
     Fault(
+        "an index beyond its array forgotten",
+        CARRY,
+        "after._replace(beyond=carry.beyond | beyond)",
+        "after._replace(beyond=beyond)",
+        "tests/engine/test_indices.py -k one_event",
+    ),
+    Fault(
+        "an array one entry longer than it is",
+        "engine/indices.py",
+        "(at < 0) | (at > last)",
+        "(at < 0) | (at > last + 1)",
+        "tests/engine/test_indices.py -k access",
+    ),
+    Fault(
         "the weight of the state before the last jump",
         CARRY,
-        "    words, stream = random.next_words(carry.stream, system.words)\n"
-        "    event, weight = system.next_event(state, words)\n"
-        "    return Carry(state, event, weight, stream)",
-        "    words, stream = random.next_words(carry.stream, system.words)\n"
-        "    event, weight = system.next_event(state, words)\n"
-        "    return Carry(state, event, carry.weight, stream)",
+        "carry._replace(event=event, weight=weight, stream=stream)",
+        "carry._replace(event=event, stream=stream)",
         "tests/engine/test_exact.py -k references_judge or uniformisation",
     ),
     Fault(

@@ -58,8 +58,8 @@ def check(system: Model) -> None:
             returns another structure, shape or type than `Process.init` (a real number for a whole one), or no real scalars
             where they are due; rates and jumps are not as many.
         ValueError: in one of some hundred states that can be reached a rate is negative or not finite, the total rate
-            exceeds ``total_rate_bound``, or a count becomes negative (unless the class is ``signed``); the bound is no
-            bound; nothing is observed, or two things by one name.
+            exceeds ``total_rate_bound``, a count becomes negative (unless the class is ``signed``), or an array is read or
+            written beyond its end; the bound is no bound; nothing is observed, or two things by one name.
         KeyError: `Model.metrics` asks for a sum that there is not.
 
     Example:

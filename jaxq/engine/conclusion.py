@@ -95,6 +95,8 @@ def conclude_point(
     invalid = ensemble.invalid[rows].any()
     if ensemble.overflow[rows].any() or (not invalid and out_of_range(ensemble, point, planned.process)):
         flags.append(Flag.OVERFLOW)
+    if ensemble.beyond[rows].any():
+        flags.append(Flag.INDEX_OUT_OF_RANGE)
     if invalid:
         flags.append(Flag.INVALID_RATES)
     sums = ensemble.sums(point, analysis.cut or 0)

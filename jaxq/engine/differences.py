@@ -148,6 +148,11 @@ class Together:
         return np.any(self._ensemble.overflow.reshape(-1, self.replicas), axis=0)
 
     @property
+    def beyond(self) -> Any:
+        """By replica: whether an index lay beyond its array in any point."""
+        return np.any(self._ensemble.beyond.reshape(-1, self.replicas), axis=0)
+
+    @property
     def invalid(self) -> Any:
         """By replica: whether its rates were none in any point."""
         return np.any(self._ensemble.invalid.reshape(-1, self.replicas), axis=0)

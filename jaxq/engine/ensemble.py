@@ -155,16 +155,22 @@ class Ensemble:
     @property
     def overflow(self) -> np.ndarray:
         """Whether a replica's numbers have left their range, shape (rows,); `jaxq.engine.totals.Totals`."""
-        return self._marks("overflow")
+        return self._marks("overflow", [totals.overflow for totals in self._totals])
+
+    @property
+    def beyond(self) -> np.ndarray:
+        """Whether an index of a replica has lain beyond its array, shape (rows,); `jaxq.engine.carry.Carry`."""
+        marks = [carry.beyond for _, carry, _ in self._parts]
+        return np.zeros(self.rows, bool) if marks[0] is None else self._marks("beyond", marks)
 
     @property
     def invalid(self) -> np.ndarray:
         """Whether a replica's rates were none at the end of a block, shape (rows,)."""
-        return self._marks("invalid")
+        return self._marks("invalid", [totals.invalid for totals in self._totals])
 
-    def _marks(self, name: str) -> np.ndarray:
+    def _marks(self, name: str, parts: list) -> np.ndarray:
         if name not in self._known:
-            self._known[name] = self._of_all(name, self._by_row([getattr(totals, name) for totals in self._totals]))
+            self._known[name] = self._of_all(name, self._by_row(parts))
         return self._known[name]
 
     def _of_all(self, tag: str, mine: np.ndarray, axis: int = -1) -> np.ndarray:

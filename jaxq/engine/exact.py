@@ -182,8 +182,9 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
     Raises:
         ValueError: ``system`` is no jump process, or one that drifts; a component of the state is not a whole number;
             there are more than ``max_states`` states (said at once where `MarkovProcess.count_states` knows); a rate is
-            negative or not finite; a total rate exceeds ``total_rate_bound``; there are several closed classes (no unique
-            law); ``keep`` excludes the initial state; more than 512 states meet too seldom for float64 and are no blocks.
+            negative or not finite; a total rate exceeds ``total_rate_bound``; an index lies beyond its array; there are
+            several closed classes (no unique law); ``keep`` excludes the initial state; more than 512 states meet too seldom
+            for float64 and are no blocks.
 
     Source: Grassmann, Taksar and Heyman (1985), doi:10.1287/opre.33.5.1107; Koury, McAllister and Stewart (1984),
     doi:10.1137/0605019; Stewart (1994), Introduction to the

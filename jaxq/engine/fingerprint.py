@@ -36,6 +36,18 @@ def digest(*values: Any) -> str:
     return found.hexdigest()
 
 
+def of_jaxq(value: Any) -> bool:
+    """Whether a value, with everything that its fields hold, is of code of jaxq and of libraries alone."""
+    if isinstance(value, (list, tuple)):
+        return all(map(of_jaxq, value))
+    code = value if isinstance(value, (type, types.FunctionType)) else type(value)
+    if (code.__module__ or "builtins").partition(".")[0] not in LIBRARIES:
+        return False
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return True
+    return all(of_jaxq(getattr(value, field.name, None)) for field in dataclasses.fields(value))
+
+
 class _Walk:
     """Feeds values to ``update`` in a fixed order; what it has met before goes by the number of that meeting."""
 

@@ -28,6 +28,12 @@ class Flag(enum.StrEnum):
         "a rate was negative or not finite, or the total rate above its bound; means are withheld",
         True,
     )
+    INDEX_OUT_OF_RANGE = (
+        "index_out_of_range",
+        "an array was read or written beyond its end, where JAX takes another entry and drops what is written; means are "
+        "withheld: make the array longer, or keep the index in it",
+        True,
+    )
     UNFINISHED = "unfinished", "interrupted; the estimates are of the part that ran"
     UNSTABLE = "unstable", "the system grows (or falls) without end; means are withheld, the rates are reported", True
     WARMUP_UNDETERMINED = (

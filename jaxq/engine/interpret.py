@@ -23,6 +23,11 @@ def _slice(x, *, start_indices, limit_indices, strides, **_):
     return x[tuple(slice(*cut) for cut in zip(start_indices, limit_indices, strides, strict=True))]
 
 
+def _iota(*, dtype, shape, dimension, **_):
+    along = [size if axis == dimension else 1 for axis, size in enumerate(shape)]
+    return np.broadcast_to(np.arange(shape[dimension], dtype=dtype).reshape(along), shape)
+
+
 UFUNCS: dict[str, Callable] = {
     "add": np.add,
     "sub": np.subtract,
@@ -52,6 +57,7 @@ OPERATIONS: dict[str, Callable] = {
     "concatenate": lambda *x, dimension, **_: np.concatenate(x, dimension),
     "stack": lambda *x, axis, **_: np.stack(x, axis),
     "reduce_sum": lambda x, *, axes, **_: np.sum(x, axes, dtype=x.dtype),
+    "iota": _iota,
     "integer_pow": lambda x, *, y: x**y,
 }
 PRODUCTS = "mul", "square", "integer_pow"
@@ -118,22 +124,30 @@ def _evaluate(closed: ClosedJaxpr, args: list, width: Callable) -> list:
             found = _evaluate(equation.params["jaxpr"], given, width)
         elif name == "convert_element_type" and equation.params["new_dtype"] == np.int32 and given[0].dtype == np.int64:
             found = given
-        elif name == "select_n" and len(given) == 3 and given[0].dtype == bool:
-            found = [np.where(given[0], given[2], given[1])]
-        elif name in UFUNCS:
-            found = [UFUNCS[name](*given)]
-        elif name in OPERATIONS:
-            found = [OPERATIONS[name](*given, **equation.params)]
-        elif name == "div" and given[0].dtype.kind == "f":
-            found = [np.divide(*given)]
         else:
-            found = _by_jax(jaxpr, equation, given)
+            known = by_numpy(equation, given)
+            found = [np.asarray(x) for x in by_jax(jaxpr, equation, given)] if known is None else known
         values.update(zip(equation.outvars, map(width, found), strict=True))
     return [read(x) for x in jaxpr.outvars]
 
 
-def _by_jax(jaxpr, equation, given: list) -> list:
+def by_numpy(equation, given: list) -> list | None:
+    """What an operation gives of NumPy arrays; None where the tables do not know it."""
+    name = equation.primitive.name
+    if name == "select_n" and len(given) == 3 and given[0].dtype == bool:
+        return [np.where(given[0], given[2], given[1])]
+    if name in UFUNCS:
+        return [UFUNCS[name](*given)]
+    if name in OPERATIONS:
+        return [OPERATIONS[name](*given, **equation.params)]
+    if name == "div" and given[0].dtype.kind == "f":
+        return [np.divide(*given)]
+    return None
+
+
+def by_jax(jaxpr, equation, given: list) -> list:
+    """What one operation of a jaxpr gives, by JAX; of tracers too."""
     variables = [(x, value) for x, value in zip(equation.invars, given, strict=True) if not isinstance(x, Literal)]
-    named = {x: value.astype(x.aval.dtype, copy=False) for x, value in variables}
+    named = {x: value if value.dtype == x.aval.dtype else value.astype(x.aval.dtype) for x, value in variables}
     alone = jaxpr.replace(constvars=[], invars=list(named), outvars=list(equation.outvars), eqns=[equation])
-    return [np.asarray(x) for x in jaxpr_as_fun(ClosedJaxpr(alone, []))(*named.values())]
+    return jaxpr_as_fun(ClosedJaxpr(alone, []))(*named.values())

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.engine.carry import typed
+from jaxq.engine.indices import changes_in_place
 from jaxq.engine.walk import component
 
 ARGUMENTS = {
@@ -25,6 +26,7 @@ ARGUMENTS = {
 }
 """Arguments of the methods that take more than the state."""
 LIBRARIES = tuple(str(Path(str(module.__file__)).parent) for module in (jax, np, eqx))
+INSTEAD = "use x.at[i].set(value) or x.at[i].add(value)"
 TWICE = 500
 """A method of at most so many operations is traced twice, to find what is drawn while it is traced."""
 
@@ -56,6 +58,8 @@ class Methods:
             return jax.tree.map(jnp.asarray, found)
 
         traced, shape = _traced(where, call, self._leaves, *args)
+        if changes_in_place(traced):
+            raise TypeError(f"{where} changes an array of jax.new_ref, whose indices are not watched: {INSTEAD}")
         if len(traced.jaxpr.eqns) <= TWICE and not _alike(traced, _traced(where, call, self._leaves, *args)[0]):
             raise TypeError(
                 f"{where} gives something else each time it is traced, such as a random number of NumPy or Python: it "
@@ -209,8 +213,7 @@ def _traced(where: str, call: Callable, *args) -> tuple[Any, Any]:
     except TypeError as error:
         if "item assignment" not in str(error):
             raise
-        words = "changes an array in place: use x.at[i].set(value) or x.at[i].add(value)"
-        raise TypeError(f"{where}{_line(error)}: {words}") from error
+        raise TypeError(f"{where}{_line(error)}: changes an array in place: {INSTEAD}") from error
 
 
 def _line(error: BaseException) -> str:

@@ -53,7 +53,8 @@ class Paths(Saved):
         level: confidence level of each interval (each by itself, not of the curve).
         paths: the first replicas' values by observable, shape (keep_paths, times); empty without keep_paths.
         run: replicas, seed, events (of all replicas), seconds (compiling included), devices, versions.
-        flags: truncated | overflow | invalid_rates | nan (`jaxq.engine.flags`); means from there on are withheld.
+        flags: truncated | overflow | invalid_rates | index_out_of_range | nan (`jaxq.engine.flags`); means from there on are
+            withheld.
         units: of the observables that are metrics as they are, where the system names them.
         stationary: exact stationary means, by observable, where the oracle of the system has them.
         switches: times at which the system changes by itself or by schedule.
@@ -197,12 +198,18 @@ def follow(planned: PathPlan) -> Paths:
         average = np.cumsum(parts, axis=1)[:, asked] / np.where(grid > 0, grid, 1.0)
         seen[f"average_{name}"] = np.where(grid > 0, average, seen[name])
     # a replica that was stopped stays behind, also where its clock is set anew
-    late, invalid = (np.logical_or.accumulate(x, axis=1)[:, asked] for x in (~(reached.clock > 0), reached.invalid))
+    behind = ~(reached.clock > 0)
+    marks = (
+        behind,
+        reached.overflow,
+        reached.invalid,
+        np.zeros_like(behind) if reached.beyond is None else reached.beyond,
+    )
+    late, overflow, invalid, beyond = (np.logical_or.accumulate(x, axis=1)[:, asked] for x in marks)
     stopped = late & (reached.events[:, asked] >= options.max_events)
     finite = np.array([np.isfinite(values) for values in seen.values()]).all(axis=0)
-    overflow = np.logical_or.accumulate(reached.overflow, axis=1)[:, asked]
     overflow |= not invalid.any() and left_range(process, last)
-    good = (finite & ~late & ~invalid & ~overflow).all(axis=0)
+    good = (finite & ~late & ~(overflow | invalid | beyond)).all(axis=0)
     mean = {name: np.where(good, np.where(good, values, 0.0).mean(axis=0), np.nan) for name, values in seen.items()}
     half_width = {
         name: np.where(good, _half_width(np.where(good, values, 0.0), options.level), np.nan)
@@ -212,6 +219,7 @@ def follow(planned: PathPlan) -> Paths:
         Flag.TRUNCATED: stopped.any(),
         Flag.OVERFLOW: overflow.any(),
         Flag.INVALID_RATES: invalid.any(),
+        Flag.INDEX_OUT_OF_RANGE: beyond.any(),
         Flag.NAN: (late & ~stopped).any() or not finite.all(),
     }
     run = {

@@ -25,8 +25,9 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq import random
-from jaxq.engine.carry import Carry, seeded, start, step
+from jaxq.engine.carry import Carry, another_event, seeded, start, step
 from jaxq.engine.clock import NEVER
+from jaxq.engine.indices import watched
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.process import Process
@@ -93,12 +94,13 @@ class Totals(NamedTuple):
 
 class Reached(NamedTuple):
     """A replica at a grid point: its clock (> 0 unless it was stopped on the way), `System.overflow`,
-    `Process._invalid_rates`, and its events so far."""
+    `Process._invalid_rates`, its events so far, and whether an index has lain beyond its array (None: none is watched)."""
 
     clock: Any
     overflow: Any
     invalid: Any
     events: Any
+    beyond: Any
 
 
 def _add(pair, x):
@@ -134,6 +136,14 @@ class Sampler:
             seen = system.observe(carry.state) or system.tally(carry.state, carry.event)
             self.names = tuple(seen)  # in the system's order, which JAX does not keep
             return {name: _narrow(value) for name, value in seen.items()}
+
+        def drifted(system, walk: Walk):
+            """What is seen at a grid point, and whether an index has lain beyond its array by then."""
+            here = system, walk.carry, walk.since
+            if walk.carry.beyond is None or walk.since is None:  # what has not drifted was watched in its event
+                return observe(*here), walk.carry.beyond
+            seen, beyond = watched(observe)(*here)
+            return seen, walk.carry.beyond if beyond is None else walk.carry.beyond | beyond
 
         def nothing(system, carry: Carry) -> Totals:
             zero = (jnp.float32(0), jnp.float32(0))
@@ -200,9 +210,9 @@ class Sampler:
                     jnp.asarray(x, bool) for x in (system.overflow(state), system._invalid_rates(state))
                 )
                 shown, after = totalled(system, walk)
-                seen = observe(system, walk.carry, walk.since) | shown
+                seen, beyond = drifted(system, walk)
                 self.names = (*self.names, *shown)
-                return after, (seen, Reached(walk.clock[0], overflow, invalid, walk.events))
+                return after, (seen | shown, Reached(walk.clock[0], overflow, invalid, walk.events, beyond))
 
             return lax.scan(interval, walk, gaps)
 
@@ -216,9 +226,7 @@ class Sampler:
         def renew(leaves, step_time, walk):
             """The walk under other numbers: what was to come next is drawn anew, as a chain has no memory."""
             system = jax.tree.unflatten(structure, leaves)
-            words, stream = random.next_words(walk.carry.stream, system.words)
-            event, weight = system.next_event(walk.carry.state, words)
-            carry = Carry(walk.carry.state, event, weight, stream)
+            carry = another_event(system, walk.carry)
             time, holding = wait(carry, step_time, walk.holding)
             return walk._replace(carry=carry, clock=(time, jnp.float32(0)), holding=holding)
 

@@ -11,9 +11,11 @@ from jax.extend.core import Literal
 
 from jaxq import random
 from jaxq.checks import FieldError
+from jaxq.engine.carry import watches
+from jaxq.engine.indices import as_bool, watched
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.sums import Sums
-from jaxq.engine.walk import below_zero, check_rates
+from jaxq.engine.walk import below_zero, check_rates, refuse_beyond
 
 BATCH = 512
 """States whose transitions are evaluated in one call: one compiled size."""
@@ -72,10 +74,23 @@ class Expansion(NamedTuple):
     tallied: dict[str, Any]  # (n, K + 1), the last one of the null event
     counted: dict[str, Any]  # int64 (n, K), increase in each transition
     recounted: dict[str, Any]  # the same with the left-out components elsewhere
+    beyond: Any  # (n, K + 1), whether an index lies beyond its array in each transition, or else; None where none is watched
 
 
 def _rates(system: MarkovProcess, state):
     return jnp.stack([jnp.asarray(rate, jnp.float64) for rate in system.rates(state)])
+
+
+def _beyond(system: MarkovProcess, state):
+    def each(system, state, k: int):
+        return system.jump(_own(state), k), system.tally(state, jnp.int32(k))
+
+    def whole(system, state):
+        return system.rates(state), system.observe(state), system.counters(state), system.tally(state, jnp.int32(count))
+
+    count = len(system.rates(state))
+    jumps = [watched(functools.partial(each, k=k))(system, state)[1] for k in range(count)]
+    return jnp.stack([*map(as_bool, jumps), as_bool(watched(whole)(system, state)[1])])
 
 
 def _moved(fixed):
@@ -108,6 +123,7 @@ def _expander(structure, layout: StateLayout):
             {name: jnp.stack([jnp.asarray(e[name], jnp.float64) for e in events]) for name in events[0]},
             increases,
             counted(system, _moved(fixed), row)[2],
+            _beyond(system, state) if watches(system) else None,
         )
 
     return jax.jit(jax.vmap(one, in_axes=(None, None, 0)))
@@ -203,6 +219,7 @@ class StateSpace:
             self._check(found, rows)
             state, k = np.nonzero(found.rates > 0)
             reached = self._number(found.targets[state, k])
+            self._check_indices(found, rows, state, k, reached)
             suppressed = np.zeros_like(found.rates, bool)
             suppressed[state, k] = reached < 0
             edges.append((suppressed | (found.overflow & (found.rates > 0))).any(axis=1))
@@ -296,6 +313,18 @@ class StateSpace:
             if mine and np.asarray(leaf).dtype.kind not in "iub":
                 name = f"component {jax.tree_util.keystr(path)} of the state" if path else "the state"
                 raise FieldError(name, leaf, "must be a whole number to enumerate the states")
+
+    def _check_indices(self, found: Expansion, rows: np.ndarray, state, k, reached) -> None:
+        """ValueError where an index lies beyond its array, in a state or in a transition that is kept."""
+        if found.beyond is None:
+            return
+        wrong = np.zeros_like(found.beyond)
+        wrong[state, k] = found.beyond[state, k] & (reached >= 0)
+        wrong[:, -1] = found.beyond[:, -1]
+        if wrong.any():
+            i, k = np.argwhere(wrong)[0]
+            at = jax.tree.map(np.asarray, self.layout.decode(rows[i], self.fixed, np))
+            refuse_beyond(self.system, at, int(k), self.show(rows[i]))
 
     def _check(self, found: Expansion, rows: np.ndarray) -> None:
         """ValueError unless the rates are rates, within their bound, counts stay >= 0 (if the class is not ``signed``), and

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.checks import FieldError
-from jaxq.engine.carry import typed
+from jaxq.engine.carry import typed, watches
+from jaxq.engine.indices import ANYWHERE, as_bool, first_beyond, watched
 from jaxq.engine.interpret import Interpreted
 from jaxq.engine.jump_process import MarkovProcess, rate_slack
-from jaxq.engine.leaves import stacked_leaves
+from jaxq.engine.leaves import compute_leaf, stacked_leaves
 from jaxq.engine.process import Process
 from jaxq.engine.wrapping import wrapped
 
@@ -72,15 +73,19 @@ def walk(process: MarkovProcess) -> np.ndarray:
         ValueError: in a state that can be reached a rate is negative or not finite, or the total rate exceeds
             ``total_rate_bound``; the bound is no finite number > 0, or is more than a million times every total rate met; a
             whole number in a rate or an observation passes 32 bits; a transition takes a whole-number component that began
-            >= 0 below 0, unless the class is ``signed``.
+            >= 0 below 0, unless the class is ``signed``; an array is read or written beyond its end.
     """
     name, bound = type(process).__name__, check_bound(process)
-    counts, met = None, []
-    for state, rates, k, after in _steps([process]):
+    counts, met, lost = None, [], None
+    for state, rates, k, elapsed, after in _steps([process]):
         if counts is None:
             counts = _counting(process, state)
+            lost = _lost(process, state, k, elapsed) if watches(process) else None
         _check_wrapped(process, state)
         check_rates(name, rates, bound, rate_slack(rates.shape[1]), lambda i, at=state: shown(at, i))
+        if lost is not None and (beyond := lost(state, k, elapsed)).any():
+            i = int(np.argmax(beyond))
+            refuse_beyond(process, jax.tree.map(lambda x, i=i: x[i], state), int(k[i]), shown(state, i), elapsed[i])
         _check_counts(name, state, after, k, rates, counts)
         met.append(rates)
     largest = max(rates.sum(axis=1).max() for rates in met)
@@ -98,7 +103,7 @@ def walk(process: MarkovProcess) -> np.ndarray:
 
 def rates_met(processes: Sequence[MarkovProcess]) -> list[np.ndarray]:
     """What `walk` returns of prepared processes of one structure, nothing checked: all are walked at once."""
-    met = [rates.reshape(len(processes), WALKERS, -1) for _, rates, _, _ in _steps(processes)]
+    met = [rates.reshape(len(processes), WALKERS, -1) for _, rates, *_ in _steps(processes)]
     return list(np.concatenate(met, axis=1))
 
 
@@ -126,7 +131,8 @@ def states_met(process: MarkovProcess) -> Any:
 
 
 def _steps(processes: Sequence[MarkovProcess]) -> Iterator[tuple]:
-    """(state, rates, transition, state after it) at each step, of the walkers of one process after those of another.
+    """(state, rates, transition, the time before it, state after it) at each step, of the walkers of one process after those
+    of another.
 
     Each process has the same random numbers, so that its walk is the same alone and beside others.
     """
@@ -147,7 +153,7 @@ def _steps(processes: Sequence[MarkovProcess]) -> Iterator[tuple]:
         taste, wait = alike(_tastes(rates.shape[1], rng)), alike(rng.exponential(size=WALKERS))
         k, elapsed = _chosen(rates, switch, taste, wait)
         after = move(leaves, state, k, elapsed)
-        yield state, rates, k, after
+        yield state, rates, k, elapsed, after
         state = after
 
 
@@ -186,6 +192,29 @@ def _check_counts(name: str, before, after, k: np.ndarray, rates: np.ndarray, co
             raise ValueError(below_zero(f"{name}: {transition}", component(path), shown(before, i), shown(after, i)))
 
 
+def refuse_beyond(process: MarkovProcess, state, k: int, text: str, elapsed=None) -> None:
+    """ValueError for the method in which an index lies beyond its array, in a state or in transition ``k`` out of it.
+
+    ``text``: the state as it is shown; ``elapsed``: what passes before the transition, of a process that drifts.
+    """
+    drifts, event, state = process.drifts, np.int32(k), jax.tree.map(jnp.asarray, state)
+    after = process.drift(state, elapsed) if drifts else state
+    asked: dict[str, tuple[Callable, Any]] = {
+        name: (getattr(process, name), state) for name in ("rates", "observe", "counters", "overflow")
+    }
+    asked["tally"] = lambda state: process.tally(state, (event, elapsed) if drifts else event), state
+    if drifts:
+        asked |= {"next_switch": (process.next_switch, state), "drift": (lambda x: process.drift(x, elapsed), state)}
+    if type(process).jump is not MarkovProcess.jump and k < len(process.rates(state)):
+        asked[f"jump(state, {k})"] = lambda state: process.jump(state, k), after
+    else:
+        asked[f"transition(state, {k})"] = lambda state: process.transition(state, event), after
+    found = ((method, first_beyond(function, there)) for method, (function, there) in asked.items())
+    method, words = next((x for x in found if x[1] is not None), ("transition", ANYWHERE))
+    rule = "make the array longer, or keep the index in it"
+    raise ValueError(f"{type(process).__name__}.{method}: {words} in state {text}: {rule}")
+
+
 def _check_wrapped(process: MarkovProcess, states: Any) -> None:
     """ValueError where a whole number that is observed, or in a rate, passes 32 bits in one of some states."""
     found = wrapped(process, states)
@@ -210,6 +239,28 @@ def component(path) -> str:
     return f"component {jax.tree_util.keystr(path, simple=True, separator='.')} of the state" if path else "the state"
 
 
+def _look(system: MarkovProcess, state) -> tuple[Any, Any]:
+    rates = jnp.stack([jnp.asarray(rate, jnp.float32) for rate in system.rates(state)])
+    switch = system.next_switch(state) if system.drifts else None
+    return rates, None if switch is None else jnp.asarray(switch, jnp.float32)
+
+
+def _move(system: MarkovProcess, state, k, elapsed) -> Any:
+    moved = system.transition(system.drift(state, elapsed) if system.drifts else state, k)
+    return jax.tree.map(lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), moved, state)
+
+
+def _lost(process: MarkovProcess, *example) -> Interpreted:
+    """Of each walker, whether an index lies beyond its array in what is seen of its state or in what it does."""
+    process = jax.tree.map(compute_leaf, process)
+
+    def whole(state, k, elapsed):
+        seen = process.observe(state), process.counters(state), process.overflow(state)
+        return _look(process, state), _move(process, state, k, elapsed), seen
+
+    return Interpreted(jax.vmap(lambda *event: as_bool(watched(whole)(*event)[1])), *example)
+
+
 @functools.lru_cache(maxsize=64)
 def _traced(structure, shapes: tuple, own: tuple, count: int) -> tuple[Interpreted, Interpreted, Interpreted]:
     """(initial states; rates and time to the next switch; states after a transition) of a batch of walkers, which have
@@ -227,20 +278,11 @@ def _traced(structure, shapes: tuple, own: tuple, count: int) -> tuple[Interpret
     def begin(system, words):
         return typed(system.init(tuple(words)))
 
-    def look(system, state):
-        rates = jnp.stack([jnp.asarray(rate, jnp.float32) for rate in system.rates(state)])
-        switch = system.next_switch(state) if system.drifts else None
-        return rates, None if switch is None else jnp.asarray(switch, jnp.float32)
-
-    def move(system, state, k, elapsed):
-        moved = system.transition(system.drift(state, elapsed) if system.drifts else state, k)
-        return jax.tree.map(lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), moved, state)
-
     words = jax.ShapeDtypeStruct((count, system.scan.init_words), np.uint32)
     state = jax.eval_shape(mapped(begin), leaves, words)
     k, elapsed = (jax.ShapeDtypeStruct((count,), dtype) for dtype in (np.int32, np.float32))
     return (
         Interpreted(mapped(begin), leaves, words),
-        Interpreted(mapped(look), leaves, state),
-        Interpreted(mapped(move), leaves, state, k, elapsed),
+        Interpreted(mapped(_look), leaves, state),
+        Interpreted(mapped(_move), leaves, state, k, elapsed),
     )

@@ -129,7 +129,11 @@ class Running:
     def wrong(self) -> list[str]:
         """The flag of what has gone wrong for good in a replica."""
         view = self._view()
-        flags = ((Flag.INVALID_RATES, view.invalid), (Flag.OVERFLOW, view.overflow))
+        flags = (
+            (Flag.INVALID_RATES, view.invalid),
+            (Flag.OVERFLOW, view.overflow),
+            (Flag.INDEX_OUT_OF_RANGE, view.beyond),
+        )
         return [flag for flag, replicas in flags if replicas.any()]
 
     def _view(self, controlled: bool = True) -> Any:

@@ -153,3 +153,38 @@ def test_a_saved_sweep_is_drawn_and_reported_with_its_file(file, jaxq):
     assert "jaxq sweep tandem.py --arrival-rate 0.3,0.5 --first-rate 1" in (file / "s.html").read_text()
     code, out, err = jaxq("plot", "s.json", "--system", "mmc", "--out", "s.pdf")
     assert (code, out) == (2, "") and err == "error: system = mmc: must be where the system of the result is, tandem\n"
+
+
+LINE = """
+import jax.numpy as jnp
+import jaxq
+
+
+class Line(jaxq.JumpProcess):
+    arrival_rate: float = jaxq.positive("arrival rate, 1/time", default=0.95)
+    places: int = jaxq.whole("places", default=60, static=True)
+
+    def init(self, words):
+        return 0, jnp.zeros(self.places)
+
+    def rates(self, state):
+        return self.arrival_rate, 1.0 * (state[0] > 0)
+
+    def jump(self, state, k):
+        n, arrived = state
+        return [(n + 1, arrived.at[n].set(1.0)), (n - 1, arrived)][k]
+
+    def observe(self, state):
+        return {"number": state[0]}
+"""
+
+
+def test_an_array_that_is_too_short(tmp_path, monkeypatch, jaxq):
+    """60 places are outgrown in the run, 6 already in the walk before it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "line.py").write_text(LINE)
+    code, out, _ = jaxq("run", "line.py", "--replicas", "64", "--events", "4000", "--warmup", "4000")
+    assert code == 3 and "withheld" in out and "FLAG index_out_of_range" in out
+    code, out, err = jaxq("run", "line.py", "--places", "6")
+    assert (code, out) == (2, "") and err.count("\n") == 1
+    assert err.startswith("error: Line.jump(state, 0): the index 6 lies beyond an array of 6 in state (6, [1.0, ")

@@ -253,3 +253,30 @@ def test_small_arrays_are_indexed_as_jax_does(function):
     shape = wanted.shape[1:]
     here = np.stack([np.broadcast_to(found[p] if shape else found, indices.shape) for p in np.ndindex(*shape)], -1)
     assert np.array_equal(here.reshape(wanted.shape), wanted)
+
+
+class InPlaces(PeriodTwo):
+    """M/M/1 that keeps its customers in an array of registers, or of memory, which some replicas outgrow."""
+
+    places: int = jaxq.whole("places", static=True)
+
+    def init(self, words):
+        return 0, jnp.zeros(self.places, jnp.int32)
+
+    def rates(self, state):
+        return super().rates(state[0])
+
+    def transition(self, state, k):
+        n, kept = state
+        return n + (k == 0) - (k == 1), kept.at[jnp.where(k == 0, n, n - 1)].add(1 * (k == 0) - (k == 1))
+
+    def observe(self, state):
+        return {"number": state[0], "first": state[1][state[0] - (state[0] > 0)]}
+
+
+@pytest.mark.parametrize("places", [5, 17])
+def test_indices_are_watched_in_a_kernel(monkeypatch, places):
+    systems = [InPlaces(arrival_rate=rate, places=places) for rate in (0.5, 1.2)]
+    scan, kernel = (ran(monkeypatch, kind, systems, observations=64) for kind in ("scan", "kernel"))
+    assert kernel.fallback is None and same(scan, kernel)
+    assert 0 < scan.beyond.sum() < 16 and np.array_equal(scan.beyond, kernel.beyond)

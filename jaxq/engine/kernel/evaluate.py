@@ -49,7 +49,7 @@ def evaluate(jaxpr: Jaxpr, consts: Sequence, args: Sequence, width: int) -> list
     def read(atom):
         return atom.val if isinstance(atom, Literal) else known[atom]
 
-    for eqn in _needed(jaxpr):
+    for eqn in needed(jaxpr):
         values = [read(atom) for atom in eqn.invars]
         known.update(zip(eqn.outvars, _apply(eqn, values, width), strict=True))
     return [read(atom) for atom in jaxpr.outvars]
@@ -67,11 +67,11 @@ def _constant(x):
     return cells(x.shape, lambda *place: x[place]) if x.shape else x[()]
 
 
-def _needed(jaxpr: Jaxpr) -> list:
-    """The equations that the results depend on."""
+def needed(jaxpr: Jaxpr) -> list:
+    """The equations that the results depend on, and those that do something else."""
     used, found = {atom for atom in jaxpr.outvars if not isinstance(atom, Literal)}, []
     for eqn in reversed(jaxpr.eqns):
-        if used & set(eqn.outvars):
+        if used & set(eqn.outvars) or eqn.effects:
             found.append(eqn)
             used |= {atom for atom in eqn.invars if not isinstance(atom, Literal)}
     return found[::-1]
@@ -180,7 +180,7 @@ def _from_list(entries: list, shape: tuple) -> np.ndarray:
 
 def _scan(params: dict, values: list, avals: list, width: int) -> list:
     closed, length = params["jaxpr"], params["length"]
-    constants, carried = _fixed_and_carried(params, values)
+    constants, carried = fixed_and_carried(params, values)
     fixed, carry, columns = values[:constants], values[constants : constants + carried], values[constants + carried :]
     shared = [x for x in fixed if isinstance(x, Memory)]
 
@@ -209,7 +209,7 @@ def _scan(params: dict, values: list, avals: list, width: int) -> list:
     return loop(length // together, turns, carry, avals[constants : constants + carried], width)
 
 
-def _fixed_and_carried(params: dict, values: list) -> tuple[int, int]:
+def fixed_and_carried(params: dict, values: list) -> tuple[int, int]:
     """How many arguments of a scan are the same in every turn, and how many are carried on."""
     if "num_consts" in params:
         return params["num_consts"], params["num_carry"]

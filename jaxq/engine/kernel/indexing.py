@@ -102,21 +102,20 @@ def gather(array, indices: np.ndarray, aval, out, params):
         if mode != GatherScatterMode.FILL_OR_DROP:
             return found
         inside = [jnp.logical_and(start >= 0, start <= last[d]) for d, start in starts.items()]
-        return jnp.where(functools.reduce(jnp.logical_and, inside), found, _fill(aval.dtype, params["fill_value"]))
+        fill = default_fill(aval.dtype) if params["fill_value"] is None else params["fill_value"]
+        return jnp.where(functools.reduce(jnp.logical_and, inside), found, jnp.asarray(fill, aval.dtype))
 
     return cells(out.shape, entry) if rank else entry()
 
 
-def _fill(dtype, value):
-    if value is None:
-        if jnp.issubdtype(dtype, jnp.floating):
-            value = jnp.nan
-        elif dtype == jnp.bool_:
-            value = True
-        else:
-            limits = jnp.iinfo(dtype)
-            value = limits.min if jnp.issubdtype(dtype, jnp.signedinteger) else limits.max
-    return jnp.asarray(value, dtype)
+def default_fill(dtype):
+    """What JAX reads beyond an array, told ``mode="fill"`` and no more."""
+    if jnp.issubdtype(dtype, jnp.floating):
+        return np.nan
+    if dtype == jnp.bool_:
+        return True
+    limits = jnp.iinfo(dtype)
+    return limits.min if jnp.issubdtype(dtype, jnp.signedinteger) else limits.max
 
 
 def scatter(name: str, array, indices: np.ndarray, updates: np.ndarray, aval, params):
