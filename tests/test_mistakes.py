@@ -760,7 +760,7 @@ SNIPPETS = {
     "F10 whole rate that wraps": (
         but(init=lambda self, words: 50_000, rates=lambda self, n: (n * n * 1e-6, 1e-3 * (50_000 - n))),
         ValueError,
-        r"^Mistake.rates: transition 0 has rate -1794.97 in state 50000: must be finite and >= 0$",
+        r"^Mistake.rates: transition 0 has a whole number beyond 32 bits in state 50000: multiply real numbers instead, ",
     ),
     "N a bound of 0": (
         but(total_rate_bound=lambda self: 0),
@@ -843,6 +843,31 @@ SNIPPETS = {
         RuntimeError,
         r"^use_all_cores\(3\): JAX has already started with 2 device",
     ),
+    # arguments of another kind
+    "a number as parameter": (
+        lambda: jaxq.gradient(MMC, with_respect_to=3),
+        ValueError,
+        "^parameter = 3: must be a text or a list of texts$",
+    ),
+    "no parameter": (
+        lambda: jaxq.gradient(MMC, with_respect_to=None),
+        ValueError,
+        "^parameter: must be one or more, each once; mmc has arrival_rate",
+    ),
+    "a number as metric": (
+        lambda: jaxq.gradient(MMC, 3, "arrival_rate"),
+        ValueError,
+        "^metric = 3: must be a text or a list of texts$",
+    ),
+    "no replicas": (
+        lambda: jaxq.paths(MMC, [1.0], replicas=None),
+        ValueError,
+        "^replicas = None: must be a whole number >= 1$",
+    ),
+    "a number as keep": (lambda: jaxq.exact(MMC, keep=3), ValueError, "^keep = 3: must be a function of a state"),
+    "no parts": (lambda: jaxq.merge(None, "x.npz"), ValueError, "^parts = None: must be two checkpoint files or more$"),
+    "cores as text": (lambda: jaxq.use_all_cores("2"), ValueError, "^cores = '2': must be a whole number >= 1$"),
+    "a file without a name": (lambda: jaxq.load(None), ValueError, r"^path = None: must end in \.json or \.npz$"),
     # names that do not exist
     **{
         f"N an option of {name}": (

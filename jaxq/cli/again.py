@@ -23,7 +23,8 @@ FILES = ("checkpoint", "checkpoint_every", "devices")
 
 def command(found: Saved, system: str | None = None) -> str | None:
     """The command line that gives the same numbers; None for a tuning or a search, whose steps no result has, for a system
-    that has no name and of which it is not said where it is (``system``), or a field that is a table."""
+    that has no name and of which it is not said where it is (``system``), a field that is a table, or one that varies and is
+    a list."""
     if isinstance(found, (Tuning, Outcome)):
         return None
     first: Any = found[0] if isinstance(found, Results) else found.result if isinstance(found, Gradients) else found
@@ -36,6 +37,8 @@ def command(found: Saved, system: str | None = None) -> str | None:
         words = "compare" if found.differences else "sweep"
         names = list(dict.fromkeys(name for result in found for name in result.point))
         points = [tuple(result.point.get(name) for name in names) for result in found]
+        if any(isinstance(x, (list, dict)) for point in points for x in point):
+            return None  # a list is one value on the command line
         grid = {name: list(dict.fromkeys(point[i] for point in points)) for i, name in enumerate(names)}
         if len({r.system for r in found}) > 1 or len(set(points)) != np.prod([len(x) for x in grid.values()]):
             return None  # no product of values

@@ -79,7 +79,8 @@ def quantile_lines(result: Result) -> list[str]:
         for p, q in quantiles.items():
             value, low, high = q["value"], q["low"], q["high"]
             if value is None:
-                shown.append(f"{p}: {WITHHELD_TEXT if hidden else 'none'}")
+                ends = f" (> {low:.4g})" if low is not None else f" (< {high:.4g})" if high is not None else ""
+                shown.append(f"{p}: {WITHHELD_TEXT if hidden else 'not seen' + ends if ends else 'none'}")
             elif low is None or high is None:
                 shown.append(f"{p}: {value:.6g}")
             else:

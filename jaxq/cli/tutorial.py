@@ -60,7 +60,7 @@ def tutorial(
     Example: jaxq tutorial --yes
     """
     with input_errors():
-        if not yes and not sys.stdin.isatty():
+        if not yes and not (sys.stdin and sys.stdin.isatty()):
             raise FieldError(
                 "yes", ..., "must be given where nobody can press Enter (no terminal): jaxq tutorial --yes"
             )

@@ -27,6 +27,7 @@ from jaxq.engine.controls import PREFIX, WithControls
 from jaxq.engine.dependence import moving_rates
 from jaxq.engine.integrands import along, as_float, floats, integrands
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.once import once
 from jaxq.engine.parameter import Parameter, along_moving
 from jaxq.engine.process import Process, Scan
 from jaxq.engine.rarity import rare_first
@@ -57,6 +58,7 @@ class Coupled(Alternatives):
     null: Any  # rate of an explicit event that changes nothing, 1/time; None
     moving: tuple = eqx.field(static=True)  # places of the leaves that a parameter moves
     touched: tuple = eqx.field(static=True)  # by parameter, the rates that it may move
+    varying: tuple = eqx.field(static=True)  # the rates that depend on the state; the others are those of all paths
     slots: int = eqx.field(static=True)
     essential: tuple = eqx.field(static=True)  # by leaf of the state
     transitions: int = eqx.field(static=True)
@@ -93,11 +95,12 @@ class Coupled(Alternatives):
             total = total if self.null is None else total + self.null
         else:
             total = jnp.asarray(bound, jnp.float32)
-        k, off = first_of(scaled(words[0], total), r)
-        followed = [_partner(r, rates, k, off) for rates in others]
+        kept = once if len(d) > 1 else lambda x: x  # read by the weight of each parameter
+        k, off = map(kept, first_of(scaled(words[0], total), r))
+        followed = [self._partner(r, rates, k, off) for rates in others]
         flips, masses = self._flips(r, d, k, total - sum(r))
         mass = sum(masses)
-        m, _ = first_of(scaled(words[1], mass), masses[:-1])
+        m = kept(first_of(scaled(words[1], mass), masses[:-1])[0])
         chosen = pick(m, masses)
         share = jnp.where(chosen > 0, mass / jnp.maximum(chosen, TINY), 0.0)
         created = tuple(pick(m, row) * share for row in flips)
@@ -203,6 +206,18 @@ class Coupled(Alternatives):
                 masses[i] = masses[i] + self.scales[p] * jnp.abs(rows[p][i])
         return rows, masses
 
+    def _partner(self, r, rates, k, off):
+        """The transition of a path where x made k, ``off`` inside its interval: what the two have in common stays together,
+        and what is left of them is laid over each other."""
+        common, count = pick(k, [*rates, 0.0]), len(r)
+        y, edge, alone = off - common, 0.0, jnp.int32((*self.varying, count)[0])
+        for i in self.varying:
+            y = y + jnp.where(k > i, jnp.maximum(r[i] - rates[i], 0.0), 0.0)
+        for i, following in zip(self.varying, (*self.varying[1:], count), strict=False):
+            edge = edge + jnp.maximum(rates[i] - r[i], 0.0)
+            alone = jnp.where(y >= edge, following, alone)
+        return jnp.where(off < common, k, alone)
+
     def _same(self, a, b):
         equal = jnp.bool_(True)
         for u, v, mine in zip(jax.tree.leaves(a), jax.tree.leaves(b), self.essential, strict=True):
@@ -247,20 +262,11 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
         null=null,
         moving=moving.leaves,
         touched=moving.rates,
+        varying=moving.varying,
         slots=slots,
         essential=moving.essential,
         transitions=moving.transitions,
     )
-
-
-def _partner(r, rates, k, off):
-    """The transition of a path where x made k, ``off`` inside its interval: what the two have in common stays together, and
-    what is left of them is laid over each other."""
-    y = off - pick(k, [*rates, 0.0])
-    for i, (mine, other) in enumerate(zip(r, rates, strict=True)):
-        y = y + jnp.where(k > i, jnp.maximum(mine - other, 0.0), 0.0)
-    alone, _ = first_of(y, [jnp.maximum(b - a, 0.0) for a, b in zip(r, rates, strict=True)])
-    return jnp.where(off < pick(k, [*rates, 0.0]), k, alone)
 
 
 def _pack(codes, most: int) -> tuple:

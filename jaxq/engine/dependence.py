@@ -27,11 +27,13 @@ JUMPY = frozenset(
 
 class Moving(NamedTuple):
     """What parameters move of a jump process: the places of its ``leaves``; by parameter the ``rates``, of all its
-    ``transitions``. ``essential``: by leaf of the state, whether the process depends on it."""
+    ``transitions``, of which the ``varying`` ones depend on the state. ``essential``: by leaf of the state, whether the
+    process depends on it."""
 
     leaves: tuple[int, ...]
     rates: tuple[tuple[int, ...], ...]
     transitions: int
+    varying: tuple[int, ...]
     essential: tuple[bool, ...]
 
 
@@ -49,16 +51,18 @@ def moving_rates(process: Process, slopes: Sequence[list], name: str) -> Moving:
     if process.drifts:
         raise FieldError("method", name, "drifts between its jumps; must be finite-difference")
     leaves = moving_leaves(slopes)
-    sources, own = dependence(process, leaves, name)
+    sources, varying, own = dependence(process, leaves, name)
     rates = tuple(
         tuple(k for k, read in enumerate(sources) if any(moves(slope[leaves[i]]) for i in read)) for slope in slopes
     )
-    return Moving(leaves, rates, len(sources), own)
+    return Moving(leaves, rates, len(sources), varying, own)
 
 
-def dependence(process: MarkovProcess, moving: tuple[int, ...], name: str) -> tuple[list[frozenset], tuple[bool, ...]]:
-    """(by rate, the ``moving`` leaves that it may depend on; which parts of the state the process depends on). FieldError
-    where a jump depends on one, or something compares it."""
+def dependence(
+    process: MarkovProcess, moving: tuple[int, ...], name: str
+) -> tuple[list[frozenset], tuple[int, ...], tuple[bool, ...]]:
+    """(by rate, the ``moving`` leaves that it may depend on; the rates that may depend on the state; which parts of it the
+    process depends on). FieldError where a jump depends on such a leaf, or something compares it."""
     leaves, structure = jax.tree.flatten(process)
     leaves = [compute_leaf(leaf) for leaf in leaves]
     traced = jax.tree.unflatten(structure, leaves)
@@ -89,7 +93,9 @@ def dependence(process: MarkovProcess, moving: tuple[int, ...], name: str) -> tu
         raise FieldError("method", name, rule + "there; fix the order that it decides, or take finite-difference")
     if any(reads[len(reads) - len(jax.tree.leaves(out[2])) :]):
         raise FieldError("method", name, "has a jump that depends on the parameter; must be finite-difference")
-    return reads[:count], own
+    state = [frozenset([i]) if i >= len(moving) else frozenset() for i in range(len(given))]
+    varying = tuple(k for k, read in enumerate(_reads(graph.jaxpr, state, set())[:count]) if read)
+    return reads[:count], varying, own
 
 
 def _reads(jaxpr, given: Sequence[frozenset], jumpy: set[str]) -> list[frozenset]:

@@ -213,8 +213,9 @@ def moved_nodes(
     for by, of in enumerate(parameters):
         pairs = difference(side, float(2.0 ** np.round(np.log2(STEP * of.unit))))
         places[of.path] = [(len(systems) + i, weight) for i, (_, weight) in enumerate(pairs)], []
-        systems += [of.at(offset) for offset, _ in pairs]
-        nodes += [Node(by, offset, of.at(offset).process().step_time()) for offset, _ in pairs]
+        moved = [of.at(offset) for offset, _ in pairs]
+        systems += moved
+        nodes += [Node(by, offset, at.process().step_time()) for (offset, _), at in zip(pairs, moved, strict=True)]
         if left_out:
             both = difference(None, abs(pairs[0][0]))
             places[of.path][1].extend((len(systems) + i, -weight) for i, (_, weight) in enumerate(both))

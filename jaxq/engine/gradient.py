@@ -9,7 +9,7 @@ that warm-up, precision and intervals are those of the derivatives.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -224,12 +224,12 @@ def gradient(
         window = integer("window", window, 2, LONGEST)
         if method != "score":
             raise FieldError("window", window, f"method = {method} has no score; must not be given")
-    paths = [with_respect_to] if isinstance(with_respect_to, str) else list(with_respect_to)
+    paths = _listed("parameter", with_respect_to)
     if not paths or len(set(paths)) < len(paths):
         rule = f"must be one or more, each once; {title(system)} has {', '.join(real_fields(system))}"
         raise FieldError("parameter", ", ".join(map(str, paths)) if paths else ..., rule)
     parameters = [parameter(system, path) for path in paths]
-    asked: Sequence[str] = [metrics] if isinstance(metrics, str) else list(metrics or ())
+    asked: Sequence[str] = _listed("metric", metrics)
     if method == "fluid":
         given = {"side": side, **options}
         for name, value in given.items():
@@ -258,6 +258,15 @@ def gradient(
                 raise
             question = question._replace(reason=error.rule if error.value == method else f"{error.value} {error.rule}")
     return _planned(system, parameters, slopes, asked, chosen, question)
+
+
+def _listed(name: str, given: Any) -> list:
+    """One text or several as a list; none is an empty one. FieldError for what is neither."""
+    if isinstance(given, str) or given is None:
+        return [] if given is None else [given]
+    if not isinstance(given, Iterable):
+        raise FieldError(name, given, "must be a text or a list of texts")
+    return list(given)
 
 
 def _beside_itself(
@@ -340,6 +349,10 @@ def _moved(of: Parameter, offset: float, side: str | None) -> Model:
 def _targets(system: Model, known: list[str], paths: list[str], asked: Sequence[str]) -> list[str]:
     """The derivatives that the precision is of, with their sizes where these are given. ValueError for a metric or a
     parameter that there is not."""
+    wrong = next((name for name in known if "/" in name or ":" in name), None)
+    if wrong is not None:
+        rule = "must have no / and no :, which stand between a metric, a parameter and a size; name it otherwise"
+        raise FieldError("metric", wrong, rule)
     found: dict[str, str] = {}
     for text in asked or primary(system.metric_table, known) or known:
         if not isinstance(text, str):

@@ -1,6 +1,7 @@
 """`paths`: sample paths and transient means on a grid of times, on the real clock (`jaxq.engine.real_clock`)."""
 
 import dataclasses
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxq.checks import FieldError
+from jaxq.checks import FieldError, integer
 from jaxq.engine.check import check_kind, check_process
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.flags import Flag, flag_lines
@@ -19,7 +20,7 @@ from jaxq.engine.memory import check_paths
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
-from jaxq.engine.outline import followed, plain_means
+from jaxq.engine.outline import followed, plain_means, sums_of
 from jaxq.engine.plain import aligned, describe, parameters_text
 from jaxq.engine.planned import run_by
 from jaxq.engine.process import Process
@@ -33,6 +34,7 @@ from jaxq.engine.schedule import Schedule, check_processes, cut, read_schedule, 
 from jaxq.engine.simulate import versions
 from jaxq.engine.tabular import of_run
 from jaxq.engine.unknown import known_keywords
+from jaxq.engine.walk import left_range
 from jaxq.stats.intervals import two_sided_quantile
 
 LATEST = 1e29
@@ -185,11 +187,11 @@ def follow(planned: PathPlan) -> Paths:
     # on CPU the same batch whatever the replicas, so that a replica's arithmetic is the same too
     tile = choose_tile(process, chosen, replicas if chosen[0].platform != "cpu" else 2**20)
     began = time.perf_counter()
-    seen, reached = compiled(pieces, tile * len(chosen), replicas, options.seed, options.max_events)
+    seen, reached, last = compiled(pieces, tile * len(chosen), replicas, options.seed, options.max_events)
     seconds = time.perf_counter() - began
     if not seen:
         raise ValueError(f"{title(system)}: defines neither observe nor tally, so there is nothing to follow")
-    areas = {name.removeprefix(AREA): seen.pop(name) for name in list(seen) if name.startswith(AREA)}
+    areas = {name.removeprefix(AREA): seen.pop(name) for name in list(seen) if totals and name.startswith(AREA)}
     seen = {name: values[:, asked] for name, values in seen.items()}
     for name, parts in areas.items():
         average = np.cumsum(parts, axis=1)[:, asked] / np.where(grid > 0, grid, 1.0)
@@ -198,7 +200,9 @@ def follow(planned: PathPlan) -> Paths:
     late, invalid = (np.logical_or.accumulate(x, axis=1)[:, asked] for x in (~(reached.clock > 0), reached.invalid))
     stopped = late & (reached.events[:, asked] >= options.max_events)
     finite = np.array([np.isfinite(values) for values in seen.values()]).all(axis=0)
-    good = (finite & ~late & ~invalid).all(axis=0)
+    overflow = np.logical_or.accumulate(reached.overflow, axis=1)[:, asked]
+    overflow |= not invalid.any() and left_range(process, last)
+    good = (finite & ~late & ~invalid & ~overflow).all(axis=0)
     mean = {name: np.where(good, np.where(good, values, 0.0).mean(axis=0), np.nan) for name, values in seen.items()}
     half_width = {
         name: np.where(good, _half_width(np.where(good, values, 0.0), options.level), np.nan)
@@ -206,7 +210,7 @@ def follow(planned: PathPlan) -> Paths:
     }
     found = {
         Flag.TRUNCATED: stopped.any(),
-        Flag.OVERFLOW: reached.overflow.any(),
+        Flag.OVERFLOW: overflow.any(),
         Flag.INVALID_RATES: invalid.any(),
         Flag.NAN: (late & ~stopped).any() or not finite.all(),
     }
@@ -298,12 +302,12 @@ def paths(
     """
     check_kind(system)
     grid = checked_times(times)
+    replicas = integer("replicas", replicas)
     options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
     if isinstance(keep_paths, bool) or not isinstance(keep_paths, (int, np.integer)) or not 0 <= keep_paths <= replicas:
         raise FieldError("keep_paths", keep_paths, f"must be a whole number >= 0 and <= replicas = {replicas}")
     if options.max_events >= 2**31:
         raise FieldError("max_events", max_events, "must be < 2**31, the events of one replica")
-    replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
     timetable = None if schedule is None else read_schedule(system, schedule, period)
     if period is not None and schedule is None:
@@ -313,9 +317,21 @@ def paths(
     for each, process in zip(systems, processes, strict=True):
         check_range(each, process)
     processes = together(processes, [check_process(process) for process in processes])
+    if totals:
+        _check_names(processes[0])
     hidden = 0 if timetable is None else len(timetable.switches(grid[-1]))
     check_paths(len(grid) + hidden, replicas, followed(processes[0], bool(totals)))
     return PathPlan(system, processes, grid, options, replicas, chosen, int(keep_paths), bool(totals), timetable)
+
+
+def _check_names(process: Process) -> None:
+    """FieldError where the name of an observation is that of a total."""
+    observed, tallied, counted = sums_of(process)
+    totals = {f"average_{name}" for name in observed} | {f"count_{name}" for name in counted}
+    twice = [name for name in (*observed, *tallied) if name in totals or re.match(rf"count_\d+$|{AREA}", name)]
+    twice += [name for name in counted if name.isdigit()]
+    if twice:
+        raise FieldError("totals", True, f"{', '.join(twice)} has the name of a total too; must be named otherwise")
 
 
 def stationary_means(system: Model) -> dict[str, float]:

@@ -21,14 +21,21 @@ def finite(x: float) -> float | None:
 
 
 def plain(value):
-    """A field's value as JSON: numbers, lists, names, tables; a module (a law) as its own text."""
+    """A field's value as JSON: numbers, lists, names, tables, with what is in them; a module (a law) as its own text."""
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, (np.generic, np.ndarray)) or hasattr(value, "tolist"):
         return np.asarray(value).tolist()
-    if isinstance(value, (int, float, dict)):
+    if isinstance(value, dict):
+        return {str(name): _inside(held) for name, held in value.items()}
+    if isinstance(value, (int, float)):
         return value
     return str(value)
+
+
+def _inside(held):
+    """What a table holds, as `plain`, lists as such."""
+    return [_inside(x) for x in held] if isinstance(held, (list, tuple)) else plain(held)
 
 
 def in_words(value):

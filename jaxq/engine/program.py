@@ -85,7 +85,7 @@ def _at_the_end(each, carry: Carry, names: tuple[str, ...]):
 
 def block(each, layout: Layout, carry):
     """One block of events over one tile, or of one replica; ``each`` maps a function of (system, carry) over the tile."""
-    observe = each(contributions)
+    observe = jax.jit(each(contributions), inline=True)  # so that it is traced once
     begin = observe(carry)
     before = each(lambda s, c: s.counters(c.state))(carry)
     exact0, rounded0 = jax.tree.map(jnp.zeros_like, begin)

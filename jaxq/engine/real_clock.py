@@ -34,6 +34,8 @@ from jaxq.engine.program import AXIS
 
 AREA = "area of "
 """In front of an observation's name: its integral since the grid point before."""
+LAST = 4096
+"""Replicas whose last states are kept."""
 CHUNK = 64
 """Grid points of one launch: another grid or number of replicas compiles nothing, and Ctrl-C is heard in between."""
 QUEUED = 8
@@ -225,11 +227,12 @@ class Sampler:
         self._renew = compiled(renew, 3, donate=2)
 
     def __call__(self, pieces: Sequence[Piece], batch: int, replicas: int, seed: int, max_events: int):
-        """Values by observable, float64, and `Reached`, each of shape (replicas, times of all pieces)."""
+        """Values by observable, float64, and `Reached`, each of shape (replicas, times of all pieces); and the states at the
+        end, an axis in front, of the first `LAST` replicas or some more."""
         spread = NamedSharding(self.mesh, PartitionSpec(AXIS))
         process = jax.tree.unflatten(self.structure, pieces[0].leaves)
         launches = [(i, chunk, count) for i, piece in enumerate(pieces) for chunk, count in piece.chunks()]
-        parts = []
+        parts, ends = [], []
 
         def read(k: int) -> None:
             parts[k] = jax.tree.map(lambda x: np.array(np.asarray(x)[:, : launches[k % len(launches)][2]]), parts[k])
@@ -247,6 +250,8 @@ class Sampler:
                 parts.append(found)
                 if len(parts) > QUEUED:
                     read(len(parts) - 1 - QUEUED)
+            if first < LAST:
+                ends.append(walk.carry.state)
         for k in range(max(0, len(parts) - QUEUED), len(parts)):
             read(k)
         batches = [
@@ -254,7 +259,8 @@ class Sampler:
             for i in range(0, len(parts), len(launches))
         ]
         seen, reached = jax.tree.map(lambda *x: np.concatenate(x)[:replicas], *batches)
-        return {name: seen[name].astype(np.float64) for name in self.names}, reached
+        states = jax.tree.map(lambda *x: np.concatenate(x)[:replicas], *ends)
+        return {name: seen[name].astype(np.float64) for name in self.names}, reached, states
 
 
 @functools.lru_cache(maxsize=64)

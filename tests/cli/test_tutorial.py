@@ -61,3 +61,11 @@ def test_a_step_that_fails_is_named(jaxq, tmp_path, monkeypatch):
     monkeypatch.setattr(tutorial, "STEPS", (tutorial.Step("jaxq run nothing", "x"),))
     code, _, err = jaxq("tutorial", "--yes")
     assert code == 2 and "step 1 ended with exit code 2" in err
+
+
+def test_a_closed_stdin_is_no_terminal(jaxq, tmp_path, monkeypatch):
+    """It was a traceback."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", None)
+    code, _, err = jaxq("tutorial")
+    assert code == 2 and "must be given where nobody can press Enter" in err

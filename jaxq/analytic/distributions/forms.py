@@ -203,8 +203,8 @@ def empirical(parameter: Any) -> Form:
 
 
 def _exponentials(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """e^M of many sub-generators, shape (matrices, phases, phases), by scaling and squaring; scipy's `expm` goes through them
-    one by one and takes milliseconds for each."""
+    """e^M of many sub-generators, shape (matrices, phases, phases), by scaling and squaring; scipy's `expm` goes through
+    them one by one and takes milliseconds for each."""
     norms = np.abs(matrices).sum(axis=-1).max(axis=-1)
     halvings = np.maximum(np.ceil(np.log2(np.maximum(norms, 1e-300))) + 4, 0).astype(int)
     scaled = matrices / 2.0 ** halvings[:, None, None]

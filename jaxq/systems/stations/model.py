@@ -190,7 +190,8 @@ class GGc(Queue):
     State: the work before each server as a customer finds it, ascending, float32, time. A customer waits the least of
     them, adds its service there, and all run down by the gap to the next customer: ``O(c)`` a customer. With
     ``abandonment_rate`` a customer whose patience is shorter leaves when it is over, and adds nothing; waits are of all
-    customers, those who leave included.
+    customers, those who leave included. The utilisation is lambda E(service) / c over all customers: a mean over time has no
+    finite variance where the gaps have none.
     """
 
     arrival_rate: float = _rate("arrival rate", 0.8, "arrival_law")
@@ -266,10 +267,11 @@ class GGc(Queue):
         return seen | {"waiting_time": jnp.minimum(state[0], event[2]), "abandoned": ~stays}
 
     def metrics(self, sums):
-        found = super().metrics(sums) | {"utilisation": sums["service_time"] / (sums.time * float(self.servers))}
+        service = sums["service_time"] / sums.events
+        found = super().metrics(sums) | {"utilisation": service * float(self.arrival_rate / self.servers)}
         if not self._limited:
             return found
-        sojourn = found["waiting_time"] + sums["service_time"] / sums.events
+        sojourn = found["waiting_time"] + service
         return found | {"sojourn_time": sojourn, "probability_abandon": sums["abandoned"] / sums.events}
 
     def oracle(self):

@@ -345,10 +345,10 @@ class TolledQueues(Model):
             "sojourn_time": stayed / joined,
             "waiting_time": (stayed - sum(busy)) / joined,
             **{f"sojourn_time_{i + 1}": sojourn[i] / of_class[i] for i in classes},
-            **{f"utilisation_{j + 1}": busy[j] / sums.time for j in servers},
+            **{f"utilisation_{j + 1}": busy[j] * per_time for j in servers},
             "number_in_system": stayed * per_time,
         }
         if "workload" in sums:
             unit = float(self._mean_sizes[0]) if self.information == "lengths" else 1.0
-            found["workload"] = sums["workload"] / sums.time * unit
+            found["workload"] = sums["workload"] * per_time * unit
         return found

@@ -277,3 +277,11 @@ def test_tails_that_intervals_do_not_bear_are_flagged(system, flag):
     assert set(result.flags) & {"heavy_tail", "infinite_mean"} == ({flag} if flag else set())
     if flag == "infinite_mean":
         assert all(metric.mean is None for metric in result.metrics.values())
+
+
+def test_utilisation_where_gaps_have_no_variance():
+    """As a mean over time it was 7.4 standard errors from 1/2 with this seed, and covered 68 % of the time."""
+    system = jaxq.GGc(1.0, 1.0, 2, arrival_law="pareto:1.3")
+    found = jaxq.simulate(system, replicas=64, events=2000, warmup=500, seed=26)["utilisation"]
+    assert found.half_width < 0.005, "no power"
+    assert abs(found.mean - 0.5) < 2.2 * found.half_width

@@ -1,5 +1,7 @@
 """The token mechanism beside alternatives: every derivative of every metric against the exact chain."""
 
+import itertools
+
 import pytest
 
 import jaxq
@@ -45,6 +47,44 @@ def test_without_a_cap_no_token_keeps_an_alternative_alive():
     assert slope.oracle == pytest.approx(-17.7002, abs=1e-3)
     assert slope.half_width < 0.01 * abs(slope.oracle) and abs(slope.z) < 4.5
     assert found.run["gradient"]["lifetime"] < 2 and found.flags == ()
+
+
+@pytest.mark.parametrize("cap", [None, 1, 3])
+@pytest.mark.parametrize("threshold", [1, 3])
+def test_a_path_has_never_more_than_one_more(threshold, cap):
+    """Two bits hold the jobs and the tokens that it has more at its server: from all that can be born at a server, every
+    event there and in the pool, written anew."""
+    longest = 4
+
+    def arrival(q, s, pool, mixes):
+        wants = q >= threshold - mixes and s > 0
+        return (q, s - (cap is not None), pool + 1) if wants else (q + 1, s, pool)
+
+    def unit(q, s, pool, offers, earns):
+        if q > 0 or not offers or s == cap:
+            return max(q - 1, 0), s, pool
+        return q, s + (earns and cap is not None), max(pool - 1, 0)
+
+    def near(pairs):
+        return {(x, path) for x, path in pairs if x[0] <= threshold + 1 and x[2] <= longest and path[2] <= longest + 3}
+
+    comes = [lambda *x, mixes=mixes: arrival(*x, mixes) for mixes in (False, True)]
+    goes = [lambda *x, made=made: unit(*x, *made) for made in ((False, False), (True, False), (True, True))]
+    elsewhere = [lambda q, s, pool: (q, s, pool + 1), lambda q, s, pool: (q, s, max(pool - 1, 0))]
+    new = set()
+    for q, s, pool in itertools.product(range(threshold + 2), [1] if cap is None else range(cap + 1), range(longest)):
+        x = q, s, pool
+        swapped = [event(*x) for event in comes] if q == threshold - 1 else []
+        idle = [event(*x) for event in goes] if q == 0 else []
+        new |= {(event(*x), other) for event in comes for other in (x, *swapped)}
+        new |= {(event(*x), other) for event in goes for other in (x, *idle)}
+    new, found = near(new), set()
+    while new:
+        found |= new
+        new = near({(event(*x), event(*path)) for x, path in new for event in (*comes, *goes, *elsewhere)}) - found
+    apart = {tuple(b - a for a, b in zip(x, path, strict=True)) for x, path in found}
+    assert len(apart) > 6 and max(abs(more) for path in apart for more in path[:2]) == 1
+    assert (max(abs(pool) for *_, pool in apart) == 1) == (cap is None)
 
 
 def test_what_is_left_to_differences():

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.once import once
 from jaxq.engine.process import Scan
 from jaxq.systems.parallel_servers.network.graph import Graph
 from jaxq.systems.parallel_servers.network.schedule import Schedule
@@ -121,7 +122,8 @@ class Dispatch(MarkovProcess):
         return self._after(state if event.elapsed is None else self.drift(state, event.elapsed), event)
 
     def transition(self, state, k):
-        return self._after(state, self._consequences(state, k))
+        event = self._consequences(state, k)
+        return self._after(state, event._replace(line=once(event.line), start=once(event.start)))
 
     def _consequences(self, state, k, elapsed=None) -> Event:
         idle = self._idle(state.busy)

@@ -6,6 +6,7 @@ is a cap: they are then long remembered, and with 10 servers, 10 tokens and phi 
 """
 
 import dataclasses
+import functools
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -17,60 +18,33 @@ from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
 from jaxq.engine.integrands import as_float
 from jaxq.engine.process import Scan
 from jaxq.random import scaled
+from jaxq.systems.token_pool.processes.mechanism import CHANGES, Event
 
-SUMS = {"own": "own", "pool_queue": "pool", "tokens": "tokens", "empty": "empty", "full": "full"}
-"""What is observed, and the part of an `Apart` that it is more by."""
-COUNTS = {"requests": ("request",), "offers": ("offers",), "helped": ("helps",), "served": ("serves", "helps")}
-"""The counters, and the decisions that they count."""
-DECISIONS = "joins", "serves", "request", "offers", "helps", "earns"
-"""Each has two bits of a word, so that words can be taken from each other."""
-ONES = sum(1 << 2 * i for i in range(len(DECISIONS)))
+OWN, TOKENS, EMPTY, FULL = range(4)
+"""What a path has more than the process x, by one at most, two bits each of its word: jobs and tokens at its server; of all
+servers those without a token and those with all. Above stand the server, and what it has more in the pool."""
+OFFERS, POOL = EMPTY, FULL
+"""In the word of what a path does more in an event, beside own and tokens."""
+SERVER = 8
+"""Where the server begins."""
+SUMS = {"own": OWN, "tokens": TOKENS, "empty": EMPTY, "full": FULL}
+"""What is observed but for the pool, and what of it a path has more."""
 NONE, JOIN, REQUEST, OFFER, EARN = range(5)
 
 
-def word(made: dict) -> Any:
-    """Decisions by name as one word."""
-    return sum(made[name].astype(jnp.int32) << 2 * i for i, name in enumerate(DECISIONS) if name in made)
+def fields(*which: int, value: int = 1) -> int:
+    """A word with so much in these fields."""
+    return sum(value << 2 * field for field in which)
 
 
-def more(apart, name: str):
-    """How often more a path has decided so, plus 1: of `ONES` and its word less that of x."""
-    return (apart >> 2 * DECISIONS.index(name)) & 3
+ALIKE = fields(OWN, TOKENS, EMPTY, FULL)
+"""The word of a path, or of what it does, that differs in nothing."""
+HERE, COUNTED = fields(OWN, TOKENS, value=3), fields(EMPTY, FULL, value=3)
 
 
-class Apart(NamedTuple):
-    """A path by what it has more than the process x, int32: at ``server`` jobs and tokens, in the pool jobs, and of all
-    servers those without a token and those with all."""
-
-    server: Any
-    own: Any
-    tokens: Any
-    pool: Any
-    empty: Any
-    full: Any
-
-    def there(self):
-        """Whether it differs from x; what follows from these does too."""
-        return (self.own != 0) | (self.tokens != 0) | (self.pool != 0)
-
-    def same(self, other: "Apart"):
-        """Whether another path is the same."""
-        at_server = (self.server == other.server) | ((other.own == 0) & (other.tokens == 0))
-        return at_server & (self.own == other.own) & (self.tokens == other.tokens) & (self.pool == other.pool)
-
-    def after(self, apart, server, held, cap: int | None) -> "Apart":
-        """The path after an event in which it decided by so much otherwise (`more`), at the ``server`` where x then has so
-        many tokens. Where tokens are not counted, no path has more."""
-        own, pool = more(apart, "joins") - more(apart, "serves"), more(apart, "request") - more(apart, "helps")
-        path = self._replace(own=self.own + own, pool=self.pool + pool)
-        if cap is None:
-            return path
-        tokens, touched = self.tokens + more(apart, "earns") - more(apart, "request"), self.server == server
-
-        def there(old, at: int):
-            return jnp.where(touched, (held + tokens == at).astype(jnp.int32) - (held == at), old)
-
-        return path._replace(tokens=tokens, empty=there(self.empty, 0), full=there(self.full, cap))
+def more(word, field: int):
+    """What a path has, or does, more than x: -1, 0 or 1."""
+    return ((word >> 2 * field) & 3) - 1
 
 
 class Slopes(NamedTuple):
@@ -84,12 +58,11 @@ class Slopes(NamedTuple):
 
 
 class Step(NamedTuple):
-    """An event: of x; by how much each path decides otherwise, that of the newborn before last; what is born of it."""
+    """An event. Each array of it is worked out by a loop of its own, from the random words on, so that they are few."""
 
-    of_x: Any
-    held: Any  # tokens of x after it, where it happens
-    apart: tuple
-    born: Any
+    server: Any
+    held: Any  # tokens of x after it, where it happens; None where they are not counted
+    words: tuple  # what each path does more in it, four a word; last the newborn before, what is born, and what x does
     plan: Any
     grow: Any
     created: tuple
@@ -118,8 +91,7 @@ class MechanismBesideAlternatives(Alternatives):
         return self.process.step_time()
 
     def init(self, words):
-        zero = jnp.int32(0)
-        paths = (Apart(*[zero] * 6),) * (self.slots + 1)
+        paths = (jnp.int32(ALIKE),) * (self.slots + 1)
         return self.process.init(words), paths, ((jnp.float32(0),) * len(self.slopes),) * (self.slots + 1)
 
     def next_event(self, state, words):
@@ -128,15 +100,16 @@ class MechanismBesideAlternatives(Alternatives):
         entry = x.servers.at[server].get(mode="promise_in_bounds")
         q, s = entry >> 16, entry & 0xFFFF
 
-        def decided(own, tokens, pool):
-            return self.process.decisions(own, tokens, pool, server, arrival, decision)
+        def does(own, tokens, pool):
+            return self._changes(self.process.decisions(own, tokens, pool, server, arrival, decision))
 
-        made = decided(q, s, x.pool)
+        made = self.process.decisions(q, s, x.pool, server, arrival, decision)
+        alike = ALIKE - self._changes(made)
 
-        def apart(path):
-            mine = path.server == server
-            own, tokens = q + jnp.where(mine, path.own, 0), s + jnp.where(mine, path.tokens, 0)
-            return word(decided(own, tokens, x.pool + path.pool)) + (ONES - word(made))
+        def done(path):
+            mine = self._server(path) == server
+            own, tokens = (jnp.where(mine, more(path, field), 0) for field in (OWN, TOKENS))
+            return does(q + own, s + tokens, x.pool + self._pooled(path)) + alike
 
         of_x, _ = self.process.next_event(x, words)
         rows = [self._flips(slope, q, s, arrival, made) for slope in self.slopes]
@@ -146,14 +119,33 @@ class MechanismBesideAlternatives(Alternatives):
         chosen = pick(m, masses)
         share = jnp.where(chosen > 0, mass / jnp.maximum(chosen, TINY), 0.0)
         created = tuple(pick(m, row) * share for row in rows)
-        plan, grow = self._plan([a.there() for a in paths], [paths[-1].same(a) for a in paths[:-1]], weights, words[3])
+        plan, grow = self._plan(
+            [self._apart(a) for a in paths], [self._same(paths[-1], a) for a in paths[:-1]], weights, words[3]
+        )
         offers = m >= OFFER
         newborn = {
             "joins": m == JOIN, "request": m == REQUEST, "offers": offers, "helps": offers & (x.pool > 0), "earns": m == EARN
         }  # fmt: skip
-        held = s + made["earns"] - made["request"]
-        born = word(newborn) + (ONES - word(made))
-        return Step(of_x, held, tuple(map(apart, paths)), born, plan, grow, created), None
+        held = None if self.process.token_cap is None else s + made["earns"] - made["request"]
+        born = self._changes(newborn) + alike & 255  # of no weight it may be anything
+        codes = [*map(done, paths), born]
+        *most, last = (codes[first : first + 4] for first in range(0, len(codes), 4))
+        words = tuple(_word(part) for part in (*most, [*last, of_x.changes]))
+        return Step(of_x.server, held, words, plan, grow, created), None
+
+    def _changes(self, made: dict):
+        """What such decisions change, as a word from which another can be taken."""
+        token = 0 if self.process.token_cap is None else fields(TOKENS)
+        of = {
+            "joins": fields(OWN), "serves": -fields(OWN), "request": fields(POOL) - token, "helps": -fields(POOL),
+            "offers": fields(OFFERS), "earns": token,
+        }  # fmt: skip
+        return sum(jnp.where(made[name], jnp.int32(change), 0) for name, change in of.items() if name in made)
+
+    def _read(self, event: Step):
+        """(the event of x, what each path does more in it and what is born of it)."""
+        codes = [event.words[i // 4] >> 8 * (i % 4) for i in range(self.slots + 3)]
+        return Event(event.server, codes[-1], None), codes[:-1]
 
     def _flips(self, slope: Slopes, q, s, arrival, made: dict):
         """The signed weight of a newborn by what it does instead."""
@@ -176,41 +168,89 @@ class MechanismBesideAlternatives(Alternatives):
 
     def update(self, state, event):
         x, paths, weights = state
-        server, cap, kept = event.of_x.server, self.process.token_cap, []
-        for s in range(self.slots):
-            replaced = self._replaced(event.plan, s)
-            path = jax.tree.map(lambda new, old, here=replaced: jnp.where(here, new, old), paths[-1], paths[s])
-            kept.append(path.after(jnp.where(replaced, event.apart[-1], event.apart[s]), server, event.held, cap))
-        born = Apart(server, *[jnp.int32(0)] * 5).after(event.born, server, event.held, cap)
+        of_x, (*done, of_born) = self._read(event)
+        server = event.server
+        *old, new = (self._after(path, code, server, event.held) for path, code in zip(paths, done, strict=True))
+        kept = [jnp.where(self._replaced(event.plan, s), new, path) for s, path in enumerate(old)]
+        born = self._after(ALIKE | server << SERVER, of_born, server, event.held)
         weights = self._weighed(event.plan, event.grow, weights, event.created)
-        return self.process.update(x, event.of_x), (*kept, born), weights
+        return self.process.update(x, of_x), (*kept, born), weights
+
+    @property
+    def _pool(self) -> int:
+        """Where in the word of a path the pool begins."""
+        return SERVER + (self.process.servers - 1).bit_length()
+
+    def _server(self, path):
+        return path >> SERVER & (1 << self._pool - SERVER) - 1
+
+    def _pooled(self, path):
+        return path >> self._pool
+
+    def _apart(self, path):
+        """Whether it differs from x; what it has more servers of follows from the rest."""
+        read = HERE | -1 << self._pool
+        return path & read != ALIKE & read
+
+    def _same(self, a, b):
+        """Whether two paths are the same, wherever no server differs."""
+        read = jnp.where(a & HERE == ALIKE & HERE, jnp.int32(HERE | -1 << self._pool), ~jnp.int32(COUNTED))
+        return (a ^ b) & read == 0
+
+    def _after(self, path, done, server, held):
+        """The path after an event in which it did so much otherwise, at the ``server`` where x then has so many tokens."""
+        cap = self.process.token_cap
+        path = path + (done & HERE) - (ALIKE & HERE) + (more(done, POOL) << self._pool)
+        if cap is None:
+            return path
+        tokens = held + more(path, TOKENS)
+
+        def at(count: int, field: int):
+            return (tokens == count).astype(jnp.int32) - (held == count) + 1 << 2 * field
+
+        mine = self._server(path) == server
+        return jnp.where(mine, path & ~COUNTED | at(0, EMPTY) | at(cap, FULL), path)
 
     def observe(self, state):
         x, paths, weights = state
-        found = {f"o:{name}": value for name, value in self.process.observe(x).items()}
+        observed = self.process.observe(x)
+        found = {f"o:{name}": value for name, value in observed.items()}
         for p in range(len(self.slopes)):
-            for name in self.process.observe(x):
-                more = [w[p] * as_float(getattr(a, SUMS[name])) for a, w in zip(paths, weights, strict=True)]
-                found[f"{p}|o:{name}"] = sum(more)
-        return found | {"mass": self._mass([a.there() for a in paths], weights)}
+            for name in observed:
+                extra = [self._pooled(a) if name == "pool_queue" else more(a, SUMS[name]) for a in paths]
+                found[f"{p}|o:{name}"] = sum(w[p] * as_float(m) for w, m in zip(weights, extra, strict=True))
+        return found | {"mass": self._mass([self._apart(a) for a in paths], weights)}
 
     def tally(self, state, event):
         """Of a counter the weights times what the paths, and what is born, count more in this event."""
         weights, found = state[2], {"created": self._size(event.created)}
-        for name, decisions in COUNTS.items():
-            extra = [
-                as_float(sum(more(path, decision) - 1 for decision in decisions)) for path in (*event.apart, event.born)
-            ]
-            for p in range(len(self.slopes)):
-                mine = [*[w[p] for w in weights], event.created[p]]
-                found[f"{p}|c:{name}"] = sum(w * m for w, m in zip(mine, extra, strict=True))
+        of_x, codes = self._read(event)
+        arrives = sum(CHANGES.of(of_x.changes, name) for name in ("joins", "request"))
+        extra = [self._counted(done, arrives) for done in codes]
+        for p in range(len(self.slopes)):
+            mine = [*[w[p] for w in weights], event.created[p]]
+            for name in extra[0]:
+                found[f"{p}|c:{name}"] = sum(w * as_float(x[name]) for w, x in zip(mine, extra, strict=True))
         return found
+
+    def _counted(self, done, arrives) -> dict:
+        """What a path counts more in an event, an arrival or a capacity unit."""
+        own, pool = (more(done, field) for field in (OWN, POOL))
+        return {
+            "requests": arrives * pool,
+            "offers": more(done, OFFERS),
+            "helped": (arrives - 1) * pool,
+            "served": (arrives - 1) * (own + pool),
+        }
 
     def counters(self, state):
         return {f"c:{name}": value for name, value in self.process.counters(state[0]).items()}
 
     def overflow(self, state):
-        return self.process.overflow(state[0])
+        """As well where what a path has more in the pool is halfway to what its word holds."""
+        most = 1 << 30 - self._pool
+        far = [abs(self._pooled(path)) >= most for path in state[1]]
+        return functools.reduce(jnp.logical_or, far, self.process.overflow(state[0]))
 
     def at(self, process: Any, slopes) -> "MechanismBesideAlternatives":
         """The same program with other parameters."""
@@ -230,3 +270,8 @@ def slopes_of(process: Any, slopes) -> tuple[Slopes, ...]:
         rates = of.arrival_rate / process.arrival_rate, of.service_rate / process.service_rate
         found.append(Slopes(*map(np.float64, (*rates, of.policy.mix, of.policy.offer, of.earn))))
     return tuple(found)
+
+
+def _word(codes):
+    """Codes of 8 bits, the last of as many as are left, as one word."""
+    return sum(code << 8 * i for i, code in enumerate(codes))
