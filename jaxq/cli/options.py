@@ -124,7 +124,7 @@ PATHS = (
 )
 EXACT = ("max_states", "out", "json", "quiet")
 THEORY = ("json",)
-TUNED = ("parameter", "start", "bounds", "objective", "maximise", "starts", "steps", "rate", "method")
+TUNED = ("parameter", "start", "bounds", "objective", "maximise", "starts", "steps", "rate", "method", "window")
 """What `tune` takes besides the options of a simulation."""
 _RUN = ("replicas", "events", "horizon", "warmup", "precision", "max_events", "time_limit", "level", "seed", "devices")
 TUNE = (*TUNED, *_RUN, "control", *JOINED, *OUTPUT)

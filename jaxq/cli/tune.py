@@ -43,7 +43,7 @@ from jaxq.tuning.tune import solve, tune
 ROWS = 10
 """Steps shown on the terminal, dense at the beginning; the files have all."""
 ENDINGS = (".json", ".csv")
-NUMBERS = ("steps", "rate")
+NUMBERS = ("steps", "rate", "window")
 
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:

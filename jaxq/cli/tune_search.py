@@ -21,7 +21,7 @@ from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.search import Question, search
 
 NUMBERS = ("starts", "steps", "rate")
-OF_A_DESCENT = ("parameter", "start", "bounds", "method")
+OF_A_DESCENT = ("parameter", "start", "bounds", "method", "window")
 
 
 def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Question | None:

@@ -145,7 +145,7 @@ class Compares(TwoQueues):
 NOT_COUPLED = {
     "tokens": (MARKET.replace(arrival_rate=[0.5, 0.3]), "phi", "has steps of its own"),
     "customers": (jaxq.MG1(0.5), "arrival_rate", "has steps of its own"),
-    "shadow": (network("shadow-rm"), "network.arrival_rates[0]", "finite-difference"),
+    "shadow": (network("shadow-rm"), "network.arrival_rates[0]", "drifts between its jumps"),
     "compares": (Compares(), "first_rate", "compares or rounds what the parameter moves"),
 }
 
