@@ -3,11 +3,13 @@
     python benchmarks/gradients.py                 # every case
     python benchmarks/gradients.py --case M/M/1 --method score --method finite-difference
     python benchmarks/gradients.py --scores 100    # z of so many small runs against exact derivatives
+    python benchmarks/gradients.py --case "X rates" --control generator --events 10000
 
 The simulated methods run with the same replicas and events in one process on one core; CPU seconds are of a second run,
 compiled already. "Work" is (half-width / derivative)^2 x CPU seconds: the ratio of two of them is what one method costs more
 than the other for the same interval in a long run. The bias is what a step of 1 %, or half the window of a score, alone
-would have added, which is taken off. Prints the rows of the table in notebooks/gradients.md.
+would have added, which is taken off. Of several parameters the first is shown. Prints the rows of the table in
+notebooks/gradients.md.
 """
 
 import argparse
@@ -18,23 +20,6 @@ from jaxq.engine.parameter import parameter
 from jaxq.laws.standard import Exponential
 
 TOLLED = jaxq.TolledQueues(arrival_rates=0.9, rewards=10, waiting_costs=1, tolls=4.3)
-CASES = {
-    "M/M/1": (jaxq.MMc(0.8), "number_in_system", "arrival_rate", 40_000),
-    "M/M/10+M": (jaxq.MMc(12, 1, 10, abandonment_rate=1.0), "queue_length", "arrival_rate", 20_000),
-    "M/M/10+M, service": (jaxq.MMc(12, 1, 10, abandonment_rate=1.0), "queue_length", "service_rate", 20_000),
-    "JSQ": (jaxq.LoadBalancing(servers=4, policy="jsq", load=0.8, levels=32), "number_in_system", "load", 20_000),
-    "X-model": (
-        jaxq.ParallelServers(network="x-model", policy="random", routing=[[0.7, 0.3], [0.3, 0.7]]),
-        "reward_rate",
-        "routing[1,0]",
-        200_000,
-    ),
-    "M/G/1": (jaxq.MG1(0.5), "waiting_time", "arrival_rate", 20_000),
-    "token pool": (jaxq.TokenPool(servers=10, arrival_rate=0.8, phi=0.7), "total_jobs", "phi", 20_000),
-    "toll": (TOLLED, "revenue", "tolls", 20_000),
-    "toll, arrivals": (TOLLED, "revenue", "arrival_rates", 20_000),
-    "toll, exponential": (TOLLED.replace(size_law=Exponential()), "throughput", "tolls", 20_000),
-}
 
 
 class TwoQueues(jaxq.JumpProcess):
@@ -64,6 +49,33 @@ class TwoQueues(jaxq.JumpProcess):
 
 
 X_SMALL = jaxq.Network([2.0, 1.5], [[1.0, 0.5], [0.8, 1.2]], [2, 2], [0.8, 0.9], [1.0, 1.9])
+X_RATES = (
+    "network.arrival_rates[0]",
+    "network.arrival_rates[1]",
+    "network.service_rates[0,0]",
+    "network.service_rates[0,1]",
+    "network.service_rates[1,0]",
+    "network.service_rates[1,1]",
+)
+CASES = {
+    "M/M/1": (jaxq.MMc(0.8), "number_in_system", "arrival_rate", 40_000),
+    "M/M/10+M": (jaxq.MMc(12, 1, 10, abandonment_rate=1.0), "queue_length", "arrival_rate", 20_000),
+    "M/M/10+M, service": (jaxq.MMc(12, 1, 10, abandonment_rate=1.0), "queue_length", "service_rate", 20_000),
+    "JSQ": (jaxq.LoadBalancing(servers=4, policy="jsq", load=0.8, levels=32), "number_in_system", "load", 20_000),
+    "X-model": (
+        jaxq.ParallelServers(network="x-model", policy="random", routing=[[0.7, 0.3], [0.3, 0.7]]),
+        "reward_rate",
+        "routing[1,0]",
+        200_000,
+    ),
+    "two queues": (TwoQueues(), "number", "p", 20_000),
+    "X rates": (jaxq.ParallelServers(X_SMALL, policy="c-mu-theta"), "number_in_system", X_RATES, 20_000),
+    "M/G/1": (jaxq.MG1(0.5), "waiting_time", "arrival_rate", 20_000),
+    "token pool": (jaxq.TokenPool(servers=10, arrival_rate=0.8, phi=0.7), "total_jobs", "phi", 20_000),
+    "toll": (TOLLED, "revenue", "tolls", 20_000),
+    "toll, arrivals": (TOLLED, "revenue", "arrival_rates", 20_000),
+    "toll, exponential": (TOLLED.replace(size_law=Exponential()), "throughput", "tolls", 20_000),
+}
 SCORED = {
     "M/M/1": (jaxq.MMc(0.5), "arrival_rate", 3000, None),
     "M/M/10+M": (jaxq.MMc(12, 1, 10, abandonment_rate=1.0), "service_rate", 3000, None),
@@ -90,20 +102,21 @@ SIMULATED = "coupling", "pathwise", "score", "finite-difference"
 REPLICAS = 1024
 
 
-def simulated(name: str, method: str) -> str:
+def simulated(name: str, method: str, control: str, events: int | None) -> str:
     """One case by a simulated method."""
-    system, metric, parameter, events = CASES[name]
-    options = {"method": method, "events": events, "warmup": events // 4, "replicas": REPLICAS}
+    system, metric, parameters, usual = CASES[name]
+    events, path = events or usual, parameters if isinstance(parameters, str) else parameters[0]
+    options = {"method": method, "events": events, "warmup": events // 4, "replicas": REPLICAS, "control": control}
     try:
-        compiling = jaxq.gradient(system, metric, parameter, **options).run["compile_seconds"]
+        compiling = jaxq.gradient(system, metric, parameters, **options).run["compile_seconds"]
     except ValueError as error:
         return f"| {name} | {method} | {error} |"
     began = time.process_time()
-    found = jaxq.gradient(system, metric, parameter, **options)
+    found = jaxq.gradient(system, metric, parameters, **options)
     seconds = time.process_time() - began
-    slope = found[metric, parameter]
+    slope = found[metric, path]
     exact = "not known" if slope.oracle is None else f"{slope.oracle:.5g}"
-    bias = found.bias.get(f"{metric}/{parameter}")
+    bias = found.bias.get(f"{metric}/{path}")
     share = "0" if bias is None else f"{100 * bias[0] / slope.mean:.2f} +- {abs(100 * bias[1] / slope.mean):.2f} %"
     work = f"{(slope.half_width / slope.mean) ** 2 * seconds:.2g}"
     costs = f"{seconds:.1f} | {compiling:.1f} | {work}"
@@ -113,22 +126,23 @@ def simulated(name: str, method: str) -> str:
 
 def fluid(name: str) -> list[str]:
     """One case by each fluid objective that it has."""
-    system, _, parameter, _ = CASES[name]
+    system, _, parameters, _ = CASES[name]
     began = time.process_time()
     try:
-        found = jaxq.gradient(system, with_respect_to=parameter, method="fluid")
+        found = jaxq.gradient(system, with_respect_to=parameters, method="fluid")
     except ValueError:
         return [f"| {name} | fluid | none |"]
     seconds = time.process_time() - began
-    slopes = {objective: slopes[parameter].mean for objective, slopes in found.derivatives.items()}
+    slopes = {objective: next(iter(slopes.values())).mean for objective, slopes in found.derivatives.items()}
     return [f"| {name} | fluid, {objective} | {slope:.5g} | {seconds:.1f} |" for objective, slope in slopes.items()]
 
 
-def scores(name: str, runs: int, method: str | None) -> list[str]:
+def scores(name: str, runs: int, method: str | None, control: str) -> list[str]:
     """The mean and variance of z over small runs: groups of the replicas of one, which are independent."""
     system, path, events, keep = SCORED[name]
     method = method or ("pathwise" if isinstance(system, jaxq.MG1) else "coupling")
-    options: dict = {"method": method, "events": events, "warmup": events // 3, "replicas": runs * SCORED_REPLICAS}
+    options: dict = {"method": method, "events": events, "warmup": events // 3, "control": control}
+    options |= {"replicas": runs * SCORED_REPLICAS}
     found = jaxq.gradient(system, None, path, **options)
     exact = {metric: slopes[path].oracle for metric, slopes in found.derivatives.items() if path in slopes}
     if keep is not None:
@@ -150,6 +164,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--case", choices=CASES | SCORED, action="append")
     parser.add_argument("--method", choices=(*SIMULATED, "fluid"), action="append")
+    parser.add_argument("--control", choices=("none", "linear", "generator"), default="none")
+    parser.add_argument("--events", type=int, help="of a replica (default: by case)")
     parser.add_argument("--scores", type=int, metavar="RUNS")
     arguments = parser.parse_args()
     jaxq.use_all_cores(1)
@@ -157,11 +173,12 @@ def main() -> None:
         print("| system | derivative | mean z | variance of z | largest |\n|---|---|---|---|---|")
         for name in arguments.case or SCORED:
             for method in arguments.method or [None]:
-                print(*scores(name, arguments.scores, method), sep="\n", flush=True)
+                print(*scores(name, arguments.scores, method, arguments.control), sep="\n", flush=True)
         return
     for name in arguments.case or CASES:
         for method in arguments.method or (*SIMULATED, "fluid"):
-            print(*(fluid(name) if method == "fluid" else [simulated(name, method)]), sep="\n", flush=True)
+            rows = fluid(name) if method == "fluid" else [simulated(name, method, arguments.control, arguments.events)]
+            print(*rows, sep="\n", flush=True)
 
 
 if __name__ == "__main__":

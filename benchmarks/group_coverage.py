@@ -2,6 +2,7 @@
 
     python -m benchmarks.group_coverage                                   # 4096 groups of 64 and of 1024
     python -m benchmarks.group_coverage --case "two queues" --size 64 --groups 1000
+    python -m benchmarks.group_coverage --kind derivatives --method score   # of a window of 256 events
 
 65,536 replicas warm up (given), run a batch that is measured, then one that is left out, and so on. Each group of 64 or 1024
 of them is what a run with so many replicas is: controls are chosen for so many, and means and intervals are made of the
@@ -32,14 +33,17 @@ from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.output_analysis import controls_of, evaluate
 from jaxq.engine.parameter import parameter, tangents
 from jaxq.engine.rarity import prepared
+from jaxq.engine.score import with_window
+from jaxq.engine.stepless import stepless
 from jaxq.engine.sums import Sums
-from jaxq.engine.unbiased import unbiased
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.regression import Regression
 
 REPLICAS, SIZES, GROUPS = 2**16, (64, 1024), 4096
 WARMUP, APART = 2000, 200
 """Events per replica that are left out at first, and between two batches."""
+WINDOW = 256
+"""Events of a score."""
 EVENTS = {64: 1600, 1024: 400}
 """Of a batch: where there are many replicas, each may be short."""
 
@@ -96,17 +100,18 @@ def of_group(sums: Sums, rows: slice) -> Sums:
 
 
 class Batches:
-    """A long run whose batches are judged by groups of replicas. ``derivatives``: beside its alternatives, for derivatives;
-    else for means alone."""
+    """A long run whose batches are judged by groups of replicas. ``method``: of derivatives, coupling or score; None: for
+    means alone."""
 
-    def __init__(self, case: Case, size: int, derivatives: bool):
+    def __init__(self, case: Case, size: int, method: str | None):
         system, title = case.system, "the system"
         self.events, self.model, self._nodes = EVENTS[size], system, []
         self.names = list(case.metrics)
-        if derivatives:
+        if method is not None:
             of, self.names = parameter(system, case.path), [named(metric, case.path) for metric in case.metrics]
-            half = unbiased(system, [of], [tangents(of)], "coupling")
-            stepped: Any = half.with_controls("generator", size, title)  # pyright: ignore
+            half: Any = stepless(system, [of], [tangents(of)], method)
+            half = with_window(half, WINDOW) if method == "score" else half
+            stepped = half.with_controls("generator", size, title)
             self.model, self._nodes = moved_nodes(system, [of], None, self.names)
             controlled = stepped.controlled
         else:
@@ -116,7 +121,7 @@ class Batches:
         self._floor = lambda slopes: 0.0
         if isinstance(controlled, WithControls):
             states = self._ensemble.states(0, SAMPLED)
-            floor, own = rounding_floor(controlled, states[0] if derivatives else states), len(controlled.functions)
+            floor, own = rounding_floor(controlled, states if method is None else states[0]), len(controlled.functions)
             self._floor = lambda slopes: floor(slopes[:own])
 
     def _run(self, events: int) -> None:
@@ -143,11 +148,11 @@ class Batches:
         return plain, {name: regression.corrected(x) for name, x in plain.items()}, regression.rank
 
 
-def measure(name: str, size: int, derivatives: bool, groups: int) -> list[dict[str, Any]]:
+def measure(name: str, size: int, method: str | None, groups: int) -> list[dict[str, Any]]:
     """One line a metric."""
     case, began = CASES[name], time.process_time()
     means, slopes = case.exact(case.system, case.path)
-    batches, controls, done = Batches(case, size, derivatives), 0, 0
+    batches, controls, done = Batches(case, size, method), 0, 0
     found: dict[str, list] = {metric: [] for metric in batches.names}
     while done < groups:
         sums = batches.following()
@@ -158,10 +163,11 @@ def measure(name: str, size: int, derivatives: bool, groups: int) -> list[dict[s
             done += 1
     lines = []
     for metric, kept in found.items():
-        exact = slopes[metric.partition("/")[0], case.path][0] if derivatives else means[metric]
+        exact = slopes[metric.partition("/")[0], case.path][0] if method else means[metric]
         values, widths = np.array(kept)[:, ::2] - exact, np.array(kept)[:, 1::2]
         shares = np.mean(abs(values) <= widths, axis=0)
-        line = {"case": name, "replicas": size, "metric": metric, "controls": controls, "groups": done}
+        line = {"case": name, "replicas": size, "metric": metric, "method": method}
+        line |= {"controls": controls, "groups": done}
         line |= {"plain": shares[0], "regressed": shares[1]}
         line |= {"variance": float(np.var(values[:, 0]) / np.var(values[:, 1]))}
         line |= {"bias": (values.mean(axis=0) / values.std(axis=0) * math.sqrt(done)).tolist()}
@@ -184,6 +190,7 @@ def main() -> None:
     parser.add_argument("--case", choices=CASES, action="append")
     parser.add_argument("--size", type=int, choices=SIZES, action="append")
     parser.add_argument("--kind", choices=("means", "derivatives"), action="append")
+    parser.add_argument("--method", choices=("coupling", "score"), default="coupling")
     parser.add_argument("--groups", type=int, default=GROUPS)
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     arguments = parser.parse_args()
@@ -196,7 +203,7 @@ def main() -> None:
     for name in arguments.case or CASES:
         for size in arguments.size or SIZES:
             for kind in arguments.kind or ("means", "derivatives"):
-                found = measure(name, size, kind == "derivatives", arguments.groups)
+                found = measure(name, size, arguments.method if kind == "derivatives" else None, arguments.groups)
                 print(*map(told, found), sep="\n", flush=True)
                 lines += found
                 if arguments.out:

@@ -1,7 +1,7 @@
 """jaxq beside other simulators on the same systems: customers a CPU second, and CPU seconds to a half-width of .1 %.
 
     python -m benchmarks.peers --out benchmarks/peers.json      # 5 minutes; needs the extra: pip install '.[bench]'
-    python -m benchmarks.peers --plot notebooks/images/peers.svg
+    python -m benchmarks.peers --plot notebooks/peers.png
     python -m benchmarks.peers --cimba FOLDER       # and github.com/ambonvik/cimba, built in FOLDER/build
 
 Three stations that all of them can express, and that are written in SIMD C (native.c) where a compiler is present. Each
@@ -266,14 +266,16 @@ def measure(simulators: dict, seconds: float, rounds: int) -> dict:
 
 
 def draw(found: dict, path: Path) -> None:
-    """Customers a CPU second by simulator, a row of points a station, on a logarithmic axis."""
+    """Customers a CPU second by simulator, the slowest first, a row of points a station, on a logarithmic axis."""
     import matplotlib.pyplot as plt
 
     from jaxq.plotting.style import house
 
     with house():
         figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
-        names = list(next(iter(found.values())))
+        first = next(iter(found.values()))
+        names = sorted(first, key=lambda name: first[name]["customers_per_second"])
+        axes.scatter([first[name]["customers_per_second"] for name in names], names, alpha=0)  # their order
         for marker, (station, by) in zip("osD", found.items(), strict=True):
             shown = [name for name in names if name in by]
             axes.plot([by[name]["customers_per_second"] for name in shown], shown, marker, label=station)

@@ -36,7 +36,7 @@ add_module_names = False
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "none"
 autodoc_preserve_defaults = True
-default_role = "code"
+default_role = "py:obj"  # a name that the reference has is a link, another one is code
 napoleon_use_ivar = True
 
 html_theme = "furo"

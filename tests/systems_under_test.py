@@ -71,6 +71,7 @@ STATIONS = {
     "D/Coxian/1": jaxq.GG1(0.7, 1.0, Deterministic(), PhaseType([1, 0], [[-2, 1], [0, -0.5]])),
     "H2/gamma/1": jaxq.GG1(0.6, 1.0, Hyperexponential(4.0), Gamma(0.5)),
     "Weibull/E3/4": jaxq.GGc(3.0, 1.0, 4, Weibull(0.7), Erlang(3)),
+    "Weibull/E3/2+lognormal": jaxq.GGc(3.0, 1.0, 2, Weibull(0.7), Erlang(3), 0.5, Lognormal(2.0)),
     "M/Pareto/5/5": jaxq.MGcc(4.0, 1.0, 5, Pareto(2.5)),
     "M/empirical/infinity": jaxq.MGinf(3.0, 1.0, Empirical([0.5, 1.0, 1.5])),
 }

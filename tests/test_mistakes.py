@@ -174,6 +174,36 @@ COMMANDS = {
         2,
         ["keep_paths = 9", "<= replicas = 5"],
     ),
+    "a schedule of no field": (
+        "paths mmc --arrival-rate 0.5 --times 1,2 --schedule server:0=1",
+        2,
+        ["schedule = server: mmc has no such field; did you mean servers?"],
+    ),
+    "a schedule that is none": (
+        "paths mmc --arrival-rate 0.5 --times 1,2 --schedule servers:0",
+        2,
+        ["schedule = servers:0: must be FIELD:TIME=VALUE"],
+    ),
+    "a field on two schedules": (
+        "paths mmc --arrival-rate 0.5 --times 1,2 --schedule servers:0=1 --schedule servers:1=2",
+        2,
+        ["schedule = servers:1=2: servers is given twice"],
+    ),
+    "a value that a schedule may not have": (
+        "paths mmc --arrival-rate 0.5 --times 1,2 --schedule servers:0=1.5",
+        2,
+        ["servers = 1.5: must be a whole number >= 1"],
+    ),
+    "a schedule of what has a memory": (
+        "paths mg1 --arrival-rate 0.5 --times 1,2 --schedule arrival-rate:1=0.6",
+        2,
+        ["schedule: mg1 is no Markov chain here"],
+    ),
+    "a period of nothing": (
+        "paths mmc --arrival-rate 0.5 --times 1,2 --period 24",
+        2,
+        ["period = 24: is that of a schedule, and there is none"],
+    ),
     "N exact of no chain": ("exact mg1 --arrival-rate 0.5", 2, ["MG1", "JumpProcess"]),
     # findings
     "A10 what was never seen": (
@@ -730,7 +760,7 @@ SNIPPETS = {
     "F10 whole rate that wraps": (
         but(init=lambda self, words: 50_000, rates=lambda self, n: (n * n * 1e-6, 1e-3 * (50_000 - n))),
         ValueError,
-        r"^Mistake.rates: transition 0 has rate -1794.97 in state 50000: must be finite and >= 0$",
+        r"^Mistake.rates: transition 0 has a whole number beyond 32 bits in state 50000: multiply real numbers instead, ",
     ),
     "N a bound of 0": (
         but(total_rate_bound=lambda self: 0),
@@ -813,6 +843,31 @@ SNIPPETS = {
         RuntimeError,
         r"^use_all_cores\(3\): JAX has already started with 2 device",
     ),
+    # arguments of another kind
+    "a number as parameter": (
+        lambda: jaxq.gradient(MMC, with_respect_to=3),
+        ValueError,
+        "^parameter = 3: must be a text or a list of texts$",
+    ),
+    "no parameter": (
+        lambda: jaxq.gradient(MMC, with_respect_to=None),
+        ValueError,
+        "^parameter: must be one or more, each once; mmc has arrival_rate",
+    ),
+    "a number as metric": (
+        lambda: jaxq.gradient(MMC, 3, "arrival_rate"),
+        ValueError,
+        "^metric = 3: must be a text or a list of texts$",
+    ),
+    "no replicas": (
+        lambda: jaxq.paths(MMC, [1.0], replicas=None),
+        ValueError,
+        "^replicas = None: must be a whole number >= 1$",
+    ),
+    "a number as keep": (lambda: jaxq.exact(MMC, keep=3), ValueError, "^keep = 3: must be a function of a state"),
+    "no parts": (lambda: jaxq.merge(None, "x.npz"), ValueError, "^parts = None: must be two checkpoint files or more$"),
+    "cores as text": (lambda: jaxq.use_all_cores("2"), ValueError, "^cores = '2': must be a whole number >= 1$"),
+    "a file without a name": (lambda: jaxq.load(None), ValueError, r"^path = None: must end in \.json or \.npz$"),
     # names that do not exist
     **{
         f"N an option of {name}": (

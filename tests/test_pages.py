@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import jaxq
+from jaxq.engine.flags import Flag
 from tests.pages import Step, slug, steps
 
 ROOT = Path(__file__).parents[1]
@@ -103,6 +104,11 @@ def test_every_public_name_is_in_the_reference():
     page = (ROOT / "notebooks" / "api.md").read_text(encoding="utf8")
     told = set(re.findall(r"auto(?:function|class|exception):: jaxq\.(\w+)", page))
     assert told == set(jaxq.__all__) - {"SYSTEMS"}
+
+
+def test_every_flag_has_an_answer():
+    page = (ROOT / "notebooks" / "questions.md").read_text(encoding="utf8")
+    assert [flag for flag in Flag if f"`{flag}`" not in page] == []
 
 
 def prose(path: Path) -> str:

@@ -12,6 +12,7 @@ from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.paths import Paths
 from jaxq.engine.result import Results
 from jaxq.engine.saved import Saved
+from jaxq.engine.schedule import schedule_texts
 from jaxq.systems.find import known
 from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.result import Tuning
@@ -22,7 +23,8 @@ FILES = ("checkpoint", "checkpoint_every", "devices")
 
 def command(found: Saved, system: str | None = None) -> str | None:
     """The command line that gives the same numbers; None for a tuning or a search, whose steps no result has, for a system
-    that has no name and of which it is not said where it is (``system``), or a field that is a table."""
+    that has no name and of which it is not said where it is (``system``), a field that is a table, or one that varies and is
+    a list."""
     if isinstance(found, (Tuning, Outcome)):
         return None
     first: Any = found[0] if isinstance(found, Results) else found.result if isinstance(found, Gradients) else found
@@ -35,6 +37,8 @@ def command(found: Saved, system: str | None = None) -> str | None:
         words = "compare" if found.differences else "sweep"
         names = list(dict.fromkeys(name for result in found for name in result.point))
         points = [tuple(result.point.get(name) for name in names) for result in found]
+        if any(isinstance(x, (list, dict)) for point in points for x in point):
+            return None  # a list is one value on the command line
         grid = {name: list(dict.fromkeys(point[i] for point in points)) for i, name in enumerate(names)}
         if len({r.system for r in found}) > 1 or len(set(points)) != np.prod([len(x) for x in grid.values()]):
             return None  # no product of values
@@ -49,6 +53,8 @@ def command(found: Saved, system: str | None = None) -> str | None:
             "level": found.level,
             "keep_paths": len(next(iter(found.paths.values()), ())),
         }
+        if found.schedule:
+            options |= {"schedule": schedule_texts(found.schedule["fields"]), "period": found.schedule["period"]}
         options["totals"] = any(name.startswith(("average_", "count_")) for name in found.mean)
     elif options:
         options |= _changed(first.run["options"])
@@ -57,7 +63,7 @@ def command(found: Saved, system: str | None = None) -> str | None:
         return None
     parts = ["jaxq", words, shlex.quote(name)]
     for name, value in {**fields, **options}.items():
-        for one in value if isinstance(value, list) and name in (*OPTIONS, "parameter") else [value]:
+        for one in value if isinstance(value, list) and name in (*OPTIONS, "parameter", "schedule") else [value]:
             if one is None or one is False or (name == "keep_paths" and not one):
                 continue
             parts.append(f"--{name.replace('_', '-')}")

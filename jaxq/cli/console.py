@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import shutil
 import sys
 from typing import Any
 
 from jaxq.cli.errors import CannotPrint
 from jaxq.engine.files import reason
 
+NARROW = 80
+"""Columns at least: a terminal that has fewer folds the lines itself."""
 WIDE = 100_000
 """Columns where stdout is a file or a pipe, so that no line is cut or folded."""
 
@@ -35,17 +38,24 @@ class Stdout:
             raise CannotPrint("stdout: is closed")
         try:
             return getattr(self._stream, method)(*args)
+        except UnicodeEncodeError:  # a name of the user's that the encoding of the terminal has not
+            return getattr(self._stream, method)(*(_encodable(text, self._stream.encoding) for text in args))
         except OSError as error:
             with contextlib.suppress(OSError, ValueError):  # or the interpreter tries again when it ends
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             raise CannotPrint(f"stdout: {reason(error)}") from None
 
 
+def _encodable(text: str, encoding: str) -> str:
+    """Text with an escape, such as ``\\u03bb``, for each character that an encoding has not."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def stdout_console() -> Any:
-    """The console that results are printed on."""
+    """The console that results are printed on; never so narrow that numbers are cut into pieces."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else WIDE
+    width = max(NARROW, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDE
     return Console(width=width, markup=False, highlight=False, emoji=False)
 
 

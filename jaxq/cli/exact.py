@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxq.cli.console import new_table, stdout_console
-from jaxq.cli.delivery import OK, deliver, print_json
+from jaxq.cli.delivery import FLAGGED, OK, deliver, print_json
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.given_options import Output, number
 from jaxq.cli.given_systems import build_systems, merge
-from jaxq.cli.tables import parameters_text
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
+from jaxq.engine.plain import parameters_text
 
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
@@ -31,7 +31,7 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
     found = dataclasses.replace(found, references={name: as_reference(x) for name, x in instance.oracle().items()})
     files = {path: functools.partial(found.save, path) for path in output.files}
     deliver(files, (lambda: print_json(found.to_dict())) if output.json else lambda: print_law(found))
-    return OK
+    return FLAGGED if found.cut else OK
 
 
 def print_law(found: Any) -> None:
@@ -44,3 +44,6 @@ def print_law(found: Any) -> None:
     console.print(f"{found.system}  {parameters_text(found.parameters)}")
     console.print(table)
     console.print(f"{found.number_of_states} states", style="dim")
+    if found.cut:
+        cut = f"edge mass {found.edge_mass:.3g}: so much of the law is where states are cut off, so it is not exact"
+        console.print(cut, style="bold red")

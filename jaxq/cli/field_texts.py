@@ -45,13 +45,13 @@ def field_texts(system: "type[Model]", experiment: "Experiment | None" = None) -
 
 def default_words(default: Any, name: str, experiment: "Experiment | None" = None) -> str:
     """What holds if an option is not given."""
-    from jaxq.engine.plain import in_words, plain
+    from jaxq.engine.plain import plain, value_text
 
     if experiment is not None and name in experiment.parameters:
-        return f"{experiment.path}: {in_words(experiment.parameters[name])}"
+        return f"{experiment.path}: {value_text(experiment.parameters[name])}"
     if default is dataclasses.MISSING:
         return "required"
-    return f"default: {'none' if default is None else plain(default)}"
+    return f"default: {value_text(plain(default))}"
 
 
 def of_all_that_ship() -> dict[str, dict[str, FieldText]]:

@@ -64,6 +64,12 @@ SHARED = {
     "times": SharedOption("times to report: start:stop:count (ends included) or a,b,c  [required]", "TIMES"),
     "keep_paths": SharedOption("number of replicas whose sample paths are kept  [default: 0]"),
     "totals": SharedOption("also time averages and counts over [0, t] (a terminating run)", None),
+    "schedule": SharedOption(
+        "a field that changes on the way: servers:0=6,8=14,18=6 are its values from those times on; repeatable",
+        "FIELD:TIME=VALUE,...",
+        True,
+    ),
+    "period": SharedOption("time after which the schedule begins again, such as 24  [default: it does not]"),
     "max_states": SharedOption("states that may be enumerated  [default: 200000]"),
     "parameter": SharedOption(
         "field to tune [default: those of the objective] or to differentiate by, also routing[0] or "
@@ -109,6 +115,8 @@ PATHS = (
     "keep_paths",
     "max_events",
     "totals",
+    "schedule",
+    "period",
     "out",
     "json",
     "plot",
@@ -116,7 +124,7 @@ PATHS = (
 )
 EXACT = ("max_states", "out", "json", "quiet")
 THEORY = ("json",)
-TUNED = ("parameter", "start", "bounds", "objective", "maximise", "starts", "steps", "rate", "method")
+TUNED = ("parameter", "start", "bounds", "objective", "maximise", "starts", "steps", "rate", "method", "window")
 """What `tune` takes besides the options of a simulation."""
 _RUN = ("replicas", "events", "horizon", "warmup", "precision", "max_events", "time_limit", "level", "seed", "devices")
 TUNE = (*TUNED, *_RUN, "control", *JOINED, *OUTPUT)

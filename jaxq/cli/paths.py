@@ -15,20 +15,21 @@ from jaxq.cli.given_options import Output, number
 from jaxq.cli.given_systems import build_systems, merge
 from jaxq.cli.options import OUTPUT, PATHS
 from jaxq.cli.run import start_devices
+from jaxq.cli.schedule import read_texts
 from jaxq.cli.tables import (
     WITHHELD_TEXT,
-    parameters_text,
     print_flags,
 )
 from jaxq.engine.fields import Rule
 from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
 from jaxq.engine.model import Model
-from jaxq.engine.plain import pair
+from jaxq.engine.plain import pair, parameters_text
+from jaxq.engine.schedule import schedule_lines
 from jaxq.plotting import plot
 
 ROWS = 21
 """Times shown on the terminal; the files have all."""
-NUMBERS = [name for name in PATHS if name not in ("times", "totals", *OUTPUT)]
+NUMBERS = [name for name in PATHS if name not in ("times", "totals", "schedule", *OUTPUT)]
 
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
@@ -42,8 +43,9 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
         numbers = {name: number(chosen[name]) for name in NUMBERS if name in chosen}
         times = grid(chosen.get("times"), numbers.get("replicas", 1024))
         instance = build_systems(verb, system, chosen)[0][0]
+        schedule = read_texts(system, chosen["schedule"]) if "schedule" in chosen else None
         start_devices(numbers.get("devices"))
-        planned = plan_of(paths)(instance, times, **numbers, totals=bool(chosen.get("totals")))
+        planned = plan_of(paths)(instance, times, **numbers, totals=bool(chosen.get("totals")), schedule=schedule)
     with interruptible():
         found = follow(planned)
         return present(found, output, lambda path: plot(found, path=path), lambda: print_paths(found))
@@ -83,6 +85,8 @@ def print_paths(found: Any) -> None:
         table.add_row(*cells)
     run = found.run
     console.print(f"{found.system}  {parameters_text(found.parameters)}")
+    for line in schedule_lines(found.schedule):
+        console.print(line)
     console.print(table)
     some = f"{len(shown)} of {len(found.times)} times; " if len(shown) < len(found.times) else ""
     console.print(

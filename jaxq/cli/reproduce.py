@@ -113,11 +113,10 @@ def check_folder(out: str | None) -> Path:
     """The folder that ``--out`` names, made if need be. Raises ValueError."""
     if out is None:
         raise FieldError("out", ..., "jaxq reproduce needs --out DIR, where the figures and tables are written")
+    files.check_parent("out", out)
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise FieldError("out", out, "must be a folder")
-    if not folder.resolve().parent.is_dir():
-        raise FieldError("out", out, f"the folder {folder.resolve().parent} must exist")
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

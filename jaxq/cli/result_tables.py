@@ -9,15 +9,13 @@ from jaxq.cli.tables import (
     interval,
     mean_text,
     oracle_text,
-    parameters_text,
     print_flags,
     run_line,
-    value_text,
     verdict_line,
     z_text,
 )
 from jaxq.engine.agreement import bound_of
-from jaxq.engine.plain import pair
+from jaxq.engine.plain import pair, parameters_text, value_text
 from jaxq.engine.result import Result, Results
 
 SIDE_BY_SIDE = 4
@@ -71,9 +69,10 @@ def differences_table(results: Results) -> Any:
     """The paired differences to the first system, a row a metric; starred where beyond the interval."""
     from rich.text import Text
 
-    others = list(dict.fromkeys(row["system"] for row in results.differences))
+    named = _names(results)
+    others: list[str] = list(dict.fromkeys(row["system"] for row in results.differences))
     rows = {(row["metric"], row["system"]): row for row in results.differences if row["mean"] is not None}
-    names = [other.replace(" ", "\n").replace("None", "none") for other in others]
+    names = [named.get(other, other).replace("  ", "\n") for other in others]
     table = new_table("metric", *(header for name in names for header in (f">{name}", ">+-")))
     for name in dict.fromkeys(metric for metric, _ in rows):
         cells: list[Any] = [name]
@@ -88,12 +87,23 @@ def differences_table(results: Results) -> Any:
 
 def differences_list(results: Results, metrics: tuple[str, ...]) -> Any:
     """The paired differences of many systems, a row a system and metric."""
+    named = _names(results)
     table = new_table("system", "metric", ">difference", ">+-")
     for row in results.differences:
         if row["metric"] in metrics and row["mean"] is not None:
             mean, width = pair(row["mean"], row["half_width"])
-            table.add_row(row["system"].replace("None", "none"), row["metric"], mean, width)
+            table.add_row(named.get(row["system"], row["system"]), row["metric"], mean, width)
     return table
+
+
+def _names(results: Results) -> dict[str, str]:
+    """By its name in the differences, what a system goes by in the table above them; empty where that is not plain."""
+    others = dict.fromkeys(row["system"] for row in results.differences)
+    shown = [parameters_text(result.point) for result in results[1:]]
+    plain = (
+        len({result.system for result in results}) == 1 and len(others) == len(shown) == len(set(shown)) and all(shown)
+    )
+    return dict(zip(others, shown, strict=True)) if plain else {}
 
 
 def scaling_lines(results: Results) -> list[str]:

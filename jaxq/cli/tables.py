@@ -9,7 +9,7 @@ from jaxq.cli.console import new_table
 from jaxq.engine.agreement import FAMILY_LEVEL, bound_of
 from jaxq.engine.flags import Flag, withheld
 from jaxq.engine.metric import Metric
-from jaxq.engine.plain import WIDTH, brief, pair, with_scaling
+from jaxq.engine.plain import WIDTH, pair, parameters_text
 from jaxq.engine.result import Result
 
 WITHHELD_TEXT = "withheld"
@@ -79,7 +79,8 @@ def quantile_lines(result: Result) -> list[str]:
         for p, q in quantiles.items():
             value, low, high = q["value"], q["low"], q["high"]
             if value is None:
-                shown.append(f"{p}: {WITHHELD_TEXT if hidden else 'none'}")
+                ends = f" (> {low:.4g})" if low is not None else f" (< {high:.4g})" if high is not None else ""
+                shown.append(f"{p}: {WITHHELD_TEXT if hidden else 'not seen' + ends if ends else 'none'}")
             elif low is None or high is None:
                 shown.append(f"{p}: {value:.6g}")
             else:
@@ -107,27 +108,11 @@ def print_flags(console: Any, flags: Iterable[str]) -> None:
         console.print(Text.assemble((f" FLAG {flag} ", "bold white on red"), (f" {Flag(flag).meaning}", "red")))
 
 
-def parameters_text(parameters: dict[str, Any], run: Mapping[str, Any] | None = None) -> str:
-    """Fields as ``name=value``, long lists shortened, with what ``run`` says of their scale."""
-    return "  ".join(with_scaling(name, value_text(value), run or {}) for name, value in parameters.items())
-
-
 def heading(system: str, parameters: dict[str, Any], run: Mapping[str, Any] | None = None) -> Any:
     """The first line of what is printed: the name of a system, bold, and its fields."""
     from rich.text import Text
 
     return Text(system, style="bold") + Text("  " + parameters_text(parameters, run))
-
-
-def value_text(value) -> str:
-    """A field's value for a line or a table."""
-    value = brief(value)
-    if value is None:
-        return "none"
-    if isinstance(value, (list, tuple)):
-        shown = ",".join(map(value_text, value[:6]))
-        return f"{shown},... ({len(value)} values)" if len(value) > 6 else shown
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def run_line(result: Result) -> str:
@@ -138,7 +123,7 @@ def run_line(result: Result) -> str:
     devices = ", ".join(f"{count} x {kind}" if count > 1 else kind for kind, count in kinds.items())
     return (
         f"{run['replicas']} replicas, {run['events']:.4g} events ({run['events_per_replica']} a replica used; "
-        f"warm-up {warm}, {run['warmup_method']}); {run['method']} intervals at {run['level']:g}, seed {run['seed']}\n"
+        f"warm-up {warm}, {run['warmup_method']}); intervals at {run['level']:g} by {run['method']}; seed {run['seed']}\n"
         f"{run['seconds']:.3g} s + {run['compile_seconds']:.3g} s compiling, {run['ns_per_event']:.3g} ns an event "
         f"on {devices}"
     )

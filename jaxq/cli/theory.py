@@ -10,10 +10,9 @@ from jaxq.cli.delivery import OK, print_json
 from jaxq.cli.errors import input_errors, interruptible
 from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.given_systems import build_systems, merge
-from jaxq.cli.tables import parameters_text
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
-from jaxq.engine.plain import describe
+from jaxq.engine.plain import describe, parameters_text
 from jaxq.engine.record import title
 from jaxq.engine.saved import SCHEMA
 

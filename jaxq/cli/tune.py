@@ -25,13 +25,12 @@ from jaxq.cli.tables import (
     oracle_text,
     print_flags,
     run_line,
-    value_text,
     z_text,
 )
 from jaxq.engine.fields import rules
 from jaxq.engine.files import check_ending
 from jaxq.engine.model import Model
-from jaxq.engine.plain import pair, scalings
+from jaxq.engine.plain import pair, scalings, value_text
 from jaxq.engine.planned import plan_of
 from jaxq.plotting import plot
 from jaxq.stats.intervals import family_bound
@@ -44,7 +43,7 @@ from jaxq.tuning.tune import solve, tune
 ROWS = 10
 """Steps shown on the terminal, dense at the beginning; the files have all."""
 ENDINGS = (".json", ".csv")
-NUMBERS = ("steps", "rate")
+NUMBERS = ("steps", "rate", "window")
 
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:

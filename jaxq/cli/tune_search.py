@@ -10,19 +10,18 @@ from jaxq.cli.given_systems import build_systems
 from jaxq.cli.tables import (
     WITHHELD_TEXT,
     heading,
-    parameters_text,
     print_flags,
     run_line,
 )
 from jaxq.engine.model import Model
 from jaxq.engine.objective import Search, of_kind
-from jaxq.engine.plain import pair, scalings
+from jaxq.engine.plain import pair, parameters_text, scalings
 from jaxq.engine.planned import plan_of
 from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.search import Question, search
 
 NUMBERS = ("starts", "steps", "rate")
-OF_A_DESCENT = ("parameter", "start", "bounds", "method")
+OF_A_DESCENT = ("parameter", "start", "bounds", "method", "window")
 
 
 def read(system: type[Model], chosen: Mapping[str, Any], options: Mapping[str, Any]) -> Question | None:

@@ -60,8 +60,10 @@ def tutorial(
     Example: jaxq tutorial --yes
     """
     with input_errors():
-        if not yes and not sys.stdin.isatty():
-            raise FieldError("yes", "no", "must be given where nobody can press Enter (stdin is no terminal)")
+        if not yes and not (sys.stdin and sys.stdin.isatty()):
+            raise FieldError(
+                "yes", ..., "must be given where nobody can press Enter (no terminal): jaxq tutorial --yes"
+            )
         folder = Path(FOLDER)
         try:
             folder.mkdir(exist_ok=True)

@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jax.core import Tracer
@@ -106,7 +107,8 @@ def refuse_misspelt(kind: type) -> None:
 
 
 def check_kind(system: Model) -> None:
-    """TypeError unless it is a system that can be simulated: no class, nothing traced, nor what `process` returns."""
+    """TypeError unless it is a system that can be simulated: no class, nothing traced, nor what `process` returns.
+    ValueError where a field holds what it may not."""
     if isinstance(system, type) and issubclass(system, Model):
         raise TypeError(f"system = {system.__name__}: is a class; give a system, {system.__name__}(...)")
     if isinstance(system, Process) and not isinstance(system, Model):
@@ -120,6 +122,19 @@ def check_kind(system: Model) -> None:
     for path, leaf in jax.tree.leaves_with_path(system):
         if isinstance(leaf, Tracer):
             raise TypeError(f"{type(system).__name__}{jax.tree_util.keystr(path)} is traced by JAX {HOST}")
+    check_again(system)
+
+
+def check_again(module: eqx.Module) -> None:
+    """What was checked of a module, and of those in its fields, when they were made: `equinox.tree_at`, `jax.tree.map` and
+    who writes into an array change numbers without that. ValueError as then."""
+    for field in dataclasses.fields(module):
+        held = getattr(module, field.name, None)
+        if isinstance(held, eqx.Module) and jax.tree.leaves(held):
+            check_again(held)
+    for base in type(module).__mro__:
+        if "__check_init__" in vars(base):
+            vars(base)["__check_init__"](module)
 
 
 def check_methods(process: Process) -> frozenset[str]:

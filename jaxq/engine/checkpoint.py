@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxq.checks import FieldError
 from jaxq.engine.ensemble import Ensemble
-from jaxq.engine.files import read_npz, reason, write_npz
+from jaxq.engine.files import json_text, read_npz, reason, write_npz
 from jaxq.engine.fingerprint import digest
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
@@ -90,7 +90,7 @@ class Checkpoint:
         except (ValueError, TypeError, KeyError, RecursionError):
             raise damaged(path) from None
         # as they come out of the file: a tuple is a list, a float its shortest text
-        mine = json.loads(json.dumps(self._question))
+        mine = json.loads(json_text(self._question))
         other = [name for name in mine if theirs.get(name) != mine[name]]
         if other:
             raise FieldError(
@@ -134,7 +134,7 @@ class Checkpoint:
             return
         layouts = [{name: getattr(ensemble.layout, name) for name in LENGTHS} for ensemble in self._ensembles]
         header = {"question": self._question, "progress": self.progress, "layouts": layouts}
-        arrays: dict[str, Any] = {"checkpoint": json.dumps(header)}
+        arrays: dict[str, Any] = {"checkpoint": json_text(header)}
         for i, ensemble in enumerate(self._ensembles):
             mine = ensemble.saved()
             shares = self._team.gather("save", list(mine.values()), everywhere=False)

@@ -10,7 +10,6 @@ from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.fields import units
 from jaxq.engine.flags import Flag
 from jaxq.engine.flags import withheld as withholds
-from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
@@ -23,7 +22,7 @@ from jaxq.engine.rarity import hardly_due
 from jaxq.engine.record import title
 from jaxq.engine.result import Result
 from jaxq.engine.sums import Sums
-from jaxq.engine.walk import fell_below_zero
+from jaxq.engine.walk import left_range
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
 from jaxq.stats.intervals import family_bound
@@ -31,7 +30,7 @@ from jaxq.stats.intervals import family_bound
 LOOKED_AT = 4096
 """Replicas whose last states are looked at."""
 DISAGREEMENT = 1e-4
-"""Chance that a correct run is flagged ``disagrees``, over all its comparisons."""
+"""Chance that a correct run is flagged ``disagrees``, over all its points and comparisons."""
 
 
 def variance_ratios(plain: dict[str, Estimate], controlled: dict[str, Estimate]) -> dict[str, float | None]:
@@ -71,10 +70,10 @@ def known_above(reference, bound: float) -> bool:
     return reference is not None and as_reference(reference).value > bound
 
 
-def negative_counts(ensemble: Ensemble, point: int, process: Process) -> bool:
-    """Whether a count of a jump process has gone below 0, as the replicas show at the end: what none of so many shows is too
-    rare to matter much. The walk before a run need not have met it."""
-    return isinstance(process, MarkovProcess) and fell_below_zero(process, ensemble.states(point, LOOKED_AT))
+def out_of_range(ensemble: Ensemble, point: int, process: Process) -> bool:
+    """Whether a count of a jump process has gone below 0, or what is made of a state passes 32 bits, as the replicas show at
+    the end: what none of so many shows is too rare to matter much. The walk before a run need not have met it."""
+    return left_range(process, ensemble.states(point, LOOKED_AT))
 
 
 def conclude_point(
@@ -86,14 +85,17 @@ def conclude_point(
     flags: list[str],
     run: dict,
     varied,
+    points: int = 1,
 ) -> Result:
-    """The result of one point of an ensemble, as it was planned. Some flags keep the means out of it (`Flag.withholds`)."""
+    """The result of one point of an ensemble, of so many in the run, as it was planned. Some flags keep the means out of it
+    (`Flag.withholds`)."""
     system = planned.model
     flags = list(flags)
     rows = slice(point * ensemble.replicas, (point + 1) * ensemble.replicas)
-    if ensemble.overflow[rows].any() or negative_counts(ensemble, point, planned.process):
+    invalid = ensemble.invalid[rows].any()
+    if ensemble.overflow[rows].any() or (not invalid and out_of_range(ensemble, point, planned.process)):
         flags.append(Flag.OVERFLOW)
-    if ensemble.invalid[rows].any():
+    if invalid:
         flags.append(Flag.INVALID_RATES)
     sums = ensemble.sums(point, analysis.cut or 0)
     if analysis.growth:
@@ -127,6 +129,11 @@ def conclude_point(
     if any(distribution.empty for distribution in distributions.values()):
         flags.append(Flag.NAN)
     quantiles = {name: _quantiles(distributions[name], wanted[name], options.level, withheld) for name in wanted}
+    missing = any(
+        row["value"] is None for name in wanted if not distributions[name].empty for row in quantiles[name].values()
+    )
+    if missing and not withheld:
+        flags.append(Flag.NOT_SEEN)
     histograms = {name: _histogram(d) for name, d in distributions.items() if not (withheld or d.empty)}
     metrics = {}
     for name, e in means.items():
@@ -134,7 +141,7 @@ def conclude_point(
         metrics[name] = Metric.of(e, options.level, *told)
     compared = [abs(metric.z) for metric in metrics.values() if metric.z is not None]
     degrees = [e.degrees for name, e in means.items() if metrics[name].z is not None]
-    if compared and max(compared) > family_bound(len(compared), 1 - DISAGREEMENT, min(degrees)):
+    if compared and max(compared) > family_bound(len(compared), 1 - DISAGREEMENT / points, min(degrees)):
         flags.append(Flag.DISAGREES)
     run = {
         **run,
@@ -157,7 +164,7 @@ def conclude_point(
     return Result(
         title(system),
         fields,
-        {name: fields[name] for name in varied},
+        {name: fields[name] for name in varied if name in fields},
         metrics,
         run,
         analysis.growth,

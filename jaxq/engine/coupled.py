@@ -9,7 +9,6 @@ Sources: Gong and Ho (1987), IEEE Transactions on Automatic Control 32(10), 858-
 (2022), NeurIPS, "Automatic differentiation of programs with discrete randomness".
 """
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -22,10 +21,10 @@ from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
 from jaxq.engine.carry import typed
-from jaxq.engine.control_choice import with_controls
-from jaxq.engine.controls import PREFIX, WithControls
+from jaxq.engine.controls import PREFIX
 from jaxq.engine.dependence import moving_rates
-from jaxq.engine.integrands import along, as_float, floats, integrands
+from jaxq.engine.differentiated import Differentiated
+from jaxq.engine.integrands import as_float, floats, integrands
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.once import once
 from jaxq.engine.parameter import Parameter, along_moving
@@ -46,7 +45,7 @@ class Step(NamedTuple):
     created: tuple  # weight of the next newborn, by parameter
 
 
-class Coupled(Alternatives):
+class Coupled(Differentiated, Alternatives):
     """A process of few transitions beside alternatives to itself.
 
     State: x; the S + 1 paths, the newborn last; the weight of each by parameter.
@@ -121,22 +120,9 @@ class Coupled(Alternatives):
         kept.append(self._own(move(x, m), after))
         return after, tuple(kept), self._weighed(event.plan, event.grow, weights, event.created)
 
-    @property
-    def controlled(self) -> Any:
-        """The process with its controls."""
-        return self.process if self.functions is None else WithControls(self.process, *self.functions)
-
-    def with_controls(self, control: str, replicas: int, title: str) -> "Coupled":
-        """Beside what is observed, controls of the process and their derivatives, which average to 0 too: as many as the
-        replicas bear. FieldError as `jaxq.engine.control_choice.with_controls`."""
-        found = with_controls(self.process, control, replicas // (1 + len(self.tangents)), title)
-        if not isinstance(found, WithControls):
-            return self
-        return dataclasses.replace(self, functions=(found.places, found.observed, found.functions))
-
     def _control_sums(self, x, paths, weights):
         """The controls of x, and their derivatives by parameter; of the paths side by side, as they are many."""
-        values, slopes = self._along(lambda process: dataclasses.replace(self, process=process).controlled.drifts(x))
+        values, slopes = self._drifts(x)
         others = jax.vmap(self.controlled.drifts)(jax.tree.map(lambda *leaves: jnp.stack(leaves), *paths))
         found = dict(values)
         for p, slope in enumerate(slopes):
@@ -171,10 +157,6 @@ class Coupled(Alternatives):
 
     def _invalid_rates(self, state):
         return self.process._invalid_rates(state[0])
-
-    def _along(self, function):
-        """(its value, its derivatives by parameter) of a function of the process."""
-        return along(function, self.process, self.moving, self.tangents)
 
     def _flips(self, r, d, k, spare):
         """By parameter the signed weight of a newborn that makes m instead of k (the last m: nothing), and what m is drawn
@@ -225,10 +207,6 @@ class Coupled(Alternatives):
                 equal = equal & jnp.all(jnp.asarray(u) == jnp.asarray(v))
         return equal
 
-    def at(self, process: Process, slopes: Sequence[list]) -> "Coupled":
-        """The coupled half of the same program with other parameters. ValueError where these move what was still before."""
-        return dataclasses.replace(self, process=process, tangents=along_moving(slopes, self.moving, self.tangents))
-
     def _own(self, path, x):
         """A path with the counters of x: its own are of no use."""
         pairs = zip(jax.tree.leaves(path), jax.tree.leaves(x), self.essential, strict=True)
@@ -250,7 +228,7 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
     moving = moving_rates(process, slopes, name)
     assert isinstance(process, MarkovProcess)
     if getattr(rare_first(process), "_order", None) is not None:
-        raise FieldError("method", name, "has transitions too rare for one random word; must be finite-difference")
+        raise FieldError("method", name, "has transitions too rare for one random word")
     bound, null = process.clock().bound, None
     if bound is None and any(of.value == 0 for of in parameters):
         words = tuple(random.words_for(0, random.START, 0, process.scan.init_words))

@@ -45,11 +45,9 @@ def moving_rates(process: Process, slopes: Sequence[list], name: str) -> Moving:
         FieldError: it is no jump process; it drifts; a jump depends on a parameter, or the rates compare it.
     """
     if not isinstance(process, MarkovProcess):
-        raise FieldError(
-            "method", name, "has steps of its own here, not only rates and jumps; must be finite-difference"
-        )
+        raise FieldError("method", name, "has steps of its own here, not only rates and jumps")
     if process.drifts:
-        raise FieldError("method", name, "drifts between its jumps; must be finite-difference")
+        raise FieldError("method", name, "drifts between its jumps")
     leaves = moving_leaves(slopes)
     sources, varying, own = dependence(process, leaves, name)
     rates = tuple(
@@ -90,9 +88,9 @@ def dependence(
     count = len(out[0])
     if jumpy:
         rule = f"compares or rounds what the parameter moves ({', '.join(sorted(jumpy))}), so that its derivative is blind "
-        raise FieldError("method", name, rule + "there; fix the order that it decides, or take finite-difference")
+        raise FieldError("method", name, rule + "there unless the order that it decides is fixed")
     if any(reads[len(reads) - len(jax.tree.leaves(out[2])) :]):
-        raise FieldError("method", name, "has a jump that depends on the parameter; must be finite-difference")
+        raise FieldError("method", name, "has a jump that depends on the parameter")
     state = [frozenset([i]) if i >= len(moving) else frozenset() for i in range(len(given))]
     varying = tuple(k for k, read in enumerate(_reads(graph.jaxpr, state, set())[:count]) if read)
     return reads[:count], varying, own

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxq.engine.flags import flag_lines
 from jaxq.engine.metric import Metric
-from jaxq.engine.plain import aligned, brief
+from jaxq.engine.plain import aligned, parameters_text
 from jaxq.engine.result import Result
 from jaxq.engine.saved import NONE, SCHEMA, Saved
 from jaxq.engine.tabular import of_run
@@ -143,6 +143,6 @@ class Gradients(Saved):
         )
 
     def __str__(self) -> str:
-        shown = ", ".join(f"{k}={brief(v)}" for k, v in self.result.parameters.items())
-        lines = [f"{self.result.system}  {shown}", *aligned(self.rows()), self.method_text()]
+        heading = f"{self.result.system}  {parameters_text(self.result.parameters)}"
+        lines = [heading, *aligned(self.rows()), self.method_text()]
         return "\n".join([*lines, *flag_lines(self.flags)])

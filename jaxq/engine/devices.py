@@ -13,9 +13,10 @@ from importlib.util import find_spec
 
 import jax
 
-from jaxq.checks import FieldError
+from jaxq.checks import FieldError, integer
 
 _warned = False
+_process: int | None = None
 PLUGINS = "jax_cuda12_plugin", "jax_cuda13_plugin"
 """What the extras cuda12 and cuda13 bring."""
 
@@ -54,7 +55,7 @@ def use_all_cores(cores: int | None = None) -> int:
     NPROC, for this process; it switches x64 neither on nor off, and no number depends on that. Raises RuntimeError if a
     backend has already started with another number of devices.
     """
-    cores = usable_cores() if cores is None else cores
+    cores = usable_cores() if cores is None else integer("cores", cores)
     try:
         wanted = _cpu_flags()
     except OSError:
@@ -95,8 +96,15 @@ def callers_level() -> int:
 
 
 def choose_devices(count: int | None) -> tuple:
-    """The first ``count`` devices of this process and the default backend (None: all). ValueError if there are fewer."""
-    global _warned
+    """The first ``count`` devices of this process and the default backend (None: all). ValueError if there are fewer.
+    RuntimeError in a process that was forked after a run, where JAX has no threads and would wait for ever."""
+    global _warned, _process
+    if _process not in (None, os.getpid()):
+        raise RuntimeError(
+            "this process was forked after JAX had started, so that a run would never end: start it by "
+            'multiprocessing.get_context("spawn")'
+        )
+    _process = os.getpid()
     devices = jax.local_devices()
     missing = no_gpu(devices[0].platform)
     if missing and not _warned:

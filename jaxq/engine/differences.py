@@ -1,7 +1,7 @@
 """Points of a run that are judged as one: by a model whose metrics are a system's and their difference quotients."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -21,17 +21,23 @@ NOTHING = 1e-12
 
 
 class Parts(Sums):
-    """The sums of several points in ``parts``, with the time and events of the first, and controls of all."""
+    """The sums of several points in ``parts``, with the time and events of the first, and controls of all. ``moved``: the
+    parts, where what they are made of has other values (`Sums.at`)."""
 
-    def __init__(self, parts: Sequence[Sums], controls: Mapping[str, Estimate] = {}):
+    def __init__(
+        self,
+        parts: Sequence[Sums],
+        controls: Mapping[str, Estimate],
+        moved: Callable[[Callable[[Any], float]], Sequence[Sums]],
+    ):
         super().__init__(parts[0].time, parts[0].events, dict(controls), {}, {})
-        self.parts = parts
+        self.parts, self._moved = parts, moved
 
     def without(self, names):
-        return Parts(self.parts, {name: x for name, x in self.items() if name not in names})
+        return Parts(self.parts, {name: x for name, x in self.items() if name not in names}, self._moved)
 
     def at(self, value):
-        return Parts([part.at(value) for part in self.parts], dict(self))
+        return Parts(self._moved(value), dict(self), self._moved)
 
 
 class Differences(Model):
@@ -163,7 +169,8 @@ class Together:
         return self._together([self._ensemble.series(p, groups) for p in range(len(self._ensemble.systems))])
 
     def _together(self, sums: list[Sums]) -> Parts:
-        return Parts(self.parts(sums), self.controls(sums) if self.controlled else {})
+        controls = self.controls(sums) if self.controlled else {}
+        return Parts(self.parts(sums), controls, lambda value: self.parts([one.at(value) for one in sums]))
 
     def parts(self, sums: list[Sums]) -> list[Sums]:
         """The sums of each of the model's systems, from those of the points."""
@@ -238,7 +245,17 @@ class Moved(Together):
         return [self._at(sums[0], node) for node in self._nodes]
 
     def controls(self, sums):
-        return {name: x for name, x in sums[0].items() if name.startswith(PREFIX)}
+        names = [name for name in sums[0] if name.startswith(PREFIX)]
+        return {name: sums[0][name] for name in sorted(names, key=lambda name: "|" in name)}  # their derivatives last
+
+    def control_biases(self, cut: int) -> list[Estimate]:
+        """By control, in their order, what half the window of a score alone would have added to its mean."""
+        sums, count = self._ensemble.sums(0, cut), len(self.systems[0].nodes)
+        found = []
+        for name in self.controls([sums]):
+            by, slash, control = name.removeprefix(PREFIX).partition("|")
+            found.append(-sums[f"{count + int(by)}|{control}"] / sums.time if slash else sums.time * 0.0)
+        return found
 
     @property
     def processes(self) -> list:

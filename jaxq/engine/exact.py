@@ -17,7 +17,7 @@ from jaxq.engine.check import check_kind, check_methods
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.outline import plain_means
-from jaxq.engine.plain import aligned, describe, finite, in_words
+from jaxq.engine.plain import aligned, describe, finite, parameters_text
 from jaxq.engine.quantity import unit
 from jaxq.engine.record import title
 from jaxq.engine.reference import Reference
@@ -41,7 +41,8 @@ class ExactResult(Saved):
         states: the states, a pytree like the system's own with an axis of length number_of_states in front. A component
             that only counts (see `exact`) stays at its initial value.
         probabilities: stationary probability of each state, float64, shape (number_of_states,).
-        edge_mass: probability of the states with a transition that ``keep`` suppressed; 0 without a cut.
+        edge_mass: probability of the states with a transition that ``keep`` suppressed, or that `Process.overflow` says the
+            state cannot represent; 0 where nothing is cut off.
         observed: value of every observation (`Process.observe`) in each state, shape (number_of_states,).
         units: of the observations that are metrics as they are, where the system names them.
         references: values to compare the metrics with, by name, where they were asked for.
@@ -78,16 +79,21 @@ class ExactResult(Saved):
         probabilities = np.bincount(where.ravel(), self.probabilities)
         return values[probabilities > 0], probabilities[probabilities > 0]
 
+    @property
+    def cut(self) -> bool:
+        """Whether states were cut off that matter: more than 1e-9 of the law is at the edge."""
+        return self.edge_mass > NEGLIGIBLE_EDGE
+
     def oracle(self) -> dict[str, Reference]:
-        """The finite metrics as references: ``exact``, or ``limit`` where the cut left more than 1e-9 at the edge."""
-        kind = "exact" if self.edge_mass <= NEGLIGIBLE_EDGE else "limit"
+        """The finite metrics as references: ``exact``, or ``limit`` where the law was `cut`."""
+        kind = "limit" if self.cut else "exact"
         return {name: Reference(value, kind) for name, value in self.metrics.items() if np.isfinite(value)}
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a metric, beside its reference where there are any."""
-        rows = []
+        """One row a metric, beside its reference where there are any, and with the edge mass where states were cut off."""
+        rows, cut = [], {"edge_mass": self.edge_mass} if self.cut else {}
         for name, value in self.metrics.items():
-            row, known = {"metric": name, "exact": finite(value)}, self.references.get(name)
+            row, known = {"metric": name, "exact": finite(value), **cut}, self.references.get(name)
             if self.references:
                 told = (None, None) if known is None else (finite(float(known.value)), known.kind)
                 row |= dict(zip(("oracle", "kind"), told, strict=True))
@@ -145,10 +151,10 @@ class ExactResult(Saved):
             raise KeyError(f"{metric}: {self.system} has the metrics {', '.join(self.metrics)}") from None
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{name}={in_words(value)}" for name, value in self.parameters.items())
         rows = [{"metric": name, "exact": f"{value:.12g}"} for name, value in self.metrics.items()]
         cut = f", edge mass {self.edge_mass:.3g}" if self.edge_mass else ""
-        return "\n".join([f"{self.system}  {fields}", *aligned(rows), f"{self.number_of_states} states{cut}"])
+        heading = f"{self.system}  {parameters_text(self.parameters)}"
+        return "\n".join([heading, *aligned(rows), f"{self.number_of_states} states{cut}"])
 
 
 @known_keywords()
@@ -194,6 +200,8 @@ def exact(system: Model, *, keep: Callable[[Any], Any] | None = None, max_states
     if prepared.drifts:
         raise FieldError("system", type(system).__name__, "its state drifts between jumps, so there is no finite chain")
     max_states = integer("max_states", max_states)
+    if keep is not None and not callable(keep):
+        raise FieldError("keep", keep, "must be a function of a state, such as lambda n: n <= 400, or None")
     known = prepared.count_states()
     if known is not None and known > max_states:
         raise FieldError(

@@ -31,6 +31,8 @@ class Rule:
 
     ``simplex``: always a list, which must sum to 1 (shares, splitting probabilities). ``rows``: always a matrix, each row of
     which must sum to 1 (routing probabilities). ``table``: ``parse_compound`` takes the table of an experiment file too.
+    ``momentary``: a schedule may change the field while the system runs, as no state depends on it; of a compound field, the
+    names in it of which that is so. A system of a user's own may change in all fields that do not fix the program.
     ``observed``: a number that another field has if it comes from data, such as ``service_law.rate``; the text ``file``
     stands for it. ``usage``: how the text of a compound field is written. ``untuned``: why
     no gradient moves the field, and what to do instead: the sentence that `jaxq.tune` refuses it with.
@@ -50,6 +52,7 @@ class Rule:
     choices: tuple[str, ...] = ()
     parse_compound: Callable[[Any], Any] | None = None
     table: bool = False
+    momentary: bool | tuple[str, ...] = False
     kind: type = object
     observed: str = ""
     usage: str = ""
@@ -225,6 +228,7 @@ def compound(
     usage: str = "",
     meanings: tuple[tuple[str, str], ...] = (),
     untuned: str = "",
+    momentary: tuple[str, ...] = (),
 ) -> Any:
     """A field that holds a module of its own, such as a service law, of class ``kind``; ``parse`` turns text into one, and
     with ``table`` the table of an experiment file, a dict. ``static``: it is hashable and only read on the host, when a run
@@ -242,6 +246,7 @@ def compound(
         usage=usage,
         meanings=meanings,
         untuned=untuned,
+        momentary=momentary,
     )
     return eqx.field(converter=convert, static=static, default=default, metadata={RULE: rule})
 

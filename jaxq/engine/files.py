@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import glob
+import hashlib
 import json
 import math
 import os
@@ -17,6 +18,8 @@ import numpy as np
 from jaxq.checks import FieldError
 
 ENDINGS = (".json", ".csv", ".npz")
+LONG_NAME = 128
+"""Bytes of a file's name to which those of its machine and process can be added."""
 
 
 def check_ending(name: str, path, endings: tuple[str, ...] = ENDINGS) -> None:
@@ -37,9 +40,14 @@ def check_path(name: str, path, endings: tuple[str, ...] = ENDINGS) -> None:
 
 
 def check_parent(name: str, path) -> Path:
-    """The file that ``path`` leads to; ValueError unless its folder exists."""
-    target = Path(os.path.realpath(path))
-    if not target.parent.is_dir():
+    """The file that ``path`` leads to; ValueError unless its folder exists, and there may be a file of that name."""
+    try:
+        target = Path(os.path.realpath(path))
+        target.exists()  # an OSError where the name is too long
+        there = target.parent.is_dir()
+    except (OSError, ValueError) as error:
+        raise FieldError(name, path, f"must be the name of a file ({reason(error)})") from None
+    if not there:
         raise FieldError(name, path, f"must be a file in a folder: the folder {target.parent} must exist")
     return target
 
@@ -70,7 +78,9 @@ def replacing(path) -> Iterator[Path]:
         if target.exists() and not target.is_file() and not target.is_dir():
             yield target
             return
-        mine = f".{target.name}.{platform.node()}."
+        long = len(os.fsencode(target.name)) > LONG_NAME
+        name = hashlib.sha256(os.fsencode(target.name)).hexdigest() if long else target.name
+        mine = f".{name}.{platform.node()}."
         partial = target.with_name(f"{mine}{os.getpid()}")
         try:
             yield partial
@@ -125,7 +135,7 @@ def write_text(path, text: str) -> None:
 
 def write_csv(path, rows: list[dict[str, Any]]) -> None:
     """Rows as CSV under the union of their keys, whole or not at all."""
-    with replacing(path) as partial, partial.open("w", newline="") as file:
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf8") as file:
         writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()
         writer.writerows(rows)

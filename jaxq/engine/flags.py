@@ -39,7 +39,8 @@ class Flag(enum.StrEnum):
     NAN = "nan", "a metric is not a number; it has no mean"
     NOT_SEEN = (
         "not_seen",
-        "what a metric counts never happened in this run: a mean of 0 may be small, a ratio to it has none",
+        "what a metric counts never happened in this run: a mean of 0 may be small, a ratio to it has none; so has a "
+        "quantile beyond what was seen",
     )
     RARE_TRANSITION = (
         "rare_transition",

@@ -33,12 +33,14 @@ class Footprint(NamedTuple):
     devices: int
 
     def __str__(self) -> str:
-        text = f"about {_sized(self.machine)} of memory"
-        return f"{text} and {_sized(self.devices)} on the devices" if self.devices else text
+        text = f"about {sized(self.machine)} of memory"
+        return f"{text} and {sized(self.devices)} on the devices" if self.devices else text
 
 
-def _sized(count: int) -> str:
-    return f"{count / 1e9:.3g} GB" if count > 999e6 else f"{count / 1e6:.3g} MB"
+def sized(count: float) -> str:
+    """Bytes in words, to three digits: ``58.3 MB``, ``12,000 GB``."""
+    size, unit = (count / 1e9, "GB") if count > 999e6 else (count / 1e6, "MB")
+    return f"{float(f'{size:.3g}'):,.15g} {unit}"
 
 
 def window_limit(columns: int, rows: int, replicas: int) -> int:

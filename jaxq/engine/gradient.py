@@ -9,7 +9,7 @@ that warm-up, precision and intervals are those of the derivatives.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -19,9 +19,9 @@ from jaxq.checks import FieldError, integer, number, one_of
 from jaxq.engine.alternatives import Alternatives
 from jaxq.engine.check import check_kind, check_process
 from jaxq.engine.conclusion import conclude_point
-from jaxq.engine.coupled import Coupled
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.differences import Differences, Moved, Node, Together, moved_nodes, named
+from jaxq.engine.differentiated import Differentiated
 from jaxq.engine.flags import Flag
 from jaxq.engine.fluid_gradient import fluid_gradient, objectives_by
 from jaxq.engine.layout import FEW
@@ -47,14 +47,14 @@ from jaxq.engine.planned import run_by
 from jaxq.engine.progress import Watch
 from jaxq.engine.quantity import primary
 from jaxq.engine.record import title
-from jaxq.engine.score import LONGEST, Scored, found_window, scored, too_short, with_window
+from jaxq.engine.score import LONGEST, Scored, found_window, less_controls, too_short, with_window
 from jaxq.engine.simulate import launched, run_info
 from jaxq.engine.stencil import STENCILS, exact_derivatives
-from jaxq.engine.unbiased import UNBIASED, unbiased
+from jaxq.engine.stepless import STEPLESS, stepless
 from jaxq.engine.unknown import known_keywords
 from jaxq.stats.estimate import Estimate
 
-METHODS = "auto", *UNBIASED, "score", "finite-difference", "fluid"
+METHODS = "auto", *STEPLESS, "finite-difference", "fluid"
 STEP = 0.01
 LEAST_STEP, LONGEST_STEP = 1e-4, 0.25
 """Under the first the float32 parameters of the compiled loop differ by rounding."""
@@ -120,6 +120,8 @@ def _concluded(loop: Loop, question: Question, planned: Plan, model: Differences
     if analysis.cut is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
             biases = model.biases(together.sums(0, analysis.cut))
+            if question.method == "score":
+                biases = less_controls(biases, analysis.metrics, together, analysis.cut)
     level = loop.options.level
     biases = {name: x for name, x in biases.items() if isinstance(x, Estimate) and name in result.estimates}
     flags = list(result.flags)
@@ -197,8 +199,8 @@ def gradient(
             Default: 5 correlation times of the slowest metric or somewhat more, which a short run finds. A ``warmup`` that
             is given must be as long.
         meter, options: as `jaxq.simulate`, without ``metric`` and ``quantiles``; ``control`` is for jump processes, by
-            coupling or differences: the derivatives are regressed on controls and on their derivatives; ``precision``
-            is that of the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
+            coupling, score or differences: the derivatives are regressed on controls and on their derivatives;
+            ``precision`` is that of the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
 
     Returns:
         `Gradients`.
@@ -224,12 +226,12 @@ def gradient(
         window = integer("window", window, 2, LONGEST)
         if method != "score":
             raise FieldError("window", window, f"method = {method} has no score; must not be given")
-    paths = [with_respect_to] if isinstance(with_respect_to, str) else list(with_respect_to)
+    paths = _listed("parameter", with_respect_to)
     if not paths or len(set(paths)) < len(paths):
         rule = f"must be one or more, each once; {title(system)} has {', '.join(real_fields(system))}"
         raise FieldError("parameter", ", ".join(map(str, paths)) if paths else ..., rule)
     parameters = [parameter(system, path) for path in paths]
-    asked: Sequence[str] = [metrics] if isinstance(metrics, str) else list(metrics or ())
+    asked: Sequence[str] = _listed("metric", metrics)
     if method == "fluid":
         given = {"side": side, **options}
         for name, value in given.items():
@@ -247,37 +249,39 @@ def gradient(
     question = Question(system, parameters, "finite-difference", side, step, window)
     if method != "finite-difference":
         check_process(system.process())
+    wanted = _targets(system, list(at_halves(system, system.process())), paths, asked)
+    if method != "finite-difference":
         try:
-            if method == "score":
-                half = scored(system, parameters, slopes, side)
-            else:
-                half = unbiased(system, parameters, slopes, method, side)
-            return _beside_itself(system, half, asked, chosen, question)
+            half = stepless(system, parameters, slopes, method, side, _metrics(wanted))
         except FieldError as error:
             if method != "auto" or error.field != "method":
                 raise
-            question = question._replace(reason=error.rule if error.value == method else f"{error.value} {error.rule}")
-    return _planned(system, parameters, slopes, asked, chosen, question)
+            question = question._replace(reason=error.rule)
+        else:
+            return _beside_itself(system, half, wanted, chosen, question)
+    return _planned(system, parameters, slopes, wanted, chosen, question)
+
+
+def _listed(name: str, given: Any) -> list:
+    """One text or several as a list; none is an empty one. FieldError for what is neither."""
+    if isinstance(given, str) or given is None:
+        return [] if given is None else [given]
+    if not isinstance(given, Iterable):
+        raise FieldError(name, given, "must be a text or a list of texts")
+    return list(given)
 
 
 def _beside_itself(
-    system: Model, half: Alternatives | Pathwise | Scored, asked: Sequence[str], options: Options, question: Question
+    system: Model, half: Alternatives | Pathwise | Scored, wanted: Sequence[str], options: Options, question: Question
 ) -> Question:
-    """The question with one point, stepped beside its alternatives, its derivative or its score. FieldError where an asked
-    metric has no derivative by that method."""
-    if not isinstance(half, Coupled) and options.control != "none":
+    """The question with one point, stepped beside its alternatives, its derivative or its score."""
+    if not isinstance(half, Differentiated) and options.control != "none":
         rule = f"must be none for method = {half.kind} of {title(system)}, which has no controls of its derivatives"
         raise FieldError("control", options.control, rule)
     planned = plan([system], options, stationary=True)
-    if isinstance(half, Coupled):
+    if isinstance(half, Differentiated):
         half = half.with_controls(options.control, planned.replicas, title(system))
-    known = list(at_halves(system, planned.points[0].process))
-    wanted = _targets(system, known, [of.path for of in question.parameters], asked)
     names = [target.partition(":")[0] for target in wanted]
-    missing = [name.partition("/")[0] for name in names if name.partition("/")[0] in half.without]
-    if missing:
-        rule = f"jumps as the parameter moves: {half.kind} differentiates only what is continuous; must be "
-        raise FieldError("method", f"{half.kind}: {missing[0]}", rule + "finite-difference")
     model, nodes = moved_nodes(
         system, question.parameters, question.side, names, half.without, left_out=isinstance(half, Scored)
     )
@@ -289,7 +293,12 @@ def _beside_itself(
 
 
 def _planned(
-    system: Model, parameters: list[Parameter], slopes: list, asked: Sequence[str], options: Options, question: Question
+    system: Model,
+    parameters: list[Parameter],
+    slopes: list,
+    wanted: Sequence[str],
+    options: Options,
+    question: Question,
 ) -> Question:
     """The question with its points."""
     stencil, side = STENCILS[question.side], question.side
@@ -306,8 +315,6 @@ def _planned(
             for weights in (stencil.slope, stencil.bias)
         ]
         nodes[of.path], scales[of.path] = pair, of.unit
-    process = system.process()
-    wanted = _targets(system, list(at_halves(system, process)), [p.path for p in parameters], asked)
     model = Differences(tuple(systems), nodes, scales, tuple(target.partition(":")[0] for target in wanted))
     planned = plan(systems, options, stationary=True, parameters=len(parameters))
     for of, slope in zip(parameters, slopes, strict=True):
@@ -337,9 +344,18 @@ def _moved(of: Parameter, offset: float, side: str | None) -> Model:
     return system
 
 
+def _metrics(wanted: Sequence[str]) -> set[str]:
+    """The metrics of the derivatives that are wanted."""
+    return {target.partition(":")[0].partition("/")[0] for target in wanted}
+
+
 def _targets(system: Model, known: list[str], paths: list[str], asked: Sequence[str]) -> list[str]:
     """The derivatives that the precision is of, with their sizes where these are given. ValueError for a metric or a
     parameter that there is not."""
+    wrong = next((name for name in known if "/" in name or ":" in name), None)
+    if wrong is not None:
+        rule = "must have no / and no :, which stand between a metric, a parameter and a size; name it otherwise"
+        raise FieldError("metric", wrong, rule)
     found: dict[str, str] = {}
     for text in asked or primary(system.metric_table, known) or known:
         if not isinstance(text, str):

@@ -40,6 +40,7 @@ UFUNCS: dict[str, Callable] = {
     "or": np.bitwise_or,
     "xor": np.bitwise_xor,
     "not": np.invert,
+    "square": np.square,
 }
 OPERATIONS: dict[str, Callable] = {
     "convert_element_type": lambda x, *, new_dtype, **_: np.asarray(x).astype(new_dtype),
@@ -51,39 +52,72 @@ OPERATIONS: dict[str, Callable] = {
     "concatenate": lambda *x, dimension, **_: np.concatenate(x, dimension),
     "stack": lambda *x, axis, **_: np.stack(x, axis),
     "reduce_sum": lambda x, *, axes, **_: np.sum(x, axes, dtype=x.dtype),
+    "integer_pow": lambda x, *, y: x**y,
 }
+PRODUCTS = "mul", "square", "integer_pow"
+"""Operations by which whole numbers soon pass 32 bits."""
 
 
 class Interpreted:
-    """``function``, traced once for arguments of the shapes of ``example``; called with NumPy arrays."""
+    """``function``, traced once for arguments of the shapes of ``example``; called with NumPy arrays.
+
+    ``multiplies``: whether it makes a product of whole numbers."""
 
     def __init__(self, function: Callable, *example):
         self._closed, shape = jax.make_jaxpr(function, return_shape=True)(*example)
         self._structure = jax.tree.structure(shape)
         self.operations = len(self._closed.jaxpr.eqns)
+        self.multiplies = _multiplies(self._closed.jaxpr)
 
     def __call__(self, *args) -> Any:
+        return self._evaluated(args, _as_it_is)
+
+    def wide(self, *args) -> Any:
+        """The same with whole numbers of 64 bits in place of 32, so that none wraps."""
+        return self._evaluated(args, _wide)
+
+    def _evaluated(self, args, width: Callable) -> Any:
         # as in the compiled loop, whole numbers wrap and a division by 0 is no event
         with np.errstate(all="ignore"):
-            found = _evaluate(self._closed, [np.asarray(x) for x in jax.tree.leaves(args)])
+            found = _evaluate(self._closed, [np.asarray(x) for x in jax.tree.leaves(args)], width)
         return jax.tree.unflatten(self._structure, found)
 
 
-def _evaluate(closed: ClosedJaxpr, args: list) -> list:
+def _as_it_is(x):
+    return x
+
+
+def _wide(x):
+    return x.astype(np.int64) if x.dtype == np.int32 else x
+
+
+def _multiplies(jaxpr) -> bool:
+    return any(
+        _multiplies(equation.params["jaxpr"].jaxpr)
+        if equation.primitive.name in ("jit", "pjit")
+        else equation.primitive.name in PRODUCTS and equation.outvars[0].aval.dtype == np.int32
+        for equation in jaxpr.eqns
+    )
+
+
+def _evaluate(closed: ClosedJaxpr, args: list, width: Callable) -> list:
+    """``width``: what becomes of every argument, constant and result."""
     jaxpr = closed.jaxpr
-    values: dict[Any, Any] = dict(zip(jaxpr.constvars, map(np.asarray, closed.consts), strict=True))
-    values |= dict(zip(jaxpr.invars, args, strict=True))
+    values: dict[Any, Any] = dict(zip(jaxpr.constvars, map(width, map(np.asarray, closed.consts)), strict=True))
+    values |= dict(zip(jaxpr.invars, map(width, args), strict=True))
 
     def read(x: Any):
         if not isinstance(x, Literal):
             return values[x]
         kind: Any = x.aval
-        return np.asarray(x.val, kind.dtype)
+        return width(np.asarray(x.val, kind.dtype))
 
     for equation in jaxpr.eqns:
         given, name = [read(x) for x in equation.invars], equation.primitive.name
         if name in ("jit", "pjit"):
-            found = _evaluate(equation.params["jaxpr"], given)
+            found = _evaluate(equation.params["jaxpr"], given, width)
+        elif name == "convert_element_type" and equation.params["new_dtype"] == np.int32 and given[0].dtype == np.int64:
+            found = given
         elif name == "select_n" and len(given) == 3 and given[0].dtype == bool:
             found = [np.where(given[0], given[2], given[1])]
         elif name in UFUNCS:
@@ -94,12 +128,12 @@ def _evaluate(closed: ClosedJaxpr, args: list) -> list:
             found = [np.divide(*given)]
         else:
             found = _by_jax(jaxpr, equation, given)
-        values.update(zip(equation.outvars, found, strict=True))
+        values.update(zip(equation.outvars, map(width, found), strict=True))
     return [read(x) for x in jaxpr.outvars]
 
 
 def _by_jax(jaxpr, equation, given: list) -> list:
     variables = [(x, value) for x, value in zip(equation.invars, given, strict=True) if not isinstance(x, Literal)]
-    named = dict(variables)
+    named = {x: value.astype(x.aval.dtype, copy=False) for x, value in variables}
     alone = jaxpr.replace(constvars=[], invars=list(named), outvars=list(equation.outvars), eqns=[equation])
     return [np.asarray(x) for x in jaxpr_as_fun(ClosedJaxpr(alone, []))(*named.values())]

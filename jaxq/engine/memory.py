@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from jaxq.checks import FieldError
-from jaxq.engine.footprint import LEAST_WINDOWS, Footprint, footprint
+from jaxq.engine.footprint import LEAST_WINDOWS, Footprint, footprint, sized
 from jaxq.engine.model import Model
 from jaxq.engine.process import Process
 
@@ -42,7 +42,7 @@ def check_fits(name: str, value, what: str, needed: float, available: float | No
     """TooLarge that names a field and its value if ``what`` needs more bytes than there are (default: in the machine)."""
     available = machine_memory() if available is None else available
     if needed > available:
-        sizes = f"about {needed / 1e9:.3g} GB of memory, and there are {available / 1e9:.3g} GB"
+        sizes = f"about {sized(needed)} of memory, and there are {sized(available)}"
         raise TooLarge(name, value, f"{what} would take {sizes}")
 
 

@@ -57,7 +57,7 @@ def merge(parts: Sequence[str | Path], out: str | Path) -> Merged:
     """
     out = str(out)
     check_path("out", out, (".npz",))
-    if isinstance(parts, (str, Path)) or len(parts) < 2:
+    if isinstance(parts, (str, Path)) or not isinstance(parts, Sequence) or len(parts) < 2:
         raise FieldError("parts", str(parts), "must be two checkpoint files or more")
     if Path(out).resolve() in [Path(path).resolve() for path in parts]:
         raise FieldError("out", out, "is one of the parts; must be another file")

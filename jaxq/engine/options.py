@@ -19,6 +19,7 @@ NUMBERS = (
     "replicas",
     "events",
     "horizon",
+    "warmup",
     "precision",
     "max_events",
     "time_limit",
@@ -137,6 +138,12 @@ class Options:
             if not (isinstance(value, (list, tuple)) and all(isinstance(x, str) for x in value)):
                 raise FieldError(name, value, "must be a text or a list of texts")
             object.__setattr__(self, name, tuple(value))
+        names = [target.metric for target in map(Target.parse, self.metric)]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise FieldError(
+                "metric", ", ".join(self.metric), f"must name each metric once, and {twice} is there twice"
+            )
         targets = self.targets(())
         if self.precision is None and not targets and self.events is None and self.horizon is None:
             object.__setattr__(self, "precision", DEFAULT_PRECISION)
@@ -145,8 +152,9 @@ class Options:
         self.quantile_probabilities()
         if self.replica_range is not None:
             self._check_part()
-        if self.checkpoint_every is None:
-            raise FieldError("checkpoint_every", None, "must be a number > 0")
+        for name in ("max_events", "checkpoint_every"):
+            if getattr(self, name) is None:
+                raise FieldError(name, None, "must be a number > 0")
         if self.checkpoint is not None:
             if not str(self.checkpoint).endswith(".npz"):
                 raise FieldError("checkpoint", self.checkpoint, "must be a file; its name must end in .npz")
@@ -195,16 +203,17 @@ class Options:
         return list(base.values())
 
     def quantile_probabilities(self) -> dict[str, tuple[float, ...]]:
-        """Probabilities wanted by quantity."""
-        wanted = {}
+        """Probabilities wanted by quantity, all that any text asks for."""
+        wanted: dict[str, tuple[float, ...]] = {}
         for text in self.quantiles:
             name, _, values = text.partition(":")
             try:
-                wanted[name] = tuple(float(x) for x in values.split(",")) if values else PROBABILITIES
+                asked = tuple(float(f"{float(x):.12g}") for x in values.split(",")) if values else PROBABILITIES
             except ValueError:
-                wanted[name] = (math.nan,)
-            if not all(0 < p < 1 for p in wanted[name]):
+                asked = (math.nan,)
+            if not all(0 < p < 1 for p in asked):
                 raise FieldError("quantiles", text, "must be name or name:p,p,... with probabilities > 0 and < 1")
+            wanted[name] = tuple(dict.fromkeys([*wanted.get(name, ()), *asked]))
         return wanted
 
     def to_dict(self) -> dict[str, Any]:

@@ -218,14 +218,16 @@ def estimates(ensemble: Ensemble, point: int, cut: int, batches: int, memory: fl
 def regressed(
     system: Model, sums: Sums, regression: Regression, solved: Callable[[str, np.ndarray], bool]
 ) -> dict[str, Estimate]:
-    """The metrics less their regression on controls. Their values are those of the regressed sums: they need not be linear
-    in these, and what is left of a ratio may be less than its bias of order 1/replicas."""
+    """The metrics less their regression on controls, taken at the regressed sums, value and slopes: metrics need not be
+    linear in sums, and what is left of a ratio may be less than its bias of order 1/replicas, or than what the error of a
+    mean times the score of a replica adds to a derivative."""
     found, curved = evaluate(system, sums), evaluate(system, sums.at(regression.value))
-    for name, plain in found.items():
+    for name, own in found.items():
+        plain = dataclasses.replace(curved[name], value=own.value)
         metric, value = regression.corrected(plain, functools.partial(solved, name)), curved[name].value
-        if metric is not plain and abs(value - metric.value) <= plain.standard_error:
-            metric = dataclasses.replace(metric, value=value)
-        found[name] = metric
+        if metric is not plain:
+            near = abs(value - metric.value) <= own.standard_error
+            found[name] = dataclasses.replace(metric, value=value) if near else metric
     return found
 
 

@@ -1,6 +1,7 @@
 """`paths`: sample paths and transient means on a grid of times, on the real clock (`jaxq.engine.real_clock`)."""
 
 import dataclasses
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,31 +9,32 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxq.checks import FieldError
+from jaxq.checks import FieldError, integer
 from jaxq.engine.check import check_kind, check_process
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.host_numbers import host_column
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.layout import choose_tile
-from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.memory import check_paths
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
-from jaxq.engine.outline import followed, plain_means
-from jaxq.engine.plain import aligned, describe, in_words
+from jaxq.engine.outline import followed, plain_means, sums_of
+from jaxq.engine.plain import aligned, describe, parameters_text
 from jaxq.engine.planned import run_by
 from jaxq.engine.process import Process
 from jaxq.engine.quantity import unit
 from jaxq.engine.range import check_range
-from jaxq.engine.rarity import ordered
+from jaxq.engine.rarity import together
 from jaxq.engine.real_clock import AREA, sampler
 from jaxq.engine.record import title
 from jaxq.engine.saved import NONE, SCHEMA, Saved
+from jaxq.engine.schedule import Schedule, check_processes, cut, read_schedule, schedule_lines
 from jaxq.engine.simulate import versions
 from jaxq.engine.tabular import of_run
 from jaxq.engine.unknown import known_keywords
+from jaxq.engine.walk import left_range
 from jaxq.stats.intervals import two_sided_quantile
 
 LATEST = 1e29
@@ -54,7 +56,8 @@ class Paths(Saved):
         flags: truncated | overflow | invalid_rates | nan (`jaxq.engine.flags`); means from there on are withheld.
         units: of the observables that are metrics as they are, where the system names them.
         stationary: exact stationary means, by observable, where the oracle of the system has them.
-        switches: times at which the system changes by itself.
+        switches: times at which the system changes by itself or by schedule.
+        schedule: ``fields``, by name pairs of a time and the value from then on, and ``period``; empty without one.
     """
 
     system: str
@@ -69,6 +72,7 @@ class Paths(Saved):
     units: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
     stationary: dict[str, float] = dataclasses.field(default_factory=dict)
     switches: tuple[float, ...] = ()
+    schedule: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; None where a mean is withheld or an interval undefined."""
@@ -87,6 +91,7 @@ class Paths(Saved):
             "units": self.units,
             "stationary": self.stationary,
             "switches": list(self.switches),
+            **({"schedule": self.schedule} if self.schedule else {}),
         }
         if self.paths:
             data["paths"] = {name: [_listed(path) for path in values] for name, values in self.paths.items()}
@@ -109,6 +114,7 @@ class Paths(Saved):
             data.get("units", {}),
             data.get("stationary", {}),
             tuple(data.get("switches", ())),
+            data.get("schedule", {}),
         )
 
     def arrays(self) -> dict[str, Any]:
@@ -144,7 +150,6 @@ class Paths(Saved):
         ]
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{name}={in_words(value)}" for name, value in self.parameters.items())
         shown = np.unique(np.linspace(0, len(self.times) - 1, 11).round().astype(int))
         rows = [
             {
@@ -153,46 +158,51 @@ class Paths(Saved):
             }
             for i in shown
         ]
-        return "\n".join([f"{self.system}  {fields}", *aligned(rows), *flag_lines(self.flags)])
+        head = [f"{self.system}  {parameters_text(self.parameters)}", *schedule_lines(self.schedule)]
+        return "\n".join([*head, *aligned(rows), *flag_lines(self.flags)])
 
 
 class PathPlan(NamedTuple):
-    """A call of `paths` that has passed every check; nothing is compiled. ``process``: as it is compiled."""
+    """A call of `paths` that has passed every check; nothing is compiled. ``processes``: as they are compiled, one, or one a
+    system of the ``schedule``."""
 
     system: Model
-    process: Process
+    processes: list[Process]
     grid: np.ndarray
     options: Options
     replicas: int
     devices: tuple
     keep_paths: int
     totals: bool
+    schedule: Schedule | None
 
 
 def follow(planned: PathPlan) -> Paths:
     """Run what is planned."""
-    system, process, grid, options, replicas, chosen, keep_paths, totals = planned
-    step_time = process.step_time()
-    leaves, structure = jax.tree.flatten(process)
-    leaves = [compute_leaf(leaf) for leaf in leaves]
+    system, processes, grid, options, replicas, chosen, keep_paths, totals, schedule = planned
+    process = processes[0]
     chain = isinstance(process, MarkovProcess) and not process.drifts
-    compiled = sampler(structure, chain or step_time is not None, chosen, totals)
+    compiled = sampler(jax.tree.structure(process), chain or process.step_time() is not None, chosen, totals)
+    pieces, asked = cut(processes, grid, schedule)
     # on CPU the same batch whatever the replicas, so that a replica's arithmetic is the same too
     tile = choose_tile(process, chosen, replicas if chosen[0].platform != "cpu" else 2**20)
     began = time.perf_counter()
-    seen, reached = compiled(leaves, step_time, tile * len(chosen), replicas, options.seed, grid, options.max_events)
+    seen, reached, last = compiled(pieces, tile * len(chosen), replicas, options.seed, options.max_events)
     seconds = time.perf_counter() - began
     if not seen:
         raise ValueError(f"{title(system)}: defines neither observe nor tally, so there is nothing to follow")
-    for name in [name for name in seen if name.startswith(AREA)]:
-        area = np.cumsum(seen.pop(name), axis=1)
-        average = area / np.where(grid > 0, grid, 1.0)
-        seen[f"average_{name.removeprefix(AREA)}"] = np.where(grid > 0, average, seen[name.removeprefix(AREA)])
-    late = ~(reached.clock > 0)
-    stopped = late & (reached.events >= options.max_events)
+    areas = {name.removeprefix(AREA): seen.pop(name) for name in list(seen) if totals and name.startswith(AREA)}
+    seen = {name: values[:, asked] for name, values in seen.items()}
+    for name, parts in areas.items():
+        average = np.cumsum(parts, axis=1)[:, asked] / np.where(grid > 0, grid, 1.0)
+        seen[f"average_{name}"] = np.where(grid > 0, average, seen[name])
+    # a replica that was stopped stays behind, also where its clock is set anew
+    late, invalid = (np.logical_or.accumulate(x, axis=1)[:, asked] for x in (~(reached.clock > 0), reached.invalid))
+    stopped = late & (reached.events[:, asked] >= options.max_events)
     finite = np.array([np.isfinite(values) for values in seen.values()]).all(axis=0)
-    invalid = np.logical_or.accumulate(reached.invalid, axis=1)
-    good = (finite & ~late & ~invalid).all(axis=0)
+    overflow = np.logical_or.accumulate(reached.overflow, axis=1)[:, asked]
+    overflow |= not invalid.any() and left_range(process, last)
+    good = (finite & ~late & ~invalid & ~overflow).all(axis=0)
     mean = {name: np.where(good, np.where(good, values, 0.0).mean(axis=0), np.nan) for name, values in seen.items()}
     half_width = {
         name: np.where(good, _half_width(np.where(good, values, 0.0), options.level), np.nan)
@@ -200,8 +210,8 @@ def follow(planned: PathPlan) -> Paths:
     }
     found = {
         Flag.TRUNCATED: stopped.any(),
-        Flag.OVERFLOW: reached.overflow.any(),
-        Flag.INVALID_RATES: reached.invalid.any(),
+        Flag.OVERFLOW: overflow.any(),
+        Flag.INVALID_RATES: invalid.any(),
         Flag.NAN: (late & ~stopped).any() or not finite.all(),
     }
     run = {
@@ -217,7 +227,8 @@ def follow(planned: PathPlan) -> Paths:
     flags = tuple(flag for flag, there in found.items() if there)
     same = plain_means(system, process) & set(mean)
     told = {name: found for name in same if (found := unit(system.metric_table, name)) is not None}
-    known = {name: x for name, x in stationary_means(system).items() if name in same}
+    known = {} if schedule else {name: x for name, x in stationary_means(system).items() if name in same}
+    switches = system.stationarity().switches if schedule is None else schedule.switches(grid[-1])
     return Paths(
         title(system),
         describe(system),
@@ -230,7 +241,8 @@ def follow(planned: PathPlan) -> Paths:
         flags,
         told,
         known,
-        tuple(map(float, system.stationarity().switches)),
+        tuple(map(float, switches)),
+        schedule.to_dict() if schedule else {},
     )
 
 
@@ -247,6 +259,8 @@ def paths(
     keep_paths: int = 0,
     max_events: int = 10**7,
     totals: bool = False,
+    schedule: Mapping[str, Any] | None = None,
+    period: float | None = None,
 ) -> PathPlan:
     """Sample paths and transient means on a grid of times, from the initial state, on the real clock.
 
@@ -267,6 +281,11 @@ def paths(
         totals: also, for a terminating run, what happened in [0, t]: the time average of every observation
             (``average_NAME``, at t = 0 its value there), the increase of every counter (``count_NAME``) and, of a
             `MarkovProcess`, how often transition k happened (``count_K``).
+        schedule: fields that change on the way, of a system that is stepped as a Markov chain: by name the values from given
+            times on, ``{"servers": {0: 6, 8: 14, 18: 6}, "arrival_rate": {7: 4.0, 9: 12.0}}``. The system's own values hold
+            before. The name may be that of a number inside a field, ``network.arrival_rates[1]``. The state goes on
+            as it is; servers that leave stop at once, and whom they served waits first in line.
+        period: model time after which the schedule begins again, greater than all its times.
 
     Returns:
         A `Paths`. On the host it takes some 54 bytes a replica and time, and 20 of each observable.
@@ -283,18 +302,36 @@ def paths(
     """
     check_kind(system)
     grid = checked_times(times)
+    replicas = integer("replicas", replicas)
     options = Options(events=1, replicas=replicas, seed=seed, level=level, devices=devices, max_events=max_events)
     if isinstance(keep_paths, bool) or not isinstance(keep_paths, (int, np.integer)) or not 0 <= keep_paths <= replicas:
         raise FieldError("keep_paths", keep_paths, f"must be a whole number >= 0 and <= replicas = {replicas}")
     if options.max_events >= 2**31:
         raise FieldError("max_events", max_events, "must be < 2**31, the events of one replica")
-    replicas = int(options.replicas or 1)
     chosen = choose_devices(options.devices)
-    process = system.process()
-    check_range(system, process)
-    process = ordered(process, check_process(process))
-    check_paths(len(grid), replicas, followed(process, bool(totals)))
-    return PathPlan(system, process, grid, options, replicas, chosen, int(keep_paths), bool(totals))
+    timetable = None if schedule is None else read_schedule(system, schedule, period)
+    if period is not None and schedule is None:
+        raise FieldError("period", period, "is that of a schedule, and there is none")
+    systems = [system] if timetable is None else timetable.systems
+    processes = [each.process() for each in systems] if timetable is None else check_processes(timetable)
+    for each, process in zip(systems, processes, strict=True):
+        check_range(each, process)
+    processes = together(processes, [check_process(process) for process in processes])
+    if totals:
+        _check_names(processes[0])
+    hidden = 0 if timetable is None else len(timetable.switches(grid[-1]))
+    check_paths(len(grid) + hidden, replicas, followed(processes[0], bool(totals)))
+    return PathPlan(system, processes, grid, options, replicas, chosen, int(keep_paths), bool(totals), timetable)
+
+
+def _check_names(process: Process) -> None:
+    """FieldError where the name of an observation is that of a total."""
+    observed, tallied, counted = sums_of(process)
+    totals = {f"average_{name}" for name in observed} | {f"count_{name}" for name in counted}
+    twice = [name for name in (*observed, *tallied) if name in totals or re.match(rf"count_\d+$|{AREA}", name)]
+    twice += [name for name in counted if name.isdigit()]
+    if twice:
+        raise FieldError("totals", True, f"{', '.join(twice)} has the name of a total too; must be named otherwise")
 
 
 def stationary_means(system: Model) -> dict[str, float]:

@@ -146,14 +146,14 @@ def pathwise(system: Model, process: Process, slopes: Sequence[list]) -> Pathwis
     """
     name = f"pathwise: {title(system)}"
     if process.step_time() is not None:
-        raise FieldError("method", name, "chooses its events by comparing rates; must be finite-difference")
+        raise FieldError("method", name, "chooses its events by comparing rates")
     moving = moving_leaves(slopes)
     weight, sums = motions(process, moving)
     metrics, without = _metrics(system, process, {name for name, motion in sums.items() if motion == Motion.JUMPS})
     if weight == Motion.JUMPS or len(without) == metrics:
-        raise FieldError("method", name, "jumps as the parameter moves; must be finite-difference")
+        raise FieldError("method", name, "jumps as the parameter moves")
     if _of_a_lattice(process):
-        raise FieldError("method", name, "has events of a lattice, where ties are kinks; must be finite-difference")
+        raise FieldError("method", name, "has events of a lattice, where ties are kinks")
     continuous = frozenset(name for name, motion in sums.items() if motion != Motion.JUMPS)
     return Pathwise(process, along_moving(slopes, moving), moving, continuous, without)
 

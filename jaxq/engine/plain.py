@@ -21,14 +21,21 @@ def finite(x: float) -> float | None:
 
 
 def plain(value):
-    """A field's value as JSON: numbers, lists, names, tables; a module (a law) as its own text."""
+    """A field's value as JSON: numbers, lists, names, tables, with what is in them; a module (a law) as its own text."""
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, (np.generic, np.ndarray)) or hasattr(value, "tolist"):
         return np.asarray(value).tolist()
-    if isinstance(value, (int, float, dict)):
+    if isinstance(value, dict):
+        return {str(name): _inside(held) for name, held in value.items()}
+    if isinstance(value, (int, float)):
         return value
     return str(value)
+
+
+def _inside(held):
+    """What a table holds, as `plain`, lists as such."""
+    return [_inside(x) for x in held] if isinstance(held, (list, tuple)) else plain(held)
 
 
 def in_words(value):
@@ -36,10 +43,27 @@ def in_words(value):
     return value.get("name", "table") if isinstance(value, dict) else value
 
 
-def brief(value):
-    """As `in_words`; of long text, such as a law of many values, the beginning."""
+def value_text(value, digits: int = 10, most: int = 6) -> str:
+    """A field's value for a line or a table: ``2`` of 2.0, ``none`` of None; lists are cut after ``most`` values, long text
+    such as a law of many values after `LONGEST_TEXT` characters."""
     value = in_words(value)
-    return f"{value[:LONGEST_TEXT]}..." if isinstance(value, str) and len(value) > LONGEST_TEXT else value
+    if value is None:
+        return "none"
+    if isinstance(value, (list, tuple)):
+        shown = ",".join(value_text(x, digits, most) for x in value[:most])
+        return f"{shown},... ({len(value)} values)" if len(value) > most else shown
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    text = str(value)
+    return f"{text[:LONGEST_TEXT]}..." if len(text) > LONGEST_TEXT else text
+
+
+def whole_text(value) -> str:
+    """As `value_text`, with nothing cut: values that differ have different texts."""
+    value = in_words(value)
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(whole_text, value))
+    return "none" if value is None else str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def describe(system: Model) -> dict[str, Any]:
@@ -59,10 +83,10 @@ def scalings(system: Model) -> dict[str, str]:
     return found
 
 
-def with_scaling(name: str, shown: Any, run: Mapping[str, Any]) -> str:
-    """A field in a line of text, ``name=value``, with its entry of `scalings` if the run has one."""
-    note = run.get("scaled", {}).get(name)
-    return f"{name}={shown}" + (f" ({note})" if note else "")
+def parameters_text(parameters: Mapping[str, Any], run: Mapping[str, Any] | None = None) -> str:
+    """Fields as ``name=value``, each with its entry of `scalings` if the run has one."""
+    notes = {name: f" ({note})" for name, note in (run or {}).get("scaled", {}).items()}
+    return "  ".join(f"{name}={value_text(value)}{notes.get(name, '')}" for name, value in parameters.items())
 
 
 def number(x, digits: int = 6) -> str:
@@ -83,10 +107,14 @@ def pair(mean: float, width: float | None) -> tuple[str, str]:
 
 
 def rounded(row: Mapping[str, Any]) -> dict[str, str]:
-    """A row as text, the mean to the place of its half-width."""
+    """A row as text, the mean or quantile and the ends of its interval to the place of its half-width."""
     shown = {name: number(x) if x is None or isinstance(x, (int, float)) else str(x) for name, x in row.items()}
-    if row.get("mean") is not None and row.get("half_width") is not None:
-        shown["mean"], shown["half_width"] = pair(row["mean"], row["half_width"])
+    middle = "mean" if "mean" in row else "value"
+    if row.get(middle) is not None and row.get("half_width") is not None:
+        shown[middle], shown["half_width"] = pair(row[middle], row["half_width"])
+        places = len(shown["half_width"].partition(".")[2])
+        if places and "e" not in shown["half_width"]:
+            shown |= {end: f"{row[end]:.{places}f}" for end in ("low", "high") if row.get(end) is not None}
     if isinstance(row.get("z"), float):
         shown["z"] = f"{row['z']:.2f}"
     return shown

@@ -34,12 +34,31 @@ def rare_first(process: Process) -> Process:
 
 def ordered(process: Process, rates: np.ndarray | None) -> Process:
     """`rare_first` by the rates that a walk has met (`seen`)."""
-    if isinstance(process, MarkovProcess) and rates is not None:
-        bound = process.clock().bound
-        order = rare_order(rates, rates.sum(axis=1) if bound is None else float(bound))
-        if order is not None:
-            return process.in_order(order)
-    return process
+    return together([process], [rates])[0]
+
+
+def together(processes: Sequence[Process], met: Sequence[np.ndarray | None]) -> list[Process]:
+    """Processes of one program, each with the rates that a walk has met, in one order of their transitions that is good for
+    all. ValueError where there is none: a transition is rare in one of them, and another one in another."""
+    orders = {order for process, rates in zip(processes, met, strict=True) if (order := _order(process, rates))}
+    for order in orders:
+        put = [process.in_order(order) for process in processes if isinstance(process, MarkovProcess)]
+        again = [rates[:, list(order)] for rates in met if rates is not None]
+        if all(_order(p, rates) in (None, tuple(range(len(order)))) for p, rates in zip(put, again, strict=True)):
+            return list(put)
+    if orders:
+        raise ValueError(
+            f"{type(processes[0]).__name__}: other transitions are rare at other times; simulate them apart"
+        )
+    return list(processes)
+
+
+def _order(process: Process, rates: np.ndarray | None) -> tuple[int, ...] | None:
+    """`rare_order` of a jump process by the rates that a walk has met; None of any other."""
+    if not isinstance(process, MarkovProcess) or rates is None:
+        return None
+    bound = process.clock().bound
+    return rare_order(rates, rates.sum(axis=1) if bound is None else float(bound))
 
 
 def seen(processes: Sequence[Process]) -> list[np.ndarray | None]:

@@ -8,11 +8,14 @@ follows from the system:
 - any other system, and a `MarkovProcess` that drifts: the weight is a sampled time, such as Lindley's interarrival time,
   and is the clock itself. A state that drifts is seen where it has drifted to by the point of the grid.
 
+Where the numbers of a chain change on the way (`jaxq.engine.schedule`), the event that was to come is drawn anew.
+
 The clock holds the time from the current grid point to the next event, never the time since 0, as a sum of two float32
 (Knuth's two-sum): a single float32 at 2**20 ignores a step of .01.
 """
 
 import functools
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -25,12 +28,18 @@ from jaxq import random
 from jaxq.engine.carry import Carry, seeded, start, step
 from jaxq.engine.clock import NEVER
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.leaves import compute_leaf
+from jaxq.engine.process import Process
 from jaxq.engine.program import AXIS
 
 AREA = "area of "
 """In front of an observation's name: its integral since the grid point before."""
+LAST = 4096
+"""Replicas whose last states are kept."""
 CHUNK = 64
 """Grid points of one launch: another grid or number of replicas compiles nothing, and Ctrl-C is heard in between."""
+QUEUED = 8
+"""Launches that wait for the devices while the host reads what is done."""
 
 
 class Walk(NamedTuple):
@@ -42,6 +51,31 @@ class Walk(NamedTuple):
     holding: random.Stream
     events: Any  # int32, events so far
     totals: "Totals | None"  # where they are asked for
+
+
+class Piece(NamedTuple):
+    """A stretch of time in which a process has the same numbers: its leaves, its `Process.step_time`, and the gaps from the
+    beginning to each time that is looked at, float64, shape (times,)."""
+
+    leaves: list
+    step_time: Any
+    gaps: np.ndarray
+
+    @classmethod
+    def of(cls, process: Process, gaps: np.ndarray) -> "Piece":
+        """As the compiled walk takes it."""
+        step_time = process.step_time()
+        leaves = [compute_leaf(leaf) for leaf in jax.tree.leaves(process)]
+        return cls(leaves, None if step_time is None else np.float32(step_time), gaps)
+
+    def chunks(self) -> Iterator[tuple[np.ndarray, int]]:
+        """The gaps as pairs of float32, CHUNK at a time, and how many are meant: after the last one nothing moves."""
+        for at in range(0, len(self.gaps), CHUNK):
+            some = self.gaps[at : at + CHUNK]
+            gaps = np.zeros(CHUNK)
+            gaps[: len(some)] = some
+            high = gaps.astype(np.float32)
+            yield np.stack([high, (gaps - high).astype(np.float32)], axis=1), len(some)
 
 
 class Totals(NamedTuple):
@@ -179,35 +213,54 @@ class Sampler:
             split = jax.shard_map(mapped, mesh=self.mesh, in_specs=specs, out_specs=rows, check_vma=False)
             return jax.jit(split, donate_argnums=donate)
 
+        def renew(leaves, step_time, walk):
+            """The walk under other numbers: what was to come next is drawn anew, as a chain has no memory."""
+            system = jax.tree.unflatten(structure, leaves)
+            words, stream = random.next_words(walk.carry.stream, system.words)
+            event, weight = system.next_event(walk.carry.state, words)
+            carry = Carry(walk.carry.state, event, weight, stream)
+            time, holding = wait(carry, step_time, walk.holding)
+            return walk._replace(carry=carry, clock=(time, jnp.float32(0)), holding=holding)
+
         self._begin = compiled(begin, 3)
         self._follow = compiled(follow, 5, donate=4)
+        self._renew = compiled(renew, 3, donate=2)
 
-    def __call__(self, leaves, step_time, batch: int, replicas: int, seed: int, grid: np.ndarray, max_events: int):
-        """Values by observable, float64, and `Reached`, each of shape (replicas, times)."""
-        gaps = np.zeros(-(-len(grid) // CHUNK) * CHUNK)
-        gaps[: len(grid)] = np.diff(grid, prepend=0.0)
-        high = gaps.astype(np.float32)
-        chunks = np.stack([high, (gaps - high).astype(np.float32)], axis=1).reshape(-1, CHUNK, 2)
-        step_time = None if step_time is None else np.float32(step_time)
+    def __call__(self, pieces: Sequence[Piece], batch: int, replicas: int, seed: int, max_events: int):
+        """Values by observable, float64, and `Reached`, each of shape (replicas, times of all pieces); and the states at the
+        end, an axis in front, of the first `LAST` replicas or some more."""
         spread = NamedSharding(self.mesh, PartitionSpec(AXIS))
-        parts = []
+        process = jax.tree.unflatten(self.structure, pieces[0].leaves)
+        launches = [(i, chunk, count) for i, piece in enumerate(pieces) for chunk, count in piece.chunks()]
+        parts, ends = [], []
+
+        def read(k: int) -> None:
+            parts[k] = jax.tree.map(lambda x: np.array(np.asarray(x)[:, : launches[k % len(launches)][2]]), parts[k])
+
         for first in range(0, replicas, batch):
             numbers = np.arange(first, first + batch)
-            process = jax.tree.unflatten(self.structure, leaves)
             holding = random.words_for(seed, random.HOLDING, numbers, 4).T
             seeds = np.concatenate([seeded(process, seed, numbers), holding], -1)
-            walk = self._begin(leaves, step_time, jax.device_put(seeds, spread))
-            for chunk in chunks:
-                walk, found = self._follow(leaves, step_time, chunk, np.int32(max_events), walk)
+            walk = self._begin(pieces[0].leaves, pieces[0].step_time, jax.device_put(seeds, spread))
+            now = 0
+            for i, chunk, _ in launches:
+                if i > now:
+                    now, walk = i, self._renew(pieces[i].leaves, pieces[i].step_time, walk)
+                walk, found = self._follow(pieces[i].leaves, pieces[i].step_time, chunk, np.int32(max_events), walk)
                 parts.append(found)
-        # all is queued before the first part is read
-        parts = [jax.tree.map(np.asarray, part) for part in parts]
+                if len(parts) > QUEUED:
+                    read(len(parts) - 1 - QUEUED)
+            if first < LAST:
+                ends.append(walk.carry.state)
+        for k in range(max(0, len(parts) - QUEUED), len(parts)):
+            read(k)
         batches = [
-            jax.tree.map(lambda *x: np.concatenate(x, axis=1), *parts[i : i + len(chunks)])
-            for i in range(0, len(parts), len(chunks))
+            jax.tree.map(lambda *x: np.concatenate(x, axis=1), *parts[i : i + len(launches)])
+            for i in range(0, len(parts), len(launches))
         ]
-        seen, reached = jax.tree.map(lambda *x: np.concatenate(x)[:replicas, : len(grid)], *batches)
-        return {name: seen[name].astype(np.float64) for name in self.names}, reached
+        seen, reached = jax.tree.map(lambda *x: np.concatenate(x)[:replicas], *batches)
+        states = jax.tree.map(lambda *x: np.concatenate(x)[:replicas], *ends)
+        return {name: seen[name].astype(np.float64) for name in self.names}, reached, states
 
 
 @functools.lru_cache(maxsize=64)

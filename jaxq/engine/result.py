@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.checks import FieldError, is_number
 from jaxq.engine.flags import Flag, flag_lines
+from jaxq.engine.host_numbers import host_numbers, off_device
 from jaxq.engine.metric import Metric
 from jaxq.engine.model import Model
-from jaxq.engine.plain import WIDTH, aligned, brief, in_words, with_scaling
+from jaxq.engine.plain import WIDTH, aligned, in_words, parameters_text
 from jaxq.engine.saved import NONE, SCHEMA, Saved, load
-from jaxq.engine.tabular import of_run
+from jaxq.engine.tabular import html_table, of_run
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
 
@@ -136,6 +138,9 @@ class Result(Saved):
         """
         if quantity not in self.distributions:
             raise KeyError(f"{quantity}: no distribution was kept; run with quantiles={quantity!r}")
+        value = host_numbers(off_device(value))
+        if not is_number(value):
+            raise FieldError("value", value, "must be a number")
         return self.distributions[quantity].probability_below(value, self.run["level"])
 
     def infeasible(self, parameters: dict[str, Any], point: dict[str, Any], reason: str) -> "Result":
@@ -173,8 +178,7 @@ class Result(Saved):
         return f"control = {name}: {count}{gain}"
 
     def __str__(self) -> str:
-        shown = self.point or self.parameters
-        fields = ", ".join(with_scaling(k, brief(v), self.run) for k, v in shown.items())
+        fields = parameters_text(self.point or self.parameters, self.run)
         table = aligned(self.rows())
         if max(map(len, table), default=0) > WIDTH:
             table = aligned([{k: v for k, v in row.items() if k != "unit"} for row in self.rows()])
@@ -218,8 +222,7 @@ class Results(Saved, list):
 
     def _caption(self) -> str:
         fixed = {k: v for k, v in self[0].parameters.items() if k not in self[0].point} if self else {}
-        fields = ", ".join(f"{k}={brief(v)}" for k, v in fixed.items())
-        return f"{self[0].system}  {fields}" if self else "no results"
+        return f"{self[0].system}  {parameters_text(fixed)}" if self else "no results"
 
     @property
     def index(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -236,6 +239,8 @@ class Results(Saved, list):
     @classmethod
     def from_dict(cls, data: dict[str, Any], arrays: Mapping[str, np.ndarray] = NONE) -> "Results":
         """The inverse of `to_dict`; residuals by replica come from the arrays."""
+        if not data["results"]:
+            raise KeyError("results")  # as where there are none
         of = [{key.removeprefix(f"{i}/"): x for key, x in arrays.items()} for i in range(len(data["results"]))]
         return cls(map(Result.from_dict, data["results"], of), data.get("differences"))
 
@@ -248,6 +253,14 @@ class Results(Saved, list):
         """Read what `save` wrote as JSON or NPZ; a single result counts as one of one. ValueError if there is none."""
         found = load(path)
         return cls([found]) if isinstance(found, Result) else super().load(path)
+
+    def csv_rows(self) -> list[dict[str, Any]]:
+        """The `records`, and below them the paired differences, which say in ``minus`` what was taken off."""
+        return [*self.records(), *self.differences]
+
+    def _repr_html_(self) -> str:
+        paired = f"<p>paired differences</p>\n{html_table(self.differences)}" if self.differences else ""
+        return f"{super()._repr_html_()}\n{paired}".rstrip()
 
     def __str__(self) -> str:
         parts = [str(result) for result in self]

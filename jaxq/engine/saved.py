@@ -10,7 +10,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from jaxq.checks import FieldError
-from jaxq.engine.files import check_ending, check_parent, read_json, read_npz, write_csv, write_json, write_npz
+from jaxq.engine.files import (
+    check_ending,
+    check_parent,
+    json_text,
+    read_json,
+    read_npz,
+    write_csv,
+    write_json,
+    write_npz,
+)
 from jaxq.engine.tabular import Tabular
 
 SCHEMA = 1
@@ -50,15 +59,15 @@ class Saved(Tabular):
         Raises:
             ValueError: another ending, or there is no such folder. OSError: it cannot be written.
         """
-        path = Path(path)
         check_ending("out", path, self.endings)
+        path = Path(path)
         check_parent("out", path)
         if path.suffix == ".json":
             write_json(path, self.to_dict())
         elif path.suffix == ".csv":
             write_csv(path, self.csv_rows())
         else:
-            write_npz(path, {**self.arrays(), "result": json.dumps(self.to_dict(), allow_nan=False)})
+            write_npz(path, {**self.arrays(), "result": json_text(self.to_dict())})
 
     @classmethod
     def load(cls, path) -> Self:
@@ -85,10 +94,10 @@ def load(path) -> Any:
     Example:
         >>> jaxq.load("transient.json").to_pandas()
     """
-    path = Path(path)
-    if path.suffix == ".csv":
+    if str(path).endswith(".csv"):
         raise ValueError(f"{path}: a .csv is a table for other programs; save as .json or .npz to load it again")
     check_ending("path", path, (".json", ".npz"))
+    path = Path(path)
     arrays = read_npz(path) if path.suffix == ".npz" else NONE
     try:
         data = json.loads(str(arrays["result"])) if arrays else read_json(path)

@@ -16,7 +16,7 @@ from jaxq.engine.memory import too_large
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
 from jaxq.engine.outline import initial_rate
-from jaxq.engine.plain import describe, finite, in_words, plain
+from jaxq.engine.plain import describe, finite, plain, whole_text
 from jaxq.engine.plan import Plan, plan, plan_comparison, plan_sweep
 from jaxq.engine.progress import Silent, Watch, as_meter
 from jaxq.engine.result import Result, Results
@@ -94,9 +94,11 @@ def run_sweep(planned: Plan, grid: Mapping[str, Sequence], refused: Mapping, met
 def run_comparison(planned: Plan, meter: Watch = None) -> Results:
     """Run what `jaxq.engine.plan.plan_comparison` gives, and take the paired differences."""
     described = [describe(point.model) for point in planned.points]
-    varied = [n for n in described[0] if any(n in d and d[n] != described[0][n] for d in described)]
+    names = dict.fromkeys(name for fields in described for name in fields)
+    values = {name: [fields[name] for fields in described if name in fields] for name in names}
+    varied = [name for name, given in values.items() if any(value != given[0] for value in given)]
     results = run(planned, meter, varied=tuple(varied))
-    base, level = results[0], planned.options.level
+    base, level, called = results[0], planned.options.level, labels(results)
     for i, other in enumerate(results[1:], 1):
         for name in base.estimates:
             if name in other.estimates:
@@ -104,8 +106,8 @@ def run_comparison(planned: Plan, meter: Watch = None) -> Results:
                 results.differences.append(
                     {
                         "metric": name,
-                        "system": label(other, i),
-                        "minus": label(base, 0),
+                        "system": called[i],
+                        "minus": called[0],
                         "mean": finite(difference.value),
                         "half_width": finite(difference.half_width(level)),
                         "level": level,
@@ -114,9 +116,16 @@ def run_comparison(planned: Plan, meter: Watch = None) -> Results:
     return results
 
 
-def label(result: Result, index: int) -> str:
-    """A short name of one result of a comparison: what varies, or its number."""
-    return " ".join(f"{k}={in_words(v)}" for k, v in result.point.items()) or f"{result.system} {index + 1}"
+def labels(results: Sequence[Result]) -> list[str]:
+    """A short name of each result of a comparison, no two alike: its system, where they are of several, and what varies; and
+    its number, where that does not tell it from the others."""
+    several = len({result.system for result in results}) > 1
+    found = [
+        " ".join([result.system] * several + [f"{name}={whole_text(value)}" for name, value in result.point.items()])
+        for result in results
+    ]
+    numbered = [f"{name or result.system} {i}" for i, (name, result) in enumerate(zip(found, results, strict=True), 1)]
+    return [name if name and found.count(name) == 1 else other for name, other in zip(found, numbered, strict=True)]
 
 
 def run(planned: Plan, meter: Watch = None, varied=()) -> Results:
@@ -197,7 +206,15 @@ def conclude(loop: Loop, planned: Plan, varied) -> Results:
     info = run_info(loop, planned)
     for index, (i, (ensemble, point)) in enumerate(zip(order, loop.points, strict=True)):
         results[i] = conclude_point(
-            ensemble, point, planned.points[i], loop.options, loop.analyses[index], loop.flags(index), info, varied
+            ensemble,
+            point,
+            planned.points[i],
+            loop.options,
+            loop.analyses[index],
+            loop.flags(index),
+            info,
+            varied,
+            len(order),
         )
     return Results(results)
 

@@ -67,6 +67,7 @@ class Expansion(NamedTuple):
 
     rates: Any  # float64 (n, K)
     targets: Any  # int64 (n, K, d)
+    overflow: Any  # bool (n, K), whether a transition leads out of what the state can represent
     observed: dict[str, Any]  # (n,)
     tallied: dict[str, Any]  # (n, K + 1), the last one of the null event
     counted: dict[str, Any]  # int64 (n, K), increase in each transition
@@ -102,6 +103,7 @@ def _expander(structure, layout: StateLayout):
         return Expansion(
             _rates(system, state),
             jnp.stack([layout.encode(s) for s in after]),
+            jnp.stack([jnp.asarray(system.overflow(s), bool) for s in after]),
             {name: jnp.asarray(value, jnp.float64) for name, value in system.observe(state).items()},
             {name: jnp.stack([jnp.asarray(e[name], jnp.float64) for e in events]) for name in events[0]},
             increases,
@@ -203,7 +205,7 @@ class StateSpace:
             reached = self._number(found.targets[state, k])
             suppressed = np.zeros_like(found.rates, bool)
             suppressed[state, k] = reached < 0
-            edges.append(suppressed.any(axis=1))
+            edges.append((suppressed | (found.overflow & (found.rates > 0))).any(axis=1))
             inside = (reached >= 0) & (reached != done + state)
             sources.append(done + state[inside])
             targets.append(reached[inside])

@@ -50,7 +50,7 @@ class Tabular(ABC):
             import xarray  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise ImportError("to_xarray needs xarray (pip install xarray); records() has the same as dicts") from None
-        rows = [{"row": i, **row} for i, row in enumerate(self.records())]
+        rows = [{"row": i, **{name: _label(x) for name, x in row.items()}} for i, row in enumerate(self.records())]
         keys = [tuple(row.get(name) for name in self.index) for row in rows]
         index = self.index if len(set(keys)) == len(keys) else ("row",)
         values = {name: list(dict.fromkeys(row.get(name) for row in rows)) for name in index}
@@ -139,6 +139,11 @@ def _typed(cells: np.ndarray) -> np.ndarray:
         whole = len(known) == cells.size and all(isinstance(x, int) for x in known)
         return cells.astype(np.int64 if whole else np.float64)  # None becomes nan
     return np.array(np.frompyfunc(lambda x: "" if x is None else str(x), 1, 1)(cells)).astype(str)
+
+
+def _label(x: Any) -> Any:
+    """A cell that can tell one row from another: lists are none."""
+    return str(x) if isinstance(x, list) else x
 
 
 def _row(tag: str, cells: list[str]) -> str:

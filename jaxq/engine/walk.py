@@ -17,6 +17,8 @@ from jaxq.engine.carry import typed
 from jaxq.engine.interpret import Interpreted
 from jaxq.engine.jump_process import MarkovProcess, rate_slack
 from jaxq.engine.leaves import stacked_leaves
+from jaxq.engine.process import Process
+from jaxq.engine.wrapping import wrapped
 
 WALKERS, STEPS, LEAST_STEPS = 32, 48, 8
 OPERATIONS = 10_000
@@ -68,14 +70,16 @@ def walk(process: MarkovProcess) -> np.ndarray:
 
     Raises:
         ValueError: in a state that can be reached a rate is negative or not finite, or the total rate exceeds
-            ``total_rate_bound``; the bound is no finite number > 0, or is more than a million times every total rate met;
-            a transition takes a whole-number component that began >= 0 below 0, unless the class is ``signed``.
+            ``total_rate_bound``; the bound is no finite number > 0, or is more than a million times every total rate met; a
+            whole number in a rate or an observation passes 32 bits; a transition takes a whole-number component that began
+            >= 0 below 0, unless the class is ``signed``.
     """
     name, bound = type(process).__name__, check_bound(process)
     counts, met = None, []
     for state, rates, k, after in _steps([process]):
         if counts is None:
             counts = _counting(process, state)
+        _check_wrapped(process, state)
         check_rates(name, rates, bound, rate_slack(rates.shape[1]), lambda i, at=state: shown(at, i))
         _check_counts(name, state, after, k, rates, counts)
         met.append(rates)
@@ -104,8 +108,14 @@ def _counting(process: MarkovProcess, initial: Any) -> list[bool]:
     return [x.dtype.kind == "i" and x.size > 0 and x.min() >= 0 and not process.signed for x in leaves]
 
 
-def fell_below_zero(process: MarkovProcess, states: Any) -> bool:
-    """Whether a component that counts is below 0 in one of some states, an axis in front; of a prepared process."""
+def left_range(process: Process, states: Any) -> bool:
+    """Whether in one of some states, an axis in front, of a prepared process a component that counts is below 0, or a whole
+    number in a rate or an observation passes 32 bits."""
+    fell = isinstance(process, MarkovProcess) and _fell_below_zero(process, states)
+    return fell or wrapped(process, states) is not None
+
+
+def _fell_below_zero(process: MarkovProcess, states: Any) -> bool:
     counts = _counting(process, next(_steps([process]))[0])
     return any(bool((np.asarray(x) < 0).any()) for x, own in zip(jax.tree.leaves(states), counts, strict=True) if own)
 
@@ -174,6 +184,17 @@ def _check_counts(name: str, before, after, k: np.ndarray, rates: np.ndarray, co
             i = int(np.argmax(below))
             transition = f"transition {k[i]} (rate {rates[i, k[i]]:g})" if k[i] < rates.shape[1] else "the drift"
             raise ValueError(below_zero(f"{name}: {transition}", component(path), shown(before, i), shown(after, i)))
+
+
+def _check_wrapped(process: MarkovProcess, states: Any) -> None:
+    """ValueError where a whole number that is observed, or in a rate, passes 32 bits in one of some states."""
+    found = wrapped(process, states)
+    if found is not None:
+        what, i = found
+        raise ValueError(
+            f"{type(process).__name__}.{what} has a whole number beyond 32 bits in state {shown(states, i)}: "
+            "multiply real numbers instead, such as 1.0 * n * n"
+        )
 
 
 def below_zero(who: str, what: str, before: str, after: str) -> str:

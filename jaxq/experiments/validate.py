@@ -67,6 +67,12 @@ CASES: list[Case] = [
     Case("gamma/M/5", GGc(arrival_rate=4.0, servers=5, arrival_law=Gamma(0.5)), 0.015, {"precision": 0.006}),
     Case("M/D/10", GGc(arrival_rate=9.0, servers=10, service_law=Deterministic()), 0.015, {"precision": 0.006}),
     Case(
+        "M/M/10+lognormal",
+        GGc(arrival_rate=12.0, servers=10, abandonment_rate=1.0, patience_law=Lognormal(2.0)),
+        0.01,
+        {"precision": 0.004},
+    ),
+    Case(
         "M/lognormal/10/10", MGcc(arrival_rate=8.0, servers=10, service_law=Lognormal(2.0)), 0.01, {"precision": 0.004}
     ),
     Case("M/Coxian/infinity", MGinf(arrival_rate=8.0, service_law=COXIAN), 0.005, {"precision": 0.002}),

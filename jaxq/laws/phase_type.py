@@ -1,5 +1,6 @@
 """Acyclic phase-type laws, with a fixed number of words a variate."""
 
+import math
 from typing import Any, Self
 
 import equinox as eqx
@@ -8,11 +9,13 @@ import numpy as np
 
 from jaxq import random
 from jaxq.checks import FieldError
-from jaxq.laws.law import Law, shortest
+from jaxq.laws.law import TINY, Law, shortest
 
 MOST_PHASES = 32
 """Every phase is compiled."""
 _SLACK = 1e-9
+_CANCELLED = 1e3
+"""Of the density, that terms of it may be together: a float32 of them is then right to 1e-4 of it."""
 
 
 def _numbers(value: Any) -> Any:
@@ -88,6 +91,54 @@ class PhaseType(Law):
     def _text(self, parameter):
         initial, generator = parameter
         return ";".join(",".join(map(shortest, row)) for row in (initial, *generator))
+
+    def density(self, x):
+        """Known to 1e-4 of its largest value where the law is `dense`."""
+        log, found = jnp.log(jnp.maximum(x, TINY)), 0.0
+        for (rate, power), size in self._terms().items():
+            sign, size = np.float32(np.sign(size)), np.float32(np.log(abs(size)))
+            found = found + sign * jnp.exp(size + power * log - np.float32(rate) * x)
+        return jnp.maximum(found, 0.0)
+
+    @property
+    def dense(self):
+        """Whether the terms of the density are not so much larger than it that float32 loses it between them: of rates that
+        are nearly alike."""
+        x = np.geomspace(1e-3, 1e2, 500)
+        terms = [size * x**power * np.exp(-rate * x) for (rate, power), size in self._terms().items()]
+        return bool(np.sum(np.abs(terms), axis=0).max() <= _CANCELLED * np.sum(terms, axis=0).max())
+
+    def _terms(self) -> dict[tuple[float, int], float]:
+        """The density is the sum of size x^power exp(-rate x): size by (rate, power).
+
+        Phase j is left at rate r, and entered at rates of such terms; each integrated, the probability to be in phase j is
+        sum of c int_0^x s^m exp(-a s) exp(-r (x - s)) ds, with d = a - r, for d = 0, c x^(m+1) / (m+1) exp(-r x), else
+        c m! / d^(m+1) (exp(-r x) - exp(-a x) sum over k <= m of (d x)^k / k!).
+        """
+        initial, generator = np.array(self.initial), np.array(self.generator)
+        generator = generator * (initial @ np.linalg.solve(-generator, np.ones(len(initial))))
+        density: dict[tuple[float, int], float] = {}
+        phases: list[dict[tuple[float, int], float]] = []
+
+        def add(found, rate, power, size):
+            found[rate, power] = found.get((rate, power), 0.0) + size
+
+        for j, rate in enumerate(-np.diag(generator)):
+            phases.append({(rate, 0): float(initial[j])})
+            for i, into in enumerate(generator[:j, j]):
+                for (other, m), size in phases[i].items() if into else ():
+                    apart, size = other - rate, size * into
+                    if abs(apart) <= _SLACK * rate:
+                        add(phases[j], rate, m + 1, size / (m + 1))
+                        continue
+                    whole = size * math.factorial(m) / apart ** (m + 1)
+                    add(phases[j], rate, 0, whole)
+                    for k in range(m + 1):
+                        add(phases[j], other, k, -whole * apart**k / math.factorial(k))
+            leaving = rate - generator[j, j + 1 :].sum()
+            for (other, m), size in phases[j].items():
+                add(density, other, m, size * leaving)
+        return {term: size for term, size in density.items() if size}
 
     def sample(self, words):
         initial, generator = np.array(self.initial), np.array(self.generator)

@@ -150,7 +150,17 @@ class Pareto(Law):
         return float(self.index)
 
     def sample(self, words):
-        return jnp.exp(_far_exponential(*words) / self.index) * ((self.index - 1) / self.index)
+        return jnp.exp(_far_exponential(*words) / self.index) * self._least()
+
+    def density(self, x):
+        """It jumps at the minimum, where this is what it is above."""
+        least = self._least()
+        above = jnp.maximum(x, least)
+        power = jnp.exp((self.index + 1) * (jnp.log(least) - jnp.log(above)))
+        return jnp.where(x >= least, self.index / least * power, 0.0)
+
+    def _least(self):
+        return (self.index - 1) / self.index
 
 
 def _far_exponential(first, second):

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxq.engine.metric import Metric
 from jaxq.engine.result import Result, Results
-from jaxq.engine.simulate import label
+from jaxq.engine.simulate import labels
 from jaxq.plotting.figure import panels
 from jaxq.plotting.labels import WRONG, axis_label, given_or_new, value_label
 from jaxq.plotting.style import colours, house
@@ -31,7 +31,7 @@ def plot_means(results: Sequence[Result], ax: Any = None, *, metric: str) -> Any
             continue
         ax.errorbar(found.mean, row, xerr=found.half_width or 0.0, fmt="o", color=simulation, capsize=3, label=level)
         level = None
-    _rows(ax, [_name(result, i) for i, result in enumerate(results)])
+    _rows(ax, _names(results))
     ax.set_xlabel(axis_label(metric, next((r.metrics[metric].unit for r in results if metric in r.metrics), None)))
     return ax
 
@@ -45,10 +45,10 @@ def plot_differences(results: Results, ax: Any = None, *, metric: str) -> Any:
     ax = given_or_new(ax)
     simulation, oracle = colours()[:2]
     found = {row["system"]: row for row in results.differences if row["metric"] == metric}
-    base = results[0].metrics[metric].oracle
+    base, called = results[0].metrics[metric].oracle, labels(results)
     ax.axvline(0.0, color="0.6", linewidth=1.0, zorder=1)
     for i, result in enumerate(results[1:], 1):
-        row = found.get(label(result, i))
+        row = found.get(called[i])
         other = result.metrics[metric].oracle if metric in result.metrics else None
         if base is not None and other is not None:
             ax.plot(other - base, i, "|", color=oracle, markersize=13, markeredgewidth=1.6, zorder=1)
@@ -57,15 +57,15 @@ def plot_differences(results: Results, ax: Any = None, *, metric: str) -> Any:
         width = row["half_width"] or 0.0
         face = simulation if abs(row["mean"]) > width else "white"
         ax.errorbar(row["mean"], i, xerr=width, fmt="o", color=simulation, markerfacecolor=face, capsize=3)
-    _rows(ax, [_name(result, i) for i, result in enumerate(results)])
+    _rows(ax, _names(results))
     ax.annotate("reference", (0.0, 0), xytext=(4, 0), textcoords="offset points", fontsize="small", va="center")
-    ax.set_xlabel(f"difference to {_name(results[0], 0)}, paired".replace("\n", ", "))
+    ax.set_xlabel(f"difference to {_names(results)[0]}, paired".replace("\n", ", "))
     return ax
 
 
 def fill_comparison(results: Results, figure: Any, metrics: Sequence[str]) -> Any:
     """Means on the left, paired differences on the right, a row of panels a metric. Returns the first Axes."""
-    lines = max(_name(result, i).count("\n") + 1 for i, result in enumerate(results))
+    lines = max(name.count("\n") + 1 for name in _names(results))
     height = 0.8 + len(results) * (0.17 + 0.15 * lines)
     axes = panels(figure, [height] * len(metrics), 2, sharey="row")
     for (left, right), metric in zip(axes, metrics, strict=True):
@@ -87,10 +87,15 @@ def _rows(ax: Any, names: list[str]) -> None:
     ax.xaxis.get_major_locator().set_params(nbins=5)
 
 
-def _name(result: Result, index: int) -> str:
-    if not result.point:
-        return f"{result.system} {index + 1}"
-    values = list(result.point.values())
-    if len(values) == 1 and isinstance(values[0], str):
-        return values[0]
-    return "\n".join(f"{name.replace('_', ' ')} {value_label(value)}" for name, value in result.point.items())
+def _names(results: Sequence[Result]) -> list[str]:
+    """What varies of each, on lines of its own, after the system where they are of several."""
+    several = len({result.system for result in results}) > 1
+    found = []
+    for number, result in enumerate(results, 1):
+        values = list(result.point.values())
+        if len(values) == 1 and isinstance(values[0], str):
+            lines = values
+        else:
+            lines = [f"{name.replace('_', ' ')} {value_label(value)}" for name, value in result.point.items()]
+        found.append("\n".join([result.system] * several + lines) or f"{result.system} {number}")
+    return found

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from jaxq.engine.plain import in_words
+from jaxq.engine.plain import value_text
 from jaxq.plotting.style import CYCLE, house
 
 COLOUR, ORACLE = CYCLE[:2]
@@ -23,12 +23,7 @@ def axis_label(name: str, unit: str | None) -> str:
 
 def value_label(value: Any) -> str:
     """A field's value for a legend or a tick."""
-    value = in_words(value)
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list):
-        return ",".join(map(value_label, value[:4])) + (",..." if len(value) > 4 else "")
-    return "none" if value is None else str(value)
+    return value_text(value, digits=6, most=4)
 
 
 def point_label(point: dict[str, Any], names=None) -> str:

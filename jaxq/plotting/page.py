@@ -9,7 +9,7 @@ from jaxq.engine.derivatives import Gradients
 from jaxq.engine.exact import ExactResult
 from jaxq.engine.flags import flag_lines
 from jaxq.engine.paths import Paths
-from jaxq.engine.plain import brief, rounded
+from jaxq.engine.plain import rounded, value_text
 from jaxq.engine.result import Result, Results
 from jaxq.engine.saved import Saved
 from jaxq.engine.tabular import html_table
@@ -57,7 +57,7 @@ def page(found: Saved, command: str | None = None) -> str:
         command: what finds it again, to be written down.
     """
     system, parameters, run = _subject(found)
-    fields = [{"field": n, "value": "none" if x is None else str(brief(x))} for n, x in parameters.items()]
+    fields = [{"field": n, "value": value_text(x)} for n, x in parameters.items()]
     parts = [f"<h1>{html.escape(system)}</h1>", f"<p>{html.escape(_what(found))}</p>"]
     parts += [f'<p class="flag">{html.escape(line)}</p>' for line in flag_lines(getattr(found, "flags", ()))]
     parts += [_figure(found, name) for name in _figures(found)]

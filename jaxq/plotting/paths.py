@@ -68,5 +68,6 @@ def fill_paths(paths: Paths, figure: Any, metric: Collection[str] = ()) -> Any:
             found |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
         figure.legend(found.values(), found.keys(), loc="outside lower right", ncols=len(found))
         figure.align_ylabels()
-        head(figure, heading(paths.system, paths.parameters), paths.flags)
+        moved = dict.fromkeys(paths.schedule.get("fields", ()), "by schedule")
+        head(figure, heading(paths.system, paths.parameters | moved), paths.flags)
     return axes[0]

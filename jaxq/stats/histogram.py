@@ -16,6 +16,7 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
+import scipy  # its `special` is loaded where it is first used
 from jaxtyping import Float, Int, Num, Shaped
 
 from jaxq.stats.intervals import t_quantile, two_sided_quantile
@@ -25,6 +26,9 @@ MOST = 8192
 """Bins kept at most."""
 GROUPS = 32
 """Groups of replicas at least, which intervals come from; fewer replicas are a group each."""
+FEW, SEEN = 30, 10
+"""Independent values under which those of a tail are few; equal ones that are taken for the least there can be."""
+ROUNDING = 1e-12
 _HALF = 2**21
 _PART = 2**16
 
@@ -271,6 +275,19 @@ def _number_of(ordered: Int[np.ndarray, " values"]) -> Float[np.ndarray, " value
         return bits.view(np.float32).astype(np.float64)
 
 
+def _clopper_pearson(
+    share: Float[np.ndarray, " bins"], count: float, level: float
+) -> tuple[Float[np.ndarray, " bins"], Float[np.ndarray, " bins"]]:
+    """The ends of the interval of a probability, from the share of so many independent values."""
+    if not np.isfinite(count):
+        return share, share
+    k, tail = np.clip(share, 0.0, 1.0) * count, (1 - level) / 2
+    none, all = k <= 0, k >= count * (1 - ROUNDING)
+    low = scipy.special.betaincinv(np.where(none, 1.0, k), count - k + 1, tail)
+    high = scipy.special.betaincinv(k + 1, np.where(all, 1.0, count - k), 1 - tail)
+    return np.where(none, 0.0, low), np.where(all, 1.0, high)
+
+
 @dataclasses.dataclass(frozen=True)
 class Distribution:
     """Weighted counts, shape (groups, bins), of values from ``left`` to ``right``, both ascending; where they are equal
@@ -305,8 +322,11 @@ class Distribution:
 
         The interval inverts the test of F(x) = p by Student's t over groups (Woodruff 1952; Francisco and Fuller 1991):
         low is the first x with ``F(x) + t se(x) >= p``, high the first from which on ``F(x) - t se(x) >= p``. So it
-        holds at atoms and for whole numbers too, and need not be symmetric. nan where nothing was counted, and for
-        the ends where there is one group only.
+        holds at atoms and for whole numbers too, and need not be symmetric. In the tails, where less than `FEW`
+        independent values are on one side of x, the bounds of F(x) are those of Clopper and Pearson for as many values as
+        say as much of the median (Korn and Graubard 1998). An end beyond all that was seen is nan, and so is then the
+        value: below the least one, unless many are equal to it, as waits of 0 are. nan too where nothing was counted, and
+        for the ends where there is one group only.
         """
         if self.empty:
             return np.nan, np.nan, np.nan
@@ -315,14 +335,28 @@ class Distribution:
         t = t_quantile((1 + level) / 2, len(self.counts) - 1)
         if not np.isfinite(t):
             return value, np.nan, np.nan
-        highest = np.maximum.accumulate(below + t * error)
-        lowest = np.minimum.accumulate((below - t * error)[::-1])[::-1]
-        return value, self._at(highest, probability, -1), self._at(lowest, probability, 1)
+        lower, upper = below - t * error, below + t * error
+        count = self._independent(below, error, level)
+        few = np.flatnonzero(np.minimum(below, 1 - below) < FEW / count)
+        lower[few], upper[few] = _clopper_pearson(below[few], count, level)
+        highest, lowest = np.maximum.accumulate(upper), np.minimum.accumulate(lower[::-1])[::-1]
+        least = self.left[0] == self.right[0] and below[0] >= SEEN / count
+        unseen = 0.0 if least else float(_clopper_pearson(np.zeros(1), count, level)[1][0])
+        low = self._at(highest, probability, -1) if unseen < probability else np.nan
+        high = self._at(lowest, probability, 1) if lowest[-1] >= probability * (1 - ROUNDING) else np.nan
+        return (value if np.isfinite(low) and np.isfinite(high) else np.nan), low, high
+
+    def _independent(self, below: Float[np.ndarray, " bins"], error: Float[np.ndarray, " bins"], level: float) -> float:
+        """How many independent values would say as much of the distribution function where it is nearest to 1/2, with the
+        quantile of the normal law; infinite where all groups agree, or there is one."""
+        k = int(np.argmin(np.abs(below - 0.5)))
+        wide = t_quantile((1 + level) / 2, len(self.counts) - 1) * error[k] / scipy.special.ndtri((1 + level) / 2)
+        return below[k] * (1 - below[k]) / wide**2 if wide**2 > 0 and below[k] < 1 else np.inf
 
     def _at(self, below: Float[np.ndarray, " bins"], probability: float, side: int = 0) -> float:
         """Where ``below`` reaches a probability; among whole numbers of one bin, ``side`` takes its first or last."""
         # the sums are rounded: a probability that is met exactly is met
-        k = min(int(np.searchsorted(below, probability * (1 - 1e-12))), len(below) - 1)
+        k = min(int(np.searchsorted(below, probability * (1 - ROUNDING))), len(below) - 1)
         left, right = float(self.left[k]), float(self.right[k])
         if left == right:
             return left
@@ -334,7 +368,10 @@ class Distribution:
         return float(round(value)) if self.whole else value
 
     def probability_below(self, value: float, level: float = 0.95) -> tuple[float, float]:
-        """(P(X <= value), half-width), a bin that ``value`` cuts taken as even; nan where nothing was counted."""
+        """(P(X <= value), half-width), a bin that ``value`` cuts taken as even; nan where nothing was counted.
+
+        Where few values, or none, are on one side, the half-width is at least that to the further end of Clopper and
+        Pearson's interval, as in `quantile`."""
         if self.empty:
             return np.nan, np.nan
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -345,4 +382,9 @@ class Distribution:
         found, count = groups.sum() / weights.sum(), len(weights)
         residuals = (groups - found * weights) / weights.mean()
         error = np.sqrt((residuals**2).sum() / np.float64(count * (count - 1))) if count > 1 else np.nan
-        return float(found), float(error * two_sided_quantile(residuals, level, count - 1))
+        width = float(error * two_sided_quantile(residuals, level, count - 1))
+        independent = self._independent(*self._below(), level)
+        if min(found, 1 - found) < FEW / independent:
+            low, high = (float(x[0]) for x in _clopper_pearson(np.array([found]), independent, level))
+            width = max(width, found - low, high - found)
+        return float(found), float(width)

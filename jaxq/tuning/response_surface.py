@@ -9,8 +9,8 @@ from jaxq.checks import FieldError
 from jaxq.engine.alternatives import Alternatives
 from jaxq.engine.control_choice import with_controls
 from jaxq.engine.controls import WithControls
-from jaxq.engine.coupled import Coupled
 from jaxq.engine.differences import Differences, Node, moved_nodes, named
+from jaxq.engine.differentiated import Differentiated
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.model import Model
 from jaxq.engine.parameter import Parameter, alike, alike_shapes, tangents
@@ -18,8 +18,9 @@ from jaxq.engine.pathwise import Pathwise
 from jaxq.engine.process import Process
 from jaxq.engine.rarity import rare_first
 from jaxq.engine.record import title
+from jaxq.engine.score import Scored, with_window
 from jaxq.engine.stencil import STENCILS
-from jaxq.engine.unbiased import unbiased
+from jaxq.engine.stepless import stepless
 from jaxq.tuning.descent import shown
 from jaxq.tuning.entries import placed, value_of
 from jaxq.tuning.parametrise import Coordinates
@@ -40,9 +41,9 @@ class Place(NamedTuple):
 class ResponseSurface:
     """A simulated mean as a function of coordinates: which systems are run there, and how its derivatives are taken.
 
-    ``half``: what is stepped for unbiased derivatives, at the start; None: by differences, and ``reason`` says why.
-    ``control``: what the metric and its derivatives are regressed on, over so many ``replicas``. FieldError where the
-    system has no such ``method`` or control.
+    ``half``: what is stepped for derivatives without a step, at the start; None: by differences, and ``reason`` says why.
+    ``control``: what the metric and its derivatives are regressed on, over so many ``replicas``. ``window``: events of a
+    score; None: to be found (`look_back`). FieldError where the system has no such ``method`` or control.
     """
 
     def __init__(
@@ -53,11 +54,12 @@ class ResponseSurface:
         replicas: int,
         method: str = "auto",
         control: str = "none",
+        window: int | None = None,
     ):
         self.system, self.coordinates, self.metric = system, coordinates, metric
         self.free: list[int] = np.flatnonzero(coordinates.free).tolist()
         self.names = [coordinates.names[i] for i in self.free]
-        self.half: Alternatives | Pathwise | None = None
+        self.half: Alternatives | Pathwise | Scored | None = None
         self.reason = ""
         start = self.vector(system)
         if method != "finite-difference":
@@ -65,7 +67,7 @@ class ResponseSurface:
         ordered = rare_first(system.process())
         self._order = None if self.half is not None else getattr(ordered, "_order", None)
         self._controls: tuple | None = None
-        if isinstance(self.half, Coupled):
+        if isinstance(self.half, Differentiated):
             self.half = self.half.with_controls(control, replicas, title(system))
         elif control != "none" and self.half is not None:
             rule = f"must be none for {self.method} derivatives of {title(system)}, which have no controls"
@@ -74,6 +76,9 @@ class ResponseSurface:
             found = with_controls(ordered, control, replicas // (1 + len(self.free)), title(system))
             if isinstance(found, WithControls):
                 self._controls = found.places, found.observed, found.functions
+        self.window = window
+        if isinstance(self.half, Scored):
+            self.half = with_window(self.half, window or 0)
         self._first: Process | None = None
         try:
             self.start = self.place(start)
@@ -85,18 +90,22 @@ class ResponseSurface:
         parameters = self._parameters(start)
         slopes = [tangents(of) for of in parameters]
         try:
-            half = unbiased(self.system, parameters, slopes, method)
+            self.half = stepless(self.system, parameters, slopes, method, metrics=[self.metric])
         except FieldError as error:
             if method != "auto":
                 raise
             self.reason = error.rule
-            return
-        if self.metric not in half.without:
-            self.half = half
-            return
-        self.reason = f"{half.kind}: {self.metric} jumps as a parameter moves"
-        if method != "auto":
-            raise FieldError("method", method, f"{self.metric} jumps as a parameter moves; must be finite-difference")
+
+    def look_back(self, window: int) -> None:
+        """Let a score be of the last ``window`` events."""
+        assert isinstance(self.half, Scored)
+        self.window, self.half, self._first = window, with_window(self.half, window), None
+        self.start = self.place(self.vector(self.system))
+
+    @property
+    def scored(self) -> bool:
+        """Whether derivatives are by score."""
+        return isinstance(self.half, Scored)
 
     @property
     def method(self) -> str:
@@ -128,7 +137,7 @@ class ResponseSurface:
         system, wanted = self.at(vector), [named(self.metric, name) for name in self.names]
         if self.half is not None:
             parameters = self._parameters(vector)
-            model, nodes = moved_nodes(system, parameters, None, wanted, self.half.without)
+            model, nodes = moved_nodes(system, parameters, None, wanted, self.half.without, left_out=self.scored)
             model = dataclasses.replace(model, only=self.metric)
             half = self.half.at(system.process(), [tangents(of) for of in parameters])
             return self._checked(Place([system], [half], model, nodes))

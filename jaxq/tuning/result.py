@@ -182,7 +182,8 @@ class Tuning(Saved):
         ran = f"{run['steps']} steps, {run['replicas']} replicas, {run['events']:.4g} events, seed {run['seed']}"
         time = f"{run['seconds']:.3g} s, {run['compile_seconds']:.3g} of them compiling"
         controls = f", regressed on {run['controls']} controls" if run.get("controls") else ""
-        return f"derivatives by {run['method']}{controls}: {ran}; {time}"
+        window = f" of the last {run['window']} events" if run.get("window") else ""
+        return f"derivatives by {run['method']}{window}{controls}: {ran}; {time}"
 
     def ends(self) -> dict[str, dict[str, float]]:
         """Values and objective, with its standard error if it is simulated, at start and best."""

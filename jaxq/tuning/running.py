@@ -13,12 +13,16 @@ from jaxq.engine.flags import Flag
 from jaxq.engine.interrupt import Interrupt
 from jaxq.engine.layout import first_look
 from jaxq.engine.options import Options
+from jaxq.engine.score import long_window, too_short
 from jaxq.engine.team import team
 from jaxq.stats.estimate import Estimate
+from jaxq.stats.warmup import least_cut
 from jaxq.tuning.response_surface import Place, ResponseSurface
 
 BATCH = 200
 """Events per replica of the first batch."""
+LONGEST_WINDOW = 1.5
+"""How far a score goes back at most, in windows."""
 EVENTS = 8 * BATCH
 """Length of a run that blocks are cut for."""
 
@@ -82,8 +86,27 @@ class Running:
             if blocks * ensemble.layout.events_per_block > most:
                 raise BadStart("max_events", self._options.max_events, "the start has not warmed up within it")
         discarded = output_analysis.discarded(view, analysis) if not heard else 0
+        memory = self._memory(view) if self._surface.scored and not heard else None
         ensemble.forget()
+        if memory is not None:
+            self._fill_window(memory)
         return discarded
+
+    def _fill_window(self, memory: float) -> None:
+        """Go on until a score is of all its window, which is found from a correlation time in events where it is not
+        given."""
+        surface, window = self._surface, self._surface.window
+        if window is None:
+            # other machines may round otherwise
+            window = team().decide("window", long_window(memory), lambda said: said[0])
+            surface.look_back(window)
+        self.move(surface.start, LONGEST_WINDOW * window)
+
+    def _memory(self, view: Any) -> float:
+        """The correlation time of the metric, in events of a replica."""
+        metric, series = self._surface.metric, output_analysis.window_metrics(view, 0, {})
+        kept = [{metric: window[metric]} for window in series[least_cut(len(series)) :]]
+        return output_analysis.longest_memory(kept) * view.windows.span * view.layout.events_per_block
 
     def move(self, place: Place, events: float) -> None:
         """Go on as what is at a place, and leave so many events per replica out."""
@@ -97,6 +120,11 @@ class Running:
         self._run(self._blocks(events))
         surface, found = self._surface, output_analysis.estimates(self._view(), 0, 0, 1, 0.0)
         return Reading(found[surface.metric], [found[named(surface.metric, name)] for name in surface.names])
+
+    def window_too_short(self) -> bool:
+        """Whether half the window of a score would have moved a derivative for sure, in the last batch."""
+        view = self._view()
+        return self._surface.scored and too_short(self._place.model.biases(view.sums(0)))
 
     def wrong(self) -> list[str]:
         """The flag of what has gone wrong for good in a replica."""

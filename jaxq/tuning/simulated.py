@@ -112,7 +112,8 @@ def descend(
         with Interrupt() as interrupt:
             running = Running(surface, replicas, options, devices)
             took = running.warm_up(interrupt)
-            adapting, batch = SHARE * took, max(BATCH, SHARE * took)
+            # in a batch that is shorter than its window a score is the same in several steps, and so is its noise
+            adapting, batch = SHARE * took, max(BATCH, SHARE * took, surface.window or 0)
             for number in range(steps):
                 late = options.time_limit is not None and time.perf_counter() - began > options.time_limit
                 heard, late = team().decide(
@@ -160,6 +161,7 @@ def descend(
                 fields = coordinates.fields(at)
             running.move(place, adapting)
             end = step(len(trace), fields, running.measure(LAST_BATCH * batch))
+            flags += [Flag.WINDOW_TOO_SHORT] * running.window_too_short()
     finally:
         meter.close()
     significant = end.gradient_norm > MOVING * (end.gradient_error or 0.0)
@@ -169,6 +171,7 @@ def descend(
     run = {
         "method": surface.method,
         **({"reason": surface.reason} if surface.reason else {}),
+        **({"window": surface.window} if surface.scored else {}),
         **({"controls": surface.controls} if options.control != "none" else {}),
         "replicas": replicas,
         "seed": options.seed,

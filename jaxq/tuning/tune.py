@@ -18,8 +18,9 @@ from jaxq.engine.plan import check_model
 from jaxq.engine.planned import run_by
 from jaxq.engine.progress import Watch, as_meter
 from jaxq.engine.record import title
+from jaxq.engine.score import LONGEST
 from jaxq.engine.simulate import compare
-from jaxq.engine.unbiased import UNBIASED
+from jaxq.engine.stepless import STEPLESS
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
 from jaxq.tuning.descent import shown
@@ -40,7 +41,7 @@ from jaxq.tuning.problem import (
 from jaxq.tuning.response_surface import ResponseSurface
 from jaxq.tuning.result import Tuning, Verification, flat
 
-METHODS = "auto", *UNBIASED, "finite-difference"
+METHODS = "auto", *STEPLESS, "finite-difference"
 STEPS, RATE = 600, 0.1
 
 
@@ -110,6 +111,7 @@ def tune(
     steps: int | None = None,
     rate: float | None = None,
     method: str = "auto",
+    window: int | None = None,
     verify: bool = True,
     meter: Watch = None,
     **options,
@@ -134,8 +136,10 @@ def tune(
         steps: gradient steps (default: 600, of a simulated objective 120).
         rate: length of the first steps, in the unconstrained coordinates of `jaxq.tuning.parametrise` (default: 0.1, of a
             simulated objective 0.15).
-        method: how a simulated objective is differentiated: ``coupling``, ``pathwise``, ``finite-difference`` or ``auto``,
-            as `jaxq.gradient`.
+        method: how a simulated objective is differentiated: ``coupling``, ``pathwise``, ``score``, ``finite-difference`` or
+            ``auto``, as `jaxq.gradient`.
+        window: events of a replica that a score goes back (default: 5 correlation times of the metric at the start or
+            somewhat more). Where it is too short at the end, the result is flagged.
         verify: whether to simulate start and best.
         meter, options: of the simulation, as `simulate`; with ``control`` a simulated objective and its derivatives are
             regressed too; ``precision`` is wanted of the objective's metric alone
@@ -154,6 +158,10 @@ def tune(
     one_of("method", method, METHODS)
     if method != "auto" and chosen.function is not None:
         raise FieldError("method", method, f"is for {simulated.PREFIX}METRIC; a formula is differentiated exactly")
+    if window is not None:
+        window = integer("window", window, 2, LONGEST)
+        if method != "score":
+            raise FieldError("window", window, f"method = {method} has no score; must not be given")
     usual_steps, usual_rate = (STEPS, RATE) if chosen.function is not None else (simulated.STEPS, simulated.RATE)
     steps = usual_steps if steps is None else steps
     rate = usual_rate if rate is None else rate
@@ -188,6 +196,6 @@ def tune(
     if chosen.function is None:
         coordinates = Coordinates(declared, values, chosen.shares)
         replicas = run.replicas or default_replicas(choose_devices(run.devices))
-        surface = ResponseSurface(first, coordinates, str(chosen.metric), replicas, method, run.control)
+        surface = ResponseSurface(first, coordinates, str(chosen.metric), replicas, method, run.control, window)
     verify = verify and chosen.metric is not None
     return Problem(first, name, chosen, values, declared, int(steps), float(rate), run, verify, surface)

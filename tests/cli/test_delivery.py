@@ -134,3 +134,27 @@ def test_stdout_that_takes_nothing(tmp_path, stdout):
     reason = "is closed" if stdout == "closed" else "No space left on device"
     assert done.returncode == 2 and done.stderr == f"error: stdout: {reason}\n"
     assert path.exists()
+
+
+def test_names_that_the_terminal_cannot_write(tmp_path):
+    """A Greek letter on an ASCII terminal was a traceback instead of the result."""
+    path = tmp_path / "greek.py"
+    path.write_text(
+        "import jaxq\n\n\nclass Greek(jaxq.MMc):\n    def metrics(self, sums):\n"
+        "        return {'λ': sums['number_in_system'] / sums.time}\n\n    def oracle(self):\n        return {}\n",
+        encoding="utf8",
+    )
+    command = [sys.executable, "-m", "jaxq", "run", str(path), *MMC[1:], *QUICK, "--quiet"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and done.stderr == "" and r"\u03bb" in done.stdout
+
+
+@pytest.mark.parametrize(("columns", "width"), [("40", 80), ("100", 100)])
+def test_a_narrow_terminal_cuts_no_number(monkeypatch, columns, width):
+    """0.034 was printed as 0.0 and, a line below, 34."""
+    from jaxq.cli.console import stdout_console
+
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert stdout_console().width == width

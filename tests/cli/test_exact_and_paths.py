@@ -44,3 +44,39 @@ def test_paths_start_empty(jaxq, tmp_path):
     assert code == 0 and err == "" and "21 of 41 times" in out and (tmp_path / "p.png").exists()
     data = json.loads((tmp_path / "p.json").read_text())
     assert len(data["times"]) == 41 and data["observables"]["number_in_system"]["mean"][0] == 0
+
+
+DAY = ["--schedule", "arrival-rate:8=12,18=6", "--schedule", "servers:0=6,8=14", "--period", "24"]
+
+
+def test_a_day_on_the_command_line_is_that_of_python(jaxq, tmp_path):
+    import jaxq as package
+    from jaxq.cli.again import command
+
+    args = ["paths", "mmc", "--arrival-rate", "4", "--times", "0:48:17", "--replicas", "32"]
+    code, out, err = jaxq(*args, *DAY, "--out", str(tmp_path / "day.json"))
+    assert code == 0 and err == "" and "schedule  arrival_rate:8=12,18=6  servers:0=6,8=14  again every 24" in out
+    found, fields = package.load(tmp_path / "day.json"), {"arrival_rate": {8: 12, 18: 6}, "servers": {0: 6, 8: 14}}
+    queue = package.MMc(arrival_rate=4)
+    python = package.paths(queue, found.times, replicas=32, schedule=fields, period=24)
+    assert all(np.array_equal(found.mean[name], python.mean[name]) for name in python.mean)
+    again = command(found)
+    assert again is not None and again.endswith(
+        "--schedule arrival_rate:8=12,18=6 --schedule servers:0=6,8=14 --period 24"
+    )
+
+
+def test_a_schedule_in_a_file_and_of_lists(jaxq, tmp_path):
+    (tmp_path / "net.toml").write_text(
+        'system = "tolled-queues"\n[parameters]\narrival_rates = [0.4, 0.3]\nrewards = [9, 6]\nwaiting_costs = [1, 0.5]\n'
+        'size_law = "exponential"\ninformation = "lengths"\n[run]\ntimes = [1, 5]\nreplicas = 16\n'
+        'schedule = ["arrival_rates:2=0.9,0.1", "tolls:1=2,3=5"]\n'
+    )
+    code, out, err = jaxq("paths", str(tmp_path / "net.toml"))
+    assert code == 0 and err == "" and "schedule  arrival_rates:2=0.9,0.1  tolls:1=2,3=5" in out
+    file = tmp_path / "net.toml"
+    file.write_text(
+        file.read_text().replace('["arrival_rates:2=0.9,0.1", "tolls:1=2,3=5"]', "{tolls = [[1, 2], [3, 5]]}")
+    )
+    code, out, err = jaxq("paths", str(file))
+    assert code == 0 and err == "" and "schedule  tolls:1=2,3=5" in out

@@ -114,3 +114,10 @@ def test_what_is_refused(jaxq, tmp_path):
     ):
         code, out, err = jaxq("report", *args)
         assert code == 2 and out == "" and message in err and err.count("\n") == 1
+
+
+def test_systems_that_differ_in_a_list_have_no_command():
+    """It was a traceback: a list cannot be hashed, and is one value on the command line."""
+    tolled = package.TolledQueues(0.5, 10, 1, [0.5, 0.5], [4, 4])
+    found = package.compare([tolled, tolled.replace(tolls=[3, 4])], **QUICK)
+    assert command(found) is None and "Paired differences" in Page(page(found)).text

@@ -41,6 +41,11 @@ def test_compare_pairs_the_systems(jaxq, short, tmp_path):
     assert difference["mean"] == pytest.approx(means[1] - means[0])
 
 
+def test_compared_values_are_written_alike_above_and_below(jaxq, short):
+    code, out, _ = jaxq("compare", "mmc", "--arrival-rate", "0.5", "--service-rate", "1,2", *short)
+    assert code == 0 and out.count("service_rate=2") == 2 and "service_rate=2.0" not in out
+
+
 def test_compare_of_many_systems_has_a_row_each(jaxq, short):
     code, out, _ = jaxq("compare", "mmc", "--arrival-rate", "0.5", "--servers", "1,2,3,4,5", *short)
     assert code == 0 and out.count("number_in_system") == 5 and "5 systems" in out

@@ -51,7 +51,8 @@ def test_without_a_terminal_it_must_be_told_to(jaxq, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
     code, out, err = jaxq("tutorial")
-    assert code == 2 and out == "" and "yes = no: must be given where nobody can press Enter" in err
+    assert code == 2 and out == ""
+    assert "yes: must be given where nobody can press Enter (no terminal): jaxq tutorial --yes" in err
     assert not list(tmp_path.iterdir())
 
 
@@ -60,3 +61,11 @@ def test_a_step_that_fails_is_named(jaxq, tmp_path, monkeypatch):
     monkeypatch.setattr(tutorial, "STEPS", (tutorial.Step("jaxq run nothing", "x"),))
     code, _, err = jaxq("tutorial", "--yes")
     assert code == 2 and "step 1 ended with exit code 2" in err
+
+
+def test_a_closed_stdin_is_no_terminal(jaxq, tmp_path, monkeypatch):
+    """It was a traceback."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", None)
+    code, _, err = jaxq("tutorial")
+    assert code == 2 and "must be given where nobody can press Enter" in err

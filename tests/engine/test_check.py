@@ -1,6 +1,8 @@
 """What a system of one's own can get wrong and is not refused before it runs (`tests/test_mistakes.py`): right, or flagged
 while it runs."""
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -319,3 +321,40 @@ def test_the_interpreter_gives_what_jax_gives():
     for ours, theirs in zip(Interpreted(jax.vmap(function), x, n)(x, n), wanted, strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("system", "sentence"),
+    [
+        (
+            lambda: eqx.tree_at(lambda x: x.servers, jaxq.MMc(0.5), np.float64(1.5)),
+            "^servers = 1.5: must be a whole number",
+        ),
+        (lambda: jax.tree.map(lambda x: -x, jaxq.MG1(0.5)), "^arrival_rate = -0.5: must be a number > 0"),
+        (
+            lambda: eqx.tree_at(
+                lambda x: x.service_law.scv, jaxq.MG1(0.5, service_law="lognormal:2"), np.float64(-1.0)
+            ),
+            "^lognormal scv = -1.0: must be a number > 0",
+        ),
+    ],
+    ids=["tree_at", "tree.map", "a law"],
+)
+def test_fields_that_were_changed_without_construction_are_checked(system, sentence):
+    """1.5 servers ran, and were flagged only as there is an oracle."""
+    changed = system()
+    for use in (
+        jaxq.check,
+        jaxq.simulate,
+        lambda x: jaxq.sweep(x, {"arrival_rate": [0.1]}),
+        lambda x: jaxq.paths(x, [1.0]),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            use(changed)
+
+
+def test_an_array_that_was_written_into_is_checked():
+    pool = jaxq.TokenPool(2, [0.5, 0.5], 0.4, 3)
+    pool.arrival_rate[0] = -3.0
+    with pytest.raises(ValueError, match=r"^arrival_rate = \[-3.0, 0.5\]: must be a number > 0"):
+        jaxq.check(pool)

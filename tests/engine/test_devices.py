@@ -41,3 +41,13 @@ def test_other_errors_of_a_device_stay_what_they_are(monkeypatch):
     monkeypatch.setattr(Ensemble, "launch", broken)
     with pytest.raises(jax.errors.JaxRuntimeError, match="broken"):
         jaxq.simulate(jaxq.MMc(0.8), replicas=64, events=100, warmup=0)
+
+
+def test_a_forked_process_does_not_wait_for_ever(monkeypatch):
+    """JAX has no threads there: a run hung without a word."""
+    devices.choose_devices(None)
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    with pytest.raises(
+        RuntimeError, match=r'^this process was forked after JAX had started, .*get_context\("spawn"\)$'
+    ):
+        devices.choose_devices(None)

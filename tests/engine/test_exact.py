@@ -335,3 +335,20 @@ def test_bad_arguments():
         exact(station, keep=lambda n: n >= 0 and n < 5)
     with pytest.raises(KeyError, match="mmc has the metrics"):
         exact(station, keep=lambda n: n < 5)["nothing"]
+
+
+def test_states_that_the_model_cuts_off_are_told(capsys):
+    """Join the shortest queue with room for 3 a server: 3.2 customers "exactly", of 9.9, and no word of the lost jobs."""
+    small = jaxq.LoadBalancing(servers=2, policy="jsq", load=0.9, levels=3)
+    result = exact(small)
+    assert result.oracle()["number_in_system"].kind == "limit" and result.rows()[0]["edge_mass"] == result.edge_mass
+    lost = 1 - result["busy_capacity"] / 1.8  # of the rate of arrivals
+    assert (
+        result.cut and lost == pytest.approx(result.edge_mass, rel=1e-9) and lost > 0.1
+    )  # Poisson arrivals see averages
+    room = exact(small.replace(load=0.2, levels=12))
+    assert not room.cut and room["busy_capacity"] == pytest.approx(0.4, rel=1e-9)
+    from jaxq.__main__ import main
+
+    code = main(["exact", "load-balancing", "--servers", "2", "--policy", "jsq", "--load", "0.9", "--levels", "3"])
+    assert code == 3 and "edge mass" in capsys.readouterr().out

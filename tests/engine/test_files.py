@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import os
 import platform
 import re
@@ -9,12 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxq
 from jaxq.engine import files
 from jaxq.engine.files import check_path, replacing, write_json
+from tests.own_systems import Station
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +170,54 @@ def test_a_fresh_process_loads_whatever_was_saved(tmp_path):
     code += "print(sorted(kind.__name__ for kind in Saved.__subclasses__()))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
     assert said == ["Result", str(kinds)] and len(kinds) >= 6
+
+
+def test_long_names(tmp_path, results):
+    """Of 250 letters the file was lost after the run, as what is written first has a longer name; 300 were a traceback."""
+    path = tmp_path / f"{'ä' * 120}.json"
+    check_path("out", path)
+    results.save(path)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name] and list(jaxq.load(path)) == list(results)
+    for wrong in (tmp_path / f"{'x' * 300}.json", tmp_path / ("x" * 300) / "x.json"):
+        with pytest.raises(ValueError, match=r"^out = .*: must be the name of a file \(File name too long\)$"):
+            check_path("out", wrong)
+
+
+class Holding(Station):
+    """A station with fields that no rule knows."""
+
+    limit: float = math.inf
+    table: dict | None = None
+
+
+@pytest.mark.parametrize("ending", ["json", "npz"])
+def test_fields_of_any_kind_are_written(tmp_path, ending):
+    """Infinity was no JSON in an NPZ, and an array in a dict none anywhere: the result was lost."""
+    result = jaxq.simulate(
+        Holding(table={"a": jnp.array([0.5]), "b": [1, (2, np.int64(3))]}), replicas=64, events=500, warmup=0
+    )
+    result.save(tmp_path / f"x.{ending}")
+    fields = jaxq.load(tmp_path / f"x.{ending}").parameters
+    assert fields["limit"] is None and fields["table"] == {"a": [0.5], "b": [1, [2, 3]]}
+
+
+def test_a_run_with_fields_of_any_kind_is_resumed(tmp_path):
+    system = Holding(limit=math.nan, table={"a": jnp.array([0.5])})
+    options = {"replicas": 64, "events": 500, "warmup": 0, "checkpoint": tmp_path / "x.npz"}
+    assert jaxq.simulate(system, **options).metrics == jaxq.simulate(system, **options).metrics
+
+
+def test_a_csv_is_utf8_whatever_the_locale(tmp_path):
+    """Where the locale is ASCII the file was lost."""
+    code = "import sys; from jaxq.engine.files import write_csv; write_csv(sys.argv[1], [{chr(955): chr(223)}])"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "x.csv")], env=environment, check=True)
+    assert (tmp_path / "x.csv").read_text(encoding="utf8").split() == ["λ", "ß"]
+
+
+def test_a_file_without_results_is_none(tmp_path):
+    """`jaxq plot` and `jaxq report` of it were a traceback."""
+    path = tmp_path / "x.json"
+    path.write_text('{"schema": 1, "results": []}')
+    with pytest.raises(ValueError, match="x.json: holds no result that jaxq saved$"):
+        jaxq.load(path)

@@ -12,6 +12,7 @@ from jaxq.engine.flags import Flag
 from jaxq.engine.parameter import parameter, tangents
 from jaxq.engine.planned import plan_of
 from jaxq.stats.estimate import Estimate
+from tests.own_systems import Station
 from tests.resumption import SAME, straight_and_resumed
 from tests.systems_under_test import TOLLS, from_readme, network
 
@@ -144,7 +145,7 @@ class Compares(TwoQueues):
 NOT_COUPLED = {
     "tokens": (MARKET.replace(arrival_rate=[0.5, 0.3]), "phi", "has steps of its own"),
     "customers": (jaxq.MG1(0.5), "arrival_rate", "has steps of its own"),
-    "shadow": (network("shadow-rm"), "network.arrival_rates[0]", "finite-difference"),
+    "shadow": (network("shadow-rm"), "network.arrival_rates[0]", "drifts between its jumps"),
     "compares": (Compares(), "first_rate", "compares or rounds what the parameter moves"),
 }
 
@@ -375,3 +376,14 @@ def test_weights_of_a_cubic():
         assert slope == pytest.approx(4.0 if side else 12.0)
         assert bias == pytest.approx({None: h**2, "right": h, "left": -h}[side])
         assert sum(stencil.slope) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_name_that_looks_like_a_derivative_is_refused():
+    """Its sentence was "metric = queue/hour: mine has queue/hour"."""
+
+    class Named(Station):
+        def observe(self, state):
+            return {"queue/hour": state}
+
+    with pytest.raises(ValueError, match="^metric = queue/hour: must have no / and no :, .* name it otherwise$"):
+        jaxq.gradient(Named(), with_respect_to="arrival_rate")

@@ -58,7 +58,7 @@ def test_the_values_of_paths_are_counted(totals):
 
 def test_what_does_not_fit_is_refused_before_anything_is_allocated(monkeypatch):
     monkeypatch.setattr("jaxq.engine.ensemble.Ensemble.__init__", lambda *_: pytest.fail("a run was started"))
-    wanted = r"^{}: .* would take about [0-9.e+]+ GB of memory, and there are [0-9.e+]+ GB$"
+    wanted = r"^{}: .* would take about [0-9,.]+ GB of memory, and there are [0-9,.]+ GB$"
     for field, call in (
         ("replicas = 1000000000", lambda: jaxq.simulate(MMC, replicas=10**9)),
         ("replicas = 100000000000", lambda: jaxq.simulate(MMC, replicas=10**11)),
@@ -68,6 +68,15 @@ def test_what_does_not_fit_is_refused_before_anything_is_allocated(monkeypatch):
     ):
         with pytest.raises(memory.TooLarge, match=wanted.format(field)):
             call()
+
+
+def test_sizes_are_plain_numbers():
+    assert [footprint.sized(x) for x in (58_300_000, 2.34e9, 3.6e12, 1.2e16)] == [
+        "58.3 MB",
+        "2.34 GB",
+        "3,600 GB",
+        "12,000,000 GB",
+    ]
 
 
 def test_there_is_some_memory():

@@ -1,5 +1,6 @@
 """Options are checked before anything is compiled."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -134,3 +135,29 @@ def test_grids_are_checked_before_compiling():
     with pytest.raises(TypeError, match="is not a jaxq system"):
         jaxq.simulate(3, events=100)
     assert program.cache_info().misses == misses
+
+
+def test_options_that_are_none_are_refused():
+    """``max_events=None`` was a traceback of a division."""
+    for name in ("max_events", "checkpoint_every"):
+        with pytest.raises(ValueError, match=f"^{name} = None: must be a number > 0$"):
+            jaxq.Options(**{name: None})
+
+
+def test_a_metric_has_one_target():
+    """Of two the last counted."""
+    with pytest.raises(ValueError, match="^metric = queue:0.01, queue:0.5: must name each metric once, and queue is"):
+        jaxq.Options(metric=("queue:0.01", "queue:0.5"))
+
+
+def test_all_quantiles_of_a_quantity_are_kept():
+    """Of two texts the last counted."""
+    asked = jaxq.Options(quantiles=("queue:0.5,0.9", "wait", "queue:0.99,0.5")).quantile_probabilities()
+    assert asked == {"queue": (0.5, 0.9, 0.99), "wait": (0.5, 0.9, 0.95, 0.99)}
+    with pytest.raises(ValueError, match="with probabilities > 0 and < 1"):
+        jaxq.Options(quantiles="queue:0.99999999999999")  # which is 1 where it is printed
+
+
+@pytest.mark.parametrize("number", [np.array(100), jnp.int32(100), np.float32(100)])
+def test_a_warmup_is_a_number_in_any_form(number):
+    assert jaxq.Options(warmup=number).warmup == 100

@@ -12,6 +12,7 @@ import jaxq
 from jaxq.engine.exact import exact
 from jaxq.engine.paths import paths
 from jaxq.stats.intervals import family_bound, t_quantile
+from tests.own_systems import Station
 
 SHARE = 0.04
 """Half-widths must be under this share of the largest mean, or the comparison has no power."""
@@ -365,3 +366,49 @@ def test_totals_do_not_change_the_paths():
     total = jaxq.paths(jaxq.MMc(0.8), [0, 5, 10], replicas=64, totals=True)
     assert np.array_equal(plain.mean["number_in_system"], total.mean["number_in_system"])
     assert total.mean["average_number_in_system"][0] == 0
+
+
+def test_means_are_withheld_once_a_state_has_left_its_range():
+    """They were printed under a flag that says they are withheld; a count below 0 had no flag."""
+
+    class Limited(Station):
+        def overflow(self, state):
+            return state > 20
+
+    result = paths(Limited(0.95), [0.0, 1.0, 400.0], replicas=64, devices=1)
+    assert result.flags == ("overflow",)
+    assert np.isfinite(result.mean["number"][:2]).all() and np.isnan(result.mean["number"][2])
+
+    class Careless(jaxq.JumpProcess):
+        def init(self, words):
+            return 0, 0
+
+        def rates(self, state):
+            return 1.4, 1.0 * (state[0] > 0), 0.5 * (state[0] >= 60)
+
+        def jump(self, state, k):
+            queue, helpers = state
+            return [(queue + 1, helpers), (queue - 1, helpers), (queue, helpers - 1)][k]
+
+        def total_rate_bound(self):
+            return 2.9
+
+        def observe(self, state):
+            return {"number": state[0], "helpers": state[1]}
+
+    result = paths(Careless(), [1.0, 400.0], replicas=64, devices=1)
+    assert result.flags == ("overflow",) and np.isnan(result.mean["number"]).all()
+
+
+def test_totals_have_names_of_their_own():
+    """``average_number`` was the average of the one and no longer the other."""
+
+    class Named(Station):
+        def observe(self, state):
+            return {"number": state, "average_number": 100 * state, "count_0": 7 * state, "area of x": state}
+
+    assert set(paths(Named(), [1.0], replicas=8).mean) == {"number", "average_number", "count_0", "area of x"}
+    with pytest.raises(
+        ValueError, match="^totals = True: area of x, average_number, count_0 has the name of a total too"
+    ):
+        paths(Named(), [1.0], replicas=8, totals=True)

@@ -131,6 +131,8 @@ def test_service_level():
     share, width = result.probability_below("waiting_time", 5.0)
     assert width < 0.03, "no power"
     assert abs(share - (1 - 0.8 * math.exp(-1))) < 2.2 * width
+    with pytest.raises(ValueError, match="^value = '5': must be a number$"):
+        result.probability_below("waiting_time", "5")
     with pytest.raises(KeyError, match="no distribution was kept"):
         result.probability_below("waited", 0)
 
@@ -140,3 +142,12 @@ def test_a_resumed_run_has_the_same_quantiles(tmp_path):
     jaxq.simulate(jaxq.MG1(0.5), events=600, checkpoint=tmp_path / "x.npz", **options)
     again = jaxq.simulate(jaxq.MG1(0.5), events=600, checkpoint=tmp_path / "x.npz", **options)
     assert again.quantiles == jaxq.simulate(jaxq.MG1(0.5), events=600, **options).quantiles
+
+
+def test_a_quantile_beyond_what_was_seen_is_not_given():
+    """P(W > x) = .5 exp(-x/2) in M/M/1 at .5: the quantile of 1 - 1e-7 is 30.9; it was 22.9, between 14.6 and 22.9."""
+    result = jaxq.simulate(jaxq.MG1(0.5), replicas=64, events=2000, warmup=200, quantiles="waiting_time:0.9,0.9999999")
+    found = result.quantiles["waiting_time"]
+    assert found["0.9"]["low"] < 2 * math.log(5) < found["0.9"]["high"] < 4, "no power"
+    assert result.flags == ("not_seen",) and found["0.9999999"]["value"] is None
+    assert 9 < found["0.9999999"]["low"] < 30.9 and found["0.9999999"]["high"] is None

@@ -8,11 +8,15 @@ import pytest
 
 import jaxq
 from jaxq.engine import gradient as module
+from jaxq.engine.controls import PREFIX
+from jaxq.engine.differences import Moved
 from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.flags import Flag
 from jaxq.engine.parameter import parameter
 from jaxq.engine.planned import plan_of
 from jaxq.engine.score import PILOTS
+from jaxq.engine.sums import Sums
+from jaxq.stats.estimate import Estimate
 from tests.engine.test_gradient import ERLANG_A, NOT_COUPLED, TwoQueues, check
 from tests.resumption import SAME
 from tests.systems_under_test import from_readme
@@ -127,6 +131,53 @@ def test_a_resumed_run_gives_the_same_numbers(tmp_path):
         jaxq.gradient(ERLANG_A, None, "arrival_rate", events=8192, window=77, **run)
 
 
+@pytest.mark.parametrize(("control", "least"), [("linear", 30), ("generator", 200)])
+def test_controls_make_a_derivative_narrow_and_its_bias_small(control, least):
+    run = {"events": 4000, "warmup": 1000, "replicas": 512, "window": 256, **SCORE}
+    name = "queue_length", "arrival_rate"
+    plain, found = (jaxq.gradient(ERLANG_A, None, name[1], control=c, **run) for c in ("none", control))
+    assert plain[name].half_width ** 2 > least * found[name].half_width ** 2
+    assert plain.bias["/".join(name)][1] ** 2 > least * found.bias["/".join(name)][1] ** 2
+    slopes = [x for slopes in found.derivatives.values() for x in slopes.values()]
+    assert len(slopes) == 6 and all(abs(x.z) < 4.5 for x in slopes) and found.flags == ()
+    assert "regressed on controls" in found.run["method"]
+
+
+def test_controls_know_all_of_one_server():
+    """The number in system is solved by a quadratic function of it."""
+    run = {"events": 4000, "warmup": 1000, "replicas": 256, "window": 256, **SCORE}
+    found = jaxq.gradient(jaxq.MMc(0.5), "number_in_system", "arrival_rate", control="generator", **run)
+    slope = found["number_in_system", "arrival_rate"]
+    assert slope.mean == pytest.approx(4.0, abs=1e-4) and slope.half_width < 1e-4
+
+
+def test_controls_take_the_bias_of_a_window_off_until_it_is_too_large():
+    """Over a window controls are not 0 on average, by what that of the metric is off, so that half of it moves what is left
+    by little. Where they are too far from 0 none is used."""
+    run = {"events": 4000, "warmup": 1000, "replicas": 512, **SCORE}
+    name = "queue_length", "arrival_rate"
+    bias = {}
+    for window in (80, 48):
+        plain, found = (
+            jaxq.gradient(ERLANG_A, None, name[1], control=c, window=window, **run) for c in ("none", "generator")
+        )
+        bias[window] = [x.bias["/".join(name)] for x in (plain, found)]
+        assert Flag.WINDOW_TOO_SHORT in plain.flags and bias[window][0][0] < -10 * bias[window][0][1]
+        if window == 48:
+            assert found[name] == plain[name] and Flag.WINDOW_TOO_SHORT in found.flags
+        else:
+            assert abs(found[name].z) < 4 and abs(bias[window][1][0]) < 0.01 * abs(bias[window][0][0])
+
+
+def test_controls_come_before_their_derivatives():
+    """Of eleven parameters and twelve controls the names are not in that order."""
+    own = [f"{PREFIX}{i:02}" for i in range(12)]
+    names = own + [f"{PREFIX}{p}|{name}" for p in range(11) for name in own]
+    one = Estimate.of(np.arange(4.0))
+    found = Moved.controls(None, [Sums(one, one, dict.fromkeys(sorted(names), one), {}, {})])
+    assert list(found)[:12] == own and set(found) == set(names)
+
+
 class Rare(jaxq.JumpProcess):
     """A server that nearly never fails: its failures are too rare for one random word."""
 
@@ -167,13 +218,43 @@ def test_what_has_no_score(case):
 
 
 @pytest.mark.parametrize(
+    ("system", "path", "side", "method", "allowed"),
+    [
+        (jaxq.MG1(0.5), "arrival_rate", None, "score", "pathwise or finite-difference"),
+        (jaxq.MG1(0.5), "arrival_rate", None, "coupling", "pathwise or finite-difference"),
+        (ERLANG_A, "arrival_rate", None, "pathwise", "coupling or score or finite-difference"),
+        (
+            jaxq.MMc(8.0, 1.0, 10, abandonment_rate=0.0),
+            "abandonment_rate",
+            "right",
+            "score",
+            "coupling or finite-difference",
+        ),
+        (jaxq.TokenPool(2, 0.5, 0.4, 3), "phi", None, "score", "coupling or finite-difference"),
+        (NOT_COUPLED["compares"][0], NOT_COUPLED["compares"][1], None, "score", "finite-difference"),
+    ],
+)
+def test_what_is_allowed_instead_is_named(system, path, side, method, allowed):
+    metric = "waiting_time" if isinstance(system, jaxq.MG1) else None
+    with pytest.raises(ValueError, match=rf"^method = {method}: .*[^e]; must be {allowed}$"):
+        plan_of(module.gradient)(system, metric, path, method=method, side=side)
+
+
+def test_a_metric_that_jumps_is_not_pathwise():
+    with pytest.raises(
+        ValueError, match="has steps of its own here, not only rates and jumps; must be finite-difference$"
+    ):
+        plan_of(module.gradient)(jaxq.MG1(0.5), "probability_wait", "arrival_rate", method="score")
+
+
+@pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ({"method": "score", "window": 1}, "window = 1: must be a whole number >= 2"),
         ({"method": "score", "window": 2.5}, "window = 2.5: must be a whole number"),
         ({"window": 100}, "window = 100: method = auto has no score; must not be given"),
         ({"method": "coupling", "window": 100}, "window = 100: method = coupling has no score"),
-        ({"method": "score", "control": "generator"}, "control = generator: must be none for method = score"),
+        ({"method": "score", "control": "quadratic"}, "control = quadratic: must be one of none, linear, generator"),
     ],
 )
 def test_options_that_are_not_allowed(options, sentence):

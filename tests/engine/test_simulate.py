@@ -592,3 +592,44 @@ def test_metrics_that_are_more_than_arithmetic_are_looked_at_window_by_window():
         found = jaxq.simulate(system, events=2000, replicas=64)
         assert found["number"] == plain["number"] and found.run["warmup"] == plain.run["warmup"]
     assert found["share"].mean == pytest.approx(1.0)
+
+
+def test_systems_of_several_kinds_have_a_label_each():
+    """What one class alone has was a KeyError after the run; two systems of one rate had one label."""
+    kinds = [jaxq.MMc(0.5), jaxq.MG1(0.6), jaxq.MMc(0.5, servers=2), jaxq.GG1(0.6)]
+    results = jaxq.compare(kinds, **QUICK)
+    assert results[1].point == {"arrival_rate": 0.6} and results[2].point == {"arrival_rate": 0.5, "servers": 2}
+    labels = ["mg1 arrival_rate=0.6", "mmc arrival_rate=0.5 servers=2", "gg1 arrival_rate=0.6"]
+    rows = [row for row in results.differences if row["metric"] == "waiting_time"]
+    assert [row["system"] for row in rows] == labels and {row["minus"] for row in rows} == {
+        "mmc arrival_rate=0.5 servers=1"
+    }
+    for row, result in zip(rows, results[1:], strict=True):
+        told = result["waiting_time"].mean - results[0]["waiting_time"].mean
+        assert row["mean"] == pytest.approx(told, rel=1e-9)
+    same = jaxq.compare([jaxq.MMc(0.5), jaxq.MMc(0.6), jaxq.MMc(0.6)], **QUICK)
+    assert [row["system"] for row in same.differences if row["metric"] == "waiting_time"] == [
+        "arrival_rate=0.6 2",
+        "arrival_rate=0.6 3",
+    ]
+
+
+class Told(jaxq.MMc):
+    """M/M/1 of load 1/2 with a mean that is told."""
+
+    mean: float = jaxq.real("what its mean should be", default=1.0)
+
+    def oracle(self):
+        return {"number_in_system": self.mean}
+
+
+def test_a_sweep_disagrees_by_chance_as_rarely_as_a_run():
+    """Each point of a sweep was judged as if it were alone."""
+    options = {"events": 300, "replicas": 64, "warmup": 0}
+    alone = jaxq.simulate(Told(0.5), **options)["number_in_system"]
+    far = alone.mean + 5 * alone.standard_error
+    assert jaxq.simulate(Told(0.5, mean=far), **options).flags == ("disagrees",)
+    assert jaxq.sweep(Told(0.5), {"mean": [far] + 999 * [alone.mean]}, **options).flags == ()
+    assert jaxq.sweep(Told(0.5), {"mean": [far + 5 * alone.standard_error] + 999 * [alone.mean]}, **options)[
+        0
+    ].flags == ("disagrees",)

@@ -11,6 +11,7 @@ import pytest
 
 import jaxq
 from jaxq.engine.flags import Flag
+from jaxq.engine.plain import value_text, whole_text
 from jaxq.engine.tabular import MOST_ROWS
 
 SMALL = {"replicas": 32, "events": 500, "warmup": 100}
@@ -29,6 +30,15 @@ def found():
         "gradients": jaxq.gradient(QUEUE, None, "arrival_rate", method="finite-difference", **SMALL),
         "tuning": jaxq.tune(market, "phi", steps=3, verify=False),
     }
+
+
+def test_a_value_is_written_in_one_way(found):
+    assert [value_text(x) for x in (2.0, 2, 0.1 + 0.2, None, [1.0, 0.5])] == ["2", "2", "0.3", "none", "1,0.5"]
+    assert value_text([1.0] * 9) == "1,1,1,1,1,1,... (9 values)" and len(value_text("x" * 500)) < 120
+    assert whole_text([1.0] * 8 + [2.0]) != whole_text([1.0] * 9) and whole_text(2.0) == "2" != whole_text(2.0 + 1e-12)
+    assert str(found["result"]).startswith("mmc  arrival_rate=0.5  service_rate=1  servers=1")
+    for name in ("result", "sweep", "comparison", "paths", "exact", "gradients"):
+        assert not re.search(r"=(\d+\.0\b|None|\[)", str(found[name])), name
 
 
 KINDS = "result", "sweep", "comparison", "paths", "exact", "gradients", "tuning"
@@ -75,11 +85,13 @@ def test_pandas_has_the_numbers_of_the_records(found, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_notebook_shows_a_row_each(found, kind):
     rows, seen = found[kind].rows(), Cells(found[kind]._repr_html_())
+    if kind == "comparison":  # below is the table of the differences
+        seen.rows = seen.rows[: -1 - len(found[kind].differences)]
     assert seen.rows[0] == list(dict.fromkeys(name for row in rows for name in row))
     assert len(seen.rows) - 1 == min(len(rows), MOST_ROWS)
     assert all(len(row) == len(seen.rows[0]) for row in seen.rows)
     assert (f"the first {MOST_ROWS} of {len(rows)} rows" in seen.outside) == (len(rows) > MOST_ROWS)
-    above = {"sweep": "mmc  service_rate=1.0, ", "comparison": "mmc  arrival_rate=0.5, "}.get(kind) or str(
+    above = {"sweep": "mmc  service_rate=1  ", "comparison": "mmc  arrival_rate=0.5  "}.get(kind) or str(
         found[kind]
     ).splitlines()[0]
     assert seen.outside[0].startswith(above)
@@ -172,3 +184,32 @@ def test_sample_paths_are_tidy_records(found):
     assert list(frame.columns) == ["replica", "time", "observable", "value"] and len(frame) == 2 * 3 * len(kept.mean)
     picked = frame[(frame["replica"] == 1) & (frame["observable"] == "queue_length")]
     assert list(picked["value"]) == list(kept.paths["queue_length"][1]) and found["paths"].path_rows() == []
+
+
+def test_differences_are_shown_and_written(found, tmp_path):
+    """A notebook and a CSV had the means alone."""
+    told, seen = found["comparison"].differences, Cells(found["comparison"]._repr_html_())
+    assert "paired differences" in seen.outside and seen.rows[-1][0] == told[-1]["metric"]
+    found["comparison"].save(tmp_path / "x.csv")
+    frame = pandas.read_csv(tmp_path / "x.csv")
+    paired = frame[frame["minus"].notna()]
+    assert list(paired["mean"]) == pytest.approx([row["mean"] for row in told], rel=1e-12)
+    assert len(frame) == len(found["comparison"].records()) + len(told)
+
+
+def test_a_field_that_is_a_list_tells_results_apart():
+    """A list cannot be hashed: a traceback."""
+    pytest.importorskip("xarray")
+    tolled = jaxq.TolledQueues(0.5, 10, 1, [0.5, 0.5], [4, 4])
+    data = jaxq.compare([tolled, tolled.replace(tolls=[3, 4])], **SMALL).to_xarray()
+    assert list(data["tolls"].values) == ["[4.0, 4.0]", "[3.0, 4.0]"]
+
+
+def test_a_law_that_was_cut_says_so_everywhere(tmp_path):
+    """Only its text did."""
+    cut = jaxq.exact(QUEUE, keep=lambda n: n <= 3)
+    assert cut.edge_mass == pytest.approx(1 / 15)  # of 8 : 4 : 2 : 1
+    cut.save(tmp_path / "x.csv")
+    for shown in (cut._repr_html_(), cut.to_latex(), (tmp_path / "x.csv").read_text()):
+        assert "0.0666667" in shown or str(cut.edge_mass) in shown
+    assert "edge" not in jaxq.exact(QUEUE.replace(capacity=3))._repr_html_()

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import special, stats
+from scipy import linalg, special, stats
 
 import jaxq
 from jaxq.analytic.distributions import transforms as exact_laws
@@ -263,16 +263,44 @@ SCIPY = {
     "lognormal": lambda scv: stats.lognorm(np.sqrt(np.log1p(scv)), scale=1 / np.sqrt(1 + scv)),
     "gamma": lambda scv: stats.gamma(1 / scv, scale=scv),
     "weibull": lambda shape: stats.weibull_min(shape, scale=1 / special.gamma(1 + 1 / shape)),
+    "pareto": lambda index: stats.pareto(index, scale=(index - 1) / index),
 }
 
 
-@pytest.mark.parametrize(("name", "most"), [("lognormal", 400.0), ("gamma", 1.0), ("weibull", 40.0)])
+@pytest.mark.parametrize(("name", "most"), [("lognormal", 400.0), ("gamma", 1.0), ("weibull", 40.0), ("pareto", 9.0)])
 def test_densities_beside_those_of_scipy(name, most):
-    for parameter in np.geomspace(1.0 if name == "weibull" else 0.001, most, 9):
+    for parameter in np.geomspace({"weibull": 1.0, "pareto": 1.2}.get(name, 0.001), most, 9):
         law, known = parse_law(f"{name}:{float(parameter)!r}"), SCIPY[name](parameter)
         x = known.ppf(np.linspace(0.001, 0.999, 200)).astype(np.float32)
         np.testing.assert_allclose(law.density(x), known.pdf(x.astype(np.float64)), rtol=2e-4)
         assert law.dense and np.isfinite(law.density(np.float32(0)))
+
+
+PHASES = {
+    "exponential": ([1.0], [[-3.0]]),
+    "hyperexponential": ([0.9, 0.1], [[-2.0, 0.0], [0.0, -0.1]]),
+    "Coxian": ([0.5, 0.5], [[-1.0, 0.5], [0.0, -2.0]]),
+    "Erlang, 8 phases": (np.eye(8)[0], -np.eye(8) + np.eye(8, k=1)),
+    "equal rates that are not next to each other": (
+        [0.6, 0.4, 0.0],
+        [[-1.0, 0.7, 0.2], [0.0, -4.0, 4.0], [0.0, 0.0, -1.0]],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PHASES)
+def test_densities_of_phases_beside_the_exponential_of_the_matrix(case):
+    initial, generator = np.array(PHASES[case][0]), np.array(PHASES[case][1])
+    law, mean = jaxq.PhaseType(initial, generator), initial @ np.linalg.solve(-generator, np.ones(len(initial)))
+    x = np.linspace(0.0, 12.0, 60)
+    known = [initial @ linalg.expm(generator * mean * t) @ -generator.sum(axis=1) * mean for t in x]
+    np.testing.assert_allclose(law.density(x.astype(np.float32)), known, rtol=1e-4, atol=2e-6 * max(known))
+    assert law.dense
+
+
+def test_a_density_that_float32_would_lose_between_its_terms_is_not_known():
+    rates = np.linspace(1.0, 1.01, 4)
+    assert not jaxq.PhaseType(np.eye(4)[0], -np.diag(rates) + np.diag(rates[:-1], 1)).dense
 
 
 @pytest.mark.parametrize("law", ["deterministic", "gamma:2", "weibull:0.5", "empirical:1,2"])

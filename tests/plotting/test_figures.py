@@ -220,7 +220,7 @@ def test_histogram_of_a_time(ax):
 def test_labels():
     assert axis_label("pool_wait", "time") == "pool wait (time)" and axis_label("mystery_x", None) == "mystery x"
     assert axis_label("probability_wait", "probability") == "probability wait"
-    assert point_label({"a": 1.0, "b": None, "c": [1.0] * 9}) == "a 1, b none, c 1,1,1,1,..."
+    assert point_label({"a": 1.0, "b": None, "c": [1.0] * 9}) == "a 1, b none, c 1,1,1,1,... (9 values)"
 
 
 def test_no_backend_is_forced_on_the_user():

@@ -119,7 +119,9 @@ def test_probability_below():
     found = distribution(np.random.default_rng(7).permutation(np.repeat([0.0, 1.5, 3.0, 10.0], [400, 200, 300, 100])))
     for value, expected in ((-1, 0), (0, 0.4), (1.4, 0.4), (1.5, 0.6), (3.0, 0.9), (99, 1)):
         share, width = found.probability_below(value)
-        assert share == pytest.approx(expected, abs=1e-12) and (width > 0) == (0 < expected < 1)
+        assert share == pytest.approx(expected, abs=1e-12) and width > 0
+    # 1000 values that say nothing of what 1 in 271 is: the exact interval of none in 1000 ends at .0037
+    assert found.probability_below(99)[1] == pytest.approx(1 - 0.025**0.001, rel=0.5)
 
 
 @pytest.mark.parametrize(
@@ -212,3 +214,34 @@ def test_groups_of_several_parts_are_put_where_they_belong():
         part.add(np.array(values, np.int32), None, np.array([0, 1, 1]))
     found = Histogram.together(parts, [np.array([0, 1]), np.array([1, 2])], 3).distribution()
     assert found.left.tolist() == [1, 2, 3] and found.counts.tolist() == [[1, 0, 0], [0, 3, 0], [0, 0, 2]]
+
+
+@pytest.mark.parametrize("due", [1, 3, 8])
+def test_intervals_in_the_tail_cover(due):
+    """Values above the quantile that are due: with 8 Student's interval of 95 % ended below it in 7.5 % of the repeats, with
+    1 in 39 %."""
+    random, size, repeats = np.random.default_rng(due), 1600, 200
+    above = below = level = 0
+    for _ in range(repeats):
+        found = distribution(random.exponential(1.0, size), 32)
+        p = 1 - due / size
+        true = -np.log1p(-p)
+        _, low, high = found.quantile(p)
+        above, below = above + (high < true), below + (low > true)
+        share, width = found.probability_below(true)
+        level += abs(share - p) > width
+    most = 0.025 + 3 * np.sqrt(0.025 * 0.975 / repeats)
+    assert above / repeats < most and below / repeats < most and level / repeats < 2 * most
+
+
+def test_a_quantile_beyond_what_was_seen_has_no_value():
+    """It was the largest value, in an interval that ends there."""
+    random = np.random.default_rng(11)
+    found = distribution(random.exponential(1.0, 3200), 32)
+    for p in (0.9999, 0.9999999):
+        value, low, high = found.quantile(p)
+        assert np.isnan(value) and np.isnan(high) and 4 < low < -np.log1p(-p)
+    value, low, high = distribution(random.normal(0, 1, 3200), 32).quantile(1e-6)
+    assert np.isnan(value) and np.isnan(low) and high < -2
+    waits = np.where(random.random(3200) < 0.5, 0, random.exponential(1.0, 3200))
+    assert distribution(waits, 32).quantile(1e-6) == (0, 0, 0)

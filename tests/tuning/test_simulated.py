@@ -76,6 +76,32 @@ def test_the_price_of_service(system, method, tmp_path):
     assert found.to_dict()["run"]["events"] > 0
 
 
+def test_the_price_of_service_by_score():
+    """Replicas keep their scores while the parameters move: those of events before a step are of what the rates were."""
+    asked = {"objective": "simulated:cost", "method": "score", "verify": False, "replicas": 256, "steps": 60}
+    found = jaxq.tune(Paid(service_rate=2.5), "service_rate", **asked)
+    assert found.run["method"] == "score" and 32 <= found.run["window"] <= 1024 and found.flags == ()
+    assert f"derivatives by score of the last {found.run['window']} events: 60 steps" in str(found)
+    assert found.best.values["service_rate"] == pytest.approx(OPTIMUM, abs=0.04)
+    regressed = jaxq.tune(Paid(service_rate=2.5), "service_rate", control="generator", window=128, **asked)
+    assert regressed.run["window"] == 128 and regressed.run["controls"] > 0
+    assert regressed.best.values["service_rate"] == pytest.approx(OPTIMUM, abs=0.01)
+    assert regressed.best.gradient_error < 0.1 * found.best.gradient_error
+
+
+def test_a_batch_is_as_long_as_the_window_of_its_score():
+    asked = {"objective": "simulated:cost", "method": "score", "verify": False, "replicas": 64, "steps": 2}
+    found = jaxq.tune(Paid(service_rate=2.5), "service_rate", window=4000, **asked)
+    assert found.run["events"] > 64 * 4000 * (1.5 + 2 + 8)  # filled, two steps, and the end
+
+
+def test_a_window_that_is_too_short_in_the_end_is_flagged():
+    """From load .25 on to .71, where the queue remembers ten times as long."""
+    asked = {"objective": "simulated:cost", "method": "score", "verify": False, "replicas": 512, "steps": 60}
+    found = jaxq.tune(Paid(service_rate=2.0, price=6.0), "service_rate", window=12, **asked)
+    assert Flag.WINDOW_TOO_SHORT in found.flags
+
+
 class Crowd(Paid):
     """The same beside 20 visitors of its own, who come and go a thousand times more slowly."""
 
@@ -220,7 +246,10 @@ def test_what_cannot_be_tuned_is_named():
     refused(r"parameter = speed: paid has no such field", parameters="speed")
     refused(r"service_rate = 3.0: a start must be inside its bounds", start=3.0)
     refused("method = coupling: .* compares or rounds what the parameter moves", Compared(), method="coupling")
-    refused("method = score: must be one of auto, coupling", method="score")
+    refused("method = score: .* compares or rounds .*; must be finite-difference$", Compared(), method="score")
+    refused("method = formula: must be one of auto, coupling, pathwise, score, finite-difference$", method="formula")
+    refused("window = 50: method = auto has no score; must not be given", window=50)
+    refused("window = 1: must be a whole number >= 2", method="score", window=1)
     refused("method = coupling: is for simulated:METRIC", jaxq.TokenPool(), "phi", objective=None, method="coupling")
     refused(r"maximise = True: is for simulated:METRIC", jaxq.TokenPool(), "phi", objective=None, maximise=True)
     refused(

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammainc, gammaincc, ndtr
 
 from jaxq.checks import FieldError, integer, number, positive
 
 Function = Callable[[float], float]
+Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 class Form(NamedTuple):
@@ -20,18 +22,30 @@ class Form(NamedTuple):
     """E[X^2] and E[X^3], infinite where they are."""
     transforms: Callable[[], tuple[Function, Function]]
     """s -> E exp(-s X) and s -> E[1 - exp(-s X)], made when they are asked for."""
+    stopped: Curve
+    """x -> E min(X, x), for an array of x >= 0."""
+    kinks: tuple[float, ...] = ()
+    """Where `stopped` has no derivative, or one that jumps."""
 
 
 def exponential(parameter: Any) -> Form:
     """e^-x."""
     _nothing("exponential", parameter)
-    return Form(1.0, (2.0, 6.0), lambda: (lambda s: 1 / (1 + s), lambda s: s / (1 + s)))
+    return Form(
+        1.0, (2.0, 6.0), lambda: (lambda s: 1 / (1 + s), lambda s: s / (1 + s)), stopped=lambda x: -np.expm1(-x)
+    )
 
 
 def deterministic(parameter: Any) -> Form:
     """The constant 1."""
     _nothing("deterministic", parameter)
-    return Form(0.0, (1.0, 1.0), lambda: (lambda s: math.exp(-s), lambda s: -math.expm1(-s)))
+    return Form(
+        0.0,
+        (1.0, 1.0),
+        lambda: (lambda s: math.exp(-s), lambda s: -math.expm1(-s)),
+        stopped=lambda x: np.minimum(x, 1.0),
+        kinks=(1.0,),
+    )
 
 
 def erlang(parameter: Any) -> Form:
@@ -54,6 +68,7 @@ def _gamma(variation: float, shape: float) -> Form:
             lambda s: math.exp(-shape * math.log1p(s / shape)),
             lambda s: -math.expm1(-shape * math.log1p(s / shape)),
         ),
+        stopped=lambda x: gammainc(shape + 1, shape * x) + x * gammaincc(shape, shape * x),
     )
 
 
@@ -69,22 +84,28 @@ def hyperexponential(parameter: Any) -> Form:
             lambda s: sum(p * 2 * p / (2 * p + s) for p in phases),
             lambda s: sum(p * s / (2 * p + s) for p in phases),
         ),
+        stopped=lambda x: sum((-np.expm1(-2 * p * x) / 2 for p in phases), np.zeros_like(x)),
     )
 
 
 def lognormal(parameter: Any) -> Form:
     """exp(d Z - d^2/2), d^2 = log(1 + scv); transform by the trapezoid rule over Z."""
     variation = positive("lognormal parameter (scv)", parameter)
+    deviation = math.sqrt(math.log1p(variation))
 
     def transforms():
         # Beyond 12 the normal density is below 1e-31; the step of 1/100 is small against
         # the strip of decay, pi / (2 deviation), for every deviation a float scv can give (below 27).
-        deviation = math.sqrt(math.log1p(variation))
         normal = np.linspace(-12.0, 12.0, 2401)
         weights = np.exp(-(normal**2) / 2)
         return _discrete(np.exp(deviation * normal - deviation**2 / 2), weights / weights.sum())
 
-    return Form(variation, (1 + variation, (1 + variation) ** 3), transforms)
+    def stopped(x):
+        with np.errstate(divide="ignore"):
+            z = np.log(x) / deviation
+        return ndtr(z - deviation / 2) + x * ndtr(-z - deviation / 2)
+
+    return Form(variation, (1 + variation, (1 + variation) ** 3), transforms, stopped)
 
 
 def weibull(parameter: Any) -> Form:
@@ -99,7 +120,10 @@ def weibull(parameter: Any) -> Form:
         weights = np.exp(y - np.exp(y))
         return _discrete(np.exp(y / shape - log_mean), weights / weights.sum())
 
-    return Form(second - 1, (second, third), transforms)
+    def stopped(x):
+        return gammainc(1 / shape, (x * math.exp(log_mean)) ** shape)
+
+    return Form(second - 1, (second, third), transforms, stopped)
 
 
 def pareto(parameter: Any) -> Form:
@@ -115,7 +139,11 @@ def pareto(parameter: Any) -> Form:
         weights = np.exp(-e) * e * (1 + np.exp(-t))
         return _discrete(least * np.exp(np.minimum(e / index, 700.0)), weights / weights.sum())
 
-    return Form(second - 1 if index > 2 else math.inf, (second, third), transforms)
+    def stopped(x):
+        beyond = least / (index - 1) * -np.expm1((index - 1) * np.log(least / np.maximum(x, least)))
+        return np.minimum(x, least) + beyond
+
+    return Form(second - 1 if index > 2 else math.inf, (second, third), transforms, stopped, (least,))
 
 
 def phase_type(parameter: Any) -> Form:
@@ -144,8 +172,11 @@ def phase_type(parameter: Any) -> Form:
     def transform(s: float) -> float:
         return float(initial @ np.linalg.solve(s * identity - generator, -generator @ one))
 
+    def stopped(x):
+        return (1 - _exponentials(generator * x[:, None, None]) @ one) @ np.linalg.solve(-generator.T, initial)
+
     moments = 2 * float(initial @ second), 6 * float(initial @ third)
-    return Form(moments[0] - 1, moments, lambda: (transform, complement))
+    return Form(moments[0] - 1, moments, lambda: (transform, complement), stopped)
 
 
 def empirical(parameter: Any) -> Form:
@@ -159,7 +190,31 @@ def empirical(parameter: Any) -> Form:
         raise FieldError("empirical parameter", parameter, "must be finite numbers, zero or positive, not all 0")
     values = values / values.mean()
     moments = float(np.mean(values**2)), float(np.mean(values**3))
-    return Form(float(np.var(values)), moments, lambda: _discrete(values, np.full(values.size, 1 / values.size)))
+    weights = np.full(values.size, 1 / values.size)
+    ordered = np.sort(values)
+    below = np.append(0.0, np.cumsum(ordered)) / values.size
+
+    def stopped(x):
+        count = np.searchsorted(ordered, x)
+        return below[count] + x * (1 - count / values.size)
+
+    kinks = tuple(np.unique(ordered).tolist())
+    return Form(float(np.var(values)), moments, lambda: _discrete(values, weights), stopped, kinks)
+
+
+def _exponentials(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """e^M of many sub-generators, shape (matrices, phases, phases), by scaling and squaring; scipy's `expm` goes through
+    them one by one and takes milliseconds for each."""
+    norms = np.abs(matrices).sum(axis=-1).max(axis=-1)
+    halvings = np.maximum(np.ceil(np.log2(np.maximum(norms, 1e-300))) + 4, 0).astype(int)
+    scaled = matrices / 2.0 ** halvings[:, None, None]
+    found = identity = np.broadcast_to(np.eye(matrices.shape[-1]), matrices.shape)
+    for n in range(12, 0, -1):  # Taylor's sum: the norm is at most 1/16
+        found = identity + scaled @ found / n
+    for done in range(halvings.max(initial=0)):
+        again = halvings > done
+        found[again] = found[again] @ found[again]
+    return found
 
 
 def _nothing(name: str, parameter: Any) -> None:

@@ -133,3 +133,24 @@ def laplace_complement(name: str, parameter: Any) -> Callable[[float], float]:
     """
     _, complement = _form(name, parameter).transforms()
     return lambda s: complement(nonnegative("s", s))
+
+
+def stopped_mean(name: str, parameter: Any) -> tuple[forms.Curve, tuple[float, ...]]:
+    """The mean of a law that is cut off, as a function of where.
+
+    Formula: x -> E min(X, x) = int_0^x P(X > u) du.
+
+    Args:
+        name: one of `NAMES`.
+        parameter: the law's parameter, see the module's table, no unit.
+
+    Returns:
+        The function, of float64 arrays of x >= 0 with one axis (no unit), and the x > 0 at which its slope jumps.
+
+    Raises:
+        ValueError: as `scv`.
+
+    Source: Klugman, Panjer and Willmot (2012), Loss Models, Section 3.1 and Appendix A (limited expected values).
+    """
+    form = _form(name, parameter)
+    return form.stopped, tuple(x for x in form.kinks if x > 0)

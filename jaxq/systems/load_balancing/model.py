@@ -78,15 +78,19 @@ class LoadBalancing(Model):
         default=Policy("sa-jsq"),
         meanings=tuple((name, rule.doc) for name, rule in POLICIES.items()),
     )
-    load: float | None = positive("arrival rate / capacity", default=None, optional=True)
+    load: float | None = positive("arrival rate / capacity", default=None, optional=True, momentary=True)
     beta: float | None = real(
-        "arrival rate (1 - beta/sqrt n) x capacity; none: by the load, 0.9 unless given", default=None, optional=True
+        "arrival rate (1 - beta/sqrt n) x capacity; none: by the load, 0.9 unless given",
+        default=None,
+        optional=True,
+        momentary=True,
     )
     routing: Any = positive(
         "probabilities of the types where servers are drawn at random; none: by capacity for random, by number otherwise",
         default=None,
         optional=True,
         simplex=True,
+        momentary=True,
     )
     buffer: Any = whole(
         "jobs at a server at most, or a list of them, one a type; none: no limit",

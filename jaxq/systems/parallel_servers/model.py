@@ -69,21 +69,25 @@ class ParallelServers(Model):
         default=None,
         optional=True,
     )
-    eta: float = positive("step of shadow routing; prices are eta x virtual queues", default=0.1)
+    eta: float = positive("step of shadow routing; prices are eta x virtual queues", default=0.1, momentary=True)
     routing: Any = real(
         "p_ij, probability that class i is sent to pool j, a row a class; none: even over its pools",
         low=0.0,
         rows=True,
         default=None,
         optional=True,
+        momentary=True,
     )
     weights: Any = nonnegative(
         "w_i of softmax, one a class, 1/customers; none: the holding costs",
         default=None,
         optional=True,
         listed=True,
+        momentary=True,
     )
-    offsets: Any = real("b_i of softmax, one a class; none: 0", default=None, optional=True, listed=True)
+    offsets: Any = real(
+        "b_i of softmax, one a class; none: 0", default=None, optional=True, listed=True, momentary=True
+    )
     initial_prices: str = choice(
         "prices that shadow routing starts with, those of the planning problem or 0",
         ("planned", "zero"),

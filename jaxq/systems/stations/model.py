@@ -69,13 +69,13 @@ class MMc(JumpProcess):
     theta (n - c)+. Uniformised at lambda + c mu without abandonment, embedded with it.
     """
 
-    arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
-    service_rate: float = positive("service rate of one server, 1/time", default=1.0)
-    servers: int = whole("servers", default=1)
+    arrival_rate: float = positive("arrival rate, 1/time", default=0.8, momentary=True)
+    service_rate: float = positive("service rate of one server, 1/time", default=1.0, momentary=True)
+    servers: int = whole("servers", default=1, momentary=True)
     abandonment_rate: float | None = nonnegative(
-        "abandonment rate of a waiting customer, 1/time", default=None, optional=True
+        "abandonment rate of a waiting customer, 1/time", default=None, optional=True, momentary=True
     )
-    capacity: int | None = whole("customers in the system at most", default=None, optional=True)
+    capacity: int | None = whole("customers in the system at most", default=None, optional=True, momentary=True)
 
     name = "mmc"
     metric_table = MARKOVIAN
@@ -185,10 +185,13 @@ class GG1(Lindley):
 
 
 class GGc(Queue):
-    """GI/G/c, first come first served: renewal arrivals, c servers (Kiefer and Wolfowitz 1955).
+    """GI/G/c+G, first come first served: renewal arrivals, c servers (Kiefer and Wolfowitz 1955), limited patience if given.
 
-    State: the work before each server as a customer finds it, ascending, float32, time. The customer waits the least of
-    them, adds its service there, and all run down by the gap to the next customer: ``O(c)`` a customer.
+    State: the work before each server as a customer finds it, ascending, float32, time. A customer waits the least of
+    them, adds its service there, and all run down by the gap to the next customer: ``O(c)`` a customer. With
+    ``abandonment_rate`` a customer whose patience is shorter leaves when it is over, and adds nothing; waits are of all
+    customers, those who leave included. The utilisation is lambda E(service) / c over all customers: a mean over time has no
+    finite variance where the gaps have none.
     """
 
     arrival_rate: float = _rate("arrival rate", 0.8, "arrival_law")
@@ -196,9 +199,31 @@ class GGc(Queue):
     servers: int = whole("servers", default=1, static=True, high=MOST_SERVERS)
     arrival_law: Law = _law("interarrival", "arrival_rate")
     service_law: Law = _law("service", "service_rate")
+    abandonment_rate: float | None = positive(
+        "1 / mean patience of a waiting customer, 1/time; none: nobody leaves",
+        default=None,
+        optional=True,
+        observed="patience_law.rate",
+    )
+    patience_law: Law = _law("patience", "abandonment_rate")
 
     name = "ggc"
-    metric_table = CUSTOMERS
+    metric_table = (
+        *CUSTOMERS,
+        Quantity("probability_abandon", "a customer leaves unserved, once it has waited its patience", "probability"),
+    )
+
+    def check_fields(self):
+        if not self._limited and self.patience_law.key() != Exponential().key():
+            raise FieldError("patience_law", self.patience_law, "must go with an abandonment_rate, 1 / mean patience")
+
+    @property
+    def words(self):
+        return super().words + (self.patience_law.words if self._limited else 0)
+
+    @property
+    def _limited(self) -> bool:
+        return self.abandonment_rate is not None
 
     def _arrival_law(self):
         return self.arrival_law
@@ -207,24 +232,55 @@ class GGc(Queue):
         most = self.servers * self.service_rate
         return most, f"servers x service_rate = {most:g}"
 
+    def stationarity(self):
+        if not self._limited:
+            return super().stationarity()
+        return Stationarity(tail="heavy_tail" if self.service_law.moments <= 2 else None)
+
     def init(self, words):
         return workloads.zeros(self.servers)
 
+    def next_event(self, state, words):
+        own = super().words
+        event, gap = super().next_event(state, words[:own])
+        if self.abandonment_rate is None:
+            return event, gap
+        patience: Any = self.patience_law.sample(words[own:])
+        return (*event, patience * (1 / self.abandonment_rate)), gap
+
+    def _served(self, state, event):
+        """(service that the customer gets, whether it stays for it)."""
+        if not self._limited:
+            return event[0], None
+        stays = event[2] >= state[0]
+        return jnp.where(stays, event[0], 0.0), stays
+
     def update(self, state, event):
-        service, gap = event
-        return workloads.run_down(workloads.replace_least(state, state[0] + service), gap)
+        service, _ = self._served(state, event)
+        return workloads.run_down(workloads.replace_least(state, state[0] + service), event[1])
 
     def tally(self, state, event):
-        return {"waiting_time": state[0], "waited": state[0] > 0, "service_time": event[0]}
+        service, stays = self._served(state, event)
+        seen = {"waiting_time": state[0], "waited": state[0] > 0, "service_time": service}
+        if stays is None:
+            return seen
+        return seen | {"waiting_time": jnp.minimum(state[0], event[2]), "abandoned": ~stays}
 
     def metrics(self, sums):
-        return {**super().metrics(sums), "utilisation": sums["service_time"] / (sums.time * float(self.servers))}
+        service = sums["service_time"] / sums.events
+        found = super().metrics(sums) | {"utilisation": service * float(self.arrival_rate / self.servers)}
+        if not self._limited:
+            return found
+        sojourn = found["waiting_time"] + service
+        return found | {"sojourn_time": sojourn, "probability_abandon": sums["abandoned"] / sums.events}
 
     def oracle(self):
         from jaxq.systems.stations.oracle import ggc
 
-        rates = self.arrival_rate, self.service_rate
-        return ggc(*rates, self.servers, self.arrival_law.key(), self.service_law.key())
+        laws = (self.arrival_law, self.service_law, self.patience_law)
+        return ggc(
+            self.arrival_rate, self.service_rate, self.servers, self.abandonment_rate, *(law.key() for law in laws)
+        )
 
 
 class MGcc(Occupancy):

@@ -5,6 +5,7 @@ import math
 from jaxq.analytic.stations.gg1 import gg1_bounds, gm1
 from jaxq.analytic.stations.gg1 import mg1 as pollaczek_khinchine
 from jaxq.analytic.stations.ggc import ggc_bound, gmc, mdc
+from jaxq.analytic.stations.impatience import mmcg
 from jaxq.analytic.stations.mginf import mgcc as truncated_poisson
 from jaxq.analytic.stations.mginf import mginf as poisson
 from jaxq.analytic.stations.mmc import TooManyStates
@@ -51,9 +52,17 @@ def gg1(arrival_rate, service_rate, arrival_law, service_law) -> dict[str, Refer
     return _bound(gg1_bounds(*rates, arrival_law, service_law)[1])
 
 
-def ggc(arrival_rate, service_rate, servers, arrival_law, service_law) -> dict[str, Reference]:
-    """GI/G/c: as `gg1` for one server; exact for GI/M/c and M/D/c, else Kingman's upper bound on the wait."""
+def ggc(
+    arrival_rate, service_rate, servers, abandonment_rate, arrival_law, service_law, patience_law
+) -> dict[str, Reference]:
+    """GI/G/c: as `gg1` for one server; exact for GI/M/c and M/D/c, else Kingman's upper bound on the wait. With
+    abandonment exact for M/M/c+G, else nothing is known."""
     rates, servers = (float(arrival_rate), float(service_rate)), int(servers)
+    if abandonment_rate is not None:
+        if (arrival_law[0], service_law[0]) != ("exponential", "exponential"):
+            return {}
+        values = mmcg(*rates, servers, float(abandonment_rate), patience_law)
+        return _exact(values, tuple(values))
     utilisation = {"utilisation": Reference(rates[0] / (servers * rates[1]))}
     if servers == 1:
         return gg1(*rates, arrival_law, service_law) | utilisation

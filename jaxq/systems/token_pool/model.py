@@ -83,11 +83,14 @@ class TokenPool(Model):
     """
 
     servers: int = whole("servers N", default=10, static=True, high=MOST_SERVERS)
-    arrival_rate: Any = positive("arrival rate of jobs at a server, 1/time; one or N", default=0.8, listed=True)
+    arrival_rate: Any = positive(
+        "arrival rate of jobs at a server, 1/time; one or N", default=0.8, listed=True, momentary=True
+    )
     phi: float | None = probability(
         "probability that an offer earns a token; none: the largest utilisation (Theorems 5.2 and 7.1)",
         default=None,
         optional=True,
+        momentary=True,
     )
     token_cap: int | None = whole(
         "tokens a server can hold",
@@ -96,7 +99,9 @@ class TokenPool(Model):
         high=MOST_TOKENS,
         untuned="a whole number has no gradient: sweep it; Lemmas 6.1 and 6.2 say what it costs, like 1/C",
     )
-    service_rate: Any = positive("rate of capacity units at a server, 1/time; one or N", default=1.0, listed=True)
+    service_rate: Any = positive(
+        "rate of capacity units at a server, 1/time; one or N", default=1.0, listed=True, momentary=True
+    )
     wait: float = nonnegative(
         "wait in the pool that servers anticipate, time",
         default=0.0,

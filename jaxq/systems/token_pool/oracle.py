@@ -88,7 +88,10 @@ def deviation(
             "deviator_cost": Reference(float(costs[0])),
             "others_cost": Reference(float(costs[1:].mean())),
             "cost": Reference(float(costs.mean())),
+            "own_queue": Reference(0.0),
+            "deviator_own_queue": Reference(0.0),
             "pool_queue": Reference(pool),
+            "total_jobs": Reference(pool),
         }
     return {}
 

@@ -67,12 +67,12 @@ class TolledQueues(Model):
     """
 
     arrival_rates: Any = positive(
-        "arrival rate of each class, 1/time", default=0.9, listed=True, observed="arrivals.rate"
+        "arrival rate of each class, 1/time", default=0.9, listed=True, observed="arrivals.rate", momentary=True
     )
     rewards: Any = nonnegative("reward of each class", default=10.0, listed=True)
     waiting_costs: Any = positive("waiting cost of each class, 1/time", default=1.0, listed=True)
-    service_rates: Any = positive("service rate of each server, work/time", default=1.0, listed=True)
-    tolls: Any = nonnegative("toll of each server", default=4.0, listed=True)
+    service_rates: Any = positive("service rate of each server, work/time", default=1.0, listed=True, momentary=True)
+    tolls: Any = nonnegative("toll of each server", default=4.0, listed=True, momentary=True)
     capacity: float | None = positive("what the service rates must sum to; none: anything", default=None, optional=True)
     size_law: Law = compound("law of the sizes over their mean", parse_law, Law, default=Deterministic(), usage=USAGE)
     mean_sizes: Any = positive(
@@ -345,10 +345,10 @@ class TolledQueues(Model):
             "sojourn_time": stayed / joined,
             "waiting_time": (stayed - sum(busy)) / joined,
             **{f"sojourn_time_{i + 1}": sojourn[i] / of_class[i] for i in classes},
-            **{f"utilisation_{j + 1}": busy[j] / sums.time for j in servers},
+            **{f"utilisation_{j + 1}": busy[j] * per_time for j in servers},
             "number_in_system": stayed * per_time,
         }
         if "workload" in sums:
             unit = float(self._mean_sizes[0]) if self.information == "lengths" else 1.0
-            found["workload"] = sums["workload"] / sums.time * unit
+            found["workload"] = sums["workload"] * per_time * unit
         return found

@@ -1,8 +1,9 @@
 import math
 
+import numpy as np
 import pytest
 
-from jaxq.analytic.distributions.transforms import Law, laplace, laplace_complement, moment, scv
+from jaxq.analytic.distributions.transforms import Law, laplace, laplace_complement, moment, scv, stopped_mean
 
 LAWS: list[Law] = [
     ("exponential", None),
@@ -179,3 +180,21 @@ def test_errors() -> None:
         moment("exponential", None, 4)
     with pytest.raises(ValueError, match=r"s = -1"):
         laplace("exponential", None)(-1)
+
+
+@pytest.mark.parametrize("law", [*LAWS, ("pareto", 1.5)])
+def test_stopped_means_have_the_transform_of_the_law(law: Law) -> None:
+    """int_0^inf s exp(-s x) E min(X, x) dx = E[1 - exp(-s X)] / s, by Simpson's rule between the kinks."""
+    stopped, kinks = stopped_mean(*law)
+    s, last = 0.7, 60.0
+    total = 0.0
+    for a, b in zip([0.0, *kinks], [*kinks, last], strict=True):
+        x = a + (b - a) * np.linspace(0, 1, 20_001) ** 3  # dense where a slope is steep
+        middle = (x[:-1] + x[1:]) / 2
+        f, g = (s * np.exp(-s * y) * stopped(y) for y in (x, middle))
+        total += float(np.sum(np.diff(x) * (f[:-1] + 4 * g + f[1:]) / 6))
+    assert total == pytest.approx(laplace_complement(*law)(s) / s, rel=1e-7)
+    ends = stopped(np.array([0.0, 1e-9, 1e12]))
+    atom = law[1].count(0.0) / len(law[1]) if law[0] == "empirical" else 0.0
+    assert ends[0] == 0 and 0.95e-9 < ends[1] / (1 - atom) < 1e-9 * (1 + 1e-6)
+    assert ends[2] == pytest.approx(1.0, rel=1e-5)

@@ -84,6 +84,62 @@ def test_several_servers(system, share):
     check_exact_metrics(jaxq.simulate(system, **OPTIONS), share, 5)
 
 
+@pytest.mark.parametrize(
+    ("system", "share"),
+    [
+        (jaxq.GGc(12.0, 1.0, 10, abandonment_rate=1.0), 0.02),
+        (jaxq.GGc(12.0, 1.0, 10, abandonment_rate=1.0, patience_law="deterministic"), 0.02),
+        (jaxq.GGc(0.8, 1.0, 1, abandonment_rate=0.3, patience_law="hyperexponential:4"), 0.04),
+        (jaxq.GGc(20.0, 1.0, 20, abandonment_rate=0.2, patience_law="pareto:1.5"), 0.05),
+        (jaxq.GGc(1.2, 1.0, 1, abandonment_rate=0.5, patience_law="empirical:0,1,2,5"), 0.02),
+    ],
+    ids=["exponential", "constant", "hyperexponential", "pareto", "values"],
+)
+def test_limited_patience(system, share):
+    check_exact_metrics(jaxq.simulate(system, **OPTIONS), share, 6)
+
+
+def by_hand(customers, generator):
+    """Means of GI/G/2+G by an event list of two servers' free times: uniform gaps and services, constant or no patience."""
+    free, now, waits, gone, work = [0.0, 0.0], 0.0, 0.0, 0, 0.0
+    for _ in range(customers):
+        now += generator.uniform(0, 1.4)
+        patience = generator.choice([0.1, 0.9])
+        first = free.index(min(free))
+        wait = max(free[first] - now, 0.0)
+        if wait > patience:
+            waits, gone = waits + patience, gone + 1
+            continue
+        service = generator.uniform(0, 3.0)
+        free[first], waits, work = now + wait + service, waits + wait, work + service
+    return np.array([waits / customers, gone / customers, work / now / 2])
+
+
+def test_renewal_arrivals_general_services_and_patience_by_hand():
+    """Another program, with another generator: nothing is shared."""
+    uniform = "empirical:" + ",".join(map(str, np.arange(1, 400, 2)))  # the midpoints of 200 cells of a uniform law
+    system = jaxq.GGc(1 / 0.7, 1 / 1.5, 2, uniform, uniform, 2.0, "empirical:0.1,0.9")
+    result = jaxq.simulate(system, events=40_000, replicas=256, warmup=2000)
+    assert system.oracle() == {} and not result.flags
+    runs = np.array([by_hand(4000, np.random.default_rng(seed)) for seed in range(60)])
+    mean, error = runs.mean(axis=0), runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
+    for i, name in enumerate(["waiting_time", "probability_abandon", "utilisation"]):
+        check_agreement(result[name], mean[i], 0.01, error[i])
+        assert error[i] < 0.01 * mean[i]
+
+
+def test_patience_is_seen_where_it_is_used():
+    with pytest.raises(ValueError, match="patience_law = erlang:2: must go with an abandonment_rate"):
+        jaxq.GGc(0.5, 1.0, 1, patience_law="erlang:2")
+    limited = jaxq.GGc(4.0, 1.0, 2, "exponential", "pareto:1.8", 0.5)
+    assert limited.stationarity().tail == "heavy_tail"
+    assert limited.words == limited.replace(abandonment_rate=None).words + 1
+    with pytest.raises(ValueError, match="pathwise"):  # whom a longer patience keeps, the others wait for
+        jaxq.gradient(
+            jaxq.GGc(1.0, 1.0, 2, abandonment_rate=1.0), "waiting_time", "abandonment_rate", method="pathwise"
+        )
+
+
 def test_one_server_of_several_is_lindley():
     """The same words, the same path, to rounding."""
     laws = ("erlang:2", "lognormal:1.5")
@@ -221,3 +277,11 @@ def test_tails_that_intervals_do_not_bear_are_flagged(system, flag):
     assert set(result.flags) & {"heavy_tail", "infinite_mean"} == ({flag} if flag else set())
     if flag == "infinite_mean":
         assert all(metric.mean is None for metric in result.metrics.values())
+
+
+def test_utilisation_where_gaps_have_no_variance():
+    """As a mean over time it was 7.4 standard errors from 1/2 with this seed, and covered 68 % of the time."""
+    system = jaxq.GGc(1.0, 1.0, 2, arrival_law="pareto:1.3")
+    found = jaxq.simulate(system, replicas=64, events=2000, warmup=500, seed=26)["utilisation"]
+    assert found.half_width < 0.005, "no power"
+    assert abs(found.mean - 0.5) < 2.2 * found.half_width

@@ -154,6 +154,10 @@ def test_the_best_response_of_an_unlike_server_costs_what_the_program_says():
     check_agreement(along["deviator_cost"], 0.5 + 0.5 * 4 / 2.7, 0.02)
     check_agreement(along["deviator_charged_cost"], 0.5 + 0.5 * 5 / 3.8, 0.02)
     check_agreement(along["others_cost"], 1.1 + 1.1 * 4 / 2.7, 0.03)
+    check_agreement(along["total_jobs"], 4.0, 0.02)
+    assert (
+        along["own_queue"].mean == along["own_queue"].oracle == 0 and "not_seen" not in along.flags
+    )  # all is in the pool
     assert 0.5 < found.optimal < best["deviator_cost"].mean < along["deviator_cost"].mean
     assert found.pooling == pytest.approx(along["deviator_cost"].oracle)
 

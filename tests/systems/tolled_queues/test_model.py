@@ -329,3 +329,11 @@ def test_a_class_too_rare_to_be_drawn_is_refused():
         ValueError, match=r"^arrivals = modulated:1,2;-1e-09,1e-09;1,-1: an event has the probability 1e-09"
     ):
         TolledQueues(0.9, 10.0, 1.0, 1.0, 4.3, arrivals="modulated:1,2;-1e-9,1e-9;1,-1")
+
+
+def test_work_where_gaps_have_no_variance():
+    """Utilisation and workload were means over time, 200 and 13 times as wide. Customers of size 1 are as much work each."""
+    tolled = TolledQueues(0.5, 10, 1, 1, 4, arrivals="pareto:1.3")
+    found = jaxq.simulate(tolled, replicas=64, events=20_000, warmup=4000)
+    assert found["utilisation_1"].mean == pytest.approx(found["throughput"].mean, rel=1e-5)
+    assert found["utilisation_1"].half_width < 0.001 and found["workload"].half_width < 0.01

@@ -120,10 +120,22 @@ def of_mg1(law, toll, points=3000):
     return dict(zip(("throughput", "workload"), (4 * on(points) - on(points // 2)) / 3, strict=True))
 
 
+class Mixture:
+    """The law of a Coxian start in either phase, of unit mean: a mixture of two exponentials."""
+
+    def sf(self, x):
+        return 0.75 * np.exp(-0.875 * x) + 0.25 * np.exp(-1.75 * x)
+
+    def cdf(self, x):
+        return 1 - self.sf(x)
+
+
 SIZES = {
     "lognormal:2": stats.lognorm(np.sqrt(np.log(3.0)), scale=3**-0.5),
     "gamma:0.5": stats.gamma(2.0, scale=0.5),
     "weibull:1.5": stats.weibull_min(1.5, scale=1 / special.gamma(1 + 1 / 1.5)),
+    "pareto:3": stats.pareto(3.0, scale=2 / 3),
+    "phase-type:0.5,0.5;-1,0.5;0,-2": Mixture(),
 }
 
 

@@ -101,4 +101,5 @@ def network_field(doc: str = "", *, default: str, table: bool = False) -> Any:
         table: whether an experiment file may have a table in its place.
     """
     names = f"{doc}{', '.join(NETWORKS)} or a .toml file"
-    return compound(names, parse_network, Network, default=NETWORKS[default], static=True, table=table)
+    rates = "arrival_rates", "service_rates", "abandonment_rates", "rewards"
+    return compound(names, parse_network, Network, default=NETWORKS[default], static=True, table=table, momentary=rates)

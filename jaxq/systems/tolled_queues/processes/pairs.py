@@ -212,4 +212,4 @@ def _check_empty(process: Any, slope: Any):
 
 
 def _refused(why: str) -> FieldError:
-    return FieldError("method", "coupling: tolled-queues", f"{why}; must be finite-difference")
+    return FieldError("method", "coupling: tolled-queues", why)
