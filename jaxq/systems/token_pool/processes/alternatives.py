@@ -18,7 +18,7 @@ from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
 from jaxq.engine.integrands import as_float
 from jaxq.engine.process import Scan
 from jaxq.random import scaled
-from jaxq.systems.token_pool.processes.mechanism import CHANGES, Event
+from jaxq.systems.token_pool.processes.event import CHANGES, Event
 
 OWN, TOKENS, EMPTY, FULL = range(4)
 """What a path has more than the process x, by one at most, two bits each of its word: jobs and tokens at its server; of all

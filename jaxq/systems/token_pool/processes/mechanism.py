@@ -15,34 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq import random
-from jaxq.engine.bits import Bits
 from jaxq.engine.entry import add_at
 from jaxq.engine.fields import whole
 from jaxq.engine.process import Process, Scan
 from jaxq.engine.tagged import Tag
 from jaxq.systems.token_pool.policy import ThresholdPolicy
+from jaxq.systems.token_pool.processes.event import CHANGES, Event
 
 MOST_QUEUED = 2**15 - 1
 """Jobs the packed own queue can hold; half of it, looked for once a block, raises the overflow flag."""
 MOST_TOKENS = 2**16 - 1
 MOST_SERVERS = 2**15
-
-
-CHANGES = Bits(
-    "joins",
-    "serves",
-    "request",
-    "offers",
-    "helps",
-    "earns",
-    "leaves_empty",
-    "gets_empty",
-    "leaves_full",
-    "gets_full",
-    "relocates",
-    "relocating_empties",
-    "relocating_unfills",
-)
 
 
 class DeviatorCounts(NamedTuple):
@@ -78,14 +61,6 @@ class State(NamedTuple):
     tag: Tag | None
     first: DeviatorCounts | None
     kinds: TypeTotals | None
-
-
-class Event(NamedTuple):
-    """Which server is touched, and all that changes, a bit each of one word."""
-
-    server: jax.Array
-    changes: jax.Array  # `CHANGES`
-    gap: jax.Array | None  # time since the event before, where waits are measured
 
 
 class AliasTable(NamedTuple):
