@@ -64,7 +64,9 @@ def _found(name: str, variables: tuple[str, ...], environ: Mapping[str, str]) ->
             if not text.isdecimal():
                 raise FieldError(variable, text, f"is not a number of {name}; must be given as {name}")
             return int(text)
-    raise FieldError(name, ..., f"must be given: the environment has none of {', '.join(variables)}")
+    raise FieldError(
+        name, ..., f"must be given beside the coordinator: the environment has none of {', '.join(variables)}"
+    )
 
 
 def _address(coordinator: str | None, environ: Mapping[str, str]) -> tuple[str, int]:

@@ -222,13 +222,22 @@ def regressed(
     linear in sums, and what is left of a ratio may be less than its bias of order 1/replicas, or than what the error of a
     mean times the score of a replica adds to a derivative."""
     found, curved = evaluate(system, sums), evaluate(system, sums.at(regression.value))
+    there = Regression(about_zero(sums), regression.floor)
     for name, own in found.items():
         plain = dataclasses.replace(curved[name], value=own.value)
-        metric, value = regression.corrected(plain, functools.partial(solved, name)), curved[name].value
+        metric, value = there.corrected(plain, functools.partial(solved, name)), curved[name].value
         if metric is not plain:
             near = abs(value - metric.value) <= own.standard_error
             found[name] = dataclasses.replace(metric, value=value) if near else metric
     return found
+
+
+def about_zero(sums: Sums) -> Controls:
+    """The controls with residuals about 0, their mean, and not about what they have come out as: metrics at the regressed
+    sums have theirs so, and what controls explain without rest there is no longer that about the means of a sample."""
+    _, means = split(sums)
+    length = sums.time.residuals / sums.time.value
+    return Controls([dataclasses.replace(x, residuals=x.residuals + x.value * length) for x in means])
 
 
 def unseen(metrics: dict[str, Estimate]) -> dict[str, float]:

@@ -133,8 +133,14 @@ def test_nothing_but_numbers_is_read(connected, kind):
         (("here:80", 2.5, 0), "processes = 2.5: must be a whole number >= 1"),
         (("here:80", 2, 2), "process_id = 2: must be from 0 to 1, as there are 2 processes"),
         (("here:80", 2, -1), "process_id = -1: must be a whole number >= 0"),
-        (("here:80", None, 1), "processes: must be given: the environment has none of SLURM_NTASKS"),
-        (("here:80", 2, None), "process_id: must be given: the environment has none of SLURM_PROCID"),
+        (
+            ("here:80", None, 1),
+            "processes: must be given beside the coordinator: the environment has none of SLURM_NTASKS",
+        ),
+        (
+            ("here:80", 2, None),
+            "process_id: must be given beside the coordinator: the environment has none of SLURM_PROCID",
+        ),
         ((None, 2, 0), "coordinator = auto: SLURM's SLURM_STEP_NODELIST and SLURM_JOB_ID are not there"),
     ],
 )
