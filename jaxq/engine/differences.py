@@ -193,11 +193,6 @@ class Together:
         return found
 
     @property
-    def magnified(self) -> tuple[float, ...]:
-        """By parameter, how many times larger in its difference quotients is what rounding does to the rates of a point."""
-        return tuple(sum(abs(weight) for _, weight in slope) for slope, _ in self.systems[0].nodes.values())
-
-    @property
     def processes(self) -> list:
         """The process of the system itself, with its controls."""
         return self._ensemble.processes[:1]
@@ -257,11 +252,6 @@ class Moved(Together):
     def controls(self, sums):
         names = [name for name in sums[0] if name.startswith(PREFIX)]
         return {name: sums[0][name] for name in sorted(names, key=lambda name: "|" in name)}  # their derivatives last
-
-    @property
-    def magnified(self):
-        """None: a derivative that is carried along is that of the rounded rates."""
-        return ()
 
     def control_biases(self, cut: int) -> list[Estimate]:
         """By control, in their order, what half the window of a score alone would have added to its mean."""

@@ -84,12 +84,7 @@ def regression_on(ensemble: Ensemble, point: int, controls: Controls) -> Regress
     process = ensemble.processes[point]
     assert isinstance(process, WithControls)
     floor, own = rounding_floor(process, ensemble.states(point, SAMPLED)), len(process.functions)
-    shares = 1.0, *ensemble.magnified
-
-    def whole(slopes: np.ndarray) -> float:
-        return sum(share * floor(slopes[own * i : own * (i + 1)]) for i, share in enumerate(shares))
-
-    return Regression(controls, whole)
+    return Regression(controls, lambda slopes: floor(slopes[:own]))
 
 
 def control_slopes(ensemble: Ensemble, point: int) -> dict[str, Slopes]:
