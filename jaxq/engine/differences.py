@@ -193,6 +193,11 @@ class Together:
         return found
 
     @property
+    def magnified(self) -> tuple[float, ...]:
+        """None: what a descent goes along is not reported."""
+        return ()
+
+    @property
     def processes(self) -> list:
         """The process of the system itself, with its controls."""
         return self._ensemble.processes[:1]
@@ -200,6 +205,15 @@ class Together:
     def states(self, point: int, most: int) -> Any:
         """`Ensemble.states` of the system itself."""
         return self._ensemble.states(0, most)
+
+
+class Quotients(Together):
+    """Points of a run whose difference quotients are reported: their intervals know what rounding does to each point."""
+
+    @property
+    def magnified(self):
+        """By parameter, how many times larger in a quotient is what rounding does to the rates of a point."""
+        return tuple(sum(abs(weight) for _, weight in slope) for slope, _ in self.systems[0].nodes.values())
 
 
 class Node(NamedTuple):

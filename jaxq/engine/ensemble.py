@@ -48,6 +48,9 @@ class Ensemble:
     """The replicas of all points: carry on the devices, windowed sums on the host; by ``groups`` groups of the replicas of a
     point, one a replica unless there are very many (`jaxq.engine.group_sums`)."""
 
+    magnified: tuple[float, ...] = ()
+    """As `jaxq.engine.differences.Quotients.magnified`: its points are no quotients."""
+
     def __init__(
         self,
         systems: Sequence[Model],

@@ -20,7 +20,7 @@ from jaxq.engine.alternatives import Alternatives
 from jaxq.engine.check import check_kind, check_process
 from jaxq.engine.conclusion import conclude_point
 from jaxq.engine.derivatives import Gradients
-from jaxq.engine.differences import Differences, Moved, Node, Together, moved_nodes, named
+from jaxq.engine.differences import Differences, Moved, Node, Quotients, moved_nodes, named
 from jaxq.engine.differentiated import Differentiated
 from jaxq.engine.flags import Flag
 from jaxq.engine.fluid_gradient import fluid_gradient, objectives_by
@@ -93,7 +93,7 @@ def solve(question: Question, meter: Watch = None) -> Gradients:
         planned,
         meter,
         lambda loop: _concluded(loop, question, planned, model),
-        lambda runs: [(Moved(runs[0], model, question.nodes) if question.nodes else Together(runs[0], model), 0)],
+        lambda runs: [(Moved(runs[0], model, question.nodes) if question.nodes else Quotients(runs[0], model), 0)],
         began,
     )
 

@@ -79,12 +79,18 @@ def controls_of(sums: Sums) -> Controls | None:
     return Controls(means) if means else None
 
 
-def regression_on(ensemble: Ensemble, point: int, controls: Controls) -> Regression:
-    """The regression of metrics on controls, which knows what rounding may do."""
+def regression_on(ensemble: Ensemble, point: int, controls: Controls, magnified: tuple[float, ...] = ()) -> Regression:
+    """The regression of metrics on controls, which knows what rounding may do; ``magnified``: to what they have beside the
+    process's own, by parameter so many times as much."""
     process = ensemble.processes[point]
     assert isinstance(process, WithControls)
     floor, own = rounding_floor(process, ensemble.states(point, SAMPLED)), len(process.functions)
-    return Regression(controls, lambda slopes: floor(slopes[:own]))
+    shares = 1.0, *magnified
+
+    def whole(slopes: np.ndarray) -> float:
+        return sum(share * floor(slopes[own * i : own * (i + 1)]) for i, share in enumerate(shares))
+
+    return Regression(controls, whole)
 
 
 def control_slopes(ensemble: Ensemble, point: int) -> dict[str, Slopes]:
@@ -211,21 +217,32 @@ def estimates(ensemble: Ensemble, point: int, cut: int, batches: int, memory: fl
         process = ensemble.processes[point]
         assert isinstance(process, WithControls)
         solved = everywhere(process, lambda others: evaluate(system, others), sums)
-        found = regressed(system, sums, regression_on(ensemble, point, controls), solved)
+        regression = regression_on(ensemble, point, controls)
+        if ensemble.magnified:
+            beside = regression_on(ensemble, point, controls, ensemble.magnified).floor
+        else:
+            beside = regression.floor
+        found = regressed(system, sums, regression, beside, solved)
     return found if batches == 1 else {name: widened(metric, batches) for name, metric in found.items()}
 
 
 def regressed(
-    system: Model, sums: Sums, regression: Regression, solved: Callable[[str, np.ndarray], bool]
+    system: Model,
+    sums: Sums,
+    regression: Regression,
+    beside: Callable[[np.ndarray], float],
+    solved: Callable[[str, np.ndarray], bool],
 ) -> dict[str, Estimate]:
     """The metrics less their regression on controls, taken at the regressed sums, value and slopes: metrics need not be
     linear in sums, and what is left of a ratio may be less than its bias of order 1/replicas, or than what the error of a
-    mean times the score of a replica adds to a derivative."""
+    mean times the score of a replica adds to a derivative. ``beside``: what rounding may have done to a
+    derivative, by slopes."""
     found, curved = evaluate(system, sums), evaluate(system, sums.at(regression.value))
-    there = Regression(about_zero(sums), regression.floor)
+    centred = about_zero(sums)
+    there, of_derivatives = Regression(centred, regression.floor), Regression(centred, beside)
     for name, own in found.items():
-        plain = dataclasses.replace(curved[name], value=own.value)
-        metric, value = there.corrected(plain, functools.partial(solved, name)), curved[name].value
+        plain, value = dataclasses.replace(curved[name], value=own.value), curved[name].value
+        metric = (of_derivatives if "/" in name else there).corrected(plain, functools.partial(solved, name))
         if metric is not plain:
             near = abs(value - metric.value) <= own.standard_error
             found[name] = dataclasses.replace(metric, value=value) if near else metric
