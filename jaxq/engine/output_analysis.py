@@ -79,18 +79,12 @@ def controls_of(sums: Sums) -> Controls | None:
     return Controls(means) if means else None
 
 
-def regression_on(ensemble: Ensemble, point: int, controls: Controls, magnified: tuple[float, ...] = ()) -> Regression:
-    """The regression of metrics on controls, which knows what rounding may do; ``magnified``: to what they have beside the
-    process's own, by parameter so many times as much."""
+def regression_on(ensemble: Ensemble, point: int, controls: Controls) -> Regression:
+    """The regression of metrics on controls, which knows what rounding may do."""
     process = ensemble.processes[point]
     assert isinstance(process, WithControls)
     floor, own = rounding_floor(process, ensemble.states(point, SAMPLED)), len(process.functions)
-    shares = 1.0, *magnified
-
-    def whole(slopes: np.ndarray) -> float:
-        return sum(share * floor(slopes[own * i : own * (i + 1)]) for i, share in enumerate(shares))
-
-    return Regression(controls, whole)
+    return Regression(controls, lambda slopes: floor(slopes[:own]))
 
 
 def control_slopes(ensemble: Ensemble, point: int) -> dict[str, Slopes]:
@@ -217,12 +211,7 @@ def estimates(ensemble: Ensemble, point: int, cut: int, batches: int, memory: fl
         process = ensemble.processes[point]
         assert isinstance(process, WithControls)
         solved = everywhere(process, lambda others: evaluate(system, others), sums)
-        regression = regression_on(ensemble, point, controls)
-        if ensemble.magnified:
-            beside = regression_on(ensemble, point, controls, ensemble.magnified).floor
-        else:
-            beside = regression.floor
-        found = regressed(system, sums, regression, beside, solved)
+        found = regressed(system, sums, regression_on(ensemble, point, controls), solved, ensemble.magnified)
     return found if batches == 1 else {name: widened(metric, batches) for name, metric in found.items()}
 
 
@@ -230,15 +219,19 @@ def regressed(
     system: Model,
     sums: Sums,
     regression: Regression,
-    beside: Callable[[np.ndarray], float],
     solved: Callable[[str, np.ndarray], bool],
+    magnified: tuple[float, ...],
 ) -> dict[str, Estimate]:
     """The metrics less their regression on controls, taken at the regressed sums, value and slopes: metrics need not be
     linear in sums, and what is left of a ratio may be less than its bias of order 1/replicas, or than what the error of a
-    mean times the score of a replica adds to a derivative. ``beside``: what rounding may have done to a
-    derivative, by slopes."""
+    mean times the score of a replica adds to a derivative. ``magnified``: by parameter, how many times what
+    rounding does to a mean it does to a derivative."""
     found, curved = evaluate(system, sums), evaluate(system, sums.at(regression.value))
-    centred = about_zero(sums)
+    centred, shares = about_zero(sums), (1.0, *magnified)
+
+    def beside(slopes: np.ndarray) -> float:  # on the controls, and on their quotients by each parameter
+        return sum(share * regression.floor(x) for share, x in zip(shares, np.split(slopes, len(shares)), strict=True))
+
     there, of_derivatives = Regression(centred, regression.floor), Regression(centred, beside)
     for name, own in found.items():
         plain, value = dataclasses.replace(curved[name], value=own.value), curved[name].value

@@ -14,7 +14,6 @@ from jaxq.engine.check import check_kind, check_process
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.flags import Flag, flag_lines
 from jaxq.engine.host_numbers import host_column
-from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.memory import check_paths
 from jaxq.engine.metric import as_reference
@@ -27,7 +26,7 @@ from jaxq.engine.process import Process
 from jaxq.engine.quantity import unit
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import together
-from jaxq.engine.real_clock import AREA, sampler
+from jaxq.engine.real_clock import AREA, memoryless, sampler
 from jaxq.engine.record import title
 from jaxq.engine.saved import NONE, SCHEMA, Saved
 from jaxq.engine.schedule import Schedule, check_processes, cut, read_schedule, schedule_lines
@@ -182,8 +181,7 @@ def follow(planned: PathPlan) -> Paths:
     """Run what is planned."""
     system, processes, grid, options, replicas, chosen, keep_paths, totals, schedule = planned
     process = processes[0]
-    chain = isinstance(process, MarkovProcess) and not process.drifts
-    compiled = sampler(jax.tree.structure(process), chain or process.step_time() is not None, chosen, totals)
+    compiled = sampler(jax.tree.structure(process), memoryless(process), chosen, totals)
     pieces, asked = cut(processes, grid, schedule)
     # on CPU the same batch whatever the replicas, so that a replica's arithmetic is the same too
     tile = choose_tile(process, chosen, replicas if chosen[0].platform != "cpu" else 2**20)

@@ -44,7 +44,9 @@ def together(processes: Sequence[Process], met: Sequence[np.ndarray | None]) -> 
     for order in orders:
         put = [process.in_order(order) for process in processes if isinstance(process, MarkovProcess)]
         again = [rates[:, list(order)] for rates in met if rates is not None]
-        if all(_order(p, rates) in (None, tuple(range(len(order)))) for p, rates in zip(put, again, strict=True)):
+        if len(put) == 1 or all(
+            _order(p, rates) in (None, tuple(range(len(order)))) for p, rates in zip(put, again, strict=True)
+        ):
             return list(put)
     if orders:
         raise ValueError(

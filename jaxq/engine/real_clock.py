@@ -43,6 +43,11 @@ QUEUED = 8
 """Launches that wait for the devices while the host reads what is done."""
 
 
+def memoryless(process: Process) -> bool:
+    """Whether the weight of an event is the conditional mean of an exponential time (see the module's docstring)."""
+    return process.step_time() is not None or (isinstance(process, MarkovProcess) and not process.drifts)
+
+
 class Walk(NamedTuple):
     """What one replica carries from event to event."""
 

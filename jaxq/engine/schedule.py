@@ -16,7 +16,7 @@ from jaxq.engine.model import Model
 from jaxq.engine.parameter import alike_shapes, location
 from jaxq.engine.plain import plain, whole_text
 from jaxq.engine.process import Process
-from jaxq.engine.real_clock import Piece
+from jaxq.engine.real_clock import Piece, memoryless
 from jaxq.engine.record import title
 from jaxq.engine.unknown import suggestion
 
@@ -101,8 +101,8 @@ def read_schedule(system: Model, given: Any, period: Any = None) -> Schedule:
 def check_chain(system: Model) -> None:
     """FieldError unless the system is stepped as a Markov chain, whose next event can be drawn anew."""
     process = system.process()
-    drifts = isinstance(process, MarkovProcess) and process.drifts
-    if drifts or not (isinstance(process, MarkovProcess) or process.step_time() is not None):
+    if not memoryless(process):
+        drifts = isinstance(process, MarkovProcess)
         why = "something in it moves between events" if drifts else "it is stepped by customer or in time"
         raise FieldError(NAME, ..., f"{title(system)} is no Markov chain here, as {why}; must be for one")
 

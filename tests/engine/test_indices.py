@@ -208,18 +208,25 @@ class Tally(Long):
         return {"found": state + far(state)}
 
 
-class Counters(Long):
-    def init(self, words):
-        return 0, 0
+class Beside(Long):
+    """The count, and something beside it."""
 
     def rates(self, state):
         return super().rates(state[0])
 
     def jump(self, state, k):
-        return [(state[0] + 1, state[1] + 1), (state[0] - 1, state[1])][k]
+        return super().jump(state[0], k), state[1]
 
     def observe(self, state):
         return {"number": state[0]}
+
+
+class Counters(Beside):
+    def init(self, words):
+        return 0, 0
+
+    def jump(self, state, k):
+        return [(state[0] + 1, state[1] + 1), (state[0] - 1, state[1])][k]
 
     def counters(self, state):
         return {"arrivals": state[1] + far(state[0]).astype(int)}
@@ -230,18 +237,9 @@ class Overflow(Long):
         return far(state) > 1e9
 
 
-class Drift(Long):
+class Drift(Beside):
     def init(self, words):
         return 0, 1.0
-
-    def rates(self, state):
-        return super().rates(state[0])
-
-    def jump(self, state, k):
-        return super().jump(state[0], k), state[1]
-
-    def observe(self, state):
-        return {"number": state[0]}
 
     def drift(self, state, elapsed):
         return state[0], jnp.where(elapsed >= state[1], 1.0, state[1] - elapsed) + far(state[0])

@@ -7,7 +7,7 @@ from scipy.linalg import expm
 import jaxq
 from jaxq.engine.real_clock import CHUNK
 from jaxq.engine.schedule import read_schedule, schedule_texts
-from tests.systems_under_test import SMALL, TWO_SPEEDS
+from tests.systems_under_test import SMALL, TOLLS, TWO_SPEEDS
 
 DAY = {"arrival_rate": {8: 12, 18: 6}, "servers": {0: 6, 8: 14, 18: 8}}
 STATION = jaxq.MMc(arrival_rate=4, servers=6)
@@ -114,15 +114,7 @@ def test_a_number_inside_a_field_changes_as_the_systems_own_changes_do():
         assert (np.abs(found.mean[name] - own.mean[name]) <= 4 * error).all(), name
 
 
-LENGTHS = jaxq.TolledQueues(
-    arrival_rates=[0.4, 0.3],
-    rewards=[9, 6],
-    waiting_costs=[1, 0.5],
-    service_rates=[0.6, 0.5],
-    tolls=[2, 1],
-    size_law="exponential",
-    information="lengths",
-)
+LENGTHS = jaxq.TolledQueues(**TOLLS, size_law="exponential", information="lengths")
 ROUTED = jaxq.ParallelServers(SMALL, "random", routing=[[0.5, 0.5], [0.5, 0.5]])
 
 
