@@ -1,9 +1,11 @@
 """`simulate`, `sweep`, `compare`: from systems and options to results; the loop over launches is `jaxq.engine.loop`."""
 
+import functools
 import math
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 from jaxq.checks import FieldError
@@ -262,7 +264,8 @@ def of_all_processes(run: dict[str, Any]) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions that a result depends on."""
-    from importlib.metadata import version
-
     names = ("jaxq", "jax", "jaxlib", "numpy", "scipy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    return {"python": platform.python_version(), **{name: _installed(name) for name in names}}
+
+
+_installed = functools.cache(version)  # reads and parses a file: five of them were 10 ms of each call
