@@ -178,7 +178,7 @@ def test_one_replica_that_is_not_a_number_ends_the_run():
     class Breaks(Customers):
         def update(self, state, event):
             following = super().update(state, event)
-            return jnp.where(following > 10.0, jnp.nan, following)
+            return jnp.where(following > 15.0, jnp.nan, following)
 
     result = jaxq.simulate(Breaks(), replicas=64, events=2000, max_events=10**9)
     assert result.flags == ("nan",) and result["wait"].mean is None
