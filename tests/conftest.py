@@ -42,7 +42,6 @@ SHORT_RUNS = (
     "engine/test_merge.py",
     "engine/test_progress.py",
     "engine/test_quantiles.py",
-    "engine/test_rarity.py",
     "engine/test_tabular.py",
     "engine/test_transitions.py",
     "test_docstrings.py",
