@@ -32,8 +32,11 @@ QUICK = (
 
 
 SHORT_RUNS = (
-    "cli/",
-    "plotting/",
+    "cli/test_data_files.py",
+    "cli/test_exact_and_paths.py",
+    "cli/test_own_system.py",
+    "cli/test_plot.py",
+    "cli/test_sweep_and_compare.py",
     "engine/test_check.py",
     "engine/test_checkpoint.py",
     "engine/test_group_sums.py",
@@ -44,7 +47,6 @@ SHORT_RUNS = (
     "engine/test_quantiles.py",
     "engine/test_tabular.py",
     "engine/test_transitions.py",
-    "test_docstrings.py",
     "test_mistakes.py",
 )
 """Files whose runs are over sooner than they are compiled."""
