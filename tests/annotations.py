@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import types
 from collections.abc import Sequence
 
 import jaxtyping
@@ -22,6 +23,51 @@ checked = beartype(conf=BeartypeConf(hint_overrides=FrozenDict(ALIKE)))
 MOST = 200
 """Calls of a test that are checked; the others would only take time."""
 calls = itertools.count()
+
+
+def once(jaxtyped):
+    """`jaxtyping.jaxtyped` for what has annotations, once: a function inside a function is defined anew at each call, and
+    would be decorated anew, for milliseconds."""
+
+    @functools.wraps(jaxtyped)
+    def decorator(*given, **options):
+        decorate = jaxtyped(*given, **options)
+
+        def decorated(what):
+            if isinstance(what, type):
+                return decorate(what)
+            if not what.__annotations__:
+                return what
+            return _inner(what, decorate) if "<locals>" in what.__qualname__ else decorate(what)
+
+        return decorated
+
+    return decorator
+
+
+shells: dict[types.CodeType, tuple] = {}
+"""By code of an inner function: what checks its calls, and which of its definitions is called."""
+
+
+def _inner(function, decorate):
+    if jaxtyping.config.jaxtyping_disable:
+        return function
+    if function.__code__ not in shells:
+        called = [function]
+
+        @functools.wraps(function)
+        def shell(*args, **given):
+            return called[0](*args, **given)
+
+        shells[function.__code__] = decorate(shell), called
+    checks, called = shells[function.__code__]
+
+    @functools.wraps(function)
+    def checked(*args, **given):
+        called[0] = function
+        return checks(*args, **given)
+
+    return checked
 
 
 def begin(wanted: bool) -> None:

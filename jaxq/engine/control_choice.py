@@ -10,12 +10,12 @@ import numpy as np
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.carry import typed
+from jaxq.engine.compiling import ONCE
 from jaxq.engine.controls import WithControls
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.options import CONTROLS
 from jaxq.engine.process import Process
-from jaxq.engine.program import QUICK
 from jaxq.engine.state_space import essential, wide
 
 MOST = 64
@@ -143,4 +143,4 @@ def _observations(structure):
     def observations(leaves, states):
         return jax.vmap(jax.tree.unflatten(structure, leaves).observe)(states)
 
-    return jax.jit(observations, compiler_options=QUICK)
+    return jax.jit(observations, compiler_options=ONCE)

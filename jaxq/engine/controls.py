@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.engine.compiling import ONCE
 from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.process import Process
-from jaxq.engine.program import QUICK
 from jaxq.engine.sums import Sums
 
 SAMPLED = 256
@@ -142,7 +142,7 @@ def _changes(structure):
     def changes(leaves, states):
         return jax.vmap(jax.tree.unflatten(structure, leaves).changes)(states)
 
-    return jax.jit(changes, compiler_options=QUICK)
+    return jax.jit(changes, compiler_options=ONCE)
 
 
 def rounding_floor(process: WithControls, states: Any) -> Callable[[np.ndarray], float]:

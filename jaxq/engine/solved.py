@@ -11,9 +11,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxq.engine.compiling import ONCE
 from jaxq.engine.controls import PREFIX, WithControls
 from jaxq.engine.leaves import compute_leaf
-from jaxq.engine.program import QUICK
 from jaxq.engine.sums import Sums
 from jaxq.engine.walk import states_met
 from jaxq.stats.estimate import Estimate
@@ -27,7 +27,7 @@ def _observations(structure):
     def observations(leaves, states):
         return jax.vmap(jax.tree.unflatten(structure, leaves).observe)(states)
 
-    return jax.jit(observations, compiler_options=QUICK)
+    return jax.jit(observations, compiler_options=ONCE)
 
 
 def everywhere(
