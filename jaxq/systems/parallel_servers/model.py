@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, nonnegative, positive, real
 from jaxq.engine.model import Model
 from jaxq.engine.reference import Reference
 from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.parallel_servers.network.library import NETWORKS, network_field
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.network.schedule import Changes, Schedule, parse_changes
 from jaxq.systems.parallel_servers.observables import METRICS, metrics
 from jaxq.systems.parallel_servers.policies.by_name import POLICIES, PolicyInputs

@@ -5,9 +5,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.engine.objective import Objective
 from jaxq.systems.parallel_servers import fluid
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.safety_staffing import prices, program
 
 HORIZON = 1000.0

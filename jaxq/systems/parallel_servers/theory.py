@@ -11,11 +11,12 @@ import numpy as np
 from jaxq.analytic.parallel_servers.capacity import capacity
 from jaxq.analytic.parallel_servers.fluid import routed_rest_point
 from jaxq.analytic.parallel_servers.planning import load_balancing, static_planning
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.analytic.parallel_servers.x_model import x_model
 from jaxq.analytic.staffing import fluid, gains
 from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.engine.reference import Statement
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 
 COMPANION = "Stolyar, Tezcan 2011"
 STAFFING = "arXiv 2009.01942"

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.checks import FieldError
 from jaxq.systems.parallel_servers.network.graph import Graph
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.policies.orders import Preferences
 from jaxq.systems.parallel_servers.policies.preemptive import Allocation, DrawnPriorities, Greedy
 from jaxq.systems.parallel_servers.policies.routers import JoinIdlePool, RandomRouting, Router
