@@ -64,7 +64,7 @@ def allowed(path: Path) -> tuple[str, ...] | None:
         if parts[2] == "planning.py":
             return ("jaxq.analytic", "jaxq.checks")
         if parts[2] == "fluid.py":
-            return ("jaxq.fluid", "jaxq.checks", folder)
+            return ("jaxq.fluid", "jaxq.checks", numbers, folder)
         return ("jaxq.engine", "jaxq.checks", "jaxq.random", "jaxq.laws", numbers, folder)
     return None
 

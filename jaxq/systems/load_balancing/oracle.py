@@ -4,6 +4,7 @@ import functools
 import math
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from jaxq.analytic.load_balancing import dedicated, exact, limit, mean_field, modified, policies, splitting, stability
 from jaxq.engine.reference import Reference
@@ -14,7 +15,18 @@ MOST_SERVERS = 500
 """Servers up to which the modified system is solved for its bound."""
 
 
-def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rates, servers, beta, buffer) -> dict:
+def load_balancing(
+    policy,
+    rank,
+    draws,
+    replacement,
+    weights,
+    arrival_rate,
+    rates: Float[np.ndarray, " types"],
+    servers: Int[np.ndarray, " types"],
+    beta,
+    buffer,
+) -> dict:
     """References of the metrics of `LoadBalancing`.
 
     sum mu_j E Q_j1 is the arrival rate under every stable policy (no jobs lost): an identity. Random routing is M/M/1
@@ -60,7 +72,16 @@ def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rate
     return found
 
 
-def growth(policy, rank, draws, replacement, weights, arrival_rate, rates, servers) -> float | None:
+def growth(
+    policy,
+    rank,
+    draws,
+    replacement,
+    weights,
+    arrival_rate,
+    rates: Float[np.ndarray, " types"],
+    servers: Int[np.ndarray, " types"],
+) -> float | None:
     """Jobs per time that the worst set of types gains once its queues are long; None where no formula is known."""
     if draws == 0:
         return None

@@ -10,6 +10,7 @@ import functools
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.checks import FieldError
@@ -181,7 +182,7 @@ class ParallelServers(Model):
         loses = network.abandonment_rates.any() or self.policy in REFUSING
         return not loses and is_tree(network.graph)
 
-    def shares(self) -> np.ndarray:
+    def shares(self) -> Float[np.ndarray, " classes"]:
         """p, shape (I,)."""
         classes = len(self.network.classes)
         return np.full(classes, 1 / classes) if self.safety is None else np.asarray(self.safety)

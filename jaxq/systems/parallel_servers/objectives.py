@@ -4,6 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.engine.objective import Objective
@@ -15,7 +16,7 @@ HORIZON = 1000.0
 """Time between two changes of the arrival rates that `shadow_objectives` assumes, in mean service times."""
 
 
-def routing_objectives(rates: Rates, routing) -> dict[str, Objective]:
+def routing_objectives(rates: Rates, routing: Float[np.ndarray, "classes pools"]) -> dict[str, Objective]:
     """The objective of static random splitting: its fluid reward rate as a function of ``routing``.
 
     Args:
@@ -35,7 +36,9 @@ def routing_objectives(rates: Rates, routing) -> dict[str, Objective]:
     }
 
 
-def shadow_objectives(rates: Rates, busy, prices) -> dict[str, Objective]:
+def shadow_objectives(
+    rates: Rates, busy: Float[np.ndarray, "classes pools"], prices: Float[np.ndarray, " pools"]
+) -> dict[str, Objective]:
     """The objective of SHADOW-RM: the reward rate that is guaranteed, as a function of ``eta``.
 
     The virtual queues start at 0 and the arrival rates stay for 1000 mean service times. No metric stands for it: a
@@ -60,7 +63,7 @@ def shadow_objectives(rates: Rates, busy, prices) -> dict[str, Objective]:
 
 
 def staffing_objectives(
-    network: Network, scale: float, rates: Rates, shares: np.ndarray, costs, target: float
+    network: Network, scale: float, rates: Rates, shares: Float[np.ndarray, " classes"], costs, target: float
 ) -> dict[str, Objective]:
     """The objective of trees without abandonment: the cost of a staffing that is safe enough, as a function of ``staffing``.
 
@@ -90,7 +93,13 @@ def staffing_objectives(
     return {"staffing": Objective(cost, None, doc, parameters=("staffing",), unset={"staffing": least})}
 
 
-def safety_staffing(network: Network, scale: float, rates: Rates, shares: np.ndarray, staffing):
+def safety_staffing(
+    network: Network,
+    scale: float,
+    rates: Rates,
+    shares: Float[np.ndarray, " classes"],
+    staffing: Float[Array | np.ndarray, " pools"],
+) -> Float[Array, ""]:
     """theta^n as a differentiable function of the second-order staffing nh, shape (J,); its gradient is w_j / v.p.
 
     Formula: the last unknown of `jaxq.systems.parallel_servers.safety_staffing.program` with demand lambda^n / sqrt n and

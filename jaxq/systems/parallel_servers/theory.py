@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.analytic.parallel_servers.capacity import capacity
 from jaxq.analytic.parallel_servers.fluid import routed_rest_point
@@ -215,7 +216,12 @@ def _none(why: str) -> Statement:
 
 
 def staffing(
-    network: Network, rates: Rates, size: float, shares: np.ndarray, variations: np.ndarray, refuses: bool
+    network: Network,
+    rates: Rates,
+    size: float,
+    shares: Float[np.ndarray, " classes"],
+    variations: Float[np.ndarray, " classes"],
+    refuses: bool,
 ) -> dict[str, Statement]:
     """The safety staffing of a tree without abandonment, or a sentence.
 
