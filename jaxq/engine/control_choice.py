@@ -16,7 +16,7 @@ from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.options import CONTROLS
 from jaxq.engine.process import Process
 from jaxq.engine.program import QUICK
-from jaxq.engine.state_space import essential, wide
+from jaxq.engine.state_layout import essential, wide
 
 MOST = 64
 """Controls that are observed at most: more take longer to compile than they save."""
