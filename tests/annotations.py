@@ -64,13 +64,24 @@ def check_arrays(function):
 
 
 class Decorated(ast.NodeTransformer):
-    """Puts `check_arrays` on the functions and methods of a module that have the shape of an array in their signature."""
+    """Puts `check_arrays` on the functions and methods of a module that have the shape of an array in their signature, or a
+    name that the module has for one."""
 
     decorator = ast.parse(f"__import__('sys').modules['{__name__}'].check_arrays", mode="eval").body
 
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        shapes = rf"\b({'|'.join(KINDS)})\["
+        named = [
+            ast.unparse(x.targets[0])
+            for x in node.body
+            if isinstance(x, ast.Assign) and re.search(shapes, ast.unparse(x))
+        ]
+        self.wanted = "|".join([shapes, *(rf"\b{name}\b" for name in named)])
+        return self.generic_visit(node)
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        signature = ast.unparse(node.args) + (ast.unparse(node.returns) if node.returns else "")
-        if re.search(rf"\b({'|'.join(KINDS)})\[", signature):
+        signature = " -> ".join(ast.unparse(part) for part in (node.args, node.returns) if part)
+        if re.search(self.wanted, signature):
             node.decorator_list.append(self.decorator)  # the first to be applied
         return node
 

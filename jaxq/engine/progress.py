@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 from jaxq.stats.estimate import Estimate
 
@@ -21,7 +21,6 @@ class Progress(NamedTuple):
     estimates: Callable[[], list[dict[str, Estimate]]] = list
 
 
-@runtime_checkable
 class Meter(Protocol):
     """Shows progress; called on the host between launches, never from compiled code."""
 

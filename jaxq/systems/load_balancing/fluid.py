@@ -11,6 +11,10 @@ from jaxtyping import Array, Float, Num
 
 from jaxq.fluid.rest_point import rest_point
 
+Types = Float[Array | np.ndarray, " types"] | tuple | list
+Counts = Num[Array | np.ndarray, " types"] | tuple | list
+Scalar = Float[Array | np.ndarray, ""] | float
+
 SLACK = 0.01
 """Where `random_routing` leaves the formula: idle fraction of a type's servers over that of all servers together."""
 LEVELS = 30
@@ -19,12 +23,7 @@ LEVELS = 30
 _LEAST_SLACK = 1e-9
 
 
-def random_routing(
-    probabilities: Float[Array | np.ndarray, " types"],
-    arrival_rate: Float[Array | np.ndarray, ""] | float,
-    rates: Float[Array | np.ndarray, " types"],
-    servers: Num[Array | np.ndarray, " types"],
-) -> Float[Array, ""]:
+def random_routing(probabilities: Types, arrival_rate: Scalar, rates: Types, servers: Counts) -> Float[Array, ""]:
     """Mean response time if a job goes to type j with probability p_j, to each of its servers alike.
 
     Formula: T(p) = sum_j p_j / (mu_j (1 - u_j)), u_j = Lambda p_j / (N_j mu_j). Beyond u_j = 1 - e, where e = ``SLACK``
@@ -53,11 +52,7 @@ def random_routing(
 
 
 def power_of_d(
-    probabilities: Float[Array | np.ndarray, " types"],
-    draws: int,
-    arrival_rate: Float[Array | np.ndarray, ""] | float,
-    rates: Float[np.ndarray, " types"],
-    servers: Num[np.ndarray, " types"],
+    probabilities: Types, draws: int, arrival_rate: Scalar, rates: Types, servers: Counts
 ) -> Float[Array, ""]:
     """Mean response time if a job joins the shortest of d queues, each of type j with probability p_j, n -> infinity.
 
@@ -87,11 +82,7 @@ def power_of_d(
 
 
 def occupancy(
-    probabilities: Float[Array | np.ndarray, " types"],
-    draws: int,
-    arrival_rate: Float[Array | np.ndarray, ""] | float,
-    rates: Float[Array | np.ndarray, " types"],
-    shares: Float[Array | np.ndarray, " types"],
+    probabilities: Types, draws: int, arrival_rate: Scalar, rates: Types, shares: Types
 ) -> Float[Array, "types levels"]:
     """s_{j,i}, the fraction of type-j servers with at least i jobs in the stationary mean field of the power of d choices.
 

@@ -17,6 +17,10 @@ from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.fluid import in_order
 from jaxq.fluid.rest_point import rest_point
 
+Classes = Float[Array | np.ndarray, " classes"]
+Edges = Float[Array | np.ndarray, " edges"]
+Pairs = Float[Array | np.ndarray, "classes pools"]
+
 LAYER = 1e-6
 """Boundary layer of an empty queue and of a full pool, per server of the network."""
 
@@ -45,10 +49,10 @@ class Fluid(NamedTuple):
 
 
 def class_queues(
-    arrival_rates: Float[Array | np.ndarray, " classes"],
-    service_rates: Float[Array | np.ndarray, "classes pools"],
+    arrival_rates: Classes,
+    service_rates: Pairs,
     servers: Num[Array | np.ndarray, " pools"],
-    abandonment_rates: Float[Array | np.ndarray, " classes"],
+    abandonment_rates: Classes,
     priority: ArrayLike,
     preference: ArrayLike | None = None,
 ) -> Fluid:
@@ -80,10 +84,7 @@ def class_queues(
 
 
 def slope(
-    fluid: Fluid,
-    queues: Float[Array | np.ndarray, " classes"],
-    busy: Float[Array | np.ndarray, " edges"],
-    layer=LAYER,
+    fluid: Fluid, queues: Classes, busy: Edges, layer=LAYER
 ) -> tuple[Float[Array, " classes"], Float[Array, " edges"]]:
     """dy/dt and dpsi/dt under static priority, non-preemptive.
 
@@ -137,7 +138,7 @@ def rest(fluid: Fluid, layer=LAYER) -> tuple[Float[Array, " classes"], Float[Arr
     return found[:classes], _matrix(fluid, found[classes:])
 
 
-def routed_reward(routing: Float[Array | np.ndarray, "classes pools"], network: Rates) -> Float[Array, ""]:
+def routed_reward(routing: Pairs, network: Rates) -> Float[Array, ""]:
     """Reward rate if class i is routed to pool j with probability p_ij and pools serve the largest g_i mu_ij first.
 
     Formula: at EC.17's rest point psi_ij = min(lambda_i p_ij / mu_ij, N_j - sum psi_kj over classes of larger index); the
@@ -161,14 +162,7 @@ def routed_reward(routing: Float[Array | np.ndarray, "classes pools"], network: 
     return jnp.asarray(index) @ in_order.fill(demands, _earlier(-index, of_pool), capacity)
 
 
-def shadow_guarantee(
-    eta,
-    busy: Float[np.ndarray, "classes pools"],
-    service_rates: Float[np.ndarray, "classes pools"],
-    rewards: Float[np.ndarray, " classes"],
-    distance,
-    horizon,
-) -> Float[Array, ""]:
+def shadow_guarantee(eta, busy: Pairs, service_rates: Pairs, rewards: Classes, distance, horizon) -> Float[Array, ""]:
     """Reward rate that SHADOW-RM(eta) is sure of, on average over a time in which the arrival rates do not change.
 
     Formula: SPP - eta B - sum_j (nu_j - nu0_j)^2 / (2 eta H), B = sum_ij psi_ij / (2 mu_ij). It follows from the drift of

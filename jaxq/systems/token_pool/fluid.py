@@ -19,6 +19,9 @@ from jaxq.checks import FieldError
 from jaxq.fluid.first_passage import first_passage
 from jaxq.systems.token_pool.policy import best_response
 
+Kinds = Float[np.ndarray, " types"] | float
+Scalar = Float[Array | np.ndarray, ""] | float
+
 LEAST_PHI = 1e-6
 """phi down to which `levels` includes every line that matters."""
 MOST_PHASES = 1024
@@ -44,9 +47,7 @@ def _lines(rho, phi, levels: int):
     return (powers - phi) / (1 - phi)
 
 
-def own_queue(
-    rho: Float[np.ndarray, "*batch"] | float, phi: Float[Array | np.ndarray, ""] | float, levels: int
-) -> Float[Array, "*batch"]:
+def own_queue(rho: Float[np.ndarray, "*batch"] | float, phi: Scalar, levels: int) -> Float[Array, "*batch"]:
     """Mean own queue of a server in the fluid mean-field problem.
 
     Formula: q(phi) = max_{0 <= k <= levels} [k - m(k) (1 - rho) / (1 - phi)], where
@@ -66,9 +67,7 @@ def own_queue(
     return jnp.sum(jnp.maximum(_lines(rho, phi, levels), 0), axis=-1)
 
 
-def large_market(
-    rho: Float[np.ndarray, " types"] | float, phi: Float[Array | np.ndarray, ""] | float, servers, copies: float = MANY
-) -> Float[Array, ""]:
+def large_market(rho: Kinds, phi: Scalar, servers, copies: float = MANY) -> Float[Array, ""]:
     """Mean jobs per server, own queues and pool together, in a market of many copies of the given servers.
 
     Formula: mean_i q_i(phi) + phi / (1 - phi) / (copies N), the fluid limit of the servers plus the closed form of the
@@ -95,9 +94,7 @@ def _market(queues, phi, servers, copies):
     return jnp.sum(share * queues) / total + phi / (1 - phi) / (copies * total)
 
 
-def mean_field(
-    rho: Float[np.ndarray, " types"] | float, phi: Float[Array | np.ndarray, ""] | float, servers
-) -> Float[Array, ""]:
+def mean_field(rho: Kinds, phi: Scalar, servers) -> Float[Array, ""]:
     """Mean jobs of the given servers and their pool, both from their large-market forms.
 
     Formula: sum_i q_i(phi) + phi / (1 - phi). Convex in 1 / (1 - phi) and minimal at the largest rho only if
@@ -115,12 +112,7 @@ def mean_field(
     return large_market(rho, phi, servers, 1) * np.sum(np.broadcast_to(servers, np.shape(rho)))
 
 
-def smooth(
-    rho: Float[np.ndarray, " types"] | float,
-    phi: Float[Array | np.ndarray, ""] | float,
-    servers,
-    tau: float,
-) -> Float[Array, ""]:
+def smooth(rho: Kinds, phi: Scalar, servers, tau: float) -> Float[Array, ""]:
     """`large_market` with one copy and the maximum over the lines replaced by tau logsumexp(lines / tau).
 
     An upper bound of it, by tau log(K + 1) at most with K = `levels`, and smooth in phi. Its minimiser is biased. Where
@@ -140,9 +132,7 @@ def smooth(
     return _market(tau * jax.nn.logsumexp(lines / tau, axis=-1), phi, servers, 1)
 
 
-def finite(
-    rho: Float[np.ndarray, " types"] | float, phi: Float[Array | np.ndarray, ""] | float, servers, service_rate=1.0
-) -> Float[Array | np.ndarray, ""] | float:
+def finite(rho: Kinds, phi: Scalar, servers, service_rate=1.0) -> Scalar:
     """Exact mean jobs J_N(phi) of N servers and their pool, tokens unconstrained.
 
     Formula: sum_i q_i(phi) + E[Q_0]. For phi >= rho_i all jobs go to the pool, and E[Q_0] = phi / (1 - phi) if that is so
@@ -192,9 +182,7 @@ def _mixing(rho, phi, threshold: int):
     return (phi - low) / (high - low)
 
 
-def capped(
-    rho: Float[np.ndarray, " types"] | float, phi: Float[Array | np.ndarray, ""] | float, servers, token_cap: int
-) -> Float[Array | np.ndarray, ""] | float:
+def capped(rho: Kinds, phi: Scalar, servers, token_cap: int) -> Scalar:
     """Mean jobs of the given servers with at most C tokens each, and their pool at its large-market form.
 
     Formula: sum_i E[q_i] + phi / (1 - phi), E[q_i] of the chain (q, s) of Section 6.1 in which p_{k+i,0} = rho^i p_{k,0};

@@ -1,7 +1,7 @@
 """Customers of a system of tolled queues, drawn before it is known who joins."""
 
 import dataclasses
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -10,7 +10,6 @@ from jaxq.engine.reference import Reference
 from jaxq.systems.tolled_queues.fluid import Customers
 
 
-@runtime_checkable
 class Tunable(Protocol):
     """What is read of a `TolledQueues` to tune it: its fields, and the members below, which have their docstrings there."""
 

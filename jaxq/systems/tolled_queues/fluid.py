@@ -15,6 +15,9 @@ from jaxtyping import Array, Float
 
 from jaxq.checks import FieldError
 
+Servers = Float[Array | np.ndarray, " servers"] | tuple | list
+Classes = Float[Array | np.ndarray, " classes"] | tuple | list
+
 MOST_STATES = 4000
 """States of a chain that are solved densely."""
 
@@ -31,11 +34,11 @@ class Customers(NamedTuple):
 
 
 def logit_chain(
-    service_rates: Float[Array | np.ndarray, " servers"],
-    tolls: Float[Array | np.ndarray, " servers"],
-    arrival_rates: Float[Array | np.ndarray, " classes"],
-    rewards: Float[Array | np.ndarray, " classes"],
-    waiting_costs: Float[Array | np.ndarray, " classes"],
+    service_rates: Servers,
+    tolls: Servers,
+    arrival_rates: Classes,
+    rewards: Classes,
+    waiting_costs: Classes,
     temperature,
     most: int = 14,
     mean_size: float = 1.0,
@@ -82,13 +85,13 @@ def logit_chain(
 
 
 def path_revenue(
-    service_rates: Float[Array | np.ndarray, " servers"],
-    tolls: Float[Array | np.ndarray, " servers"],
+    service_rates: Servers,
+    tolls: Servers,
     customers: Customers,
-    rewards: Float[Array | np.ndarray, " classes"],
-    waiting_costs: Float[Array | np.ndarray, " classes"],
+    rewards: Classes,
+    waiting_costs: Classes,
     temperature,
-    mean_sizes: Float[Array | np.ndarray, " classes"] | None = None,
+    mean_sizes: Classes | None = None,
     skipped: int = 0,
 ) -> Float[Array, "*batch"]:
     """Revenue per unit of time along given paths, with customers who join by fractions.

@@ -8,6 +8,9 @@ from jaxtyping import Float
 
 from jaxq import random
 
+Classes = Float[np.ndarray, " classes"]
+Servers = Float[np.ndarray, " servers"]
+
 SAME = 1e-6
 """Relative difference below which two prices are equal: rounding must not decide between equal servers."""
 NEAR = 1e-9
@@ -15,10 +18,7 @@ NEAR = 1e-9
 
 
 def thresholds(
-    rewards: Float[np.ndarray, " classes"],
-    waiting_costs: Float[np.ndarray, " classes"],
-    service_rates: Float[np.ndarray, " servers"],
-    tolls: Float[np.ndarray, " servers"],
+    rewards: Classes, waiting_costs: Classes, service_rates: Servers, tolls: Servers
 ) -> Float[np.ndarray, "classes servers"]:
     """``(R_i - theta_j) mu_j / c_i``: class i accepts server j while the work before it, its own size included, is at
     most that (float64, work).
