@@ -29,9 +29,9 @@ from jaxq.engine.rarity import together
 from jaxq.engine.real_clock import AREA, memoryless, sampler
 from jaxq.engine.record import title
 from jaxq.engine.schedule import Schedule, check_processes, cut, read_schedule
-from jaxq.engine.simulate import versions
 from jaxq.engine.transient import Paths
 from jaxq.engine.unknown import known_keywords
+from jaxq.engine.versions import versions
 from jaxq.engine.walk import left_range
 from jaxq.stats.intervals import two_sided_quantile
 
