@@ -25,6 +25,7 @@ KINDS = "Bool", "Float", "Float32", "Int", "Int32", "Num", "Shaped", "UInt32"
 ALIKE = {
     ArrayLike: object,
     ArrayLike | None: object,
+    Sequence: object,
     Sequence[float]: object,
     Sequence[int]: object,
     int: int | np.integer,

@@ -39,7 +39,7 @@ class Graph(NamedTuple):
         """The entries of an (I, J) matrix on the edges."""
         return np.array([matrix[i, j] for i, j in self.edges])
 
-    def to_matrix(self, values: Sequence) -> Float[np.ndarray, "classes pools"]:
+    def to_matrix(self, values: Sequence | np.ndarray) -> Float[np.ndarray, "classes pools"]:
         """Numbers by edge as an (I, J) matrix, infinite where there is no edge."""
         matrix = np.full((len(self.classes), len(self.pools)), np.inf)
         for edge, value in zip(self.edges, values, strict=True):
