@@ -3,14 +3,12 @@
 import contextlib
 from typing import NamedTuple
 
-import jaxtyping
 import pytest
 
 import jaxq
 from tests import annotations, compiled
 
-jaxtyping.jaxtyped = annotations.once(jaxtyping.jaxtyped)
-jaxtyping.install_import_hook(["jaxq.analytic", "jaxq.fluid", "jaxq.stats"], f"{annotations.__name__}.check")
+annotations.install()
 jaxq.use_all_cores(2)
 
 

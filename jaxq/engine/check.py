@@ -17,6 +17,7 @@ import equinox as eqx
 import jax
 import numpy as np
 from jax.core import Tracer
+from jaxtyping import Float
 
 from jaxq.checks import shown
 from jaxq.engine.jump_process import MarkovProcess
@@ -73,7 +74,7 @@ def check(system: Model) -> None:
     at_halves(system, process)
 
 
-def check_process(process: Process) -> np.ndarray | None:
+def check_process(process: Process) -> Float[np.ndarray, "states transitions"] | None:
     """The part of `check` that is about the process of a model; the rates that the walk met of a jump process (`walk`)."""
     refuse_misspelt(type(process))
     names, steps = check_methods(process)

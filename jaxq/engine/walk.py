@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.checks import FieldError
 from jaxq.engine.carry import typed, watches
@@ -28,7 +29,13 @@ LOOSE = 1e6
 """A bound this many times the largest total rate met makes nearly every event a null event."""
 
 
-def check_rates(name: str, rates: np.ndarray, bound: float | None, slack: float, show: Callable[[int], str]) -> None:
+def check_rates(
+    name: str,
+    rates: Float[np.ndarray, "states transitions"],
+    bound: float | None,
+    slack: float,
+    show: Callable[[int], str],
+) -> None:
     """ValueError unless rates, shape (states, K), are finite and >= 0 and their sums at most ``bound`` (1 + ``slack``).
 
     ``show`` is the text of the state of a row, ``name`` the class that is at fault.
@@ -66,7 +73,7 @@ def check_bound(system: MarkovProcess) -> float | None:
     return float(bound)
 
 
-def walk(process: MarkovProcess) -> np.ndarray:
+def walk(process: MarkovProcess) -> Float[np.ndarray, "states transitions"]:
     """Walk over some hundred states of a prepared process; its rates there, 1/time, float64, shape (states, K).
 
     Raises:
@@ -101,7 +108,7 @@ def walk(process: MarkovProcess) -> np.ndarray:
     return np.concatenate(met)
 
 
-def rates_met(processes: Sequence[MarkovProcess]) -> list[np.ndarray]:
+def rates_met(processes: Sequence[MarkovProcess]) -> list[Float[np.ndarray, "states transitions"]]:
     """What `walk` returns of prepared processes of one structure, nothing checked: all are walked at once."""
     met = [rates.reshape(len(processes), WALKERS, -1) for _, rates, *_ in _steps(processes)]
     return list(np.concatenate(met, axis=1))

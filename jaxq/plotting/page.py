@@ -8,11 +8,11 @@ from typing import Any
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.exact import ExactResult
 from jaxq.engine.flags import flag_lines
-from jaxq.engine.paths import Paths
 from jaxq.engine.plain import rounded, value_text
 from jaxq.engine.result import Result, Results
 from jaxq.engine.saved import Saved
 from jaxq.engine.tabular import html_table
+from jaxq.engine.transient import Paths
 from jaxq.plotting import plot
 from jaxq.plotting.figure import empty
 from jaxq.plotting.style import house

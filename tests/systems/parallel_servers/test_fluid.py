@@ -9,11 +9,12 @@ from scipy.integrate import solve_ivp
 import jaxq
 from jaxq.analytic.parallel_servers import planning
 from jaxq.analytic.parallel_servers.fluid import routed_rest_point
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.analytic.parallel_servers.x_model import x_model
 from jaxq.fluid import in_order
 from jaxq.systems.parallel_servers import fluid, objectives
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.tuning.descent import descend
 
 RATES, SPEEDS, SERVERS = np.array([250.0, 600.0]), np.array([[4.0, 1.0], [4.0, 4.0]]), np.array([100.0, 100.0])
