@@ -113,7 +113,7 @@ def test_an_arrival_rate_by_differences():
 def test_a_newborn_finds_its_place_among_many():
     """32 places, as of eight parameters: a word holds what becomes of a newborn however many there are."""
     slots, new = 32, 3.0
-    half = MechanismBesideAlternatives(None, (), np.ones(1), frozenset(), slots)
+    half = MechanismBesideAlternatives(process=None, slopes=(), scales=np.ones(1), moved=frozenset(), slots=slots)
 
     def weights(taken, alike, word):
         before = [(jnp.float32(s + 1),) for s in range(slots)] + [(jnp.float32(new),)]

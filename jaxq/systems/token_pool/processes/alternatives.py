@@ -289,7 +289,8 @@ class MechanismBesideAlternatives(Alternatives):
 def beside_alternatives(process: Any, scales, slopes, slots: int) -> MechanismBesideAlternatives:
     """The mechanism beside alternatives to itself; arguments as `Process._beside_alternatives`."""
     found = slopes_of(process, slopes)
-    return MechanismBesideAlternatives(process, found, scales, moved_by(process, found), slots)
+    moved = moved_by(process, found)
+    return MechanismBesideAlternatives(process=process, slopes=found, scales=scales, moved=moved, slots=slots)
 
 
 def slopes_of(process: Any, slopes) -> tuple[Slopes, ...]:
