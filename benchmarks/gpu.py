@@ -5,7 +5,7 @@
 
 For each case of `benchmarks/speed.py`: in how many replicas the kernel's sums are those of a CPU's scan (floats may differ
 in their last digits, as a GPU divides and takes logarithms in its own way, and where that changes an event the replica goes
-on by itself); events a second against replicas, beside what `gpu_compile.json` predicts, also with quantiles and on all GPUs;
+on by itself); events a second against replicas, beside what `gpu_compile.json` predicts, with quantiles, and on all GPUs;
 and what the host adds to a launch, which is the intercept of time against the number of blocks. Then one `jaxq.simulate`
 against its formula. The figures are written after each step; what there was no time for is listed.
 """

@@ -17,7 +17,7 @@ from jaxq.engine.kernel.cells import SMALL, NotLifted, cells
 from jaxq.engine.kernel.evaluate import evaluate, loop, words_aside
 from jaxq.engine.kernel.indexing import point
 from jaxq.engine.kernel.memory import Buffer, Memory
-from jaxq.engine.kernel.spilling import LEVELS, REGISTERS, Scratch, Tile
+from jaxq.engine.kernel.spilling import LEVELS, REGISTERS, SPILLED, Scratch, Tile
 from jaxq.engine.program import Program, block
 from jaxq.engine.totals import whole_plus
 
@@ -50,7 +50,7 @@ class KernelProgram(Program):
         kept, kept_form = jax.tree.flatten(sampled)
         samples = [jax.ShapeDtypeStruct((layout.blocks, *x.shape, rows), x.dtype) for x in kept]
         avals, aside = traced.in_avals[len(leaves) :], words_aside(traced.jaxpr)
-        spills = aside + sum(aval.size for aval in avals if aval.size <= SMALL) > REGISTERS
+        spills = aside <= SPILLED and aside + sum(aval.size for aval in avals if aval.size <= SMALL) > REGISTERS
         outputs = [*moving, *room, *samples, jax.ShapeDtypeStruct((rows // width, spills * aside, width), jnp.int32)]
         given = [i for i, x in enumerate(inputs) if x.size]  # a kernel has no empty arrays
         made = [i for i, x in enumerate(outputs) if x.size]

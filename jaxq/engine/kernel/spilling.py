@@ -18,6 +18,9 @@ from jaxq.engine.kernel.memory import Buffer, Memory
 REGISTERS = 64
 """Scalars that the loops of a block carry in registers at most; beyond, sums are spilled. As many again are left for what an
 event needs: of a kernel of 128 registers a processor holds 512 replicas at a time, a card the 65,536 of a usual run."""
+SPILLED = 100
+"""Scalars that are spilled at most: Triton takes time as the square of the loads and stores of a kernel, minutes for twice
+as many. Beyond, the compiler spills what it will."""
 LEVELS = 2
 """Nested loops of a block that sums are carried by: over groups of observations, and over these."""
 
