@@ -29,7 +29,7 @@ import numpy as np
 
 import jaxq
 from jaxq.engine.plan import plan
-from jaxq.engine.simulate import versions
+from jaxq.engine.versions import versions
 from jaxq.experiments.validate import CASES
 from jaxq.laws.standard import Exponential
 

@@ -131,7 +131,7 @@ def main() -> None:
     if arguments.child:
         print(json.dumps(measure(arguments.child[0], int(arguments.child[1]))))
         return
-    from jaxq.engine.simulate import versions
+    from jaxq.engine.versions import versions
 
     known = json.loads(arguments.out.read_text())["rows"] if arguments.out and arguments.out.exists() else []
     done = {(row["law"], row["x"]) for row in known}

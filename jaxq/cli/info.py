@@ -36,7 +36,7 @@ def describe_machine() -> dict[str, Any]:
     from jaxq.cli.run import start_devices
     from jaxq.engine.devices import choose_devices, usable_cores
     from jaxq.engine.layout import choose_layout, default_replicas
-    from jaxq.engine.simulate import versions
+    from jaxq.engine.versions import versions
     from jaxq.systems.stations.model import MMc
 
     start_devices()

@@ -11,7 +11,6 @@ import json
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from jaxq.engine.plain import describe
 from jaxq.engine.record import title
 from jaxq.engine.replicas import saved_together
 from jaxq.engine.team import team
+from jaxq.engine.versions import installed
 
 FIRST = "first replica"
 """What the number of the first replica of a part is called."""
@@ -44,7 +44,7 @@ def question(groups: Sequence[Sequence[Model]], replicas: int, options: Options)
         "seed": int(options.seed),
         "quantities": list(options.quantile_probabilities()),
         "control": options.control,
-        "version of jaxq": version("jaxq"),
+        "version of jaxq": installed("jaxq"),
     }
 
 

@@ -8,12 +8,12 @@ All three must be arranged before the backend starts: `use_all_cores`.
 import os
 import sys
 import warnings
-from importlib.metadata import version
 from importlib.util import find_spec
 
 import jax
 
 from jaxq.checks import FieldError, integer
+from jaxq.engine.versions import installed
 
 _warned = False
 _process: int | None = None
@@ -40,7 +40,7 @@ def _cpu_flags() -> list[str]:
     with open("/proc/cpuinfo") as file:
         if "avx512f" in file.read():
             flags.append("--xla_cpu_prefer_vector_width=512")
-    if tuple(map(int, version("jaxlib").split(".")[:2])) == (0, 10):
+    if tuple(map(int, installed("jaxlib").split(".")[:2])) == (0, 10):
         # An unknown key aborts the process, and later versions compile small loops as one kernel by themselves.
         flags.append("--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=2000000000")
     return flags

@@ -65,10 +65,14 @@ class Differences(Model):
 
     def stationarity(self):
         known = [system.stationarity() for system in self.systems]
-        mine = known[0].wandering
+
+        def with_derivatives(metrics: tuple[str, ...]) -> tuple[str, ...]:
+            return (*metrics, *(named(metric, path) for metric in metrics for path in self.nodes))
+
         return Stationarity(
             switches=tuple(sorted({time for one in known for time in one.switches})),
-            wandering=(*mine, *(named(metric, path) for metric in mine for path in self.nodes)),
+            wandering=with_derivatives(known[0].wandering),
+            phased=with_derivatives(known[0].phased),
         )
 
     def metrics(self, sums):

@@ -3,13 +3,13 @@
 import contextlib
 import socket
 import time
-from importlib.metadata import version
 from typing import Any
 
 from jaxq.checks import FieldError, positive
 from jaxq.engine.files import reason
 from jaxq.engine.launcher import Place, place
 from jaxq.engine.team import ProcessLost, Team, set_team, team
+from jaxq.engine.versions import installed
 from jaxq.engine.wire import Channel, Message
 
 TIMEOUT = 300.0
@@ -140,8 +140,8 @@ def _gone(at: Place, number: int, why: str | None) -> ProcessLost | None:
 def _wrong(at: Place, who: dict[str, Any], found: dict[int, Channel]) -> NotMet | None:
     """Why a process that says who it is cannot be one of these."""
     number = who["process_id"]
-    if who["version"] != version("jaxq"):
-        rule = f"process {number} has jaxq {who['version']} and process 0 {version('jaxq')}; must be the same"
+    if who["version"] != installed("jaxq"):
+        rule = f"process {number} has jaxq {who['version']} and process 0 {installed('jaxq')}; must be the same"
         return NotMet("processes", ..., rule)
     if who["processes"] != at.processes:
         rule = f"process {number} was told {who['processes']}; must be the same number in all"
@@ -178,7 +178,7 @@ def _reach(at: Place, timeout: float, why: str | None = None) -> dict[int, Chann
             continue
         channel = Channel(connection)
         channel.patience(max(0.01, deadline + GREETING - time.monotonic()))
-        who = {"version": version("jaxq"), "processes": at.processes, "process_id": at.process_id, "why": why}
+        who = {"version": installed("jaxq"), "processes": at.processes, "process_id": at.process_id, "why": why}
         try:
             channel.send(Message(JOIN, who))
             tag, value, _ = channel.receive(LONGEST)

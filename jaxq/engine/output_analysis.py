@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -267,8 +267,9 @@ def analyse(ensemble: Ensemble, point: int, options: Options) -> Analysis:
     """The state of one point now."""
     given, automatic = options.warmup, isinstance(options.warmup, str)
     series, filled = window_metrics(ensemble, point, {}), ensemble.windows.filled
-    begin = warmup.least_cut(filled)
-    memory = longest_memory(series[begin : filled // 2] if automatic and ensemble.replicas < FEW else series[begin:])
+    begin, few = warmup.least_cut(filled), ensemble.replicas < FEW
+    phased = () if few else ensemble.systems[point].stationarity().phased
+    memory = longest_memory(series[begin : filled // 2] if automatic and few else series[begin:], phased)
     if isinstance(given, str):
         cut = initial_cut(ensemble, point, options, series, memory)
     else:
@@ -284,11 +285,11 @@ def analyse(ensemble: Ensemble, point: int, options: Options) -> Analysis:
     return Analysis(cut, metrics, memory, unseen(metrics), growth, certain, batches)
 
 
-def longest_memory(kept: list[dict[str, Estimate]]) -> float:
-    """The longest correlation time of the metrics, in windows."""
+def longest_memory(kept: list[dict[str, Estimate]], but: Collection[str] = ()) -> float:
+    """The longest correlation time of the metrics, in windows, those that are named left out."""
     if len(kept) < 2:
         return math.inf  # nothing to tell it from
-    return max((correlation_time([w[name] for w in kept]) for name in kept[0]), default=1.0)
+    return max((correlation_time([w[name] for w in kept]) for name in kept[0] if name not in but), default=1.0)
 
 
 def missing_precision(ensemble: Ensemble, point: int, analysis: Analysis, options: Options) -> str | None:

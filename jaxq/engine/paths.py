@@ -30,9 +30,9 @@ from jaxq.engine.real_clock import AREA, memoryless, sampler
 from jaxq.engine.record import title
 from jaxq.engine.saved import NONE, SCHEMA, Saved
 from jaxq.engine.schedule import Schedule, check_processes, cut, read_schedule, schedule_lines
-from jaxq.engine.simulate import versions
 from jaxq.engine.tabular import of_run
 from jaxq.engine.unknown import known_keywords
+from jaxq.engine.versions import versions
 from jaxq.engine.walk import left_range
 from jaxq.stats.intervals import two_sided_quantile
 

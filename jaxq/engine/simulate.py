@@ -1,7 +1,6 @@
 """`simulate`, `sweep`, `compare`: from systems and options to results; the loop over launches is `jaxq.engine.loop`."""
 
 import math
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from jaxq.engine.plan import Plan, plan, plan_comparison, plan_sweep
 from jaxq.engine.progress import Silent, Watch, as_meter
 from jaxq.engine.result import Result, Results
 from jaxq.engine.team import ProcessLost, team
+from jaxq.engine.versions import versions
 
 Outcome = TypeVar("Outcome")
 
@@ -258,11 +258,3 @@ def of_all_processes(run: dict[str, Any]) -> dict[str, Any]:
         return {**said[0], "devices": devices, **({"processes": len(said)} if len(said) > 1 else {})}
 
     return team().decide("run", run, together)
-
-
-def versions() -> dict[str, str]:
-    """Versions that a result depends on."""
-    from importlib.metadata import version
-
-    names = ("jaxq", "jax", "jaxlib", "numpy", "scipy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -17,7 +17,9 @@ class Stationarity(NamedTuple):
     a tail that a stationary mean is infinite (``infinite_mean``), or the variance of an average over time (``heavy_tail``);
     None elsewhere. ``switches``: model times, increasing, at which the system changes by itself (rates that switch); means
     begin after the last. ``wandering``: metrics of what may walk without end and moves nothing else: no run waits for them,
-    and each is a mean over the span of the run. ``chain()``: the system as a `MarkovProcess`, for `exact`, where `process`
+    and each is a mean over the span of the run. ``phased``: metrics of which a part stays as it was drawn at the start,
+    replica by replica (a place on a lattice): from 30 replicas on, which average over it, no run has to be long beside what
+    they remember. ``chain()``: the system as a `MarkovProcess`, for `exact`, where `process`
     steps in another way; raises ValueError, with the reason, where there is none.
     """
 
@@ -25,4 +27,5 @@ class Stationarity(NamedTuple):
     tail: str | None = None
     switches: tuple[float, ...] = ()
     wandering: tuple[str, ...] = ()
+    phased: tuple[str, ...] = ()
     chain: Callable[[], Process] | None = None

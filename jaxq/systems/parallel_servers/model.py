@@ -227,11 +227,13 @@ class ParallelServers(Model):
 
     def stationarity(self):
         # what SHADOW-RM admits just fills the pools, so the virtual queues of the load behind it walk together
-        pools = self.network.pools if self.policy == "shadow-tandem" else ()
+        loads = tuple(f"load_price_{pool}" for pool in self.network.pools)
         return Stationarity(
             self._check_load,
             switches=() if self.changes is None else tuple(self.changes.times),
-            wandering=tuple(f"load_price_{pool}" for pool in pools),
+            wandering=loads if self.policy == "shadow-tandem" else (),
+            # pools of one size fall together, and what is charged to them may be multiples of one number
+            phased=(*(f"price_{pool}" for pool in self.network.pools), *loads),
         )
 
     def _check_load(self):

@@ -231,3 +231,16 @@ def test_the_reference_workload():
     system = jaxq.ParallelServers(network="x", policy="priority", priorities="2 > 1", preferences="1: 1 > 2; 2: 2 > 1")
     result = jaxq.simulate(system, replicas=256, events=400_000)
     check_values(result, {"queue_1": (125.825, 0.008), "queue_2": (2.7111, 0.0007)}, 0.005)
+
+
+def test_prices_that_keep_a_phase_do_not_hold_a_run_up():
+    """Both pools of set A fall alike and are charged multiples of 1/4: the difference of their virtual queues stays on the
+    lattice that it began on, another in each replica, so that price_4 remembers without end. The run ends all the same,
+    with the prices of a long one."""
+    system = jaxq.ParallelServers(policy="shadow-rm")
+    found = jaxq.simulate(system, replicas=512, max_events=5 * 10**8)
+    long = jaxq.simulate(system, replicas=64, events=600_000, warmup=100_000, seed=1)
+    assert found.flags == () and found["price_4"].half_width < 0.002
+    for name in ("price_3", "price_4", "reward_rate"):
+        width = np.hypot(found[name].half_width, long[name].half_width)
+        assert abs(found[name].mean - long[name].mean) < 2 * width < 0.003 * found[name].mean
