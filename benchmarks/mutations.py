@@ -159,7 +159,7 @@ FAULTS = [
     Fault(
         "parameters donated, not the carry",
         PROGRAM,
-        "donate_argnums=self.donated",
+        "donate_argnums=(1, 2)",
         "donate_argnums=0",
         f"{INVARIANCE} -k unrolling",
     ),
