@@ -176,6 +176,6 @@ def _sorted(values):
     return found
 
 
-def first_servers(servers: Int[np.ndarray, " types"]) -> Int[np.ndarray, " types"]:
+def first_servers(servers: Int[np.ndarray, " types"]) -> Int[np.ndarray, " types+1"]:
     """Index of the first server of each type, and n, int64, shape (M + 1,)."""
     return np.concatenate([[0], np.cumsum(servers)])
