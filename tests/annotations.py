@@ -9,6 +9,7 @@ import functools
 import itertools
 import re
 import sys
+import types
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 
@@ -35,6 +36,51 @@ checked = beartype(conf=BeartypeConf(hint_overrides=FrozenDict(ALIKE)))
 MOST = 200
 """Calls of a test that are checked; the others would only take time."""
 calls = itertools.count()
+
+
+def once(jaxtyped):
+    """`jaxtyping.jaxtyped` for what has annotations, once: a function inside a function is defined anew at each call, and
+    would be decorated anew, for milliseconds."""
+
+    @functools.wraps(jaxtyped)
+    def decorator(*given, **options):
+        decorate = jaxtyped(*given, **options)
+
+        def decorated(what):
+            if isinstance(what, type):
+                return decorate(what)
+            if not what.__annotations__:
+                return what
+            return _inner(what, decorate) if "<locals>" in what.__qualname__ else decorate(what)
+
+        return decorated
+
+    return decorator
+
+
+shells: dict[types.CodeType, tuple] = {}
+"""By code of an inner function: what checks its calls, and which of its definitions is called."""
+
+
+def _inner(function, decorate):
+    if jaxtyping.config.jaxtyping_disable:
+        return function
+    if function.__code__ not in shells:
+        called = [function]
+
+        @functools.wraps(function)
+        def shell(*args, **given):
+            return called[0](*args, **given)
+
+        shells[function.__code__] = decorate(shell), called
+    checks, called = shells[function.__code__]
+
+    @functools.wraps(function)
+    def checked(*args, **given):
+        called[0] = function
+        return checks(*args, **given)
+
+    return checked
 
 
 def begin(wanted: bool) -> None:
@@ -111,5 +157,6 @@ class Finder:
 
 def install() -> None:
     """Check what is imported from now on."""
+    jaxtyping.jaxtyped = once(jaxtyping.jaxtyped)
     jaxtyping.install_import_hook(list(EVERYTHING), f"{__name__}.check")
     sys.meta_path.insert(0, Finder)

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxq.engine.compiling import ONCE
 from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.process import Process
-from jaxq.engine.program import QUICK
 from jaxq.engine.sums import Sums
 
 SAMPLED = 256
@@ -144,7 +144,7 @@ def of_states(structure, method: str):
     def each(leaves, states):
         return jax.vmap(getattr(jax.tree.unflatten(structure, leaves), method))(states)
 
-    return jax.jit(each, compiler_options=QUICK)
+    return jax.jit(each, compiler_options=ONCE)
 
 
 def rounding_floor(process: WithControls, states: Any) -> Callable[[np.ndarray], float]:

@@ -69,6 +69,7 @@ class Ensemble:
         self.rows = len(systems) * replicas
         self._team = team()
         self.quantities = summed(processes[0])
+        self._exact = sum(quantity.exact for quantity in self.quantities)
         launch_rows, self.layout = run_layout(
             systems, processes[0], replicas, devices, sums=len(self.quantities), **layout
         )
@@ -194,8 +195,7 @@ class Ensemble:
         return [(whole, real)]
 
     def _unpacked(self, stretch: jax.Array) -> list[Words]:
-        exact = sum(quantity.exact for quantity in self.quantities)
-        return unpacked(stretch, exact, len(self.quantities) - exact)
+        return unpacked(stretch, self._exact, len(self.quantities) - self._exact)
 
     def _filed(self, parts: Sequence[list[Words]]) -> np.ndarray:
         """The sums of all parts in one stretch, (columns, groups), until they are asked for again."""
@@ -223,7 +223,7 @@ class Ensemble:
                 done.filed.append(found[0])
                 done.sampled.append(found[1])
                 if self.layout.handed:  # now, as what is queued later waits for the next launch
-                    done.handed.append([self.program.hand(found[0], np.int32(k)) for k in range(complete)])
+                    done.handed.append([self.program.hand(found[0], self.program.number(k)) for k in range(complete)])
             self.blocks, left = self.blocks + count, left - count
             self.settle()
             self._queued = done

@@ -66,7 +66,8 @@ def _add(out: np.ndarray, words: list[np.ndarray], base: float) -> None:
 
 def pieces(x: jax.Array) -> list[np.ndarray]:
     """The parts of an array on the devices, in order."""
-    return [np.asarray(x.addressable_data(i)) for i in range(x.sharding.num_devices)]
+    count = x.sharding.num_devices
+    return [np.asarray(x)] if count == 1 else [np.asarray(x.addressable_data(i)) for i in range(count)]
 
 
 def of_block(sampled: list[np.ndarray], block: int) -> Num[np.ndarray, "observations replicas"]:

@@ -159,7 +159,7 @@ def test_the_rest_point_has_the_gradient_of_its_formula():
         return fluid.rest(fluid.class_queues(rates, SPEEDS, SERVERS, PATIENCE, (1, 0)), SMALL)[0][0]
 
     expected = slopes(lambda r: x_model(r, SPEEDS, SERVERS, PATIENCE, (1, 0)).queue[0], RATES, 0.5)
-    np.testing.assert_allclose(jax.grad(queue)(jnp.asarray(RATES)), expected, rtol=1e-4)
+    np.testing.assert_allclose(jax.jit(jax.grad(queue))(jnp.asarray(RATES)), expected, rtol=1e-4)
 
 
 def test_first_positive_is_the_order():
@@ -180,6 +180,7 @@ def test_the_reward_of_a_routing_is_the_witness_and_concave(seed):
     first, second = (random.uniform(0, 1, speeds.shape) * (speeds > 0) for _ in range(2))
     first, second = (p / p.sum(axis=1, keepdims=True) for p in (first, second))
 
+    @jax.jit  # operation by operation each would be compiled by itself
     def reward(p):
         return fluid.routed_reward(p, Rates(rates, speeds, servers, np.ones_like(rates), rewards))
 
