@@ -143,7 +143,7 @@ def compile_case(case: str, device: str, dump: Path, quantiles: bool) -> dict:
     began = time.perf_counter()
     chosen = choose_program(structure, shapes, (False,) * len(shapes), layout)
     seconds = time.perf_counter() - began
-    (thunks,) = dump.glob("*jit_launch_shard*.thunk_sequence.txt")
+    (thunks,) = dump.glob("*jit_launch_device*.thunk_sequence.txt")
     kernels = len(re.findall(r"\bk(?:Custom)?Kernel\b", thunks.read_text()))
     row = {
         "case": case,
@@ -155,7 +155,7 @@ def compile_case(case: str, device: str, dump: Path, quantiles: bool) -> dict:
     }
     if chosen.reason is not None:
         return row | {"no_kernel": chosen.reason}
-    (code,) = [path for path in dump.glob("*jit_launch_shard*.ptx") if ".entry" in path.read_text()]
+    (code,) = [path for path in dump.glob("*jit_launch_device*.ptx") if ".entry" in path.read_text()]
     binary = code.with_suffix(".cubin")
     command = [tool("ptxas"), "-v", "-arch=sm_90a", str(code), "-o", str(binary)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stderr

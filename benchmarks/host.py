@@ -5,7 +5,8 @@
 For each case of `benchmarks/speed.py` and number of replicas: milliseconds of a launch that completes no window, and what a
 window adds that it files. A run of n blocks files 32 to 64 windows, or one a `Layout.stretch` where that is more. Blocks
 are as short as they can be, since how long they are does not matter here; the best of some launches on one device, which are
-queued and taken over as in a run, as others use the machine too.
+queued and taken over as in a run, as others use the machine too. What waiting takes is not in it: JAX looks for Ctrl-C five
+times a second, some .2 ms in all, and a launch of a CPU lasts seconds where that of an accelerator lasts a quarter of one.
 
 With quantiles of the first quantity that can have them: what it adds to count the samples of a block as an accelerator
 makes them, beside the time that a block takes an H200 (predicted: `gpu_compile.json`). The host counts while the next launch
@@ -52,8 +53,12 @@ def measure(case: str, replicas: int, launches: int) -> dict | None:
         for _ in range(launches):
             began = time.thread_time()
             ensemble.launch(blocks)
+            spent = time.thread_time() - began
+            while not all(first.is_ready() for (first, *_), _ in ensemble._queued.filed):
+                time.sleep(0.002)
+            began = time.thread_time()
             ensemble.settle()
-            found.append(1e3 * (time.thread_time() - began))
+            found.append(1e3 * (spent + time.thread_time() - began))
         return min(found)
 
     ensemble = run()
@@ -84,7 +89,7 @@ def counting(ensemble, case: str, run, host) -> dict:
     sampled._count = lambda *_: None
     counted -= host(sampled)
     compiled = json.loads((Path(__file__).parent / "gpu_compile.json").read_text())["cases"]
-    (speed,) = (x.get("predicted_events_per_second") for x in compiled if (x["case"], x["device"]) == (case, "h200"))
+    speed = next((x["predicted_events_per_second"] for x in compiled if (x["case"], x["device"]) == (case, "h200")), None)
     found = {"quantity": quantity, "count_ms": counted}
     if speed is None:
         return found

@@ -69,6 +69,7 @@ class Ensemble:
         self.rows = len(systems) * replicas
         self._team = team()
         self.quantities = summed(processes[0])
+        self._exact = sum(quantity.exact for quantity in self.quantities)
         launch_rows, self.layout = run_layout(
             systems, processes[0], replicas, devices, sums=len(self.quantities), **layout
         )
@@ -176,9 +177,9 @@ class Ensemble:
             self._known[name] = self._of_all(name, self._by_row(parts))
         return self._known[name]
 
-    def _of_all(self, tag: str, mine: np.ndarray, axis: int = -1) -> np.ndarray:
+    def _of_all(self, tag: str, mine: np.ndarray) -> np.ndarray:
         """An array of all replicas, from that of those of each process."""
-        return side_by_side([x for x, *_ in self._team.gather(tag, [mine])], len(self.systems), axis)
+        return side_by_side([x for x, *_ in self._team.gather(tag, [mine])], len(self.systems), -1)
 
     def _by_row(self, parts: list, group: int = 1) -> np.ndarray:
         """What there is of all parts, rows or groups of them last, without those that only fill the last tile."""
@@ -194,8 +195,7 @@ class Ensemble:
         return [(whole, real)]
 
     def _unpacked(self, stretch: jax.Array) -> list[Words]:
-        exact = sum(quantity.exact for quantity in self.quantities)
-        return unpacked(stretch, exact, len(self.quantities) - exact)
+        return unpacked(stretch, self._exact, len(self.quantities) - self._exact)
 
     def _filed(self, parts: Sequence[list[Words]]) -> np.ndarray:
         """The sums of all parts in one stretch, (columns, groups), until they are asked for again."""
@@ -223,7 +223,7 @@ class Ensemble:
                 done.filed.append(found[0])
                 done.sampled.append(found[1])
                 if self.layout.handed:  # now, as what is queued later waits for the next launch
-                    done.handed.append([self.program.hand(found[0], np.int32(k)) for k in range(complete)])
+                    done.handed.append([self.program.hand(found[0], self.program.number(k)) for k in range(complete)])
             self.blocks, left = self.blocks + count, left - count
             self.settle()
             self._queued = done

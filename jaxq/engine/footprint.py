@@ -2,9 +2,10 @@
 
 A replica of c sums that is carried in s bytes, in a launch with room for k stretches, holds on its device: s, its own
 parameters, and twice (what was, and what a launch makes of it) 8 c of sums so far, 8 c k of stretches that are filed and
-what is sampled for histograms, since a launch begins before the last one is read. The host keeps 8 c a window for each
-replica or group of them, four more of these while it looks at the run, the counts of histograms, and a copy of the block
-that it counts. Before the first event there are the words that replicas are seeded from instead, three times.
+what is sampled for histograms, since a launch begins before the last one is read. Sums so far are changed in place: the
+second 8 c are the sums of a block, which a kernel may keep in memory (`jaxq.engine.kernel.spilling`). The host keeps 8 c a
+window for each replica or group of them, four more of these while it looks at the run, the counts of histograms, and a copy
+of the block that it counts. Before the first event there are the words that replicas are seeded from instead, three times.
 """
 
 from collections.abc import Sequence

@@ -17,14 +17,13 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq.engine.carry import Carry, start, step
+from jaxq.engine.compiling import LOOPS, ONCE
 from jaxq.engine.group_sums import packed
 from jaxq.engine.launch_layout import Layout
 from jaxq.engine.process import Process
 from jaxq.engine.totals import Totals, totals_of
 
 AXIS = "replica"
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-"""How what runs once is compiled."""
 INNER = 64
 """Observations summed in one word before they are added to the block's sum."""
 
@@ -146,8 +145,6 @@ class Program:
 
     kind = "scan"
     """How a launch is compiled, as results say."""
-    donated = (1,)
-    """Arguments of a launch whose memory it may use."""
 
     def __init__(self, structure, shapes: tuple, own: tuple[bool, ...], layout: Layout):
         began = time.perf_counter()
@@ -184,10 +181,10 @@ class Program:
         def so_far(whole, real):
             return self._packed(jax.tree.map(lambda x: x.T[None], (whole, real)))
 
-        launch = jax.jit(sharded(self.launch_device, (specs, rows, rows, PartitionSpec())), donate_argnums=self.donated)
-        self.start = begin.lower(leaves, seeds).compile(compiler_options=QUICK)
+        launch = jax.jit(sharded(self.launch_device, (specs, rows, rows, PartitionSpec())), donate_argnums=(1, 2))
+        self.start = begin.lower(leaves, seeds).compile(compiler_options=ONCE)
         lowered = launch.lower(leaves, *kept, aval((3,), np.int32, PartitionSpec()))
-        self.launch = lowered.compile()
+        self.launch = lowered.compile(compiler_options=LOOPS)
         if layout.handed:
             filed = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), lowered.out_info[2])
             one = jax.jit(sharded(hand, (rows, PartitionSpec())))
@@ -244,25 +241,30 @@ class Program:
         """A launch over the replicas of one device."""
         layout = self.layout
         tiles = layout.replicas // len(layout.devices) // layout.tile
-        own_places = [i for i, mine in enumerate(self.own) if mine]
 
-        def cut(x):
-            return x.reshape(tiles, layout.tile, *x.shape[1:])
+        def run(number, carry, totals):
+            def cut(x):
+                return lax.dynamic_slice_in_dim(x, number * layout.tile, layout.tile)
 
-        def one_tile(x):
-            mine, carry, totals = x
-            filled = list(leaves)
-            for place, leaf in zip(own_places, mine, strict=True):
-                filled[place] = leaf
-            return self._launch_tile(filled, carry, totals, length)
+            own = [cut(x) if mine else x for x, mine in zip(leaves, self.own, strict=True)]
+            return self._launch_tile(own, *jax.tree.map(cut, (carry, totals)), length)
 
-        batch = jax.tree.map(cut, ([leaves[i] for i in own_places], carry, totals))
         if tiles == 1:
-            done = jax.tree.map(lambda x: x[None], one_tile(jax.tree.map(lambda x: x[0], batch)))
-        else:
-            done = lax.map(one_tile, batch)
-        carry, totals, found = done
-        return *jax.tree.map(lambda x: x.reshape(tiles * layout.tile, *x.shape[2:]), (carry, totals)), *found
+            carry, totals, found = run(0, carry, totals)
+            return carry, totals, *jax.tree.map(lambda x: x[None], found)
+
+        def one_tile(number, done):
+            *moving, filed = done
+            *moved, found = run(number, *moving)
+            moving = jax.tree.map(
+                lambda x, y: lax.dynamic_update_slice_in_dim(x, y, number * layout.tile, 0), moving, moved
+            )
+            return *moving, jax.tree.map(lambda x, y: lax.dynamic_update_index_in_dim(x, y, number, 0), filed, found)
+
+        found = jax.eval_shape(run, 0, carry, totals)[2]
+        room = jax.tree.map(lambda x: jnp.zeros((tiles, *x.shape), x.dtype), found)
+        carry, totals, found = lax.fori_loop(0, tiles, one_tile, (carry, totals, room))
+        return carry, totals, *found
 
     @functools.cached_property
     def length(self):
@@ -274,6 +276,11 @@ class Program:
         return (
             numbers if len(self.layout.devices) == 1 else functools.lru_cache(lambda *x: self.place(numbers(*x), False))
         )
+
+    @functools.cached_property
+    def number(self):
+        """Which stretch ``hand`` is asked for, placed once."""
+        return functools.lru_cache(lambda k: self.place(np.int32(k), False))
 
     def place(self, array, own: bool):
         """A host array on the devices: sharded over replicas, or replicated."""

@@ -43,9 +43,13 @@ class Totals(NamedTuple):
 
     def plus(self, block):
         """These and those of the block that follows."""
-        whole = _two_words(self.whole[0] + block.whole[0], self.whole[1] + block.whole[1])
-        real = plus(self.real, block.real)
+        whole, real = whole_plus(self.whole, block.whole), plus(self.real, block.real)
         return Totals(whole, real, self.overflow | block.overflow, self.invalid | block.invalid)
+
+
+def whole_plus(one: tuple, other: tuple) -> tuple:
+    """The sum of two whole numbers in two words each."""
+    return _two_words(one[0] + other[0], one[1] + other[1])
 
 
 def _two_words(high, low):

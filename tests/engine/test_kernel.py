@@ -12,7 +12,7 @@ from jaxq.engine.kernel.cells import NotLifted, cells
 from jaxq.engine.kernel.choice import VARIABLE
 from jaxq.engine.kernel.evaluate import evaluate_closed
 from jaxq.engine.kernel.memory import Buffer, Memory
-from jaxq.engine.program import program
+from jaxq.engine.kernel.spilling import Scratch, Tile
 from tests.systems_under_test import UNDER_TEST
 
 NOT_LIFTED = {"M/empirical/infinity": "large arrays are joined"}
@@ -43,16 +43,6 @@ def refuse(*_):
     raise NotLifted("for the test")
 
 
-@pytest.fixture(autouse=True)
-def _quickly_compiled():
-    """Programs of the test are compiled with few optimisations, and not kept."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    program.cache_clear()
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    program.cache_clear()
-
-
 def ran(monkeypatch, kind: str, systems, **layout) -> Ensemble:
     """Eight replicas of each system, on two devices, after five blocks in two launches."""
     monkeypatch.setenv(VARIABLE, kind)
@@ -77,6 +67,17 @@ def test_a_network_of_more_sums_than_registers_hold_lifts(monkeypatch, size, sum
     system = jaxq.ParallelServers(network=jaxq.Network([10.0] * size, rates, [8] * size, [1.0] * size))
     scan, kernel = (ran(monkeypatch, kind, [system]) for kind in ("scan", "kernel"))
     assert len(scan.quantities) == sums and kernel.fallback is None
+    assert same(scan, kernel)
+
+
+@pytest.mark.parametrize("name", ["M/M/1", "network, priority"])
+def test_sums_in_memory_are_those_in_registers(monkeypatch, name):
+    spilled = []
+    put = Scratch.put
+    monkeypatch.setattr(Scratch, "put", lambda *args: spilled.append(args) or put(*args))
+    monkeypatch.setattr("jaxq.engine.kernel.program.REGISTERS", 0)
+    scan, kernel = (ran(monkeypatch, kind, [UNDER_TEST[name]], observations=128) for kind in ("scan", "kernel"))
+    assert kernel.fallback is None and len(spilled) >= 2 * len(scan.quantities)
     assert same(scan, kernel)
 
 
@@ -188,7 +189,7 @@ def lifted(function, *shared):
     array = Memory(Buffer(held, np.arange(2), 20, Kept))
     index = jnp.array([3, 5], jnp.int32)
     closed = jax.make_jaxpr(function)(jnp.zeros(20, jnp.int32), jnp.int32(0))
-    return evaluate_closed(closed, [array, index], 2), held
+    return evaluate_closed(closed, [array, index], Tile(2)), held
 
 
 def test_one_entry_a_lane_is_written_in_place():
@@ -248,7 +249,7 @@ def test_small_arrays_are_indexed_as_jax_does(function):
     indices = np.array([-9, -1, 0, 1, 4, 5, 6, 40], np.int32)
     closed = jax.make_jaxpr(function)(jnp.asarray(values), jnp.int32(0))
     small = cells(values.shape, lambda i: values[i])
-    (found,) = evaluate_closed(closed, [small, jnp.asarray(indices)], len(indices))
+    (found,) = evaluate_closed(closed, [small, jnp.asarray(indices)], Tile(len(indices)))
     wanted = jax.vmap(function, (None, 0))(jnp.asarray(values), jnp.asarray(indices))
     shape = wanted.shape[1:]
     here = np.stack([np.broadcast_to(found[p] if shape else found, indices.shape) for p in np.ndindex(*shape)], -1)

@@ -17,6 +17,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from jaxq.engine.kernel import indexing
 from jaxq.engine.kernel.cells import SMALL, NotLifted, as_scalar, bind, cells
 from jaxq.engine.kernel.memory import Image, Memory
+from jaxq.engine.kernel.spilling import LEVELS, Spilled, Tile, last_use, spillable
 
 CALLS = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint") + (
     "custom_jvp_call",
@@ -42,22 +43,27 @@ LONGEST = 128
 """Turns of a loop over the entries of an array, all written out, and entries of an array of registers, at most."""
 
 
-def evaluate(jaxpr: Jaxpr, consts: Sequence, args: Sequence, width: int) -> list:
-    """The results of a jaxpr: scalars, small arrays and `Memory`, as its arguments are."""
+def evaluate(jaxpr: Jaxpr, consts: Sequence, args: Sequence, tile: Tile, in_place: Sequence = ()) -> list:
+    """The results of a jaxpr: scalars, small arrays and `Memory`, as its arguments are. ``in_place``: pairs of an argument
+    that is `Spilled` and the result that is written over it."""
     known: dict[Any, Any] = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args], strict=True))
+    equations = needed(jaxpr)
+    due = [(last_use(equations, old, new), old, new) for old, new in in_place]
 
     def read(atom):
         return atom.val if isinstance(atom, Literal) else known[atom]
 
-    for eqn in needed(jaxpr):
+    for k, eqn in enumerate(equations):
         values = [read(atom) for atom in eqn.invars]
-        known.update(zip(eqn.outvars, _apply(eqn, values, width), strict=True))
+        known.update(zip(eqn.outvars, _apply(eqn, values, tile), strict=True))
+        for _, old, new in (x for x in due if x[0] == k):
+            known[new] = known[old].write(known[new])
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def evaluate_closed(closed: ClosedJaxpr, args: Sequence, width: int) -> list:
+def evaluate_closed(closed: ClosedJaxpr, args: Sequence, tile: Tile, in_place: Sequence = ()) -> list:
     """The results of a jaxpr with the constants that it holds."""
-    return evaluate(closed.jaxpr, [_constant(x) for x in closed.consts], args, width)
+    return evaluate(closed.jaxpr, [_constant(x) for x in closed.consts], args, tile, in_place)
 
 
 def _constant(x):
@@ -77,24 +83,29 @@ def needed(jaxpr: Jaxpr) -> list:
     return found[::-1]
 
 
-def _apply(eqn, values: list, width: int) -> Sequence:
+def _apply(eqn, values: list, tile: Tile) -> Sequence:
     name, params = eqn.primitive.name, eqn.params
     avals, out = [atom.aval for atom in eqn.invars], eqn.outvars[0].aval
     if name in CALLS:
-        inner = next(params[key] for key in ("jaxpr", "call_jaxpr", "call") if key in params)
-        return evaluate_closed(inner, values, width) if hasattr(inner, "consts") else evaluate(inner, (), values, width)
+        inner = called(params)
+        return evaluate_closed(inner, values, tile) if hasattr(inner, "consts") else evaluate(inner, (), values, tile)
     if name == "scan":
-        return _scan(params, values, avals, width)
+        return _scan(params, values, avals, tile)
     if name in ELEMENTWISE:
         return [_elementwise(eqn.primitive, params, values, avals, out)]
     if name in REDUCTIONS:
-        return [_reduced(REDUCTIONS[name], values[0], avals[0], params["axes"], out, width)]
+        return [_reduced(REDUCTIONS[name], values[0], avals[0], params["axes"], out, tile.width)]
     if name in RULES:
         return RULES[name](values, avals, out, params)
     if name in indexing.WRITES:
         array, indices, updates = values
         return [indexing.scatter(name, array, _array(indices), _array(updates), avals[0], params)]
     raise NotLifted(f"no rule for {name}")
+
+
+def called(params: dict):
+    """The jaxpr of a call."""
+    return next(params[key] for key in ("jaxpr", "call_jaxpr", "call") if key in params)
 
 
 def _array(x) -> np.ndarray:
@@ -141,15 +152,15 @@ def _spread(x, aval, width: int):
 
 def loop(count, turn: Callable[[Any, list], list], carry: list, avals: Sequence, width: int) -> list:
     """``carry`` after ``turn(number, carry)`` was done ``count`` times; ``avals``: what one replica carries."""
-    arrays = [x if isinstance(x, Memory) else None for x in carry]
+    stored = [x if isinstance(x, (Memory, Spilled)) else None for x in carry]
     if any(isinstance(x, Image) and not isinstance(x, Memory) for x in carry):
         raise NotLifted("an array that is computed is carried on")
 
     def packed(values: list) -> list:
         found = []
-        for x, array, aval in zip(values, arrays, avals, strict=True):
-            if array is not None:
-                if not isinstance(x, Memory) or x.buffer is not array.buffer:
+        for x, before, aval in zip(values, stored, avals, strict=True):
+            if before is not None:
+                if not isinstance(x, (Memory, Spilled)) or x.buffer is not before.buffer:
                     raise NotLifted("an array is changed as a whole")
                 x.again()
             elif isinstance(x, Image):
@@ -162,9 +173,9 @@ def loop(count, turn: Callable[[Any, list], list], carry: list, avals: Sequence,
     def unpacked(found: list) -> list:
         rest = iter(found)
         values = []
-        for array, aval in zip(arrays, avals, strict=True):
-            if array is not None:
-                values.append(Memory(array.buffer))
+        for before, aval in zip(stored, avals, strict=True):
+            if before is not None:
+                values.append(before.newest())
                 continue
             entries = next(rest)
             values.append(_from_list(entries, aval.shape) if aval.shape else entries[0])
@@ -178,14 +189,15 @@ def _from_list(entries: list, shape: tuple) -> np.ndarray:
     return cells((len(entries),), lambda i: entries[i]).reshape(shape)
 
 
-def _scan(params: dict, values: list, avals: list, width: int) -> list:
+def _scan(params: dict, values: list, avals: list, tile: Tile) -> list:
     closed, length = params["jaxpr"], params["length"]
     constants, carried = fixed_and_carried(params, values)
     fixed, carry, columns = values[:constants], values[constants : constants + carried], values[constants + carried :]
     shared = [x for x in fixed if isinstance(x, Memory)]
+    in_place = []
 
     def turn(_, carry: list, *row) -> list:
-        found = evaluate_closed(closed, [*fixed, *carry, *row], width)
+        found = evaluate_closed(closed, [*fixed, *carry, *row], tile.inside(), in_place)
         for array in shared:
             array.again()  # the next turn reads it as it was
         return found
@@ -206,7 +218,30 @@ def _scan(params: dict, values: list, avals: list, width: int) -> list:
 
     if length == together:
         return turns(0, carry)
-    return loop(length // together, turns, carry, avals[constants : constants + carried], width)
+    if tile.scratch is not None and tile.levels > 0:
+        for i, (before, after) in _spillable(params, values).items():
+            carry[i] = tile.scratch.put(carry[i], before.aval.dtype)
+            in_place.append((before, after))
+    return loop(length // together, turns, carry, avals[constants : constants + carried], tile.width)
+
+
+def _spillable(params: dict, values: Sequence) -> dict:
+    body = params["jaxpr"].jaxpr
+    constants, _ = fixed_and_carried(params, values)
+    return spillable(needed(body), body.invars[constants:], body.outvars)
+
+
+def words_aside(jaxpr: Jaxpr, levels: int = LEVELS) -> int:
+    """Scalars that the loops of a jaxpr, nested so deep, carry past the loops inside them."""
+    found = 0
+    for eqn in needed(jaxpr) if levels else ():
+        if eqn.primitive.name in CALLS:
+            inner = called(eqn.params)
+            found += words_aside(getattr(inner, "jaxpr", inner), levels)
+        if eqn.primitive.name == "scan":
+            body = eqn.params["jaxpr"].jaxpr
+            found += len(_spillable(eqn.params, eqn.invars)) + words_aside(body, levels - 1)
+    return found
 
 
 def fixed_and_carried(params: dict, values: list) -> tuple[int, int]:

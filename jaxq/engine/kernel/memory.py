@@ -73,4 +73,8 @@ class Memory(Image):
     def again(self) -> "Memory":
         """This array as the next turn of a loop finds it."""
         self._current()
+        return self.newest()
+
+    def newest(self) -> "Memory":
+        """What the buffer now has."""
         return Memory(self.buffer)

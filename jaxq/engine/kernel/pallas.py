@@ -3,7 +3,6 @@
 import warnings
 
 import jax
-import jax.numpy as jnp
 from jax.experimental import pallas
 from jax.experimental.pallas import triton
 
@@ -34,9 +33,13 @@ def kernel_call(body, name: str, tiles: int, outputs: list, aliases: dict[int, i
     return quietly
 
 
-def lanes(width: int) -> jax.Array:
-    """The numbers of the replicas of this tile, int32, shape (width,)."""
-    return pallas.program_id(0) * width + jnp.arange(width, dtype=jnp.int32)
+def tile_number(tiles: int) -> jax.Array:
+    """Which of so many tiles this is, int32.
+
+    A compiler is told how large it can be. It then knows that no index overflows, and writes the constant part of one into
+    the instruction that loads; else each is an address of its own, which fills two registers through all loops.
+    """
+    return pallas.program_id(0) & (1 << (tiles - 1).bit_length()) - 1
 
 
 def load(reference, *place):

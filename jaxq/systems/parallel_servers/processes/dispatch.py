@@ -1,5 +1,8 @@
 """Policies that are asked at arrivals and at freed servers; nobody is preempted."""
 
+import functools
+import operator
+from collections import defaultdict
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -141,16 +144,22 @@ class Dispatch(MarkovProcess):
         return Event(k, line, start, charged, elapsed)
 
     def _after(self, state, event: Event):
-        starts = [event.start == activity for activity in range(len(self.activities))]
+        started, left = defaultdict(list), defaultdict(list)  # by edge, and by line: an event does one of these at most
+        for activity, (line, e) in enumerate(self.activities):
+            starts = event.start == activity
+            started[e].append(starts)
+            left[line].append(starts)
+        for place, line in enumerate(self.impatient):
+            left[line].append(event.transition == place)
         busy, queues = list(state.busy), list(state.queues)
         for e in range(len(busy)):
             busy[e] = busy[e] - (event.transition == self._first_edge + e)
         for line in range(len(queues)):
             queues[line] = queues[line] + (event.line == line)
-        for place, line in enumerate(self.impatient):
-            queues[line] = queues[line] - (event.transition == place)
-        for activity, (line, e) in enumerate(self.activities):
-            busy[e], queues[line] = busy[e] + starts[activity], queues[line] - starts[activity]
+        for e, any_of in started.items():
+            busy[e] = busy[e] + functools.reduce(operator.or_, any_of)
+        for line, any_of in left.items():
+            queues[line] = queues[line] - functools.reduce(operator.or_, any_of)
         arrives = self._arrives(state, event.transition) if state.tagged else []
         tagged = tuple(count + (arrives[i] & (event.charged == NOBODY)) for i, count in enumerate(state.tagged))
         memory = self.router.after(state.memory, event.charged, self.graph)
