@@ -30,7 +30,7 @@ from jaxq.engine.controls import SAMPLED, WithControls, rounding_floor
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.differences import Moved, moved_nodes, named
 from jaxq.engine.ensemble import Ensemble
-from jaxq.engine.output_analysis import controls_of, evaluate
+from jaxq.engine.output_analysis import controls_of, evaluate, regressed
 from jaxq.engine.parameter import parameter, tangents
 from jaxq.engine.rarity import prepared
 from jaxq.engine.score import with_window
@@ -116,7 +116,7 @@ class Batches:
             controlled = stepped.controlled
         else:
             stepped = controlled = with_controls(prepared(system), "generator", size, title)
-        self._ensemble = Ensemble([system], REPLICAS, 0, choose_devices(None), [stepped], events=self.events)
+        self._ensemble = Ensemble([system], REPLICAS, 0, choose_devices(None), [stepped], events=self.events, group=1)
         self._run(WARMUP)
         self._floor = lambda slopes: 0.0
         if isinstance(controlled, WithControls):
@@ -140,12 +140,11 @@ class Batches:
         mine = of_group(sums, rows)
         if self._nodes:
             mine = Moved(self._ensemble, self.model, self._nodes)._together([mine])  # pyright: ignore
-        found, controls = evaluate(self.model, mine), controls_of(mine)
-        plain = {name: found[name] for name in self.names}
+        plain, controls = evaluate(self.model, mine), controls_of(mine)
         if controls is None:
             return plain, plain, 0
         regression = Regression(controls, self._floor)
-        return plain, {name: regression.corrected(x) for name, x in plain.items()}, regression.rank
+        return plain, regressed(self.model, mine, regression, lambda name, slopes: True, ()), regression.rank
 
 
 def measure(name: str, size: int, method: str | None, groups: int) -> list[dict[str, Any]]:

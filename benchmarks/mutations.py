@@ -64,8 +64,8 @@ FAULTS = [
     Fault(
         "windows merge by dropping every other",
         WINDOWS,
-        "self.data[0::2] + self.data[1::2]",
-        "self.data[0::2]",
+        "np.add(self.data[2 * k], self.data[2 * k + 1], out=self.data[k])",
+        "self.data[k] = self.data[2 * k]",
         "tests/stats/test_windows.py",
     ),
     Fault(
@@ -257,8 +257,8 @@ FAULTS = [
     Fault(
         "growth in windows, not in time",
         "stats/warmup.py",
-        "(float(np.dot(t, t)) * window_time)",
-        "float(np.dot(t, t))",
+        "(np.dot(t, t) * window_time)",
+        "np.dot(t, t)",
         "tests/stats/test_warmup.py -k growth",
     ),
     Fault(
@@ -299,8 +299,8 @@ FAULTS = [
     Fault(
         "nothing seen is not flagged",
         "engine/conclusion.py",
-        "flags.append(Flag.NOT_SEEN)",
-        "pass",
+        "if due or upper.keys() & asked:",
+        "if False:",
         "tests/engine/test_simulate.py -k never_seen",
     ),
     Fault(
@@ -362,8 +362,8 @@ FAULTS = [
     Fault(
         "controls: rounding forgotten",
         "engine/controls.py",
-        "return 2 * UNIT * ",
-        "return 0 * UNIT * ",
+        "return UNIT * float(2 * np.sum(",
+        "return 0 * UNIT * float(2 * np.sum(",
         "tests/engine/test_controls.py -k rounding",
     ),
 ]

@@ -266,7 +266,7 @@ def measure(simulators: dict, seconds: float, rounds: int) -> dict:
 
 
 def draw(found: dict, path: Path) -> None:
-    """Customers a CPU second by simulator, the slowest first, a row of points a station, on a logarithmic axis."""
+    """Customers a CPU second by simulator, the slowest first, the stations below each other, on a logarithmic axis."""
     import matplotlib.pyplot as plt
 
     from jaxq.plotting.style import house
@@ -275,13 +275,14 @@ def draw(found: dict, path: Path) -> None:
         figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
         first = next(iter(found.values()))
         names = sorted(first, key=lambda name: first[name]["customers_per_second"])
-        axes.scatter([first[name]["customers_per_second"] for name in names], names, alpha=0)  # their order
-        for marker, (station, by) in zip("osD", found.items(), strict=True):
-            shown = [name for name in names if name in by]
-            axes.plot([by[name]["customers_per_second"] for name in shown], shown, marker, label=station)
+        for marker, shift, (station, by) in zip("osD", (-0.22, 0, 0.22), found.items(), strict=True):
+            shown = [(by[name]["customers_per_second"], row + shift) for row, name in enumerate(names) if name in by]
+            axes.plot(*zip(*shown, strict=True), marker, label=station)
         axes.set(xscale="log", xlabel="customers simulated per CPU second, one core")
+        axes.set_yticks(range(len(names)), names)
+        axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
         figure.savefig(path)
 
 

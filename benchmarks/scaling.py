@@ -98,6 +98,7 @@ def draw(rows: list[dict], path: Path) -> None:
     """The laws on logarithmic axes: CPU time, compile time, and memory beside what was said."""
     import matplotlib.pyplot as plt
 
+    from jaxq.plotting.labels import plain_decades
     from jaxq.plotting.style import house
 
     with house():
@@ -107,14 +108,16 @@ def draw(rows: list[dict], path: Path) -> None:
                 chosen = sorted((row for row in rows if row["law"] == law and value in row), key=lambda row: row["x"])
                 if not chosen:
                     continue
-                x, y = [row["x"] for row in chosen], [row[value] for row in chosen]
-                axis.plot(x, y, marker=marker, label=law.removeprefix("memory, "))
+                x, unit = [row["x"] for row in chosen], 1e6 if value == "bytes" else 1
+                (line,) = axis.plot(
+                    x, [row[value] / unit for row in chosen], marker=marker, label=law.removeprefix("memory, ")
+                )
                 if value == "bytes":
-                    axis.plot(x, [row["said"] for row in chosen], "--", color="0.4")
-            axis.set(xscale="log", yscale="log", ylabel=label)
-            axis.set_xlabel(
-                "replicas; dashed: said before" if value == "bytes" else "replicas, servers, levels, or classes x pools"
-            )
+                    axis.plot(x, [row["said"] / unit for row in chosen], "--", color=line.get_color())
+            axis.set(xscale="log", yscale="log", ylabel=label.replace("bytes", "MB"))
+            axis.set_xlabel("replicas" if value == "bytes" else "replicas, servers, levels, or classes x pools")
+            plain_decades(axis.yaxis)
+        axes[2].plot([], [], "--", color="0.4", label="said before the run")
         axes[2].legend(loc="upper left")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
         figure.savefig(path)

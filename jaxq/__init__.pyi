@@ -21,7 +21,6 @@ from jaxq.engine.metric import Metric as Metric
 from jaxq.engine.model import Model as Model
 from jaxq.engine.objective import Objective as Objective
 from jaxq.engine.options import Options as Options
-from jaxq.engine.paths import Paths as Paths
 from jaxq.engine.paths import paths as paths
 from jaxq.engine.process import Process as Process
 from jaxq.engine.process import Scan as Scan
@@ -38,6 +37,7 @@ from jaxq.engine.stationarity import Stationarity as Stationarity
 from jaxq.engine.sums import Sums as Sums
 from jaxq.engine.system import System as System
 from jaxq.engine.team import ProcessLost as ProcessLost
+from jaxq.engine.transient import Paths as Paths
 from jaxq.laws.empirical import Empirical as Empirical
 from jaxq.laws.gamma import Gamma as Gamma
 from jaxq.laws.phase_type import PhaseType as PhaseType

@@ -152,8 +152,8 @@ def vector(
     return found
 
 
-def matrix(field: str, values: ArrayLike, meaning: str, low: float = 0.0) -> NDArray[np.float64]:
-    """``values`` as float64 with two axes, each finite and not under ``low``.
+def matrix(field: str, values: ArrayLike, meaning: str) -> NDArray[np.float64]:
+    """``values`` as float64 with two axes, each finite and >= 0.
 
     ``meaning``: what the axes are, such as ``(classes, pools)``, for the sentence.
 
@@ -164,8 +164,8 @@ def matrix(field: str, values: ArrayLike, meaning: str, low: float = 0.0) -> NDA
     if found.ndim != 2 or found.size == 0:
         raise FieldError(field, f"an array of shape {found.shape}", f"must be of shape {meaning}")
     for place, x in np.ndenumerate(found):
-        if not within(float(x), low):
-            raise FieldError(field, x, f"must be{bounds(low)}", f"[{place[0] + 1}, {place[1] + 1}]", short=True)
+        if not within(float(x), 0.0):
+            raise FieldError(field, x, "must be >= 0", f"[{place[0] + 1}, {place[1] + 1}]", short=True)
     return found
 
 

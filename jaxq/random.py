@@ -15,8 +15,13 @@ import numpy as np
 from jax import lax
 from jax.core import Tracer
 from jax.scipy.special import ndtri
+from jaxtyping import Array, Float32, Int32, UInt32
+from numpy.typing import ArrayLike
 
 from jaxq.checks import FieldError
+
+Word = UInt32[Array, "*batch"]
+Variate = Float32[Array, "*batch"]
 
 PATH, START, HOLDING = 0, 1, 2
 """Domains of the seed: the words of the path, of the initial state, of the holding times on a real clock."""
@@ -47,14 +52,14 @@ def whole_seed(seed: Any) -> Any:
     return int(words[0]) << 32 | int(words[1])
 
 
-def key_data(seed: int):
+def key_data(seed: int) -> UInt32[np.ndarray, "2"]:
     """The seed as the two uint32 words of a Threefry key, on the host; ValueError unless 0 <= seed < 2**64."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
         raise FieldError("seed", seed, "must be a whole number >= 0 and < 2**64, or a key of jax.random")
     return np.array([int(seed) >> 32, int(seed) & 0xFFFFFFFF], np.uint32)
 
 
-def words_for(seed: int, domain: int, replicas, count: int) -> np.ndarray:
+def words_for(seed: int, domain: int, replicas: ArrayLike, count: int) -> UInt32[np.ndarray, "words ..."]:
     """``count`` words that depend on ``(seed, domain, replica)`` alone: uint32, shape ``(count, *replicas.shape)``.
 
     Threefry-2x32 in counter mode (Salmon et al. 2011, doi:10.1145/2063384.2063405), keyed by the seed, then the domain,
@@ -108,7 +113,7 @@ def next_words(s: Stream, count: int):
     return tuple(words), s
 
 
-def scaled(word, upper, second=None):
+def scaled(word: Word, upper, second: Word | None = None) -> Variate:
     """A uniform on [0, upper] in float32, the whole word used: ``word * upper / 2**32``.
 
     Not shifted to 24 bits first, so that values near 0 keep the full resolution ``upper * 2**-32``; the largest 128
@@ -121,12 +126,12 @@ def scaled(word, upper, second=None):
     return place * (upper * jnp.float32(2.0**-32))
 
 
-def uniform(word):
+def uniform(word: Word) -> Variate:
     """A uniform on the open interval (0, 1), float32: ``(k + 1/2) / 2**23`` for the 23 high bits k, never 0 or 1."""
     return ((word >> 9).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-23)
 
 
-def exponential(*words):
+def exponential(*words: Word) -> Variate:
     """A unit-mean exponential, float32, in [0, 22.9]: ``-log((word + 1/2) / 2**32)``, to a relative error of 2e-7; or the
     sum of one for each of several words (an Erlang variate), with one logarithm for three of them.
 
@@ -153,12 +158,12 @@ _LOG = (0.99999997, -0.49999988, 0.33334186, -0.25002074, 0.19956834, -0.1656239
 """``log(1 + f) / f`` on that interval by powers of f: the polynomial of degree 8 of least relative error, 2.6e-8."""
 
 
-def grid24(word):
+def grid24(word: Word) -> Variate:
     """A uniform on {0, 1, ..., 2**24 - 1} / 2**24, float32: it is below p with probability p to 2**-24, 0 and 1 exact."""
     return (word >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
 
 
-def edges(probabilities) -> np.ndarray:
+def edges(probabilities: ArrayLike) -> UInt32[np.ndarray, " outcomes"]:
     """Cumulated probabilities as words, uint32, on the host: k of them are at most ``word`` with the k-th probability.
 
     One probability each of all outcomes but the last. They are right to ``2**-33``, wherever an outcome stands.
@@ -181,7 +186,7 @@ def check_drawn(field: str, value, probabilities, bits: int = 32, *, short: bool
         raise FieldError(field, value, f"{event}, must be 0 or >= {least:.2g} to be drawn", short=short)
 
 
-def below(word, n, *, most: int | None = None, low=None):
+def below(word: Word, n, *, most: int | None = None, low: Word | None = None) -> tuple[Int32[Array, "*batch"], Word]:
     """A whole number in [0, n), int32, with the fraction left over: ``(floor(word * n / 2**32), rest)``.
 
     ``rest`` is uint32, the low half of the product ``word * n``: uniform on the grid ``n / 2**32`` given the number,
@@ -212,7 +217,7 @@ def below(word, n, *, most: int | None = None, low=None):
     return high.astype(jnp.int32), rest
 
 
-def normal(word, second=None):
+def normal(word: Word, second: Word | None = None) -> Variate:
     """A standard normal, float32, |z| up to 6.3: a sign bit, and the inverse distribution function of 31 bits.
 
     Inverted from the small side, ``z = -/+ ndtri((k + 1/2) / 2**32)``, k < 2**31, so the tails keep their resolution. With

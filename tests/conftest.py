@@ -1,14 +1,14 @@
 """Every test runs with two CPU devices, so that sharding is always on, and checks the annotations of numerical code."""
 
+import contextlib
 from typing import NamedTuple
 
-import jaxtyping
 import pytest
 
 import jaxq
-from tests import annotations
+from tests import annotations, compiled
 
-jaxtyping.install_import_hook(["jaxq.analytic", "jaxq.fluid", "jaxq.stats"], f"{annotations.__name__}.check")
+annotations.install()
 jaxq.use_all_cores(2)
 
 
@@ -29,6 +29,27 @@ QUICK = (
 """Where nearly nothing is simulated; all else is marked slow, for ``-m "not slow"``."""
 
 
+SHORT_RUNS = (
+    "cli/test_data_files.py",
+    "cli/test_exact_and_paths.py",
+    "cli/test_own_system.py",
+    "cli/test_plot.py",
+    "cli/test_sweep_and_compare.py",
+    "engine/test_check.py",
+    "engine/test_checkpoint.py",
+    "engine/test_group_sums.py",
+    "engine/test_indices.py",
+    "engine/test_kernel.py",
+    "engine/test_merge.py",
+    "engine/test_progress.py",
+    "engine/test_quantiles.py",
+    "engine/test_tabular.py",
+    "engine/test_transitions.py",
+    "test_mistakes.py",
+)
+"""Files whose runs are over sooner than they are compiled."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Long files first; the order within a file, and of the others, is kept."""
@@ -36,6 +57,14 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not any(name in item.nodeid for name in QUICK):
             item.add_marker("slow")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_runs(request):
+    """The files of `SHORT_RUNS` are compiled quickly."""
+    short = any(name in request.node.nodeid for name in SHORT_RUNS)
+    with compiled.quickly() if short else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture(autouse=True)

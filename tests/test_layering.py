@@ -54,9 +54,9 @@ def allowed(path: Path) -> tuple[str, ...] | None:
     if parts[0] == "plotting":
         return ("jaxq.plotting", "jaxq.tuning", "jaxq.engine")
     if parts[0] == "systems" and len(parts) > 2:
-        folder = f"jaxq.systems.{parts[1]}"
+        folder, numbers = f"jaxq.systems.{parts[1]}", f"jaxq.analytic.{parts[1]}.rates"
         if len(parts) > 3:  # processes, policies, input data: nothing that is built on them
-            return ("jaxq.checks", "jaxq.engine", "jaxq.random", "jaxq.laws", *inner(parts[1]))
+            return ("jaxq.checks", "jaxq.engine", "jaxq.random", "jaxq.laws", numbers, *inner(parts[1]))
         if parts[2] == "oracle.py":
             return ("jaxq.analytic", "jaxq.engine.reference")
         if parts[2] == "theory.py":
@@ -64,8 +64,8 @@ def allowed(path: Path) -> tuple[str, ...] | None:
         if parts[2] == "planning.py":
             return ("jaxq.analytic", "jaxq.checks")
         if parts[2] == "fluid.py":
-            return ("jaxq.fluid", "jaxq.checks", folder)
-        return ("jaxq.engine", "jaxq.checks", "jaxq.random", "jaxq.laws", folder)
+            return ("jaxq.fluid", "jaxq.checks", numbers, folder)
+        return ("jaxq.engine", "jaxq.checks", "jaxq.random", "jaxq.laws", numbers, folder)
     return None
 
 

@@ -788,6 +788,27 @@ SNIPPETS = {
         ValueError,
         r"^Mistake: transition 1 \(rate 1\) takes component queue of the state below 0, from state {'lost': 0, 'queue': 0}",
     ),
+    # what a system that steps itself adds up, in the states that random words lead to
+    "a weight below 0": (
+        but(Customers, next_event=lambda self, x, words: ((1.0, 1.0), jaxq.random.uniform(words[0]) - 0.5)),
+        ValueError,
+        r"^Mistake.next_event: the weight is -0\.\d+ in state 0.0: must be finite and >= 0$",
+    ),
+    "a tally that is not finite": (
+        but(Customers, tally=lambda self, x, e: {"share": e[0] / x}),
+        ValueError,
+        r"^Mistake.tally: share is inf in state 0.0: must be finite$",
+    ),
+    "an observation that is not finite": (
+        but(Customers, observe=lambda self, x: {"root": jnp.sqrt(2.0 - x)}),
+        ValueError,
+        r"^Mistake.observe: root is nan in state 2\.\d+: must be finite$",
+    ),
+    "a whole number that wraps": (
+        but(Customers, observe=lambda self, x: {"square": (50_000 * (x > 1) * 1) ** 2}),
+        ValueError,
+        r"^Mistake.observe: square has a whole number beyond 32 bits in state 1\.\d+: multiply real numbers instead, ",
+    ),
     # what is no system
     "N a list of one": (lambda: jaxq.simulate([MMC]), TypeError, r"^\[MMc\(.*\] is not a jaxq system$"),
     "N a name": (lambda: jaxq.simulate("mmc"), TypeError, "^mmc is not a jaxq system$"),

@@ -9,10 +9,10 @@ import numpy as np
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.exact import ExactResult
 from jaxq.engine.options import OPTIONS, Options
-from jaxq.engine.paths import Paths
 from jaxq.engine.result import Results
 from jaxq.engine.saved import Saved
 from jaxq.engine.schedule import schedule_texts
+from jaxq.engine.transient import Paths
 from jaxq.systems.find import known
 from jaxq.tuning.outcome import Outcome
 from jaxq.tuning.result import Tuning

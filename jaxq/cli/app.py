@@ -167,7 +167,7 @@ def _unraisable(problem: Any) -> None:
 
 
 def message(error: Any) -> str:
-    """What an error of the parser or a `CommandError` says; for an unknown option, the nearest one."""
+    """What an error of the parser or a `CommandError` says; the option nearest to an unknown one, and what is missing."""
     unknown = getattr(error, "option_name", None)
     if unknown is not None and hasattr(error, "possibilities"):
         nearest = next(iter(error.possibilities or ()), None)
@@ -175,6 +175,10 @@ def message(error: Any) -> str:
     if unknown is not None:
         return f"{unknown}: needs a value"
     said = error.format_message()
+    if said.startswith("Missing "):
+        wanted = error.param
+        name = f"{wanted.opts[0]} {wanted.metavar}" if said.startswith("Missing option") else wanted.metavar
+        return f"{error.ctx.command_path}: give {name}, {wanted.help}"
     extra = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", said)
     return f"unexpected {extra[1]}; an option is written --name value" if extra else said
 

@@ -14,6 +14,7 @@ from jaxq.cli.given_systems import build_systems, merge
 from jaxq.engine.metric import as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.plain import parameters_text
+from jaxq.plotting import plot
 
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
@@ -29,7 +30,9 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
         instance.stationarity().check()
         found: Any = exact(instance, **limit)  # pyright: ignore[reportArgumentType] - exact refuses what is no JumpProcess
     found = dataclasses.replace(found, references={name: as_reference(x) for name, x in instance.oracle().items()})
-    files = {path: functools.partial(found.save, path) for path in output.files}
+    files: dict[str, Any] = {path: functools.partial(found.save, path) for path in output.files}
+    if output.plot is not None:
+        files[output.plot] = functools.partial(plot, found, path=output.plot)
     deliver(files, (lambda: print_json(found.to_dict())) if output.json else lambda: print_law(found))
     return FLAGGED if found.cut else OK
 

@@ -122,7 +122,7 @@ PATHS = (
     "plot",
     "quiet",
 )
-EXACT = ("max_states", "out", "json", "quiet")
+EXACT = ("max_states", *OUTPUT)
 THEORY = ("json",)
 TUNED = ("parameter", "start", "bounds", "objective", "maximise", "starts", "steps", "rate", "method", "window")
 """What `tune` takes besides the options of a simulation."""

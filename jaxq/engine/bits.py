@@ -1,6 +1,7 @@
-"""Flags of an event as one word: worked out once, and read by every count. As separate values the compiler would work the
+"""What an event does as few words: worked out once, and read by every count. As separate values the compiler would work the
 decision out anew for each of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -23,3 +24,28 @@ class Bits:
     def above(self, word):
         """What stands above all of them."""
         return word >> len(self.names)
+
+
+def packed(numbers: Sequence, sizes: Sequence[int]) -> tuple:
+    """Whole numbers >= 0 of so many bits each, in turn, as uint32 words."""
+    words: dict[int, Any] = {}
+    for number, (word, place) in zip(numbers, _places(sizes), strict=True):
+        words[word] = words.get(word, 0) + (number.astype(jnp.uint32) << place)
+    return tuple(words.values())
+
+
+def unpacked(words: Sequence, sizes: Sequence[int]) -> list:
+    """The numbers of `packed`, int32."""
+    places = zip(_places(sizes), sizes, strict=True)
+    return [((words[word] >> place) & (2**size - 1)).astype(jnp.int32) for (word, place), size in places]
+
+
+def _places(sizes: Sequence[int]) -> list[tuple[int, int]]:
+    """Where each number stands: (word, lowest bit)."""
+    found, word, place = [], 0, 0
+    for size in sizes:
+        if place + size > 32:
+            word, place = word + 1, 0
+        found.append((word, place))
+        place += size
+    return found

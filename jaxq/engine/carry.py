@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import UInt32
 
 from jaxq import random
 from jaxq.engine.fingerprint import of_jaxq
@@ -35,7 +36,7 @@ def typed(tree):
     return jax.tree.map(leaf, tree)
 
 
-def seeded(process: Process, seed: int, replicas) -> np.ndarray:
+def seeded(process: Process, seed: int, replicas) -> UInt32[np.ndarray, "*batch words"]:
     """What `start` draws from: the words of `Process.init` and four of the path's generator, (*replicas.shape, words)."""
     begin = random.words_for(seed, random.START, replicas, process.scan.init_words)
     return np.stack([*begin, *random.stream(seed, random.PATH, replicas)], -1)

@@ -1,7 +1,7 @@
 """`check`: whether a system keeps the contract of `Model` and `Process`, found before anything is compiled.
 
-First each method is traced for its shapes and types, without a number; then the reachable states of a jump process are
-walked over (`jaxq.engine.walk`).
+First each method is traced for its shapes and types, without a number; then reachable states are walked over: of a jump
+process by its rates (`jaxq.engine.walk`), of one that steps itself by random words (`jaxq.engine.steps`).
 """
 
 import ast
@@ -17,6 +17,7 @@ import equinox as eqx
 import jax
 import numpy as np
 from jax.core import Tracer
+from jaxtyping import Float
 
 from jaxq.checks import shown
 from jaxq.engine.jump_process import MarkovProcess
@@ -25,6 +26,7 @@ from jaxq.engine.methods import Methods
 from jaxq.engine.model import Model
 from jaxq.engine.outline import at_halves
 from jaxq.engine.process import Process
+from jaxq.engine.steps import Steps, walk_steps
 from jaxq.engine.unknown import known_keywords
 from jaxq.engine.walk import walk
 
@@ -58,8 +60,9 @@ def check(system: Model) -> None:
             returns another structure, shape or type than `Process.init` (a real number for a whole one), or no real scalars
             where they are due; rates and jumps are not as many.
         ValueError: in one of some hundred states that can be reached a rate is negative or not finite, the total rate
-            exceeds ``total_rate_bound``, a count becomes negative (unless the class is ``signed``), or an array is read or
-            written beyond its end; the bound is no bound; nothing is observed, or two things by one name.
+            exceeds ``total_rate_bound``, a count becomes negative (unless the class is ``signed``), an array is read or
+            written beyond its end, or what a system that steps itself adds up is not finite; the bound is no bound; nothing
+            is observed, or two things by one name.
         KeyError: `Model.metrics` asks for a sum that there is not.
 
     Example:
@@ -71,15 +74,20 @@ def check(system: Model) -> None:
     at_halves(system, process)
 
 
-def check_process(process: Process) -> np.ndarray | None:
+def check_process(process: Process) -> Float[np.ndarray, "states transitions"] | None:
     """The part of `check` that is about the process of a model; the rates that the walk met of a jump process (`walk`)."""
     refuse_misspelt(type(process))
-    if not check_methods(process):
+    names, steps = check_methods(process)
+    if not names:
         raise ValueError(
             f"{type(process).__name__} defines neither observe nor tally nor counters, so there is nothing to report: "
             'return a dict from observe, such as {"queue": state}'
         )
-    return walk(process) if isinstance(process, MarkovProcess) else None
+    if isinstance(process, MarkovProcess):
+        return walk(process)
+    if steps is not None:
+        walk_steps(process, steps)
+    return None
 
 
 HOST = (
@@ -137,22 +145,23 @@ def check_again(module: eqx.Module) -> None:
             vars(base)["__check_init__"](module)
 
 
-def check_methods(process: Process) -> frozenset[str]:
+def check_methods(process: Process) -> tuple[frozenset[str], Steps | None]:
     """Check the methods of a process, by shapes and types; no state is looked at. Returns what it observes, tallies and
-    counts."""
+    counts, and the steps of one that steps itself."""
     leaves, structure = jax.tree.flatten(process)
     with np.errstate(over="ignore"):  # for their types: `exact` computes in 64 bits
         leaves = [compute_leaf(leaf) for leaf in leaves]
-    names = _keeps_contract(structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
+    kept = _keeps_contract(structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
     step_time = None if isinstance(process, MarkovProcess) else process.step_time()  # which has a bound
     if step_time is not None and not 0 < step_time < np.inf:
         raise ValueError(f"{type(process).__name__}.step_time = {step_time}: must be a finite number > 0, or None")
-    return names
+    return kept
 
 
 @functools.lru_cache(maxsize=64)
-def _keeps_contract(structure, shapes: tuple) -> frozenset[str]:
-    methods = Methods(structure, [jax.ShapeDtypeStruct(*shape) for shape in shapes])
+def _keeps_contract(structure, shapes: tuple) -> tuple[frozenset[str], Steps | None]:
+    leaves = [jax.ShapeDtypeStruct(*shape) for shape in shapes]
+    methods = Methods(structure, leaves)
     system = methods.system
     state = methods.state()
     event = (_check_jumps if isinstance(system, MarkovProcess) else _check_step)(methods, state)
@@ -169,7 +178,8 @@ def _keeps_contract(structure, shapes: tuple) -> frozenset[str]:
     ):
         if names:
             raise ValueError(f"{methods.name}: {one} and {other} both give {', '.join(sorted(names))}: one name, once")
-    return frozenset(observed | tallied | counted)
+    steps = None if isinstance(system, MarkovProcess) else Steps(system, leaves, methods.traced)
+    return frozenset(observed | tallied | counted), steps
 
 
 def _check_jumps(methods: Methods, state) -> Any:

@@ -90,15 +90,7 @@ def conclude_point(
     """The result of one point of an ensemble, of so many in the run, as it was planned. Some flags keep the means out of it
     (`Flag.withholds`)."""
     system = planned.model
-    flags = list(flags)
-    rows = slice(point * ensemble.replicas, (point + 1) * ensemble.replicas)
-    invalid = ensemble.invalid[rows].any()
-    if ensemble.overflow[rows].any() or (not invalid and out_of_range(ensemble, point, planned.process)):
-        flags.append(Flag.OVERFLOW)
-    if ensemble.beyond[rows].any():
-        flags.append(Flag.INDEX_OUT_OF_RANGE)
-    if invalid:
-        flags.append(Flag.INVALID_RATES)
+    flags = [*flags, *_gone_wrong(ensemble, point, planned.process)]
     sums = ensemble.sums(point, analysis.cut or 0)
     if analysis.growth:
         flags.append(Flag.UNSTABLE)
@@ -145,18 +137,7 @@ def conclude_point(
     degrees = [e.degrees for name, e in means.items() if metrics[name].z is not None]
     if compared and max(compared) > family_bound(len(compared), 1 - DISAGREEMENT / points, min(degrees)):
         flags.append(Flag.DISAGREES)
-    run = {
-        **run,
-        "events": ensemble.events * ensemble.replicas,
-        "events_per_replica": int(sums.events.value),
-        "time": finite(sums.time.value),
-        "warmup": None if analysis.cut is None else discarded(ensemble, analysis),
-        "warmup_method": options.warmup if isinstance(options.warmup, str) else "given",
-        "correlation": finite(analysis.memory * ensemble.windows.span * ensemble.layout.events_per_block),
-        "method": "batch-means" if analysis.batches > 1 else "replica-t" if ensemble.layout.group == 1 else "group-t",
-    }
-    if ensemble.layout.group > 1:
-        run["groups"] = ensemble.groups
+    run = run | _length_and_method(ensemble, options, analysis, sums)
     if options.control != "none" and not withheld:
         run["control"] = control_record(ensemble.processes[point], ensemble.systems[point], sums, analysis)
         run["method"] += ", regressed on controls" * (run["control"]["controls"] > 0)
@@ -178,6 +159,33 @@ def conclude_point(
         first,
         units(type(system)),
     )
+
+
+def _gone_wrong(ensemble: Ensemble, point: int, process: Process) -> list[Flag]:
+    """What the replicas of a point are marked with."""
+    rows = slice(point * ensemble.replicas, (point + 1) * ensemble.replicas)
+    invalid = ensemble.invalid[rows].any()
+    found = {
+        Flag.OVERFLOW: ensemble.overflow[rows].any() or (not invalid and out_of_range(ensemble, point, process)),
+        Flag.INDEX_OUT_OF_RANGE: ensemble.beyond[rows].any(),
+        Flag.INVALID_RATES: invalid,
+    }
+    return [flag for flag, there in found.items() if there]
+
+
+def _length_and_method(ensemble: Ensemble, options: Options, analysis: Analysis, sums: Sums) -> dict:
+    """How long a point was run, what of it was left out, and what its intervals come from."""
+    layout = ensemble.layout
+    return {
+        "events": ensemble.events * ensemble.replicas,
+        "events_per_replica": int(sums.events.value),
+        "time": finite(sums.time.value),
+        "warmup": None if analysis.cut is None else discarded(ensemble, analysis),
+        "warmup_method": options.warmup if isinstance(options.warmup, str) else "given",
+        "correlation": finite(analysis.memory * ensemble.windows.span * layout.events_per_block),
+        "method": "batch-means" if analysis.batches > 1 else "replica-t" if layout.group == 1 else "group-t",
+        **({"groups": ensemble.groups} if layout.group > 1 else {}),
+    }
 
 
 def _quantiles(distribution: Distribution, probabilities, level: float, withheld: bool):

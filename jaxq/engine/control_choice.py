@@ -1,6 +1,5 @@
 """Which functions phi of the state of a jump process serve as control variates (`jaxq.engine.controls`)."""
 
-import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,13 +9,12 @@ import numpy as np
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.carry import typed
-from jaxq.engine.controls import WithControls
+from jaxq.engine.controls import WithControls, of_states
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.options import CONTROLS
 from jaxq.engine.process import Process
-from jaxq.engine.program import QUICK
-from jaxq.engine.state_space import essential, wide
+from jaxq.engine.state_layout import essential, wide
 
 MOST = 64
 """Controls that are observed at most: more take longer to compile than they save."""
@@ -131,16 +129,8 @@ def _sampled(process: MarkovProcess, places: tuple[int, ...]) -> tuple[list[str]
 
     with jax.enable_x64(True):
         states = jax.tree.map(sample, typed(_begin(process, [compute_leaf(leaf) for leaf in leaves])))
-        seen = _observations(structure)([wide(leaf) for leaf in leaves], states)
+        seen = of_states(structure, "observe")([wide(leaf) for leaf in leaves], states)
     names = [name for name, x in seen.items() if np.isfinite(x).all()]
     parts = [jax.tree.leaves(states)[place].reshape(POINTS, -1) for place in places]
     parts += [np.asarray(seen[name]).reshape(POINTS, 1) for name in names]
     return names, np.concatenate([np.asarray(part, np.float64) for part in parts], axis=1)
-
-
-@functools.lru_cache(maxsize=64)
-def _observations(structure):
-    def observations(leaves, states):
-        return jax.vmap(jax.tree.unflatten(structure, leaves).observe)(states)
-
-    return jax.jit(observations, compiler_options=QUICK)

@@ -20,6 +20,7 @@ import numpy as np
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
+from jaxq.engine.bits import packed, unpacked
 from jaxq.engine.carry import typed
 from jaxq.engine.controls import PREFIX
 from jaxq.engine.dependence import moving_rates
@@ -39,9 +40,7 @@ SLOTS = 4
 class Step(NamedTuple):
     """An event; whole numbers travel packed."""
 
-    codes: tuple  # uint32: transition of x, of the newborn that it leaves, of each path
-    plan: Any  # int32: which paths have met x, and what becomes of the newborn
-    grow: Any  # factor on the weight that survives where all places are taken
+    codes: tuple  # uint32: transition of x, of the newborn that it leaves, of each path; the plan of `Alternatives`
     created: tuple  # weight of the next newborn, by parameter
 
 
@@ -58,6 +57,7 @@ class Coupled(Differentiated, Alternatives):
     moving: tuple = eqx.field(static=True)  # places of the leaves that a parameter moves
     touched: tuple = eqx.field(static=True)  # by parameter, the rates that it may move
     varying: tuple = eqx.field(static=True)  # the rates that depend on the state; the others are those of all paths
+    positive: tuple = eqx.field(static=True)  # those of the others that are no 0
     slots: int = eqx.field(static=True)
     essential: tuple = eqx.field(static=True)  # by leaf of the state
     transitions: int = eqx.field(static=True)
@@ -66,14 +66,15 @@ class Coupled(Differentiated, Alternatives):
     words = 3
 
     @property
-    def size(self) -> int:
-        """Transitions times paths, by which compile time grows."""
-        return (self.slots + 2) * self.transitions
-
-    @property
     def scan(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         here = self.process.scan
         return Scan(here.stride, tile=128, init_words=here.init_words)  # two thirds of the compile time of 64, as fast
+
+    def at(self, process, slopes):
+        rates = _first_rates(process)
+        if not all(rates[i] > 0 for i in self.positive):
+            raise ValueError("a rate that the program takes for more is 0")
+        return super().at(process, slopes)
 
     def step_time(self):
         return self.process.step_time()
@@ -86,7 +87,7 @@ class Coupled(Differentiated, Alternatives):
         x, paths, weights = state
         r, d = self._along(lambda process: floats(process.rates(x)))
         others = [floats(self.process.rates(a)) for a in paths]
-        count, bound = len(r), self.process.clock().bound
+        bound = self.process.clock().bound
         if bound is None:
             total = sum(r)
             for rates in others:
@@ -94,31 +95,40 @@ class Coupled(Differentiated, Alternatives):
             total = total if self.null is None else total + self.null
         else:
             total = jnp.asarray(bound, jnp.float32)
-        kept = once if len(d) > 1 else lambda x: x  # read by the weight of each parameter
-        k, off = map(kept, first_of(scaled(words[0], total), r))
+        k, off = map(self._once, first_of(scaled(words[0], total), r))
         followed = [self._partner(r, rates, k, off) for rates in others]
-        flips, masses = self._flips(r, d, k, total - sum(r))
-        mass = sum(masses)
-        m = kept(first_of(scaled(words[1], mass), masses[:-1])[0])
-        chosen = pick(m, masses)
-        share = jnp.where(chosen > 0, mass / jnp.maximum(chosen, TINY), 0.0)
-        created = tuple(pick(m, row) * share for row in flips)
+        created, m = self._newborn(r, d, k, total - sum(r), words[1])
         apart, alike = [~self._same(a, x) for a in paths], [self._same(a, paths[-1]) for a in paths[:-1]]
-        plan, grow = self._plan(apart, alike, weights, words[2])
-        event = Step(_pack([k, m, *followed], count), plan, grow, created)
+        plan = self._plan(apart, alike, weights, words[2])
+        event = Step(packed([k, *followed, plan, *m], self._sizes), created)
         return event, (None if bound is not None else 1.0 / total)
 
     def update(self, state, event):
         x, paths, weights = state
-        slots, move, count = self.slots, self.process.transition, len(self.process.rates(x))
-        k, m, *followed = _unpack(event.codes, slots + 3, count)
+        slots, move = self.slots, self.process.transition
+        k, *followed = unpacked(event.codes, self._sizes)
+        followed, plan, m = followed[: slots + 1], followed[slots + 1], followed[slots + 2 :]
         after, kept = move(x, k), []
         for s in range(slots):
-            replaced = self._replaced(event.plan, s)
+            replaced = self._replaced(plan, s)
             source = jax.tree.map(lambda new, old, here=replaced: jnp.where(here, new, old), paths[slots], paths[s])
             kept.append(self._own(move(source, jnp.where(replaced, followed[slots], followed[s])), after))
-        kept.append(self._own(move(x, m), after))
-        return after, tuple(kept), self._weighed(event.plan, event.grow, weights, event.created)
+        kept.append(self._own(move(x, *m) if m else x, after))
+        return after, tuple(kept), self._weighed(plan, weights, event.created)
+
+    @property
+    def _sizes(self) -> list[int]:
+        """Bits of the whole numbers of an event, in their order: what x makes, and each path; the plan; what a newborn has
+        made, where that may be anything."""
+        code = self.transitions.bit_length()
+        return [code] * (self.slots + 2) + [self._plan_bits] + [code] * (len(self._made) > 1)
+
+    @property
+    def _made(self) -> list[int]:
+        """What a newborn may have made, in order, nothing last: it takes two rates, or one that may be 0, for another
+        transition to be likelier in place of one that is less so."""
+        of = [mine for mine in self.touched if len(mine) > 1 or not {*mine} <= {*self.positive}]
+        return [*sorted({i for mine in of for i in mine}), self.transitions]
 
     def _control_sums(self, x, paths, weights):
         """The controls of x, and their derivatives by parameter; of the paths side by side, as they are many."""
@@ -133,6 +143,7 @@ class Coupled(Differentiated, Alternatives):
 
     def observe(self, state):
         x, paths, weights = state
+        weights = self._alive([~self._same(a, x) for a in paths], weights)
         values, slopes = self._along(lambda process: integrands(process, x))
         others = [integrands(self.process, a) for a in paths]
         found = dict(values)
@@ -144,7 +155,7 @@ class Coupled(Differentiated, Alternatives):
                 found[f"{p}|{name}"] = as_float(slope[name]) + apart
         if self.functions is not None:
             found |= self._control_sums(x, paths, weights)
-        return found | {"mass": self._mass([~self._same(a, x) for a in paths], weights)}
+        return found | {"mass": self._mass(weights)}
 
     def tally(self, state, event):
         return {"created": self._size(event.created)}
@@ -158,35 +169,51 @@ class Coupled(Differentiated, Alternatives):
     def _invalid_rates(self, state):
         return self.process._invalid_rates(state[0])
 
+    def _once(self, x):
+        """What the weight of each parameter reads."""
+        return once(x) if len(self.tangents) > 1 else x
+
+    def _newborn(self, r, d, k, spare, word):
+        """(its weight by parameter; the transition that it makes where x makes k, as a tuple, empty if that is always none).
+        ``spare``: the rate of events that change nothing."""
+        made = self._made
+        rows = self._flips(r, d, k, spare)
+        if len(made) == 1:
+            return tuple(row[-1] for row in rows), ()
+        masses = [sum(self.scales[p] * jnp.abs(row[j]) for p, row in enumerate(rows)) for j in range(len(made))]
+        mass = sum(masses)
+        j = self._once(first_of(scaled(word, mass), masses[:-1])[0])
+        chosen = pick(j, masses)
+        share = jnp.where(chosen > 0, mass / jnp.maximum(chosen, TINY), 0.0)
+        return tuple(pick(j, row) * share for row in rows), (pick(j, made),)
+
     def _flips(self, r, d, k, spare):
-        """By parameter the signed weight of a newborn that makes m instead of k (the last m: nothing), and what m is drawn
-        by. ``spare``: the rate of events that change nothing."""
-        count = len(r)
-        rows = [[jnp.float32(0.0)] * (count + 1) for _ in d]
-        masses: list = [jnp.float32(0.0)] * (count + 1)
-        for p, (slopes, mine) in enumerate(zip(d, self.touched, strict=True)):
+        """By parameter the signed weight of a newborn where x makes k, by what it makes instead."""
+        count, rows = len(r), []
+        for slopes, mine in zip(d, self.touched, strict=True):
             plus, minus = ({i: jnp.maximum(sign * slopes[i], 0.0) for i in mine} for sign in (1, -1))
             up, down = sum(plus.values()), sum(minus.values())
             over = 1.0 / jnp.maximum(jnp.maximum(up, down), TINY)
             stuck = jnp.bool_(False)
-            for i in mine:
+            for i in {*mine} - {*self.positive}:
                 stuck = stuck | ((slopes[i] > 0) & (r[i] <= 0))
             rising = sum(jnp.where(slopes[i] > 0, r[i], 0.0) for i in mine)
             falling = sum(jnp.where(slopes[i] < 0, r[i], 0.0) for i in mine)
             share = jnp.where(stuck, 0.0, rising / jnp.maximum(rising + falling, TINY))
-            slope = sum(jnp.where(k == i, slopes[i], 0.0) for i in mine) / jnp.maximum(pick(k, [*r, 1.0]), TINY)
+            if {*mine} & {*self.varying}:
+                slope = sum(jnp.where(k == i, slopes[i], 0.0) for i in mine) / jnp.maximum(pick(k, [*r, 1.0]), TINY)
+            else:
+                slope = sum(jnp.where(k == i, slopes[i] / jnp.maximum(r[i], TINY), 0.0) for i in mine)
             rises, weight, excess = slope > 0, jnp.abs(slope) * over, up - down
             only = stuck & (excess > 0)
             null = jnp.where(only & (k == count), excess / jnp.maximum(spare * up, TINY), 0.0)
             to_minus = jnp.where(rises, -weight * share, 0.0)
             to_plus = jnp.where(rises, 0.0, weight * (1 - share)) + null
-            for i in mine:
-                rows[p][i] = to_minus * minus[i] + to_plus * plus[i]
             lost = jnp.where(only, 0.0, -jnp.maximum(excess, 0.0))
-            rows[p][count] = weight * jnp.where(rises, lost, jnp.maximum(-excess, 0.0))
-            for i in (*mine, count):
-                masses[i] = masses[i] + self.scales[p] * jnp.abs(rows[p][i])
-        return rows, masses
+            row = {i: to_minus * minus[i] + to_plus * plus[i] for i in mine}
+            row[count] = weight * jnp.where(rises, lost, jnp.maximum(-excess, 0.0))
+            rows.append([row.get(m, jnp.float32(0.0)) for m in self._made])
+        return rows
 
     def _partner(self, r, rates, k, off):
         """The transition of a path where x made k, ``off`` inside its interval: what the two have in common stays together,
@@ -229,10 +256,9 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
     assert isinstance(process, MarkovProcess)
     if getattr(rare_first(process), "_order", None) is not None:
         raise FieldError("method", name, "has transitions too rare for one random word")
-    bound, null = process.clock().bound, None
+    bound, null, rates = process.clock().bound, None, _first_rates(process)
     if bound is None and any(of.value == 0 for of in parameters):
-        words = tuple(random.words_for(0, random.START, 0, process.scan.init_words))
-        null = np.float64(max(float(sum(np.asarray(rate) for rate in process.rates(process.init(words)))), 1.0))
+        null = np.float64(max(sum(rates), 1.0))
     return Coupled(
         process=process,
         tangents=along_moving(slopes, moving.leaves),
@@ -241,20 +267,13 @@ def coupled(process: Process, parameters: Sequence[Parameter], slopes: Sequence[
         moving=moving.leaves,
         touched=moving.rates,
         varying=moving.varying,
+        positive=tuple(i for i, rate in enumerate(rates) if rate > 0 and i not in moving.varying),
         slots=slots,
         essential=moving.essential,
         transitions=moving.transitions,
     )
 
 
-def _pack(codes, most: int) -> tuple:
-    bits = max(1, most.bit_length())
-    each = 32 // bits
-    parts = [codes[first : first + each] for first in range(0, len(codes), each)]
-    return tuple(sum(c.astype(jnp.uint32) << (bits * i) for i, c in enumerate(part)) for part in parts)
-
-
-def _unpack(words, count: int, most: int) -> list:
-    bits = max(1, most.bit_length())
-    each = 32 // bits
-    return [((words[i // each] >> (bits * (i % each))) & (2**bits - 1)).astype(jnp.int32) for i in range(count)]
+def _first_rates(process: MarkovProcess) -> list[float]:
+    words = tuple(random.words_for(0, random.START, 0, process.scan.init_words))
+    return [float(rate) for rate in process.rates(process.init(words))]

@@ -16,7 +16,7 @@ from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.parameter import moves, moving_leaves
 from jaxq.engine.process import Process
-from jaxq.engine.state_space import essential
+from jaxq.engine.state_layout import essential
 
 JUMPY = frozenset(
     ("lt", "le", "gt", "ge", "eq", "ne", "floor", "ceil", "round", "sign", "argmax", "argmin", "sort", "max", "min")

@@ -177,9 +177,9 @@ class Ensemble:
             self._known[name] = self._of_all(name, self._by_row(parts))
         return self._known[name]
 
-    def _of_all(self, tag: str, mine: np.ndarray, axis: int = -1) -> np.ndarray:
+    def _of_all(self, tag: str, mine: np.ndarray) -> np.ndarray:
         """An array of all replicas, from that of those of each process."""
-        return side_by_side([x for x, *_ in self._team.gather(tag, [mine])], len(self.systems), axis)
+        return side_by_side([x for x, *_ in self._team.gather(tag, [mine])], len(self.systems), -1)
 
     def _by_row(self, parts: list, group: int = 1) -> np.ndarray:
         """What there is of all parts, rows or groups of them last, without those that only fill the last tile."""

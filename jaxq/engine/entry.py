@@ -3,10 +3,11 @@
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array, Num
 
 
 @jax.custom_batching.custom_vmap
-def add_at(values, place, change):
+def add_at(values: Num[Array, " servers"], place, change):
     """``values`` (N,) with ``change`` added at ``place``, a whole number in [0, N): ``values.at[place].add(change)``.
 
     Over replicas, JAX makes a scatter of it, which XLA runs on a CPU as a call of its own, amid an event loop that is then

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float, Num
 
 from jaxq.checks import FieldError, integer
 from jaxq.engine.check import check_kind, check_methods
@@ -73,7 +74,7 @@ class ExactResult(Saved):
     index = ("metric",)
     marks = frozenset({"number_of_states"})
 
-    def law(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def law(self, name: str) -> tuple[Num[np.ndarray, " values"], Float[np.ndarray, " values"]]:
         """(values, probabilities) of an observation, increasing, of a probability > 0. KeyError for another name."""
         values, where = np.unique(self.observed[name], return_inverse=True)
         probabilities = np.bincount(where.ravel(), self.probabilities)

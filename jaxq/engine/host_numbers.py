@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jaxtyping import Float
 
 from jaxq.checks import FieldError, is_number
 
@@ -47,7 +48,7 @@ def off_device(value: Any) -> Any:
     return np.asarray(value)
 
 
-def host_column(name: str, value: Any, rule: str, place: str = "") -> np.ndarray:
+def host_column(name: str, value: Any, rule: str, place: str = "") -> Float[np.ndarray, " values"]:
     """The numbers of a list, an array of one axis or a table of one column, JAX arrays included; float64.
 
     Raises:

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 
 from jaxq.engine.carry import typed
 from jaxq.engine.indices import changes_in_place
@@ -38,6 +39,8 @@ class Methods:
         self._structure, self._leaves = structure, leaves
         self.system: Any = jax.tree.unflatten(structure, leaves)
         self.name = type(self.system).__name__
+        self.traced: dict[str, Callable] = {}
+        """By method what it was traced as: a function of the leaves and of its arguments."""
 
     def defines(self, method: str, base: type) -> bool:
         """Whether the class has a method of its own."""
@@ -67,6 +70,11 @@ class Methods:
             )
         if returned[0] is None and method != "next_switch":
             raise TypeError(f"{where} returns None: is a return missing?")
+
+        def again(*args):
+            return jax.tree.unflatten(jax.tree.structure(shape), jaxpr_as_fun(traced)(*jax.tree.leaves(args)))
+
+        self.traced[method] = again
         return returned[0], shape
 
     def _check_arguments(self, method: str, where: str, count: int) -> None:

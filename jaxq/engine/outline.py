@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.engine.carry import seeded, start, typed
+from jaxq.engine.compiling import ONCE
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.model import Model
@@ -134,7 +135,7 @@ def initial_rate(process: Process) -> float:
         traced = jax.tree.unflatten(structure, leaves)
         return jax.vmap(lambda seeds: start(traced, seeds).weight)(seeded(process, 0, np.arange(64)))
 
-    return 1.0 / float(jax.jit(weights)([compute_leaf(leaf) for leaf in leaves]).mean())
+    return 1.0 / float(jax.jit(weights, compiler_options=ONCE)([compute_leaf(leaf) for leaf in leaves]).mean())
 
 
 def names(system: Model, process: Process) -> tuple[tuple[str, ...], tuple[str, ...]]:

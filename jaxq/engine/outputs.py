@@ -4,6 +4,7 @@ import math
 
 import jax
 import numpy as np
+from jaxtyping import Array, Float, Int32, Num
 
 CACHED = 2**16
 """Entries that are put together at a time, half a MB of float64."""
@@ -14,7 +15,9 @@ Words = tuple[list[np.ndarray], list[np.ndarray]]
 each (columns, ...), then the rows, in one axis or two."""
 
 
-def read(devices: list[Words], room: np.ndarray | None = None) -> np.ndarray:
+def read(
+    devices: list[Words], room: Float[np.ndarray, "columns replicas"] | None = None
+) -> Float[np.ndarray, "columns replicas"]:
     """The sums of one stretch as float64, (columns, rows). ``room``: an earlier answer that is needed no more (fresh memory
     takes longer than the sums do)."""
     (whole, real), *_ = devices
@@ -39,7 +42,7 @@ def stretches(filed: tuple, count: int) -> list[list[Words]]:
     return [[(of(whole, i, k), of(real, i, k)) for i in range(len(whole[0]))] for k in range(count)]
 
 
-def unpacked(array: jax.Array, exact: int, rounded: int) -> list[Words]:
+def unpacked(array: Int32[Array, "words replicas"], exact: int, rounded: int) -> list[Words]:
     """A stretch of which each device has made one row (`jaxq.engine.group_sums.packed`), of so many columns."""
     found = []
     for (words,) in pieces(array):
@@ -67,7 +70,7 @@ def pieces(x: jax.Array) -> list[np.ndarray]:
     return [np.asarray(x)] if count == 1 else [np.asarray(x.addressable_data(i)) for i in range(count)]
 
 
-def of_block(sampled: list[np.ndarray], block: int) -> np.ndarray:
+def of_block(sampled: list[np.ndarray], block: int) -> Num[np.ndarray, "observations replicas"]:
     """What was sampled in one block of a launch, (observations, rows), from (tiles, blocks, ..., tile) of each device."""
     tiles, width = sum(map(len, sampled)), sampled[0].shape[-1]
     found, first = np.empty((math.prod(sampled[0].shape[2:-1]), tiles, width), sampled[0].dtype), 0

@@ -18,6 +18,7 @@ import numpy as np
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.carry import typed
+from jaxq.engine.compiling import ONCE
 from jaxq.engine.continuity import Motion, motions
 from jaxq.engine.integrands import as_float
 from jaxq.engine.leaves import compute_leaf
@@ -25,7 +26,6 @@ from jaxq.engine.model import Model
 from jaxq.engine.outline import sums_of
 from jaxq.engine.parameter import along_moving, moving_leaves
 from jaxq.engine.process import Process
-from jaxq.engine.program import QUICK
 from jaxq.engine.record import title
 from jaxq.engine.sums import Sums
 
@@ -176,6 +176,6 @@ def _of_a_lattice(process: Process) -> bool:
         state = typed(traced.init(tuple(words[: process.scan.init_words])))
         return jax.tree.leaves(traced.next_event(state, tuple(words[process.scan.init_words :])))
 
-    drawn = jax.jit(jax.vmap(event, in_axes=(None, 1)), compiler_options=QUICK)(list(map(compute_leaf, leaves)), words)
+    drawn = jax.jit(jax.vmap(event, in_axes=(None, 1)), compiler_options=ONCE)(list(map(compute_leaf, leaves)), words)
     rows = np.concatenate([np.asarray(leaf, np.float64).reshape(DRAWN, -1) for leaf in drawn], axis=1)
     return len(np.unique(rows, axis=0)) < DRAWN / 2

@@ -17,14 +17,13 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxq.engine.carry import Carry, start, step
+from jaxq.engine.compiling import LOOPS, ONCE
 from jaxq.engine.group_sums import packed
 from jaxq.engine.launch_layout import Layout
 from jaxq.engine.process import Process
 from jaxq.engine.totals import Totals, totals_of
 
 AXIS = "replica"
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-"""How what runs once is compiled."""
 INNER = 64
 """Observations summed in one word before they are added to the block's sum."""
 
@@ -183,9 +182,9 @@ class Program:
             return self._packed(jax.tree.map(lambda x: x.T[None], (whole, real)))
 
         launch = jax.jit(sharded(self.launch_device, (specs, rows, rows, PartitionSpec())), donate_argnums=(1, 2))
-        self.start = begin.lower(leaves, seeds).compile(compiler_options=QUICK)
+        self.start = begin.lower(leaves, seeds).compile(compiler_options=ONCE)
         lowered = launch.lower(leaves, *kept, aval((3,), np.int32, PartitionSpec()))
-        self.launch = lowered.compile()
+        self.launch = lowered.compile(compiler_options=LOOPS)
         if layout.handed:
             filed = jax.tree.map(lambda x: aval(x.shape, x.dtype, rows), lowered.out_info[2])
             one = jax.jit(sharded(hand, (rows, PartitionSpec())))

@@ -7,6 +7,7 @@ lost. A process that has one is given an order in which its rare transitions com
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.leaves import alike
@@ -32,7 +33,7 @@ def rare_first(process: Process) -> Process:
     return ordered(process, seen([process])[0])
 
 
-def ordered(process: Process, rates: np.ndarray | None) -> Process:
+def ordered(process: Process, rates: Float[np.ndarray, "states transitions"] | None) -> Process:
     """`rare_first` by the rates that a walk has met (`seen`)."""
     return together([process], [rates])[0]
 
@@ -75,13 +76,15 @@ def seen(processes: Sequence[Process]) -> list[np.ndarray | None]:
     return found
 
 
-def hardly_due(largest: np.ndarray | None, time: float) -> bool:
+def hardly_due(largest: Float[np.ndarray, " transitions"] | None, time: float) -> bool:
     """Whether a transition can happen, but is due fewer than `DUE` times in ``time`` at the ``largest`` rate that a walk has
     met, shape (K,)."""
     return largest is not None and bool(((largest > 0) & (largest * time < DUE)).any())
 
 
-def rare_order(rates: np.ndarray, total) -> tuple[int, ...] | None:
+def rare_order(
+    rates: Float[np.ndarray, "states transitions"], total: Float[np.ndarray, " states"] | float
+) -> tuple[int, ...] | None:
     """The transitions with the rare ones first, the rarest of all at the front; None if one word serves them all.
 
     ``rates``: of K transitions in some states, shape (states, K); ``total``: what a word stands for there. The error of

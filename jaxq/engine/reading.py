@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.engine.sums import Sums
 from jaxq.engine.totals import Quantity
@@ -13,7 +14,7 @@ ROUNDING = 2.0**-23
 
 
 def estimated(
-    data: np.ndarray,
+    data: Float[np.ndarray, "*batch columns groups"],
     quantities: Sequence[Quantity],
     step_time: float | None,
     stride: int,
@@ -51,7 +52,7 @@ def estimated(
     return Sums(time, Estimate(float(events), constant), *[entries[k] for k in ("observed", "tallied", "counted")])
 
 
-def grouped(data: np.ndarray, groups: int | None) -> np.ndarray:
+def grouped(data: Float[np.ndarray, "*batch replicas"], groups: int | None) -> Float[np.ndarray, "*batch groups"]:
     """Means over that many groups of neighbouring replicas, the last axis; as it is without, or where there are no more."""
     if groups is None or groups >= data.shape[-1]:
         return data

@@ -27,6 +27,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxq import random
 from jaxq.engine.carry import Carry, another_event, seeded, start, step
 from jaxq.engine.clock import NEVER
+from jaxq.engine.compiling import LOOPS, ONCE
 from jaxq.engine.indices import watched
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.leaves import compute_leaf
@@ -221,12 +222,12 @@ class Sampler:
 
             return lax.scan(interval, walk, gaps)
 
-        def compiled(function, arguments: int, donate=()):
+        def compiled(function, arguments: int, donate=(), options=ONCE):
             """``function`` over the replicas in its last argument, the others shared."""
             mapped = jax.vmap(function, in_axes=(*(None,) * (arguments - 1), 0))
             specs = (*(shared,) * (arguments - 1), rows)
             split = jax.shard_map(mapped, mesh=self.mesh, in_specs=specs, out_specs=rows, check_vma=False)
-            return jax.jit(split, donate_argnums=donate)
+            return jax.jit(split, donate_argnums=donate, compiler_options=options)
 
         def renew(leaves, step_time, walk):
             """The walk under other numbers: what was to come next is drawn anew, as a chain has no memory."""
@@ -236,7 +237,7 @@ class Sampler:
             return walk._replace(carry=carry, clock=(time, jnp.float32(0)), holding=holding)
 
         self._begin = compiled(begin, 3)
-        self._follow = compiled(follow, 5, donate=4)
+        self._follow = compiled(follow, 5, donate=4, options=LOOPS)
         self._renew = compiled(renew, 3, donate=2)
 
     def __call__(self, pieces: Sequence[Piece], batch: int, replicas: int, seed: int, max_events: int):

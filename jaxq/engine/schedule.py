@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.checks import FieldError, number, positive
 from jaxq.engine.fields import rules
@@ -136,7 +137,9 @@ def schedule_lines(found: Mapping[str, Any]) -> list[str]:
     return ["schedule  " + "  ".join([*schedule_texts(found["fields"]), *again])]
 
 
-def cut(processes: Sequence[Process], grid: np.ndarray, schedule: Schedule | None) -> tuple[list[Piece], np.ndarray]:
+def cut(
+    processes: Sequence[Process], grid: Float[np.ndarray, " times"], schedule: Schedule | None
+) -> tuple[list[Piece], np.ndarray]:
     """The pieces of a walk over a grid of times, and which of the times that it looks at are those of the grid: the end of
     each piece is looked at too. A time at which something changes is seen after the change."""
     whole = [Piece.of(process, np.diff(grid, prepend=0.0)) for process in processes]

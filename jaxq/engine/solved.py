@@ -11,23 +11,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxq.engine.controls import PREFIX, WithControls
+from jaxq.engine.controls import PREFIX, WithControls, of_states
 from jaxq.engine.leaves import compute_leaf
-from jaxq.engine.program import QUICK
 from jaxq.engine.sums import Sums
 from jaxq.engine.walk import states_met
 from jaxq.stats.estimate import Estimate
 
 ALIKE = 1e-4
 """Share of its terms by which f - b Q phi may differ from state to state, float32 and the error of b included."""
-
-
-@functools.lru_cache(maxsize=64)
-def _observations(structure):
-    def observations(leaves, states):
-        return jax.vmap(jax.tree.unflatten(structure, leaves).observe)(states)
-
-    return jax.jit(observations, compiler_options=QUICK)
 
 
 def everywhere(
@@ -47,7 +38,7 @@ def everywhere(
     @functools.cache
     def in_states() -> tuple[dict[str, Estimate], np.ndarray]:
         leaves, structure = jax.tree.flatten(process)
-        seen = _observations(structure)([compute_leaf(leaf) for leaf in leaves], states_met(process.process))
+        seen = of_states(structure, "observe")([compute_leaf(leaf) for leaf in leaves], states_met(process.process))
         columns = {name: np.asarray(x, np.float64) for name, x in seen.items()}
         drifts = np.stack([columns.pop(name) for name in sorted(columns) if name.startswith(PREFIX)], axis=1)
         time, unknown = sums.time.value, np.full(len(drifts), np.nan)

@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy
-from jax.extend.core import Literal
+from jaxtyping import Float
 
 from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.carry import watches
 from jaxq.engine.indices import as_bool, watched
 from jaxq.engine.jump_process import MarkovProcess
+from jaxq.engine.state_layout import StateLayout, essential, own, wide
 from jaxq.engine.sums import Sums
 from jaxq.engine.walk import below_zero, check_rates, refuse_beyond
 
@@ -24,44 +25,6 @@ NARROW, PATIENCE, REACH = 16, 16, 1024
 call: a chain on a line would otherwise be found one state a call."""
 RATE_TOLERANCE = 1e-9
 """Relative excess of a total rate over its declared bound that rounding may explain."""
-
-
-class StateLayout(NamedTuple):
-    """How a state becomes a row of int64 columns: its structure, leaves, and which leaves are enumerated."""
-
-    structure: Any
-    shapes: tuple
-    dtypes: tuple
-    enumerated: tuple[bool, ...]
-
-    @property
-    def columns(self) -> int:
-        """Columns of a row; at least one, constant where the state has none."""
-        sizes = [int(np.prod(shape)) for shape, mine in zip(self.shapes, self.enumerated, strict=True) if mine]
-        return max(1, sum(sizes))
-
-    def encode(self, state):
-        """The row of one state, shape (columns,), traced or not."""
-        leaves = jax.tree.leaves(state)
-        parts = [
-            jnp.asarray(leaf, dtype).astype(jnp.int64).ravel()
-            for leaf, dtype, mine in zip(leaves, self.dtypes, self.enumerated, strict=True)
-            if mine
-        ]
-        return jnp.concatenate(parts) if parts else jnp.zeros(1, jnp.int64)
-
-    def decode(self, rows, fixed, xp):
-        """The states of rows (any leading axes); leaves that are not enumerated take their value from ``fixed``."""
-        leaves, first = [], 0
-        lead = rows.shape[:-1]
-        for shape, dtype, mine, value in zip(self.shapes, self.dtypes, self.enumerated, fixed, strict=True):
-            size = int(np.prod(shape))
-            if mine:
-                leaves.append(rows[..., first : first + size].reshape((*lead, *shape)).astype(dtype))
-                first += size
-            else:
-                leaves.append(xp.broadcast_to(xp.asarray(value, dtype), (*lead, *shape)))
-        return jax.tree.unflatten(self.structure, leaves)
 
 
 class Expansion(NamedTuple):
@@ -83,7 +46,7 @@ def _rates(system: MarkovProcess, state):
 
 def _beyond(system: MarkovProcess, state):
     def each(system, state, k: int):
-        return system.jump(_own(state), k), system.tally(state, jnp.int32(k))
+        return system.jump(own(state), k), system.tally(state, jnp.int32(k))
 
     def whole(system, state):
         return system.rates(state), system.observe(state), system.counters(state), system.tally(state, jnp.int32(count))
@@ -104,7 +67,7 @@ def _expander(structure, layout: StateLayout):
     def counted(system, fixed, row):
         state = layout.decode(row, fixed, jnp)
         # as the engine carries it: every component keeps its type
-        after = [_cast(system.jump(_own(state), k), layout) for k in range(len(system.rates(state)))]
+        after = [_cast(system.jump(own(state), k), layout) for k in range(len(system.rates(state)))]
         before = system.counters(state)
         increases = {
             name: [jnp.asarray(system.counters(s)[name]) - jnp.asarray(before[name]) for s in after] for name in before
@@ -153,11 +116,6 @@ def _chaser(structure, layout: StateLayout):
         return jnp.stack([rows for rows, _ in followed]), jnp.stack([possible for _, possible in followed])
 
     return jax.jit(jax.vmap(one, in_axes=(None, None, 0)))
-
-
-def _own(state):
-    """A tree of the same leaves, as a jump may change a list or dict in place."""
-    return jax.tree.map(lambda leaf: leaf, state)
 
 
 def _cast(state, layout: StateLayout):
@@ -241,7 +199,7 @@ class StateSpace:
         sources, targets, rates = self.transitions
         return scipy.sparse.csr_array((rates, (sources, targets)), shape=(self.count, self.count))
 
-    def sums(self, probabilities: np.ndarray) -> Sums:
+    def sums(self, probabilities: Float[np.ndarray, " states"]) -> Sums:
         """The sums of a stationary unit of time."""
         means = jax.tree.map(lambda x: np.float64(probabilities @ x), self.values)
         return Sums(np.float64(1.0), means["events"], means["observed"], means["tallied"], means["counted"])
@@ -339,42 +297,3 @@ class StateSpace:
         for name, increase in found.counted.items():
             if not np.array_equal(increase[found.rates > 0], found.recounted[name][found.rates > 0]):
                 raise FieldError("counters", ..., f"the increase of {name} depends on how far the counters have come")
-
-
-def wide(leaf):
-    """A leaf of the system in double width, so that nothing is rounded to what the compiled loop uses."""
-    array = np.asarray(leaf)
-    return array.astype({"f": np.float64, "i": np.int64}.get(array.dtype.kind, array.dtype))
-
-
-def essential(system: MarkovProcess, structure, leaves: list[np.ndarray], keep) -> tuple[bool, ...]:
-    """Which components of the state the process depends on: all but those that only counters read."""
-
-    def everything(*leaves):
-        state = jax.tree.unflatten(structure, leaves)
-        rates = system.rates(state)
-        tallies = [system.tally(state, jnp.int32(k)) for k in range(len(rates) + 1)]
-        used = (rates, system.observe(state), tallies)
-        after = [jax.tree.leaves(system.jump(_own(state), k)) for k in range(len(rates))]
-        return used, [list(column) for column in zip(*after, strict=True)]
-
-    jaxpr, shape = jax.make_jaxpr(everything, return_shape=True)(*leaves)
-    graph = jaxpr.jaxpr
-    reads: dict[Any, frozenset] = {variable: frozenset([i]) for i, variable in enumerate(graph.invars)}
-
-    def read_by(variables) -> frozenset:
-        sets = [reads.get(v, frozenset()) for v in variables if not isinstance(v, Literal)]
-        return frozenset().union(*sets)
-
-    for equation in graph.eqns:
-        inputs = read_by(equation.invars)
-        reads.update(dict.fromkeys(equation.outvars, inputs))
-    used, after = jax.tree.unflatten(jax.tree.structure(shape), [read_by([v]) for v in graph.outvars])
-    needed = frozenset().union(*jax.tree.leaves(used))
-    # a flag is not a count, and keep may look at anything
-    needed |= {i for i, leaf in enumerate(leaves) if keep is not None or leaf.dtype == bool}
-    while True:
-        more = needed.union(*(sources for i in needed for sources in after[i]))
-        if more == needed:
-            return tuple(i in needed for i in range(len(leaves)))
-        needed = more

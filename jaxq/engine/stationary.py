@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
@@ -17,7 +18,7 @@ WEAK = 1e-6
 """Rates below this share of the largest one couple the blocks of a nearly decomposable chain."""
 
 
-def stationary_law(rates: sparse.csr_array, show: Callable[[int], str] = str) -> np.ndarray:
+def stationary_law(rates: sparse.csr_array, show: Callable[[int], str] = str) -> Float[np.ndarray, " states"]:
     """The stationary law of a chain with these transition rates (no diagonal), zero on transient states.
 
     Raises:

@@ -5,12 +5,13 @@ the others through one of their own as long as it is possible, so that both the 
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.checks import FieldError
 from jaxq.engine.carry import typed, watches
@@ -28,7 +29,13 @@ LOOSE = 1e6
 """A bound this many times the largest total rate met makes nearly every event a null event."""
 
 
-def check_rates(name: str, rates: np.ndarray, bound: float | None, slack: float, show: Callable[[int], str]) -> None:
+def check_rates(
+    name: str,
+    rates: Float[np.ndarray, "states transitions"],
+    bound: float | None,
+    slack: float,
+    show: Callable[[int], str],
+) -> None:
     """ValueError unless rates, shape (states, K), are finite and >= 0 and their sums at most ``bound`` (1 + ``slack``).
 
     ``show`` is the text of the state of a row, ``name`` the class that is at fault.
@@ -66,7 +73,7 @@ def check_bound(system: MarkovProcess) -> float | None:
     return float(bound)
 
 
-def walk(process: MarkovProcess) -> np.ndarray:
+def walk(process: MarkovProcess) -> Float[np.ndarray, "states transitions"]:
     """Walk over some hundred states of a prepared process; its rates there, 1/time, float64, shape (states, K).
 
     Raises:
@@ -81,7 +88,7 @@ def walk(process: MarkovProcess) -> np.ndarray:
         if counts is None:
             counts = _counting(process, state)
             lost = _lost(process, state, k, elapsed) if watches(process) else None
-        _check_wrapped(process, state)
+        check_wrapped(process, state)
         check_rates(name, rates, bound, rate_slack(rates.shape[1]), lambda i, at=state: shown(at, i))
         if lost is not None and (beyond := lost(state, k, elapsed)).any():
             i = int(np.argmax(beyond))
@@ -101,7 +108,7 @@ def walk(process: MarkovProcess) -> np.ndarray:
     return np.concatenate(met)
 
 
-def rates_met(processes: Sequence[MarkovProcess]) -> list[np.ndarray]:
+def rates_met(processes: Sequence[MarkovProcess]) -> list[Float[np.ndarray, "states transitions"]]:
     """What `walk` returns of prepared processes of one structure, nothing checked: all are walked at once."""
     met = [rates.reshape(len(processes), WALKERS, -1) for _, rates, *_ in _steps(processes)]
     return list(np.concatenate(met, axis=1))
@@ -209,13 +216,25 @@ def refuse_beyond(process: MarkovProcess, state, k: int, text: str, elapsed=None
         asked[f"jump(state, {k})"] = lambda state: process.jump(state, k), after
     else:
         asked[f"transition(state, {k})"] = lambda state: process.transition(state, event), after
-    found = ((method, first_beyond(function, there)) for method, (function, there) in asked.items())
-    method, words = next((x for x in found if x[1] is not None), ("transition", ANYWHERE))
+    refuse_access(
+        process, {name: (f, (there,)) for name, (f, there) in asked.items()}, "transition", f"in state {text}"
+    )
+
+
+def refuse_access(
+    process: Process, asked: Mapping[str, tuple[Callable, tuple]], otherwise: str, where: str
+) -> NoReturn:
+    """ValueError for the first of some methods, each with its arguments, in which an index lies beyond its array.
+
+    ``otherwise``: the method that is named where none of them shows it; ``where``: the state, in words.
+    """
+    found = ((method, first_beyond(function, *given)) for method, (function, given) in asked.items())
+    method, words = next((x for x in found if x[1] is not None), (otherwise, ANYWHERE))
     rule = "make the array longer, or keep the index in it"
-    raise ValueError(f"{type(process).__name__}.{method}: {words} in state {text}: {rule}")
+    raise ValueError(f"{type(process).__name__}.{method}: {words} {where}: {rule}")
 
 
-def _check_wrapped(process: MarkovProcess, states: Any) -> None:
+def check_wrapped(process: Process, states: Any) -> None:
     """ValueError where a whole number that is observed, or in a rate, passes 32 bits in one of some states."""
     found = wrapped(process, states)
     if found is not None:

@@ -103,13 +103,12 @@ class Point:
         where: dict[str, Any],
         name: str,
         value: float,
-        relation: str = "equals",
     ) -> "Point":
         """A number derived from the estimates of a result, judged against ``value``."""
         level = result.run["level"]
         width = estimate.half_width(level) if math.isfinite(estimate.standard_error) else None
         row = {"mean": estimate.value, "half_width": width, "level": level}
-        return cls.of_difference(row, where, name, value, relation)
+        return cls.of_difference(row, where, name, value)
 
     @property
     def excess(self) -> float | None:

@@ -172,10 +172,10 @@ def validate(
     return judge([case for case in chosen if case.name in results], results, time.perf_counter() - began)
 
 
-def judge(cases: Sequence[Case], results: dict[str, Result], seconds: float, level: float = LEVEL) -> Validation:
+def judge(cases: Sequence[Case], results: dict[str, Result], seconds: float) -> Validation:
     """The verdict on results: flags, power of each case, and max |z| against the family-wise bound."""
     z = {(name, key): m.z for name, r in results.items() for key, m in r.metrics.items() if m.z is not None}
-    bound = family_bound(len(z), level)
+    bound = family_bound(len(z), LEVEL)
     failures = []
     for case in cases:
         result = results[case.name]
@@ -188,7 +188,7 @@ def judge(cases: Sequence[Case], results: dict[str, Result], seconds: float, lev
     ]
     worst = max(z, key=lambda key: abs(z[key]), default=None)
     return Validation(
-        results, level, bound, len(z), None if worst is None else (*worst, z[worst]), tuple(failures), seconds
+        results, LEVEL, bound, len(z), None if worst is None else (*worst, z[worst]), tuple(failures), seconds
     )
 
 

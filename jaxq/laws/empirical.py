@@ -5,6 +5,7 @@ from typing import Any, Self
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float32
 
 from jaxq import random
 from jaxq.checks import FieldError
@@ -82,7 +83,7 @@ class Empirical(Law):
     def _text(self, parameter):
         return self.source or ",".join(map(shortest, parameter))
 
-    def sample(self, words):
+    def sample(self, words) -> Float32[Array, "*batch"]:
         values = np.sort(self.values)
         values = jnp.asarray((values / values.mean()).astype(np.float32))
         index, _ = random.below(words[0], len(self.values))

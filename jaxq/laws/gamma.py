@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
+from jaxtyping import Array, Float32
 
 from jaxq import random
 from jaxq.engine.fields import real
@@ -26,7 +27,7 @@ class Gamma(Law):
     name, usage = "gamma", "gamma:SCV"
     words = _SHIFT + 2 * _ATTEMPTS - 1
 
-    def sample(self, words):
+    def sample(self, words) -> Float32[Array, "*batch"]:
         shape = 1 / self.scv
         normals, tests = words[_SHIFT : _SHIFT + _ATTEMPTS], words[_SHIFT + _ATTEMPTS :]
         d = shape + np.float32(_SHIFT - 1 / 3)

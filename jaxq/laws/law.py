@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Array, Float32
 
 from jaxq.checks import FieldError
 from jaxq.engine.fields import rules
@@ -28,7 +29,7 @@ class Law(eqx.Module):
     """Words one variate uses."""
 
     @abstractmethod
-    def sample(self, words: tuple):
+    def sample(self, words: tuple) -> Float32[Array, "*batch"]:
         """One variate, float32, from uint32 words."""
 
     def density(self, x) -> Any:

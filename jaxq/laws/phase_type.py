@@ -6,6 +6,7 @@ from typing import Any, Self
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float32
 
 from jaxq import random
 from jaxq.checks import FieldError
@@ -140,7 +141,7 @@ class PhaseType(Law):
                 add(density, other, m, size * leaving)
         return {term: size for term, size in density.items() if size}
 
-    def sample(self, words):
+    def sample(self, words) -> Float32[Array, "*batch"]:
         initial, generator = np.array(self.initial), np.array(self.generator)
         n, rates = len(initial), -np.diag(generator)
         mean = initial @ np.linalg.solve(-generator, np.ones(n))

@@ -12,6 +12,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
+from jaxtyping import Array, Float32
 
 from jaxq import random
 from jaxq.checks import FieldError
@@ -28,7 +29,7 @@ class Exponential(Law):
     name = usage = "exponential"
     words = 1
 
-    def sample(self, words):
+    def sample(self, words) -> Float32[Array, "*batch"]:
         return random.exponential(words[0])
 
     def density(self, x):
@@ -41,7 +42,7 @@ class Deterministic(Law):
     name = usage = "deterministic"
     words = 0
 
-    def sample(self, words):
+    def sample(self, words) -> Float32[Array, ""]:
         return jnp.float32(1)
 
 
@@ -55,7 +56,7 @@ class Erlang(Law):
     def words(self):
         return int(self.phases)
 
-    def sample(self, words):
+    def sample(self, words) -> Float32[Array, "*batch"]:
         return random.exponential(*words) * np.float32(1 / self.phases)
 
     def density(self, x):
@@ -74,7 +75,7 @@ class Hyperexponential(Law):
     name, usage = "hyperexponential", "hyperexponential:SCV"
     words = 2
 
-    def sample(self, words):
+    def sample(self, words) -> Float32[Array, "*batch"]:
         root, long = self._phases()
         mean = jnp.where(random.scaled(words[0], 1.0) < long, 0.5 / long, 1 / (1 + root))
         return mean * random.exponential(words[1])
@@ -99,7 +100,7 @@ class Lognormal(Law):
     name, usage = "lognormal", "lognormal:SCV"
     words = 2
 
-    def sample(self, words):
+    def sample(self, words) -> Float32[Array, "*batch"]:
         variance = jnp.log1p(self.scv)
         return jnp.exp(jnp.sqrt(variance) * random.normal(*words) - variance / 2)
 
@@ -119,7 +120,7 @@ class Weibull(Law):
     name, usage = "weibull", "weibull:SHAPE"
     words = 2
 
-    def sample(self, words):
+    def sample(self, words) -> Float32[Array, "*batch"]:
         return jnp.exp(jnp.log(_far_exponential(*words)) / self.shape - gammaln(1 + 1 / self.shape))
 
     def density(self, x):
@@ -149,7 +150,7 @@ class Pareto(Law):
     def moments(self):
         return float(self.index)
 
-    def sample(self, words):
+    def sample(self, words) -> Float32[Array, "*batch"]:
         return jnp.exp(_far_exponential(*words) / self.index) * self._least()
 
     def density(self, x):

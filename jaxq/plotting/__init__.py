@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.exact import ExactResult
-from jaxq.engine.paths import Paths
 from jaxq.engine.result import Result, Results
+from jaxq.engine.transient import Paths
 from jaxq.plotting.figure import empty, write
 from jaxq.plotting.law import fill_law, plot_law
 from jaxq.plotting.metrics import fill_gradients, fill_result, plot_gradients, plot_metrics

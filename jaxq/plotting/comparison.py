@@ -9,7 +9,7 @@ from jaxq.engine.metric import Metric
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import labels
 from jaxq.plotting.figure import panels
-from jaxq.plotting.labels import WRONG, axis_label, given_or_new, value_label
+from jaxq.plotting.labels import WITHHELD, WRONG, axis_label, given_or_new, interval_label, value_label, write_column
 from jaxq.plotting.style import colours, house
 
 
@@ -27,7 +27,7 @@ def plot_means(results: Sequence[Result], ax: Any = None, *, metric: str) -> Any
             ax.plot(found.oracle, row, "|", color=oracle, markersize=13, markeredgewidth=1.6, label=known, zorder=1)
             known = None
         if found.mean is None:
-            ax.annotate("withheld", (0.5, row), xycoords=("axes fraction", "data"), color=WRONG, va="center")
+            ax.annotate(WITHHELD, (0.5, row), xycoords=("axes fraction", "data"), color=WRONG, va="center")
             continue
         ax.errorbar(found.mean, row, xerr=found.half_width or 0.0, fmt="o", color=simulation, capsize=3, label=level)
         level = None
@@ -40,25 +40,28 @@ def plot_means(results: Sequence[Result], ax: Any = None, *, metric: str) -> Any
 def plot_differences(results: Results, ax: Any = None, *, metric: str) -> Any:
     """Paired differences of a metric to the first system, with intervals; filled where the interval excludes 0.
 
-    Differences of the oracles are ticks. Returns the Axes.
+    Differences of the oracles are ticks, and the values are written on the right. Returns the Axes.
     """
     ax = given_or_new(ax)
     simulation, oracle = colours()[:2]
     found = {row["system"]: row for row in results.differences if row["metric"] == metric}
     base, called = results[0].metrics[metric].oracle, labels(results)
     ax.axvline(0.0, color="0.6", linewidth=1.0, zorder=1)
+    texts = ["reference"]
     for i, result in enumerate(results[1:], 1):
         row = found.get(called[i])
         other = result.metrics[metric].oracle if metric in result.metrics else None
         if base is not None and other is not None:
             ax.plot(other - base, i, "|", color=oracle, markersize=13, markeredgewidth=1.6, zorder=1)
         if row is None or row["mean"] is None:
+            texts.append(WITHHELD)
             continue
         width = row["half_width"] or 0.0
+        texts.append(interval_label(row["mean"], row["half_width"]))
         face = simulation if abs(row["mean"]) > width else "white"
         ax.errorbar(row["mean"], i, xerr=width, fmt="o", color=simulation, markerfacecolor=face, capsize=3)
     _rows(ax, _names(results))
-    ax.annotate("reference", (0.0, 0), xytext=(4, 0), textcoords="offset points", fontsize="small", va="center")
+    write_column(ax, 8, "", texts)
     ax.set_xlabel(f"difference to {_names(results)[0]}, paired".replace("\n", ", "))
     return ax
 

@@ -7,8 +7,10 @@ import numpy as np
 
 from jaxq.engine.metric import Metric
 from jaxq.plotting.labels import COLOUR, given_or_new
+from jaxq.plotting.style import house
 
 
+@house()
 def plot_curve(
     x: Sequence[float], y: Sequence[float], ax: Any = None, *, label: str | None = None, colour: str = COLOUR
 ) -> Any:
@@ -18,6 +20,7 @@ def plot_curve(
     return ax
 
 
+@house()
 def plot_points(
     x: Sequence[float], metrics: Sequence[Metric], ax: Any = None, *, colour: str = COLOUR, marker: str = "o"
 ) -> Any:
@@ -27,6 +30,7 @@ def plot_points(
     return ax
 
 
+@house()
 def plot_deviations(
     x: Sequence[float],
     metrics: Sequence[Metric],

@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxq.engine.result import Result
 from jaxq.plotting.labels import COLOUR, ORACLE, axis_label, given_or_new
+from jaxq.plotting.style import house
 
 TAIL = 0.001
 """Probability to the right of the picture."""
@@ -13,6 +14,7 @@ CELLS = 80
 MOST_BARS = 512
 
 
+@house()
 def plot_histogram(result: Result, quantity: str, ax: Any = None) -> Any:
     """The distribution of ``quantity``; returns the Axes.
 

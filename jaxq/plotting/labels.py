@@ -1,18 +1,19 @@
 """Names for axes: words instead of identifiers, with units."""
 
 import textwrap
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from jaxq.engine.plain import value_text
+from jaxq.engine.plain import pair, value_text
 from jaxq.plotting.style import CYCLE, house
 
 COLOUR, ORACLE = CYCLE[:2]
 """Simulation, oracle."""
-WRONG = "firebrick"
-"""Flags, and what is withheld."""
+WITHHELD, WRONG = "withheld", "firebrick"
+"""What is said in place of a mean that is not shown, and the colour of that and of flags."""
 LINE = 95
 """Characters of a line of a heading."""
+MINUS, TIED = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
 
 
 def axis_label(name: str, unit: str | None) -> str:
@@ -34,11 +35,30 @@ def point_label(point: dict[str, Any], names=None) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value_label(point[name])}" for name in names)
 
 
+def interval_label(mean: float, width: float | None) -> str:
+    """A mean with its half-width: ``−3.58 ± 0.02``."""
+    return " ± ".join(filter(None, pair(mean, width))).replace("-", MINUS)
+
+
 def heading(system: str, parameters: Mapping[str, Any], but: Collection[str] = ()) -> str:
-    """What a figure is of: the system, and its fields that have a value, ``but`` those that vary."""
+    """What a figure is of: the system, and its fields that have a value, ``but`` those that vary.
+
+    A line ends after a field, never within one.
+    """
     known = {name: x for name, x in parameters.items() if name not in but and x is not None}
-    fields = ", ".join(f"{name.replace('_', ' ')} {value_label(x)}" for name, x in known.items())
-    return textwrap.fill(f"{system}:  {fields}" if fields else system, LINE, max_lines=2, placeholder=" ...")
+    fields = [f"{name.replace('_', ' ')} {value_label(x)}".replace(" ", TIED) for name, x in known.items()]
+    text = f"{system}:{TIED}{TIED}{', '.join(fields)}" if fields else system
+    lines = textwrap.fill(text, LINE, max_lines=2, placeholder=" ...", break_on_hyphens=False)
+    return lines.replace(TIED, " ")
+
+
+def write_column(ax: Any, place: float, head: str, texts: Sequence[str]) -> None:
+    """A column of text ``place`` points to the right of the axes: a header, and a text a row."""
+    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": "small", "annotation_clip": False}
+    ax.annotate(head, (1.0, 1.0), xytext=(place, 1), xycoords="axes fraction", color="0.45", va="bottom", **style)
+    for row, text in enumerate(texts):
+        at = {"xycoords": ("axes fraction", "data"), "color": WRONG if text == WITHHELD else "0.2", "va": "center"}
+        ax.annotate(text, (1.0, row), xytext=(place, 0), **at, **style)
 
 
 def given_or_new(ax: Any) -> Any:

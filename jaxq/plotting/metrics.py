@@ -6,14 +6,19 @@ from typing import Any
 
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.metric import Metric
-from jaxq.engine.plain import pair
 from jaxq.engine.result import Result
 from jaxq.plotting.distribution import fill_distribution
 from jaxq.plotting.figure import head, panels
-from jaxq.plotting.labels import WRONG, axis_label, given_or_new, heading
+from jaxq.plotting.labels import (
+    MINUS,
+    WITHHELD,
+    axis_label,
+    given_or_new,
+    heading,
+    interval_label,
+    write_column,
+)
 from jaxq.plotting.style import colours, house
-
-WITHHELD = "withheld"
 
 
 @house()
@@ -40,10 +45,9 @@ def plot_metrics(result: Result, ax: Any = None, *, metric: Collection[str] = ()
             hollow |= not exact
             face = simulation if exact else "white"
             ax.errorbar(place[0], row, xerr=place[1], fmt="o", color=simulation, markerfacecolor=face, capsize=3)
-    _write(ax, 8, ["simulation", *(_value(result[name]) for name in names)])
-    _write(
-        ax, 24 + 4.7 * max(len(_value(result[name])) for name in names), ["oracle", *(_known(result[n]) for n in names)]
-    )
+    values = [_value(result[name]) for name in names]
+    write_column(ax, 8, "simulation", values)
+    write_column(ax, 24 + 4.7 * max(map(len, values)), "oracle", [_known(result[name]) for name in names])
     ax.axvline(0.0, color=oracle, zorder=1)
     ax.set_yticks(range(len(names)), [axis_label(name, result[name].unit) for name in names])
     ax.tick_params(axis="y", length=0)
@@ -105,21 +109,11 @@ def _deviation(metric: Metric, exact: bool) -> tuple[float, float] | None:
     return 100 * centre / scale, 100 * (metric.half_width or 0.0) / scale
 
 
-def _write(ax: Any, place: float, texts: list[str]) -> None:
-    """A column of text ``place`` points to the right of the axes: a header, and a text a row."""
-    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": "small", "annotation_clip": False}
-    ax.annotate(texts[0], (1.0, 1.0), xytext=(place, 1), xycoords="axes fraction", color="0.45", va="bottom", **style)
-    for row, text in enumerate(texts[1:]):
-        colour = WRONG if text == WITHHELD else "0.2"
-        at = {"xycoords": ("axes fraction", "data"), "color": colour, "va": "center"}
-        ax.annotate(text, (1.0, row), xytext=(place, 0), **at, **style)
-
-
 def _value(metric: Metric) -> str:
-    return WITHHELD if metric.mean is None else " ± ".join(filter(None, pair(metric.mean, metric.half_width)))
+    return WITHHELD if metric.mean is None else interval_label(metric.mean, metric.half_width)
 
 
 def _known(metric: Metric) -> str:
     if metric.oracle is None:
         return ""
-    return f"{metric.oracle:.6g}" + ("" if metric.kind == "exact" else f" ({metric.kind})")
+    return f"{metric.oracle:.6g}".replace("-", MINUS) + ("" if metric.kind == "exact" else f" ({metric.kind})")

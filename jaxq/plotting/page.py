@@ -8,11 +8,11 @@ from typing import Any
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.exact import ExactResult
 from jaxq.engine.flags import flag_lines
-from jaxq.engine.paths import Paths
 from jaxq.engine.plain import rounded, value_text
 from jaxq.engine.result import Result, Results
 from jaxq.engine.saved import Saved
 from jaxq.engine.tabular import html_table
+from jaxq.engine.transient import Paths
 from jaxq.plotting import plot
 from jaxq.plotting.figure import empty
 from jaxq.plotting.style import house
@@ -64,7 +64,8 @@ def page(found: Saved, command: str | None = None) -> str:
     if isinstance(found, Tuning):
         ends = [{"": name, **end} for name, end in found.ends().items()]
         parts += ["<h2>Start and best</h2>", _table(ends), f"<p>{html.escape(found.objective_text())}</p>"]
-    parts += [f"<h2>{TITLES.get(type(found), 'Estimates')}</h2>", _table(found.rows())]
+    rows = [{name: x for name, x in row.items() if (name, x) != ("system", system)} for row in found.rows()]
+    parts += [f"<h2>{TITLES.get(type(found), 'Estimates')}</h2>", _table(rows)]
     quantiles = _quantiles(found)
     if quantiles:
         parts += ["<h2>Quantiles</h2>", _table(quantiles)]

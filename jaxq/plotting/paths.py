@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.engine.paths import Paths
+from jaxq.engine.transient import Paths
 from jaxq.plotting.figure import head, panels
 from jaxq.plotting.labels import axis_label, given_or_new, heading
 from jaxq.plotting.style import colours, house

@@ -10,7 +10,7 @@ from jaxq.engine.metric import as_reference
 from jaxq.engine.result import Result, Results
 from jaxq.plotting.comparison import fill_comparison, plot_means
 from jaxq.plotting.figure import head, panels
-from jaxq.plotting.labels import COLOUR, WRONG, axis_label, given_or_new, heading, point_label
+from jaxq.plotting.labels import COLOUR, MINUS, WRONG, axis_label, given_or_new, heading, point_label
 from jaxq.plotting.style import CYCLE, colours, house
 
 COLOURS = (COLOUR, *CYCLE[2:])
@@ -77,7 +77,7 @@ def plot_residuals(results: Sequence[Result], ax: Any = None, *, metric: str) ->
         ax.plot(x, z, "o", color=line.colour, markersize=3)
     highest = max([1.25 * bound, *[1.15 * abs(line) for line in ax.dataLim.intervaly if np.isfinite(line)]])
     ax.set_ylim(-highest, highest)
-    ax.set_yticks([-bound, 0, bound], [f"{x:.1f}" if x else "0" for x in (-bound, 0, bound)])
+    ax.set_yticks([-bound, 0, bound], [f"{MINUS}{bound:.1f}", "0", f"{bound:.1f}"])
     ax.set_ylabel("difference\n(s.e.)")
     note = f"band: {len(results)} points together, 95 %"
     ax.annotate(note, (1, 1), xycoords="axes fraction", ha="right", va="bottom", fontsize="x-small", color="0.45")

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.fields import units
-from jaxq.engine.plain import pair
 from jaxq.plotting.figure import head, panels
-from jaxq.plotting.labels import WRONG, axis_label, given_or_new, heading
+from jaxq.plotting.labels import WITHHELD, WRONG, axis_label, given_or_new, heading, interval_label
 from jaxq.plotting.style import colours, house
 from jaxq.tuning.result import Tuning, columns
 
@@ -63,7 +62,8 @@ def plot_parameters(tuning: Tuning, ax: Any = None) -> Any:
         colour, style = shades[i % len(shades)], ("-", "--", "-.", ":")[i // len(shades) % 4]
         label = f"{name.replace('_', ' ')}, best {best[name]:.4g}"
         ax.plot(steps, [row[name] for row in rows], style, color=colour, label=label)
-        ax.plot(tuning.best.step, best[name], "o", color=colour, markersize=5, clip_on=False)
+        for step, face in [(tuning.start, "white"), (tuning.best, colour)]:
+            ax.plot(step.step, columns(step)[name], "o", color=colour, markerfacecolor=face, markersize=5, zorder=4)
     several, first = len(tuning.best.values) > 1, next(iter(tuning.best.values))
     ax.set_ylabel("parameters" if several else axis_label(first, tuning.tuned and units(type(tuning.tuned)).get(first)))
     ax.set_xlabel("step")
@@ -83,7 +83,7 @@ def plot_check(tuning: Tuning, ax: Any = None) -> Any:
         if found.oracle is not None:
             ax.plot(found.oracle, row, "|", color=oracle, markersize=13, markeredgewidth=1.6, zorder=1)
         if found.mean is None:
-            ax.annotate("withheld", (0.02, row), xycoords=("axes fraction", "data"), color=WRONG, va="center")
+            ax.annotate(WITHHELD, (0.02, row), xycoords=("axes fraction", "data"), color=WRONG, va="center")
         else:
             ax.errorbar(
                 found.mean,
@@ -99,11 +99,7 @@ def plot_check(tuning: Tuning, ax: Any = None) -> Any:
     ax.grid(False, axis="y")
     ax.margins(x=0.12)
     ax.xaxis.get_major_locator().set_params(nbins=6)
-    gain = (
-        "withheld"
-        if check.gain.mean is None
-        else " ± ".join(filter(None, pair(check.gain.mean, check.gain.half_width)))
-    )
+    gain = WITHHELD if check.gain.mean is None else interval_label(check.gain.mean, check.gain.half_width)
     unit = check.best[check.metric].unit
     ax.set_xlabel(
         f"simulated {axis_label(check.metric, unit)}, {100 * check.gain.level:g} % intervals; paired gain {gain}"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.checks import FieldError
 from jaxq.engine.fields import Rule
@@ -109,7 +110,7 @@ class Coordinates:
             for name, x in fields.items()
         }
 
-    def fields(self, vector: np.ndarray) -> dict[str, Any]:
+    def fields(self, vector: Float[np.ndarray, " values"]) -> dict[str, Any]:
         """Values by field, float64."""
         ends = np.cumsum([np.size(z) for z in self.start.values()])
         parts = zip(self.start.items(), np.split(vector, ends[:-1]), strict=True)
@@ -117,7 +118,7 @@ class Coordinates:
             found = self.decode({name: part.reshape(np.shape(z)) for (name, z), part in parts})
         return {name: np.asarray(x, np.float64)[()] for name, x in found.items()}
 
-    def vector(self, fields: Mapping[str, Any]) -> np.ndarray:
+    def vector(self, fields: Mapping[str, Any]) -> Float[np.ndarray, " values"]:
         """The inverse of `fields`. ValueError where a value is on a bound."""
         found = [start_coordinates(n, self._rules[n], fields[n], n in self._shares) for n in self.start]
         return np.concatenate([np.ravel(z) for z in found])

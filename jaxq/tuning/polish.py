@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 _WIDTHS = 0.3, 0.05
 """Of the simplices, one after the other, in coordinates."""
@@ -15,7 +16,9 @@ _ROUNDS = 5
 """Over all entries that may jump."""
 
 
-def by_simplex(value: Callable[[np.ndarray], float], start: np.ndarray) -> tuple[np.ndarray, float]:
+def by_simplex(
+    value: Callable[[np.ndarray], float], start: Float[np.ndarray, " values"]
+) -> tuple[Float[np.ndarray, " values"], float]:
     """Where Nelder and Mead's simplex leads, a wide and then a narrow one, and ``value`` there, to be large.
 
     Source: Nelder and Mead (1965), The Computer Journal 7(4), 308-313.

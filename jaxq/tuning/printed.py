@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 MOST_MOVES = 40
 """Printed units that one entry at a time is moved by, at most in all."""
@@ -52,7 +53,7 @@ class Lattice:
         one = (np.arange(self.origin.size) == entry).astype(float)
         return [one, -one]
 
-    def decode(self, point: np.ndarray) -> dict[str, Any]:
+    def decode(self, point: Float[np.ndarray, " values"]) -> dict[str, Any]:
         """The fields of a point, float64, each the number that is printed."""
         found, start = {}, 0
         for name, value in self.fields.items():

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.checks import FieldError
 from jaxq.engine.alternatives import Alternatives
@@ -118,7 +119,7 @@ class ResponseSurface:
         chosen = getattr(self.half, "functions", None) if self.half is not None else self._controls
         return 0 if chosen is None else len(chosen[-1])
 
-    def vector(self, system: Model) -> np.ndarray:
+    def vector(self, system: Model) -> Float[np.ndarray, " values"]:
         """The coordinates of a system's values."""
         return self.coordinates.vector({name: value_of(system, name) for name in self.coordinates.start})
 
@@ -126,13 +127,13 @@ class ResponseSurface:
         """The start as it was given, not after there and back."""
         return {name: value_of(self.system, name) for name in self.coordinates.start}
 
-    def at(self, vector: np.ndarray) -> Model:
+    def at(self, vector: Float[np.ndarray, " values"]) -> Model:
         """The system there; ValueError where there is none, or it has no stationary regime."""
         system = placed(self.system, self.coordinates.fields(vector))
         system.stationarity().check()
         return system
 
-    def place(self, vector: np.ndarray) -> Place:
+    def place(self, vector: Float[np.ndarray, " values"]) -> Place:
         """What is run there. ValueError where there is no system, or its program is another one."""
         system, wanted = self.at(vector), [named(self.metric, name) for name in self.names]
         if self.half is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.checks import FieldError, integer, positive
 from jaxq.engine.metric import Metric
@@ -137,7 +138,9 @@ def search(
     return Question(system, name, known[name], int(starts), int(steps), float(rate), float(level), run)
 
 
-def climb(sample_average: SampleAverage, starts: np.ndarray, steps: int, rate: float) -> np.ndarray:
+def climb(
+    sample_average: SampleAverage, starts: Float[np.ndarray, "points values"], steps: int, rate: float
+) -> Float[np.ndarray, "points values"]:
     """Where the cooled gradient leads from each start; both of shape (starts, n). Steps that are not finite are left out."""
     import optax
 
@@ -156,7 +159,9 @@ def climb(sample_average: SampleAverage, starts: np.ndarray, steps: int, rate: f
     return np.asarray(run(jnp.asarray(starts)))
 
 
-def finish(sample_average: SampleAverage, start: np.ndarray, system: Model) -> tuple[dict[str, Any], float]:
+def finish(
+    sample_average: SampleAverage, start: Float[np.ndarray, " values"], system: Model
+) -> tuple[dict[str, Any], float]:
     """The end of a climb without gradients, as it is printed, and the metric there on the same paths."""
     decode, hard = jax.jit(sample_average.decode), jax.jit(sample_average.hard)
     end, _ = by_simplex(lambda z: float(hard(decode(z))), start)

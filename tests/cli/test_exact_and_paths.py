@@ -32,6 +32,13 @@ def test_a_law_is_written(jaxq, tmp_path):
     assert np.allclose(law["probabilities"][np.argsort(law["states/0"])], weights / weights.sum())
 
 
+def test_a_law_is_drawn(jaxq, tmp_path):
+    code, _, err = jaxq("exact", *SMALL, "--plot", str(tmp_path / "law.svg"))
+    assert code == 0 and err == "" and "probability" in (tmp_path / "law.svg").read_text()
+    code, _, err = jaxq("exact", *SMALL, "--plot", str(tmp_path / "law.gif"))
+    assert code == 2 and "plot = " in err
+
+
 def test_a_law_cannot_be_written_where_there_is_no_folder(jaxq, tmp_path):
     code, out, err = jaxq("exact", *SMALL, "--out", str(tmp_path / "none" / "law.json"))
     assert code == 2 and out == "" and "out = " in err

@@ -81,3 +81,8 @@ def test_what_is_refused(jaxq, short, tmp_path):
         code, out, err = jaxq("plot", *map(str, args), "--out", str(tmp_path / "other.png"))
         assert code == 2 and out == "" and message in err and err.count("\n") == 1, err
     assert jaxq("plot", str(run), "--out", "figure.txt")[0] == 2
+
+
+def test_what_is_missing_is_said(jaxq):
+    assert jaxq("plot")[::2] == (2, "error: jaxq plot: give RESULT, what --out has written: .json or .npz\n")
+    assert jaxq("plot", "x.json")[::2] == (2, "error: jaxq plot: give --out FILE, the figure: .png, .svg or .pdf\n")

@@ -178,7 +178,7 @@ def test_one_replica_that_is_not_a_number_ends_the_run():
     class Breaks(Customers):
         def update(self, state, event):
             following = super().update(state, event)
-            return jnp.where(following > 10.0, jnp.nan, following)
+            return jnp.where(following > 15.0, jnp.nan, following)
 
     result = jaxq.simulate(Breaks(), replicas=64, events=2000, max_events=10**9)
     assert result.flags == ("nan",) and result["wait"].mean is None
@@ -308,19 +308,61 @@ def test_the_interpreter_gives_what_jax_gives():
             jnp.clip(x, 0, 1),
             jax.lax.fori_loop(0, 3, lambda i, a: a + x[i], x),
             n // 2,
+            jax.lax.div(n - 50_000, n % 7 - 11),
+            jax.lax.rem(n - 50_000, jnp.int32(7)),
+            jax.lax.rem(x, jnp.float32(0.7)),
             n * n,
             ~(x > 0) | (n == 3),
             (n.astype(jnp.float32) / x)[None, :],
             -jnp.concatenate([x, x[1:3]]),
             jnp.exp(x),
+            jnp.log(jnp.abs(x) + 1) - jnp.sqrt(x * x) + jnp.sign(x) * jnp.floor(x),
+            jax.lax.scan(lambda a, y: (a + y, a * y), x[0], x, reverse=True),
+            jax.lax.bitcast_convert_type(n.view(jnp.uint32) << 3 >> 1, jnp.int32) ^ (n >> 2),
+            jax.lax.platform_dependent(x, cpu=lambda x: x + 1, default=lambda x: x),
         )
 
     x = np.linspace(-2, 5, 24, dtype=np.float32).reshape(6, 4)
     n = np.arange(24, dtype=np.int32).reshape(6, 4) * 9000  # whose squares wrap
     wanted = jax.vmap(function)(x, n)
-    for ours, theirs in zip(Interpreted(jax.vmap(function), x, n)(x, n), wanted, strict=True):
+    found = Interpreted(jax.vmap(function), x, n)(x, n)
+    for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_the_interpreter_reads_and_writes_as_jax_does():
+    """Inside an array, before its first entry and beyond its end, one entry, rows and columns, in every mode."""
+
+    def function(x, y, i):
+        modes = {"fill": {"fill_value": -7.0}, "clip": {}, "promise_in_bounds": {}}
+        read = [y.at[i].get(mode=mode, **more) for mode, more in modes.items()]
+        wild = [
+            x[i],
+            y[i],
+            y[:, i],
+            y[i, i],
+            jnp.take(x, jnp.stack([i, i + 1])),
+            jax.lax.dynamic_slice(y, (i, i), (2, 2)),
+        ]
+        two = jnp.stack([i, i - 1])
+        written = [
+            *(getattr(y.at[i], name)(2.5) for name in ("set", "add", "subtract", "multiply", "min", "max")),
+            *(y.at[i].add(x[:3], mode=mode) for mode in ("drop", "clip")),
+            x.at[two].add(jnp.ones(2)),
+            y.at[:, i].set(x[:4]),
+            jax.lax.dynamic_update_slice(y, y[:2, :2] + 10, (i, i)),
+        ]
+        return read, wild, written
+
+    x, y = np.arange(5, dtype=np.float32), np.arange(12, dtype=np.float32).reshape(4, 3)
+    places = np.array([-9, -4, -1, 0, 1, 2, 3, 4, 9], np.int32)
+    mapped = jax.vmap(function, (None, None, 0))
+    many = np.tile(x, (9, 1)), np.tile(y, (9, 1, 1)), places
+    for each, given in ((mapped, (x, y, places)), (jax.vmap(function), many), (function, (x, y, places[5]))):
+        found, wanted = Interpreted(each, *given)(*given), jax.jit(each)(*given)
+        for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """An index beyond its array: flagged exactly where it matters, whatever a user's class does it in."""
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -256,36 +258,50 @@ class NextSwitch(Drift):
         return state[1] + far(state[0])
 
 
-class Init(Customers):
-    def init(self, words):
-        return FIVE[(words[0] >> 24).astype(int)]
+class Waits(Customers):
+    """Each customer's wait, and something beside it that lies beyond from a wait of 60 / ``often`` on."""
+
+    often: ClassVar[int] = 3
+
+    def beside(self, state):
+        return far((self.often * state).astype(int))
 
 
-class NextEvent(Customers):
+class NextEvent(Waits):
     def next_event(self, state, words):
         (service, gap), weight = super().next_event(state, words)
-        return (service + far((20 * state).astype(int)), gap), weight
+        return (service + self.beside(state), gap), weight
 
 
-class Weight(Customers):
+class Weight(Waits):
     def next_event(self, state, words):
         event, weight = super().next_event(state, words)
-        return event, weight + far((20 * state).astype(int))
+        return event, weight + self.beside(state)
 
 
-class Update(Customers):
+class Update(Waits):
     def update(self, state, event):
-        return super().update(state + far((20 * state).astype(int)), event)
+        return super().update(state + self.beside(state), event)
 
 
-class CustomersTally(Customers):
+class CustomersTally(Waits):
     def tally(self, state, event):
-        return {"wait": state + far((20 * state).astype(int))}
+        return {"wait": state + self.beside(state)}
 
 
-ENTRANCES = [Rates, Jump, Transition, Observe, Tally, Counters, Overflow, Drift, NextSwitch] + [
-    *(Init, NextEvent, Weight, Update, CustomersTally)
-]
+class CustomersObserve(Waits):
+    def observe(self, state):
+        return {"work": state + self.beside(state)}
+
+
+STEPS = {
+    NextEvent: "next_event",
+    Weight: "next_event",
+    Update: "update",
+    CustomersTally: "tally",
+    CustomersObserve: "observe",
+}
+ENTRANCES = [Rates, Jump, Transition, Observe, Tally, Counters, Overflow, Drift, NextSwitch, *STEPS]
 
 
 @pytest.mark.parametrize("kind", ENTRANCES)
@@ -293,6 +309,28 @@ def test_every_method_is_watched(kind):
     jaxq.check(kind())
     result = jaxq.simulate(kind(), **SHORT)
     assert "index_out_of_range" in result.flags and not result.estimates
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_the_walk_of_what_steps_itself_says_where(kind):
+    """A wait of 3 is among the first hundreds."""
+    often = type("Often", (kind,), {"often": 20, "__module__": __name__})
+    where = (
+        rf"^Often.{STEPS[kind]}: the index 5 lies beyond an array of 5 in state 3\.\d+: make the array longer, or keep "
+    )
+    with pytest.raises(ValueError, match=where):
+        jaxq.check(often())
+
+
+def test_the_walk_looks_at_what_it_starts_from():
+    class Init(Customers):
+        def init(self, words):
+            return FIVE[(words[0] >> 24).astype(int)]
+
+    with pytest.raises(
+        ValueError, match=r"^Init.init: the index \d+ lies beyond an array of 5 at the start: make the array"
+    ):
+        jaxq.check(Init())
 
 
 @pytest.mark.parametrize("kind", [Rates, Drift, NextEvent])
@@ -358,7 +396,7 @@ def test_a_gradient_along_the_path():
             return (self.scale * service, gap), weight
 
         def update(self, state, event):
-            return super().update(state[0] + far(state[1]), event), state[1] + 1
+            return super().update(state[0] + far(state[1] - 1000), event), state[1] + 1
 
         def tally(self, state, event):
             return {"wait": state[0]}

@@ -9,6 +9,7 @@ import jaxq
 from jaxq.engine import program as program_module
 from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.record import title
+from tests.compiled import quickly
 from tests.systems_under_test import UNDER_TEST
 
 REPLICAS = 10
@@ -46,12 +47,8 @@ FORMS = list({type(system.process()): name for name, system in reversed(UNDER_TE
 
 @pytest.fixture
 def quickly_compiled():
-    """Programs of the test are compiled with few optimisations, and not kept."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    program_module.program.cache_clear()
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    program_module.program.cache_clear()
+    with quickly():
+        yield
 
 
 @pytest.mark.parametrize("name", UNDER_TEST)

@@ -13,7 +13,6 @@ from jaxq.engine.kernel.choice import VARIABLE
 from jaxq.engine.kernel.evaluate import evaluate_closed
 from jaxq.engine.kernel.memory import Buffer, Memory
 from jaxq.engine.kernel.spilling import Scratch, Tile
-from jaxq.engine.program import program
 from tests.systems_under_test import UNDER_TEST
 
 NOT_LIFTED = {"M/empirical/infinity": "large arrays are joined"}
@@ -42,16 +41,6 @@ class PeriodTwo(jaxq.JumpProcess):
 
 def refuse(*_):
     raise NotLifted("for the test")
-
-
-@pytest.fixture(autouse=True)
-def _quickly_compiled():
-    """Programs of the test are compiled with few optimisations, and not kept."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    program.cache_clear()
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    program.cache_clear()
 
 
 def ran(monkeypatch, kind: str, systems, **layout) -> Ensemble:

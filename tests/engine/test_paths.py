@@ -243,9 +243,9 @@ def test_overflow_and_nan_are_marked():
 
     class Lost(Gaps):
         def observe(self, state):
-            return {"log": jnp.log(1.0 - state)}
+            return {"log": jnp.log(200.0 - state)}  # further than the walk before a run comes
 
-    result = paths(Lost(1.0, 1.0), [0.5, 1.5, 2.5], replicas=4, devices=1)
+    result = paths(Lost(1.0, 1.0), [0.5, 200.5, 201.5], replicas=4, devices=1)
     assert result.flags == ("nan",)
     np.testing.assert_array_equal(np.isnan(result.mean["log"]), [False, True, True])
 

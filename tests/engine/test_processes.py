@@ -14,6 +14,7 @@ import pytest
 
 import jaxq
 from jaxq.engine.files import read_npz
+from tests.compiled import quickly
 from tests.engine.process_runs import QUEUE, RUNS, numbers
 
 HERE = Path(__file__).parent
@@ -61,7 +62,8 @@ def test_several_processes_are_one(tmp_path, count, names):
     port, script = free_port(), HERE / "process_runs.py"
     files = [tmp_path / f"{number}.json" for number in range(count)]
     with started(*[(script, port, count, number, file, *names) for number, file in enumerate(files)]) as processes:
-        alone = {name: numbers(RUNS[name]()) for name in names}
+        with quickly():
+            alone = {name: numbers(RUNS[name]()) for name in names}
         outcomes = ended(processes)
     assert [code for code, *_ in outcomes] == [0] * count, outcomes
     for number, file in enumerate(files):

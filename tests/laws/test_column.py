@@ -58,14 +58,14 @@ def test_a_byte_order_mark_is_no_part_of_the_first_cell(read):
 def test_a_file_with_a_hash_in_its_name(tmp_path):
     (tmp_path / "run#2").write_text("5\n")
     (tmp_path / "run#3.csv").write_text("a,b\n1,2\n")
-    assert read_column("x", f"{tmp_path}/run#2").values.tolist() == [5]
-    assert read_column("x", f"{tmp_path}/run#3.csv#b").values.tolist() == [2]
+    assert read_column(("law", "x"), f"{tmp_path}/run#2").values.tolist() == [5]
+    assert read_column(("law", "x"), f"{tmp_path}/run#3.csv#b").values.tolist() == [2]
 
 
 def test_a_link_is_followed(tmp_path):
     (tmp_path / "data.csv").write_text("a,b\n1,2\n")
     (tmp_path / "link.csv").symlink_to("data.csv")
-    assert read_column("x", f"{tmp_path}/link.csv#b").values.tolist() == [2]
+    assert read_column(("law", "x"), f"{tmp_path}/link.csv#b").values.tolist() == [2]
 
 
 SEVERAL = "the file has the columns id, gap: must be FILE#COLUMN, one of them or its number"

@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
-from jaxq.analytic.parallel_servers.network import network
 from jaxq.analytic.parallel_servers.planning import load_balancing, static_planning
+from jaxq.analytic.parallel_servers.rates import Rates
 
 PRICED = 1e-9
 """Price, as a share of the largest, above which a pool is a bottleneck."""
@@ -45,14 +45,14 @@ def capacity(arrival_rates: ArrayLike, service_rates: ArrayLike, servers: ArrayL
     sum_i lambda_i - max sum_ij mu_ij psi_ij, the planning problem with all rewards 1.
 
     Args:
-        arrival_rates, service_rates, servers: see `jaxq.analytic.parallel_servers.network.Network`; servers > 0.
+        arrival_rates, service_rates, servers: see `jaxq.analytic.parallel_servers.rates.Rates`; servers > 0.
 
     Raises:
         ValueError: a shape or a number is not allowed, or a class with arrivals is served by no pool.
 
     Source: linear programming; Stolyar and Tezcan (2010) for rho and its duals.
     """
-    given = network(arrival_rates, service_rates, servers)
+    given = Rates.checked(arrival_rates, service_rates, servers)
     balance = load_balancing(*given[:3])
     rates = np.where(given.served, given.service_rates, np.inf)
     loads = (balance.rates / rates).sum(axis=0) / given.servers

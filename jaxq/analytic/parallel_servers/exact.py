@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Num
 from numpy.typing import ArrayLike, NDArray
 
 from jaxq.analytic.markov.sparse import stationary
-from jaxq.analytic.parallel_servers.network import Array, Network, network
+from jaxq.analytic.parallel_servers.rates import Array, Rates
 from jaxq.checks import FieldError, integer
 
 MOST_STATES = 150_000
@@ -19,7 +19,7 @@ POISSON = [([1.0], [[-1.0]])]
 Rule = Callable[[int, Sequence[int]], int | None]
 """(pool, customers of each class that wait) -> class to serve, or (class, idle servers of each pool) -> pool to join; None:
 nobody waits, or no pool is idle."""
-Allocation = Callable[[Network, Int[np.ndarray, "states classes"]], Num[np.ndarray, "states classes pools"]]
+Allocation = Callable[[Rates, Int[np.ndarray, "states classes"]], Num[np.ndarray, "states classes pools"]]
 """(network, customers in the system, shape (S, I)) -> busy servers z_ij, or their mean, shape (S, I, J)."""
 Phases = tuple[ArrayLike, ArrayLike]
 """(initial vector, sub-generator) of a phase-type law; times between arrivals are scaled to the mean 1/lambda_i."""
@@ -91,7 +91,7 @@ def nonpreemptive(
 
     Args:
         arrival_rates, service_rates, abandonment_rates, rewards: see
-            `jaxq.analytic.parallel_servers.network.Network`.
+            `jaxq.analytic.parallel_servers.rates.Rates`.
         servers: N_j, whole.
         join: see `Rule`; it sees 0 idle servers where the class is not served.
         serve: see `Rule`; it sees queues of 0 of classes that the pool does not serve.
@@ -106,7 +106,7 @@ def nonpreemptive(
 
     Source: global balance.
     """
-    given = network(arrival_rates, service_rates, servers, abandonment_rates, rewards)
+    given = Rates.checked(arrival_rates, service_rates, servers, abandonment_rates, rewards)
     most = _limits("most_waiting", most_waiting, given)
     crew = _crew(given)
     edges = [(i, j) for i, j in np.argwhere(given.served).tolist()]
@@ -153,7 +153,7 @@ class _Chain:
     """The jumps of `nonpreemptive`."""
 
     def __init__(
-        self, given: Network, edges: list, crew: list[int], most: list[int], join: Rule, serve: Rule, clocks: list
+        self, given: Rates, edges: list, crew: list[int], most: list[int], join: Rule, serve: Rule, clocks: list
     ):
         self.given, self.edges, self.crew, self.most = given, edges, crew, most
         self.join, self.serve, self.clocks = join, serve, clocks
@@ -201,9 +201,7 @@ def greedy(order: Sequence[tuple[int, int]], weights: ArrayLike | None = None) -
     """
     edges = np.asarray(order)
 
-    def allocate(
-        given: Network, customers: Int[np.ndarray, "states classes"]
-    ) -> Int[np.ndarray, "states classes pools"]:
+    def allocate(given: Rates, customers: Int[np.ndarray, "states classes"]) -> Int[np.ndarray, "states classes pools"]:
         if sorted(order) != [tuple(edge) for edge in np.argwhere(given.served).tolist()]:
             raise FieldError("order", list(order), "must have every edge, as (class, pool), once")
         ranked = np.broadcast_to(edges, (len(customers), *edges.shape))
@@ -225,7 +223,7 @@ def drawn(weights: ArrayLike, offsets: ArrayLike, preferences: Sequence[Sequence
     """
 
     def allocate(
-        given: Network, customers: Int[np.ndarray, "states classes"]
+        given: Rates, customers: Int[np.ndarray, "states classes"]
     ) -> Float[np.ndarray, "states classes pools"]:
         scores = np.asarray(weights, np.float64) * customers + np.asarray(offsets, np.float64)
         mean = np.zeros((len(customers), *given.served.shape))
@@ -268,7 +266,7 @@ def preemptive(
 
     Source: global balance.
     """
-    given = network(arrival_rates, service_rates, servers, abandonment_rates, rewards)
+    given = Rates.checked(arrival_rates, service_rates, servers, abandonment_rates, rewards)
     most = _limits("most_customers", most_customers, given)
     shape = tuple(k + 1 for k in most)
     if math.prod(shape) > MOST_STATES:
@@ -291,7 +289,7 @@ def preemptive(
 
 
 def _filled(
-    given: Network, customers: Int[np.ndarray, "states classes"], edges: Int[np.ndarray, "states edges 2"]
+    given: Rates, customers: Int[np.ndarray, "states classes"], edges: Int[np.ndarray, "states edges 2"]
 ) -> Int[np.ndarray, "states classes pools"]:
     """z_ij if edges, shape (S, E, 2), take one after the other all that is left."""
     rows = np.arange(len(customers))
@@ -305,23 +303,23 @@ def _filled(
     return busy
 
 
-def _limits(field: str, limits: Sequence[int], given: Network) -> list[int]:
+def _limits(field: str, limits: Sequence[int], given: Rates) -> list[int]:
     if len(limits) != given.arrival_rates.size:
         raise FieldError(field, list(limits), f"must have one number a class, {given.arrival_rates.size}")
     return [integer(f"{field}[{i}]", k, 0) for i, k in enumerate(limits)]
 
 
-def _crew(given: Network) -> list[int]:
+def _crew(given: Rates) -> list[int]:
     return [integer(f"servers[{j}]", int(n) if n == int(n) else n, 0) for j, n in enumerate(given.servers.tolist())]
 
 
-def _stillest(given: Network, queues: NDArray, busy: NDArray) -> int:
+def _stillest(given: Rates, queues: NDArray, busy: NDArray) -> int:
     """The state with the least drift, where the law is not rare; the empty state is, in large pools."""
     leave = given.abandonment_rates * queues + np.einsum("ij,sij->si", given.service_rates, busy)
     return int(np.argmin(np.sum((given.arrival_rates - leave) ** 2, axis=1)))
 
 
-def _means(given: Network, law: Array, queues: NDArray, busy: NDArray, closed: NDArray) -> Law:
+def _means(given: Rates, law: Array, queues: NDArray, busy: NDArray, closed: NDArray) -> Law:
     queue, mean = law @ queues, np.tensordot(law, busy, 1)
     rates = np.where(given.arrival_rates > 0, given.arrival_rates, np.inf)
     through = np.sum(given.service_rates * mean, axis=1)

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxq.analytic.parallel_servers.network import network, priority_order
-from jaxq.analytic.parallel_servers.rest_point import RestPoint, rest_point
+from jaxq.analytic.parallel_servers.rates import Rates
+from jaxq.analytic.parallel_servers.rest_point import RestPoint, priority_order, rest_point
 from jaxq.checks import FieldError
 
 
@@ -25,7 +25,7 @@ def routed_rest_point(
 
     Args:
         routed_rates: lambda_ij, shape (I, J), customers/time; 0 where the pool does not serve the class.
-        service_rates, servers, abandonment_rates, rewards: see `jaxq.analytic.parallel_servers.network.Network`.
+        service_rates, servers, abandonment_rates, rewards: see `jaxq.analytic.parallel_servers.rates.Rates`.
         priority: the classes, first served first: shape (I,), the same at every pool, or (J, I), a row a pool.
 
     Returns:
@@ -39,7 +39,7 @@ def routed_rest_point(
     routed = np.asarray(routed_rates, dtype=np.float64)
     if routed.shape != np.shape(service_rates):
         raise ValueError(f"routed_rates has shape {routed.shape}: it must be that of service_rates")
-    given = network(routed.sum(axis=1), service_rates, servers, abandonment_rates, rewards)
+    given = Rates.checked(routed.sum(axis=1), service_rates, servers, abandonment_rates, rewards)
     if not (routed >= 0).all():
         raise FieldError("routed_rates", routed, "must be zero or positive")
     if (routed[~given.served] > 0).any():

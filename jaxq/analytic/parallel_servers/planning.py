@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
-from jaxq.analytic.parallel_servers.network import Array, Network, network
+from jaxq.analytic.parallel_servers.rates import Array, Rates
 from jaxq.checks import FieldError
 
 
@@ -55,7 +55,7 @@ def static_planning(
     that are exactly served) the prices are not unique.
 
     Args:
-        arrival_rates, service_rates, servers, rewards: see `jaxq.analytic.parallel_servers.network.Network`.
+        arrival_rates, service_rates, servers, rewards: see `jaxq.analytic.parallel_servers.rates.Rates`.
 
     Returns:
         A `Plan`.
@@ -65,7 +65,7 @@ def static_planning(
 
     Source: Stolyar and Tezcan (2011), Operations Research 59(6), the SPP.
     """
-    given = network(arrival_rates, service_rates, servers, rewards=rewards)
+    given = Rates.checked(arrival_rates, service_rates, servers, rewards=rewards)
     matrix, bounds, gains = _planning_arrays(given)
     found: Any = linprog(-gains, A_ub=matrix, b_ub=bounds, bounds=(0, None), method="highs")
     classes = given.arrival_rates.size
@@ -83,7 +83,7 @@ def load_balancing(arrival_rates: ArrayLike, service_rates: ArrayLike, servers: 
     parts of the network that share no class are equally loaded.
 
     Args:
-        arrival_rates, service_rates: see `jaxq.analytic.parallel_servers.network.Network`.
+        arrival_rates, service_rates: see `jaxq.analytic.parallel_servers.rates.Rates`.
         servers: N_j > 0.
 
     Returns:
@@ -94,7 +94,7 @@ def load_balancing(arrival_rates: ArrayLike, service_rates: ArrayLike, servers: 
 
     Source: Stolyar and Tezcan (2010), Stochastic Systems, the problem that SHADOW-LB solves [derived from it].
     """
-    given = network(arrival_rates, service_rates, servers)
+    given = Rates.checked(arrival_rates, service_rates, servers)
     if (given.servers == 0).any():
         raise FieldError("servers", given.servers, "each pool must have one or more")
     for i in np.flatnonzero((given.arrival_rates > 0) & ~given.served.any(axis=1)):
@@ -124,7 +124,7 @@ def load_balancing(arrival_rates: ArrayLike, service_rates: ArrayLike, servers: 
     return Balance(float(found.fun), rates, np.maximum(-found.ineqlin.marginals, 0.0), found.eqlin.marginals / unit)
 
 
-def _planning_arrays(given: Network) -> tuple[Array, Array, Array]:
+def _planning_arrays(given: Rates) -> tuple[Array, Array, Array]:
     """Rows of classes, then of pools, over the edges; their bounds; the gain of each edge."""
     (of_class, of_pool), edges = np.nonzero(given.served), int(given.served.sum())
     classes, pools = given.served.shape

@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from jaxq.analytic.parallel_servers.network import Array, Network
+from jaxq.analytic.parallel_servers.rates import Array, Rates
+from jaxq.checks import FieldError
 
 _ROUNDING = 1e-12
 
@@ -25,7 +27,7 @@ class RestPoint(NamedTuple):
     reward_rate: float
 
 
-def rest_point(given: Network, rates: Array, busy: Array) -> RestPoint:
+def rest_point(given: Rates, rates: Array, busy: Array) -> RestPoint:
     """The rest point that goes with the busy servers, by conservation of flow.
 
     Formula: y = (rate - sum mu psi) / theta, abandonment theta y / rate.
@@ -47,3 +49,15 @@ def rest_point(given: Network, rates: Array, busy: Array) -> RestPoint:
         queue = np.where(unserved > 0, unserved / patience, 0.0)
         lost = np.where(unserved > 0, np.where(patience > 0, unserved / rates, 0.0), 0.0)
     return RestPoint(busy, queue, lost, float(given.rewards @ of_class))
+
+
+def priority_order(field: str, order: ArrayLike, choices: int) -> list[int]:
+    """A list of all of 0, ..., choices - 1, each once, as integers.
+
+    Raises:
+        ValueError: it is not.
+    """
+    found = np.asarray(order)
+    if found.ndim != 1 or sorted(found.tolist()) != list(range(choices)):
+        raise FieldError(field, found, f"must be 0 to {choices - 1} in some order")
+    return found.astype(np.int64).tolist()

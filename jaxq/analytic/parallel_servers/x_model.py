@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from jaxq.analytic.parallel_servers.network import network, priority_order
-from jaxq.analytic.parallel_servers.rest_point import RestPoint, rest_point
+from jaxq.analytic.parallel_servers.rates import Rates
+from jaxq.analytic.parallel_servers.rest_point import RestPoint, priority_order, rest_point
 from jaxq.checks import FieldError
 
 
@@ -35,7 +35,7 @@ def x_model(
 
     Args:
         arrival_rates, service_rates, servers, abandonment_rates, rewards: see
-            `jaxq.analytic.parallel_servers.network.Network`; every service rate > 0.
+            `jaxq.analytic.parallel_servers.rates.Rates`; every service rate > 0.
         priority: the classes, first served first, at every pool.
 
     Returns:
@@ -48,7 +48,7 @@ def x_model(
     Source: Stolyar and Tezcan (2011), e-companion, EC.29-EC.32, there for 2 x 2 and m the second class; the extension
     is immediate.
     """
-    given = network(arrival_rates, service_rates, servers, abandonment_rates, rewards)
+    given = Rates.checked(arrival_rates, service_rates, servers, abandonment_rates, rewards)
     if not given.served.all():
         raise FieldError("service_rates", given.service_rates, "every pool must serve every class here")
     order = priority_order("priority", priority, given.arrival_rates.size)

@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from jaxq.analytic.markov.sparse import stationary
 from jaxq.checks import FieldError
 
+LEAST = 1e-9
+"""Probability of a face of the box below which it stays where it is."""
+
 Allocate = Callable[[Int[np.ndarray, "states classes"]], Int[np.ndarray, "states classes pools"]]
 """x, shape (states, I) -> z, shape (states, I, J)."""
 
@@ -34,21 +37,19 @@ def truncated_network(
     service_rates: ArrayLike,
     servers: ArrayLike,
     allocate: Allocate,
-    tolerance: float = 1e-9,
     most_states: int = 600_000,
 ) -> Performance:
     """Stationary means of a network whose servers follow the numbers in system.
 
     Formula: global balance on a box of states x; class i goes up at rate lambda_i and down at rate
     sum_j mu_ij z_ij(x); jumps out of the box do not happen. The box starts around the customers that the servers hold and
-    its faces move out until each has little probability.
+    its faces move out until each has a probability below 1e-9.
 
     Args:
         arrival_rates: lambda, shape (I,), 1/time.
         service_rates: mu, shape (I, J), 1/time; 0: not served.
         servers: N, shape (J,).
         allocate: z as a function of x, see `Allocate`.
-        tolerance: probability that a face may have.
         most_states: states that the box may have.
 
     Returns:
@@ -72,8 +73,8 @@ def truncated_network(
         z = allocate(x)
         law = _law(x, low, high, lam, (mu * z).sum(axis=2))
         sides = [np.bincount(x[:, i] - low[i], law) for i in range(lam.size)]
-        down = np.array([_beyond(side[::-1], tolerance) if low[i] > 0 else 0 for i, side in enumerate(sides)])
-        up = np.array([_beyond(side, tolerance) for side in sides])
+        down = np.array([_beyond(side[::-1]) if low[i] > 0 else 0 for i, side in enumerate(sides)])
+        up = np.array([_beyond(side) for side in sides])
         if not (down.any() or up.any()):
             break
         low, high = np.maximum(low - down, 0), high + up
@@ -83,13 +84,13 @@ def truncated_network(
     return Performance(waiting, busy, capacity - busy.sum(axis=0), edge)
 
 
-def _beyond(side: Float[np.ndarray, " states"], tolerance: float) -> int:
-    """States to add at the end of a side so that its last one has less than the tolerance, as the tail goes on."""
-    if side[-1] < tolerance:
+def _beyond(side: Float[np.ndarray, " states"]) -> int:
+    """States to add at the end of a side so that its last one has less than `LEAST`, as the tail goes on."""
+    if side[-1] < LEAST:
         return 0
     near = max(side.size // 8, 1)
     rate = np.log(max(side[-1 - near] / side[-1], 1.0)) / near
-    return int(np.clip(np.ceil(1.05 * np.log(2 * side[-1] / tolerance) / max(rate, 1e-9)), 2, side.size))
+    return int(np.clip(np.ceil(1.05 * np.log(2 * side[-1] / LEAST) / max(rate, 1e-9)), 2, side.size))
 
 
 def _law(x, low, high, lam, down) -> NDArray[np.float64]:

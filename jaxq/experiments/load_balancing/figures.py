@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.analytic.markov.birth_death import stationary
-from jaxq.engine.paths import Paths, paths
+from jaxq.engine.paths import paths
 from jaxq.engine.system import System
+from jaxq.engine.transient import Paths
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.load_balancing.paper import PAPER, RATES, REPLICAS, SPEEDS
 from jaxq.stats.estimate import Estimate

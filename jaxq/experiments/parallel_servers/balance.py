@@ -41,7 +41,7 @@ WARMUP = 250_000
 
 def systems(policy: str, loads) -> list[ParallelServers]:
     """The X-model at each load."""
-    least = load(X_MODEL)
+    least = load(X_MODEL.at())
     networks = [X_MODEL.replace(arrival_rates=X_MODEL.arrival_rates * rho / least, name=f"{rho:g}") for rho in loads]
     return [ParallelServers(network, policy=policy) for network in networks]
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxq.engine.paths import Paths, paths
+from jaxq.engine.paths import paths
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import compare
+from jaxq.engine.transient import Paths
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.parallel_servers.paper import (
     FEW_REPLICAS,

@@ -52,7 +52,7 @@ def draw_network(random: np.random.Generator) -> Network:
     arrivals = 4 ** random.random(classes)
     patience, rewards = 4 ** (random.random(classes) - 0.5), 4 ** (random.random(classes) - 0.5)
     drawn = Network(arrivals, services, servers, patience, rewards, name=f"{classes} x {pools}")
-    return drawn.replace(arrival_rates=arrivals * (OVERLOAD / load(drawn)))
+    return drawn.replace(arrival_rates=arrivals * (OVERLOAD / load(drawn.at())))
 
 
 def networks(count: int) -> list[Network]:

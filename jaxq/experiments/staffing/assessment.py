@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.analytic.staffing import drift, elimination, fluid, gains, lp
 from jaxq.analytic.staffing import growth as predicted
 from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.analytic.staffing.targets import saturation_targets
 from jaxq.checks import FieldError
 from jaxq.engine.plain import plain
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.theory import inapplicable
 
 STABILISABLE, NULL, TRANSIENT = "stabilisable", "not positive recurrent", "transient"

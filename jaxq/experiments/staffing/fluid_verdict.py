@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from jaxq.analytic.parallel_servers.capacity import CRITICAL, Capacity, capacity
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.analytic.staffing import gains
 from jaxq.analytic.staffing.growth import lone_growth
 from jaxq.experiments.staffing.assessment import NULL, STABILISABLE, TRANSIENT, arguments, as_plain
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.safety_staffing import is_tree
 
 STABLE = "stable"

@@ -18,6 +18,8 @@ SURE = 3.0
 """Standard errors from which a difference of true revenues has a sign."""
 HIGHEST = 0.8
 """Of the largest reward: the highest toll drawn."""
+STEP = 0.02
+"""Of the central differences, in the first share (the others shrink in proportion) and in money."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +50,7 @@ class Slopes:
         return int(np.sum(same & self.known)), int(np.sum(self.known))
 
 
-def slopes(
-    system: TolledQueues, temperatures: Sequence[float], designs: int = 40, step: float = 0.02, seed: int = 0
-) -> list[Slopes]:
+def slopes(system: TolledQueues, temperatures: Sequence[float], designs: int = 40, seed: int = 0) -> list[Slopes]:
     """Compare the gradient of fractional joins (`fluid.path_revenue`) with finite differences of the true revenue.
 
     One `Slopes` for each temperature, on the same designs and paths.
@@ -59,12 +59,11 @@ def slopes(
         system: classes and laws, and how many servers share its capacity; customers see workloads.
         temperatures: eta > 0 of the smooth revenue, money.
         designs: how many; shares uniform on the simplex, tolls uniform up to 0.8 of the largest reward.
-        step: of the central differences, in the first share (the others shrink in proportion) and in money.
         seed: of designs and paths.
     """
     m, top, capacity = system.servers, float(np.max(system.rewards)), float(np.sum(system.service_rates))
     rng = np.random.default_rng(seed)
-    shares = np.clip(rng.dirichlet(np.ones(m), designs), 2 * step, 1 - 2 * step)
+    shares = np.clip(rng.dirichlet(np.ones(m), designs), 2 * STEP, 1 - 2 * STEP)
     shares /= shares.sum(axis=1, keepdims=True)
     drawn = np.column_stack((shares[:, 0], rng.uniform(0, HIGHEST * top, (designs, m))))
 
@@ -83,11 +82,11 @@ def slopes(
     soft, true = revenue(SMOOTH, seed), revenue(HARD, seed + 1)
     hard = jax.jit(lambda at, shares: true(at, shares, 0))
     gradient = jax.jit(jax.grad(lambda at, shares, temperature: soft(at, shares, temperature).mean()))
-    moves = step * np.eye(m + 1)
+    moves = STEP * np.eye(m + 1)
 
     def difference(at, shares):
         ends = [[np.asarray(hard(_single(at + s * move), shares), np.float64) for s in (1, -1)] for move in moves]
-        return np.array([(up - down) / (2 * step) for up, down in ends])
+        return np.array([(up - down) / (2 * STEP) for up, down in ends])
 
     points = [(_single(at), _single(row)) for at, row in zip(drawn, shares, strict=True)]
     differences = np.stack([difference(at, row) for at, (_, row) in zip(drawn, points, strict=True)])

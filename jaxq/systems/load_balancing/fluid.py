@@ -7,8 +7,13 @@ run under ``jax.enable_x64(True)`` for float64.
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Num
 
 from jaxq.fluid.rest_point import rest_point
+
+Types = Float[Array | np.ndarray, " types"] | tuple | list
+Counts = Num[Array | np.ndarray, " types"] | tuple | list
+Scalar = Float[Array | np.ndarray, ""] | float
 
 SLACK = 0.01
 """Where `random_routing` leaves the formula: idle fraction of a type's servers over that of all servers together."""
@@ -18,7 +23,7 @@ LEVELS = 30
 _LEAST_SLACK = 1e-9
 
 
-def random_routing(probabilities, arrival_rate: float, rates, servers):
+def random_routing(probabilities: Types, arrival_rate: Scalar, rates: Types, servers: Counts) -> Float[Array, ""]:
     """Mean response time if a job goes to type j with probability p_j, to each of its servers alike.
 
     Formula: T(p) = sum_j p_j / (mu_j (1 - u_j)), u_j = Lambda p_j / (N_j mu_j). Beyond u_j = 1 - e, where e = ``SLACK``
@@ -46,11 +51,13 @@ def random_routing(probabilities, arrival_rate: float, rates, servers):
     return jnp.sum(probabilities / rates * inverse)
 
 
-def power_of_d(probabilities, draws: int, arrival_rate: float, rates, servers, levels: int = LEVELS):
+def power_of_d(
+    probabilities: Types, draws: int, arrival_rate: Scalar, rates: Types, servers: Counts
+) -> Float[Array, ""]:
     """Mean response time if a job joins the shortest of d queues, each of type j with probability p_j, n -> infinity.
 
     Formula: (sum_{j,i} gamma_j s_{j,i} + c lost) / lambda, with s of `occupancy` and lost = lambda W_K^d the jobs that find
-    ``levels`` = K jobs at every server drawn. In the stable region lost vanishes (doubly exponentially in K). Outside it
+    `LEVELS` = K jobs at every server drawn. In the stable region lost vanishes (doubly exponentially in K). Outside it
     servers of some types are full, and a price of c = 2 K / min mu for each of them keeps the value finite and makes it
     fall towards the stable region.
 
@@ -60,7 +67,6 @@ def power_of_d(probabilities, draws: int, arrival_rate: float, rates, servers, l
         arrival_rate: Lambda, 1/time.
         rates: mu_j, shape (M,).
         servers: N_j, shape (M,).
-        levels: jobs at a server at most; static.
 
     Returns:
         Mean response time, a scalar.
@@ -69,18 +75,20 @@ def power_of_d(probabilities, draws: int, arrival_rate: float, rates, servers, l
     """
     servers = np.asarray(servers, np.float64)
     total = servers.sum()
-    occupied = occupancy(probabilities, draws, arrival_rate / total, rates, servers / total, levels)
+    occupied = occupancy(probabilities, draws, arrival_rate / total, rates, servers / total)
     jobs = jnp.sum(jnp.asarray(servers, occupied.dtype) * jnp.sum(occupied, axis=1))
     lost = (jnp.asarray(probabilities) @ occupied[:, -1]) ** draws
-    return jobs / arrival_rate + 2 * levels / np.min(rates) * lost
+    return jobs / arrival_rate + 2 * LEVELS / np.min(rates) * lost
 
 
-def occupancy(probabilities, draws: int, arrival_rate: float, rates, shares, levels: int = LEVELS):
+def occupancy(
+    probabilities: Types, draws: int, arrival_rate: Scalar, rates: Types, shares: Types
+) -> Float[Array, "types levels"]:
     """s_{j,i}, the fraction of type-j servers with at least i jobs in the stationary mean field of the power of d choices.
 
     Formula: 0 = lambda (p_j / gamma_j) (s_{j,i-1} - s_{j,i}) F_i - mu_j (s_{j,i} - s_{j,i+1}), where
     F_i = (W_{i-1}^d - W_i^d) / (W_{i-1} - W_i) = sum_{k < d} W_{i-1}^k W_i^{d-1-k} with W_i = sum_j p_j s_{j,i}: all draws
-    have i - 1 jobs or more, not all more, and servers tie by weight. s_{j,0} = 1, s_{j,levels+1} = 0. The gradient is
+    have i - 1 jobs or more, not all more, and servers tie by weight. s_{j,0} = 1, s_{j,K+1} = 0. The gradient is
     that of the fixed point (`rest_point`).
 
     Args:
@@ -89,16 +97,15 @@ def occupancy(probabilities, draws: int, arrival_rate: float, rates, shares, lev
         arrival_rate: lambda = Lambda / n, 1/time.
         rates: mu_j, shape (M,).
         shares: gamma_j, shape (M,), sum 1.
-        levels: K; static.
 
     Returns:
-        Shape (M, K).
+        Shape (M, K), K = `LEVELS`.
 
     Source: as `power_of_d`.
     """
     probabilities = jnp.asarray(probabilities)
     rates, shares = (jnp.asarray(x, probabilities.dtype)[:, None] for x in (rates, shares))
-    shape = probabilities.size, levels
+    shape = probabilities.size, LEVELS
     drawn = arrival_rate * probabilities[:, None] / shares
 
     def slope(flat):
@@ -109,5 +116,5 @@ def occupancy(probabilities, draws: int, arrival_rate: float, rates, shares, lev
         exactly = padded[:, :-1] - padded[:, 1:]
         return jnp.ravel(drawn * exactly[:, :-1] * factor - rates * exactly[:, 1:])
 
-    start = jnp.zeros(probabilities.size * levels, probabilities.dtype)
+    start = jnp.zeros(probabilities.size * LEVELS, probabilities.dtype)
     return jnp.reshape(rest_point(slope, start, 1 / jnp.max(rates)), shape)

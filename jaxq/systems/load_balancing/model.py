@@ -211,22 +211,21 @@ class LoadBalancing(Model):
         servers; None for others, which are stable below capacity as n grows."""
         from jaxq.systems.load_balancing import oracle
 
-        return oracle.growth(*self._described())
+        return oracle.growth(self._control())
 
-    def _described(self) -> Any:
-        """The policy and the rates, as `oracle` takes them."""
-        policy, weights = self.policy, self._weights()
-        servers = self.speeds.servers(int(self.servers))
+    def _control(self):
+        from jaxq.systems.load_balancing import oracle
+
+        policy, servers = self.policy, self.speeds.servers(int(self.servers))
         # types that are drawn by routing probabilities are independent, whether or not their servers are distinct
         independent = policy.rule.replacement or self.routing is not None
-        rule = (str(policy), policy.rule.rank, policy.draws, independent, weights)
-        return (*rule, self.arrival_rate, self.speeds.rates, servers)
+        rule = (str(policy), policy.rule.rank, policy.draws, independent, self._weights())
+        return oracle.Control(*rule, self.arrival_rate, self.speeds.rates, servers, self.limits())
 
     def theory(self):
         from jaxq.systems.load_balancing import theory
 
-        beta = (1 - self.arrival_rate / self.capacity) * math.sqrt(int(self.servers))
-        return theory.load_balancing(*self._described(), beta=beta, buffer=self.limits())
+        return theory.load_balancing(self._control())
 
     def objectives(self):
         from jaxq.systems.load_balancing.objectives import objectives
@@ -238,7 +237,7 @@ class LoadBalancing(Model):
     def oracle(self):
         from jaxq.systems.load_balancing import oracle
 
-        return oracle.load_balancing(*self._described(), beta=self.beta, buffer=self.limits())
+        return oracle.load_balancing(self._control(), self.beta)
 
     def _weights(self) -> np.ndarray | None:
         """Relative weight of one server of each type in a draw; None where all are alike."""

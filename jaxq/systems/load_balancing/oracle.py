@@ -2,6 +2,8 @@
 
 import functools
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +16,37 @@ MOST_SERVERS = 500
 """Servers up to which the modified system is solved for its bound."""
 
 
-def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rates, servers, beta, buffer) -> dict:
+class Control(NamedTuple):
+    """A policy and whom it serves, in plain numbers.
+
+    Attributes:
+        policy: its name.
+        rank: the function that defines it, (jobs, service rate) -> numbers, or None.
+        draws: servers drawn, 0 for all of them.
+        replacement: whether they are drawn with replacement.
+        weights: of one server of each type in a draw, shape (M,), or None.
+        arrival_rate: of the whole system, 1/time.
+        rates, servers: mu_j, N_j, shape (M,).
+        buffer: most jobs at a server of each type, or None.
+    """
+
+    policy: str
+    rank: Callable | None
+    draws: int
+    replacement: bool
+    weights: np.ndarray | None
+    arrival_rate: float
+    rates: np.ndarray
+    servers: np.ndarray
+    buffer: tuple[int, ...] | None
+
+    @property
+    def rule(self) -> policies.Policy:
+        """How servers are drawn and compared."""
+        return policies.drawing(self.rank, self.draws, self.replacement, self.weights)
+
+
+def load_balancing(given: Control, beta: float | None) -> dict[str, Reference]:
     """References of the metrics of `LoadBalancing`.
 
     sum mu_j E Q_j1 is the arrival rate under every stable policy (no jobs lost): an identity. Random routing is M/M/1
@@ -22,14 +54,11 @@ def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rate
     field, tiny systems with buffers their exact law, and every policy the lower bounds of Section 7.
 
     Args:
-        policy, rank, draws, replacement, weights: its name; the function that defines it, (jobs, service rate) -> numbers,
-            or None; servers drawn, 0 for all; weight of one server of each type in a draw, or None.
-        arrival_rate: of the whole system, 1/time.
-        rates, servers: mu_j, N_j, shape (M,).
+        given: the policy and whom it serves.
         beta: None unless the arrival rate is (1 - beta/sqrt n) x capacity.
-        buffer: most jobs at a server of each type, or None.
     """
-    n, total = int(servers.sum()), float(arrival_rate)
+    policy, rates, servers, total = given.policy, given.rates, given.servers, float(given.arrival_rate)
+    n = int(servers.sum())
     mu, counts = tuple(map(float, rates)), tuple(map(int, servers))
     if policy == "modified":
         found = modified.modified_system(total, mu, counts) if n <= MOST_SERVERS else {}
@@ -39,11 +68,11 @@ def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rate
     scaled = None if beta is None or not of_capacity_n else float(beta)  # where the paper's limits hold
     if policy == "med-fsf":
         return _dedicated(total, mu, counts, scaled)
-    rule = policies.drawing(rank, draws, replacement, weights)
-    if buffer is not None:
-        if math.prod(math.comb(m + most, most) for m, most in zip(counts, buffer, strict=True)) > MOST_STATES:
+    rule = given.rule
+    if given.buffer is not None:
+        if math.prod(math.comb(m + most, most) for m, most in zip(counts, given.buffer, strict=True)) > MOST_STATES:
             return {}
-        law = _small(total, mu, counts, buffer, rule)
+        law = _small(total, mu, counts, given.buffer, rule)
         names = {"number_in_system": "number_in_system", "waiting_jobs": "waiting", "response_time": "response_time"}
         names |= {"all_busy": "probability_all_busy", "probability_lost": "loss_probability"}
         return {ours: Reference(law[theirs]) for ours, theirs in names.items()}
@@ -51,21 +80,21 @@ def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rate
     jobs = _bound(total, mu, counts)
     found["number_in_system"] = Reference(jobs, "bound")
     found["response_time"] = Reference(jobs / total, "bound")
-    if draws == 1:
-        found |= _random(total, rates, servers, weights)
-    elif draws > 1:
+    if given.draws == 1:
+        found |= _random(total, rates, servers, given.weights)
+    elif given.draws > 1:
         found |= _mean_field(total / n, mu, tuple((servers / n).tolist()), rule, total)
     elif scaled is not None and policy == "sa-jsq":
         found |= _limit(scaled, mu)
     return found
 
 
-def growth(policy, rank, draws, replacement, weights, arrival_rate, rates, servers) -> float | None:
+def growth(given: Control) -> float | None:
     """Jobs per time that the worst set of types gains once its queues are long; None where no formula is known."""
-    if draws == 0:
+    if given.draws == 0:
         return None
-    rule = policies.drawing(rank, draws, replacement, weights)
-    return stability.worst_drift(float(arrival_rate), tuple(map(float, rates)), tuple(map(int, servers)), rule).drift
+    mu, counts = tuple(map(float, given.rates)), tuple(map(int, given.servers))
+    return stability.worst_drift(float(given.arrival_rate), mu, counts, given.rule).drift
 
 
 def _random(total: float, rates: np.ndarray, servers: np.ndarray, weights) -> dict[str, Reference]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.checks import FieldError
 
@@ -181,7 +182,9 @@ def compare(one: Rank, other: Rank):
     return smaller, same
 
 
-def ranking(rank: Callable[..., Rank], rates: np.ndarray, levels: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+def ranking(
+    rank: Callable[..., Rank], rates: Float[np.ndarray, " types"], levels: int
+) -> tuple[tuple[tuple[int, int], ...], ...]:
     """The cells (j, i), servers of type j with i <= levels jobs, best first, in groups that tie."""
     groups: dict[Rank, list[tuple[int, int]]] = {}
     for i in range(levels + 1):

@@ -7,11 +7,12 @@ that its response time is Erlang(i + 1, mu_j), and the law of all is the mixture
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 QUANTILES = (0.5, 0.9, 0.99)
 
 
-def quantiles(joins: dict[tuple[int, int], Any], rates: np.ndarray) -> dict[str, Any]:
+def quantiles(joins: dict[tuple[int, int], Any], rates: Float[np.ndarray, " types"]) -> dict[str, Any]:
     """Quantiles of the response time, ``response_0.5`` and so on, linearised in the probabilities.
 
     Args:

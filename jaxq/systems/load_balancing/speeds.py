@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Int
 
 from jaxq.checks import FieldError
 
@@ -33,7 +34,7 @@ class Speeds(eqx.Module):
         """M."""
         return self.rates.size
 
-    def servers(self, total: int) -> np.ndarray:
+    def servers(self, total: int) -> Int[np.ndarray, " types"]:
         """N_j, int64, shape (M,). ValueError unless the fractions of ``total`` are whole numbers."""
         exact = self.fractions * total
         whole = np.round(exact)

@@ -1,6 +1,8 @@
 """What the paper, and classical results, say of dispatching to parallel queues, for `jaxq theory`."""
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +11,6 @@ from jaxq.analytic.load_balancing import (
     limit_tails,
     mean_field,
     modified,
-    policies,
     splitting,
     stability,
 )
@@ -24,20 +25,21 @@ _BRAMSON = "Foss and Chernova (1998); Bramson (2011)"
 _TEZCAN = "Armony (2005); Tezcan (2008)"
 
 
-def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rates, servers, beta, buffer):
-    """Statements by name; arguments as `oracle.load_balancing`, ``beta`` = sqrt(n) (1 - load) whatever was given."""
-    rates, servers = np.asarray(rates, float), np.asarray(servers)
-    n, capacity, total = int(servers.sum()), float(rates @ servers), float(arrival_rate)
+def load_balancing(given: Any) -> dict[str, Statement]:
+    """Statements by name; ``given``: a `Control` of the oracle."""
+    policy, rates, servers, total = given.policy, given.rates, given.servers, float(given.arrival_rate)
+    n, capacity = int(servers.sum()), float(rates @ servers)
+    beta = (1 - total / capacity) * math.sqrt(n)
     found = {
         "capacity": Statement(capacity, "sum_j mu_j N_j, 1/time", "Section 2"),
         "arrival_rate": Statement(total, "Lambda, 1/time", "assumption A1"),
         "beta": Statement(beta, "sqrt(n) (1 - Lambda/capacity)", "assumption A1"),
     }
-    if policy == "modified" or buffer is not None:
+    if policy == "modified" or given.buffer is not None:
         return found | {
             "stability": Statement("stable", "always: jobs that find no room are lost", "finite state space")
         }
-    rule = policies.drawing(rank, draws, replacement, weights)
+    rule = given.rule
     stable, statements = _stability(policy, rule, total, rates, servers)
     found |= statements
     if total >= capacity:
@@ -46,7 +48,7 @@ def load_balancing(policy, rank, draws, replacement, weights, arrival_rate, rate
         found |= _central(beta, rates, n, capacity)
     elif policy == "sa-jsq" and beta > 0:
         found |= _limit(beta, rates * n / capacity)
-    elif draws > 1 and stable:
+    elif given.draws > 1 and stable:
         found |= _mean_field(rule, total, rates, servers)
     return found | _bounds(policy, total, rates, servers) | _splitting(total, rates, servers)
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxq import random
 from jaxq.checks import FieldError
@@ -117,12 +118,12 @@ class StaffingDiffusion(Model):
         near = [i for i, j in self.network.graph.edges if j == idle]
         return (max(near, default=-1) if self.queued_class is None else int(self.queued_class) - 1), idle
 
-    def shares(self) -> np.ndarray:
+    def shares(self) -> Float[np.ndarray, " classes"]:
         """p, shape (I,)."""
         classes = len(self.network.classes)
         return np.full(classes, 1 / classes) if self.safety is None else np.array(self.safety, np.float64, ndmin=1)
 
-    def variances(self) -> np.ndarray:
+    def variances(self) -> Float[np.ndarray, " classes"]:
         """lambda_i (1 + c_i^2), variances of the noise a unit of time, shape (I,) (Remark 4.6)."""
         network = self.network
         return network.arrival_rates * (1 + variations(self.arrival_laws, network.classes))

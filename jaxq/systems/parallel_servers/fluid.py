@@ -10,9 +10,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Num
+from numpy.typing import ArrayLike
 
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.fluid import in_order
 from jaxq.fluid.rest_point import rest_point
+
+Classes = Float[Array | np.ndarray, " classes"]
+Edges = Float[Array | np.ndarray, " edges"]
+Pairs = Float[Array | np.ndarray, "classes pools"]
 
 LAYER = 1e-6
 """Boundary layer of an empty queue and of a full pool, per server of the network."""
@@ -41,7 +48,14 @@ class Fluid(NamedTuple):
     nearer: np.ndarray
 
 
-def class_queues(arrival_rates, service_rates, servers, abandonment_rates, priority, preference=None) -> Fluid:
+def class_queues(
+    arrival_rates: Classes,
+    service_rates: Pairs,
+    servers: Num[Array | np.ndarray, " pools"],
+    abandonment_rates: Classes,
+    priority: ArrayLike,
+    preference: ArrayLike | None = None,
+) -> Fluid:
     """The fluid of a network with one queue a class.
 
     Args:
@@ -69,7 +83,9 @@ def class_queues(arrival_rates, service_rates, servers, abandonment_rates, prior
     )
 
 
-def slope(fluid: Fluid, queues, busy, layer: float = LAYER):
+def slope(
+    fluid: Fluid, queues: Classes, busy: Edges, layer=LAYER
+) -> tuple[Float[Array, " classes"], Float[Array, " edges"]]:
     """dy/dt and dpsi/dt under static priority, non-preemptive.
 
     Formula: with S the queues of pool j's first classes up to one, servers freed at rate D_j = sum_i mu_ij psi_ij take
@@ -102,7 +118,7 @@ def slope(fluid: Fluid, queues, busy, layer: float = LAYER):
 
 
 @jax.jit
-def rest(fluid: Fluid, layer: float = LAYER):
+def rest(fluid: Fluid, layer=LAYER) -> tuple[Float[Array, " classes"], Float[Array, "classes pools"]]:
     """Where `slope` vanishes, with the implicit gradient of a fixed point.
 
     Args:
@@ -122,7 +138,7 @@ def rest(fluid: Fluid, layer: float = LAYER):
     return found[:classes], _matrix(fluid, found[classes:])
 
 
-def routed_reward(routing, network):
+def routed_reward(routing: Pairs, network: Rates) -> Float[Array, ""]:
     """Reward rate if class i is routed to pool j with probability p_ij and pools serve the largest g_i mu_ij first.
 
     Formula: at EC.17's rest point psi_ij = min(lambda_i p_ij / mu_ij, N_j - sum psi_kj over classes of larger index); the
@@ -132,7 +148,7 @@ def routed_reward(routing, network):
 
     Args:
         routing: p_ij, shape (I, J), rows on the simplex; ignored where the class is not served.
-        network: `Rates`, of which the service rates and rewards are known on the host.
+        network: its service rates and rewards are known on the host.
 
     Returns:
         Reward/time, a scalar.
@@ -142,12 +158,11 @@ def routed_reward(routing, network):
     index = (np.asarray(network.rewards)[:, None] * rates)[of_class, of_pool]
     arrivals = jnp.asarray(network.arrival_rates)[of_class] * jnp.asarray(routing)[of_class, of_pool]
     demands = arrivals / rates[of_class, of_pool]
-    return index @ in_order.fill(
-        demands, _earlier(-index, of_pool), jnp.asarray(network.servers, demands.dtype)[of_pool]
-    )
+    capacity = jnp.asarray(network.servers, demands.dtype)[of_pool]
+    return jnp.asarray(index) @ in_order.fill(demands, _earlier(-index, of_pool), capacity)
 
 
-def shadow_guarantee(eta, busy, service_rates, rewards, distance, horizon):
+def shadow_guarantee(eta, busy: Pairs, service_rates: Pairs, rewards: Classes, distance, horizon) -> Float[Array, ""]:
     """Reward rate that SHADOW-RM(eta) is sure of, on average over a time in which the arrival rates do not change.
 
     Formula: SPP - eta B - sum_j (nu_j - nu0_j)^2 / (2 eta H), B = sum_ij psi_ij / (2 mu_ij). It follows from the drift of

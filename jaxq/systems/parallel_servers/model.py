@@ -10,14 +10,16 @@ import functools
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, nonnegative, positive, real
 from jaxq.engine.model import Model
 from jaxq.engine.reference import Reference
 from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.parallel_servers.network.library import NETWORKS, network_field
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.network.schedule import Changes, Schedule, parse_changes
 from jaxq.systems.parallel_servers.observables import METRICS, metrics
 from jaxq.systems.parallel_servers.policies.by_name import POLICIES, PolicyInputs
@@ -180,7 +182,7 @@ class ParallelServers(Model):
         loses = network.abandonment_rates.any() or self.policy in REFUSING
         return not loses and is_tree(network.graph)
 
-    def shares(self) -> np.ndarray:
+    def shares(self) -> Float[np.ndarray, " classes"]:
         """p, shape (I,)."""
         classes = len(self.network.classes)
         return np.full(classes, 1 / classes) if self.safety is None else np.asarray(self.safety)

@@ -4,17 +4,22 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.engine.objective import Objective
 from jaxq.systems.parallel_servers import fluid
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.safety_staffing import prices, program
+
+Pairs = Float[np.ndarray, "classes pools"]
+Classes = Float[np.ndarray, " classes"]
 
 HORIZON = 1000.0
 """Time between two changes of the arrival rates that `shadow_objectives` assumes, in mean service times."""
 
 
-def routing_objectives(rates: Rates, routing) -> dict[str, Objective]:
+def routing_objectives(rates: Rates, routing: Pairs) -> dict[str, Objective]:
     """The objective of static random splitting: its fluid reward rate as a function of ``routing``.
 
     Args:
@@ -34,7 +39,7 @@ def routing_objectives(rates: Rates, routing) -> dict[str, Objective]:
     }
 
 
-def shadow_objectives(rates: Rates, busy, prices) -> dict[str, Objective]:
+def shadow_objectives(rates: Rates, busy: Pairs, prices: Float[np.ndarray, " pools"]) -> dict[str, Objective]:
     """The objective of SHADOW-RM: the reward rate that is guaranteed, as a function of ``eta``.
 
     The virtual queues start at 0 and the arrival rates stay for 1000 mean service times. No metric stands for it: a
@@ -59,7 +64,7 @@ def shadow_objectives(rates: Rates, busy, prices) -> dict[str, Objective]:
 
 
 def staffing_objectives(
-    network: Network, scale: float, rates: Rates, shares: np.ndarray, costs, target: float
+    network: Network, scale: float, rates: Rates, shares: Classes, costs, target: float
 ) -> dict[str, Objective]:
     """The objective of trees without abandonment: the cost of a staffing that is safe enough, as a function of ``staffing``.
 
@@ -89,7 +94,9 @@ def staffing_objectives(
     return {"staffing": Objective(cost, None, doc, parameters=("staffing",), unset={"staffing": least})}
 
 
-def safety_staffing(network: Network, scale: float, rates: Rates, shares: np.ndarray, staffing):
+def safety_staffing(
+    network: Network, scale: float, rates: Rates, shares: Classes, staffing: Float[Array | np.ndarray, " pools"]
+) -> Float[Array, ""]:
     """theta^n as a differentiable function of the second-order staffing nh, shape (J,); its gradient is w_j / v.p.
 
     Formula: the last unknown of `jaxq.systems.parallel_servers.safety_staffing.program` with demand lambda^n / sqrt n and

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxq.analytic.parallel_servers import exact, planning
 from jaxq.analytic.parallel_servers.fluid import routed_rest_point
-from jaxq.analytic.parallel_servers.network import Network, network
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.analytic.parallel_servers.x_model import x_model
 from jaxq.analytic.staffing import drift, fluid, gains, growth
 from jaxq.analytic.staffing.demand import second_order_demand
@@ -54,7 +54,7 @@ class Control(NamedTuple):
     softmax: np.ndarray | None = None
 
 
-def parallel_servers(rates, classes, pools, control: Control, poisson: bool = True) -> dict[str, Reference]:
+def parallel_servers(given: Rates, classes, pools, control: Control, poisson: bool = True) -> dict[str, Reference]:
     """References of the metrics of `ParallelServers`.
 
     Under every policy customers leave at the rate at which they come, and earn no more than the planning problem. Small
@@ -63,12 +63,11 @@ def parallel_servers(rates, classes, pools, control: Control, poisson: bool = Tr
     who arrives sees the average over time, no exact law.
 
     Args:
-        rates: lambda_i, mu_ij, N_j, theta_i, g_i.
+        given: the network.
         classes, pools: names.
         control: the policy.
         poisson: whether all arrivals are.
     """
-    given = network(*rates)
     best = planning.static_planning(*given[:3], given.rewards)
     found = {"reward_rate": Reference(best.reward, "bound")}
     for name, rate in zip(classes, given.arrival_rates, strict=True):
@@ -83,7 +82,7 @@ def parallel_servers(rates, classes, pools, control: Control, poisson: bool = Tr
     return found | _alike(given, control, classes, pools)
 
 
-def _named(law: Any, kind: str, given: Network, control: Control, classes, pools) -> dict[str, Reference]:
+def _named(law: Any, kind: str, given: Rates, control: Control, classes, pools) -> dict[str, Reference]:
     """Metrics of a law or a rest point, with queues by class; none for None."""
     if law is None:
         return {}
@@ -133,9 +132,8 @@ def _filling(pools_first: list[list[int]], classes_first: list[list[int]]) -> li
 # --- limits and closed forms --------------------------------------------------------------------------------------------
 
 
-def fluid_rest(rates, control: Control):
+def fluid_rest(given: Rates, control: Control):
     """The fluid rest point where a formula has it and everybody abandons; queues by class."""
-    given = network(*rates)
     if not (given.abandonment_rates > 0).all():
         return None
     if control.routing is not None:
@@ -156,7 +154,7 @@ def fluid_rest(rates, control: Control):
         return None
 
 
-def _alike(given: Network, control: Control, classes, pools) -> dict[str, Reference]:
+def _alike(given: Rates, control: Control, classes, pools) -> dict[str, Reference]:
     """M/M/N+M: every pool serves every class at one rate, one patience, and no server idles while somebody waits."""
     rate, patience = given.service_rates[0, 0], given.abandonment_rates[0]
     alike = (given.service_rates == rate).all() and (given.abandonment_rates == patience).all() and rate > 0
@@ -186,7 +184,7 @@ def _alike(given: Network, control: Control, classes, pools) -> dict[str, Refere
 class _Key:
     """Arrays as a dictionary key."""
 
-    def __init__(self, given: Network, control: Control, key: tuple):
+    def __init__(self, given: Rates, control: Control, key: tuple):
         self.given, self.control, self.key = given, control, (control.preemptive, *key)
 
     def __hash__(self):
@@ -222,7 +220,7 @@ def _exact(key: _Key) -> exact.Law | None:
     return _queues(given, freest if near is None else exact.in_order(near), serve)
 
 
-def _split(given: Network, control: Control) -> exact.Law | None:
+def _split(given: Rates, control: Control) -> exact.Law | None:
     """Random splitting: each pool by itself."""
     shape, shares = given.service_rates.shape, np.asarray(control.routing)
     queue, busy, states = np.zeros(shape), np.zeros(shape), 0
@@ -233,7 +231,7 @@ def _split(given: Network, control: Control) -> exact.Law | None:
         if not mine:
             continue
         rates = given.arrival_rates[mine] * shares[mine, j]
-        pool = Network(
+        pool = Rates(
             rates,
             given.service_rates[mine, j][:, None],
             given.servers[j : j + 1],
@@ -252,10 +250,9 @@ def _split(given: Network, control: Control) -> exact.Law | None:
     return exact.Law(waiting, busy, given.abandonment_rates * waiting / rate, reward, lost, states)
 
 
-def _queues(given: Network, join: exact.Rule, serve: exact.Rule) -> exact.Law | None:
+def _queues(given: Rates, join: exact.Rule, serve: exact.Rule) -> exact.Law | None:
     crews = math.prod(
-        math.comb(int(n) + int(k), int(k))
-        for n, k in zip(given.servers, (given.service_rates > 0).sum(axis=0), strict=True)
+        math.comb(int(n) + int(k), int(k)) for n, k in zip(given.servers, given.served.sum(axis=0), strict=True)
     )
 
     def solve(most: list[int]) -> exact.Law:
@@ -264,9 +261,8 @@ def _queues(given: Network, join: exact.Rule, serve: exact.Rule) -> exact.Law | 
     return _cut(solve, given, given.abandonment_rates, MOST_STATES // crews)
 
 
-def _numbers(given: Network, allocate: exact.Allocation) -> exact.Law | None:
-    served = given.service_rates > 0
-    slowest = np.where(served, given.service_rates, np.inf).min(axis=1)
+def _numbers(given: Rates, allocate: exact.Allocation) -> exact.Law | None:
+    slowest = np.where(given.served, given.service_rates, np.inf).min(axis=1)
 
     def solve(most: list[int]) -> exact.Law:
         return exact.preemptive(*given, allocate=allocate, most_customers=most)
@@ -274,7 +270,7 @@ def _numbers(given: Network, allocate: exact.Allocation) -> exact.Law | None:
     return _cut(solve, given, np.minimum(slowest, given.abandonment_rates), MOST_NUMBERS)
 
 
-def _cut(solve, given: Network, leaving: np.ndarray, most_states: int) -> exact.Law | None:
+def _cut(solve, given: Rates, leaving: np.ndarray, most_states: int) -> exact.Law | None:
     """The law with numbers cut where they are rare: those of an infinite-server queue for impatient classes; for patient
     ones the cut moves up until nobody is lost."""
     mean = np.divide(given.arrival_rates, leaving, out=np.zeros_like(leaving), where=leaving > 0)

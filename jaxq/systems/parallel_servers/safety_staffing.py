@@ -5,12 +5,16 @@ and sum_i kappa_ij <= nh_j; on a tree all of them are tight, I + J equations for
 """
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.checks import FieldError
 from jaxq.systems.parallel_servers.network.graph import Graph
 
+Pairs = Float[np.ndarray, "classes pools"]
+Classes = Float[np.ndarray, " classes"]
 
-def incidence(graph: Graph, rates=None) -> np.ndarray:
+
+def incidence(graph: Graph, rates: Float[np.ndarray, " edges"] | None = None) -> Float[np.ndarray, "nodes edges"]:
     """Row sums, weighted by ``rates`` (default 1) by edge, then column sums of an edge flow; shape (I + J, E)."""
     classes = len(graph.classes)
     found = np.zeros((classes + len(graph.pools), len(graph.edges)))
@@ -25,7 +29,7 @@ def is_tree(graph: Graph) -> bool:
     return len(graph.edges) == nodes - 1 == np.linalg.matrix_rank(incidence(graph))
 
 
-def program(graph: Graph, rates: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def program(graph: Graph, rates: Pairs, weights: Classes) -> Float[np.ndarray, "nodes nodes"]:
     """The matrix of the equations in (kappa by edge, theta), shape (I + J, I + J).
 
     Args:
@@ -45,7 +49,7 @@ def program(graph: Graph, rates: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.column_stack((incidence(graph, graph.by_edge(rates)), last))
 
 
-def prices(graph: Graph, rates: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def prices(graph: Graph, rates: Pairs, weights: Classes) -> tuple[Classes, Float[np.ndarray, " pools"]]:
     """(v, w), shapes (I,) and (J,), with theta = w.nh - v.a; the gradient of theta in the staffing is w.
 
     Formula: the last row of the inverse of `program`: w_j = mu_ij v_i on every edge, v.p = 1.

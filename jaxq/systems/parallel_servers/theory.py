@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxq.analytic.parallel_servers.capacity import capacity
 from jaxq.analytic.parallel_servers.fluid import routed_rest_point
 from jaxq.analytic.parallel_servers.planning import load_balancing, static_planning
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.analytic.parallel_servers.x_model import x_model
 from jaxq.analytic.staffing import fluid, gains
 from jaxq.analytic.staffing.demand import of_system, second_order_demand
 from jaxq.engine.reference import Statement
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 
 COMPANION = "Stolyar, Tezcan 2011"
 STAFFING = "arXiv 2009.01942"
@@ -214,7 +216,12 @@ def _none(why: str) -> Statement:
 
 
 def staffing(
-    network: Network, rates: Rates, size: float, shares: np.ndarray, variations: np.ndarray, refuses: bool
+    network: Network,
+    rates: Rates,
+    size: float,
+    shares: Float[np.ndarray, " classes"],
+    variations: Float[np.ndarray, " classes"],
+    refuses: bool,
 ) -> dict[str, Statement]:
     """The safety staffing of a tree without abandonment, or a sentence.
 

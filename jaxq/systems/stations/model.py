@@ -106,9 +106,8 @@ class MMc(JumpProcess):
     def observe(self, state):
         queue = self._queue(state)
         seen = {"number_in_system": state, "queue_length": queue, "all_busy": state >= self.servers}
-        if (
-            self.abandonment_rate is not None
-        ):  # weighted sums are float32: in overload, number - queue would be rounding
+        # weighted sums are float32: in overload, number - queue would be rounding
+        if self.abandonment_rate is not None:
             seen["busy"] = jnp.minimum(state, self.servers)
         return seen if self.capacity is None else {**seen, "full": state >= self.capacity}
 

@@ -13,10 +13,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from jaxq.checks import FieldError
 from jaxq.fluid.first_passage import first_passage
 from jaxq.systems.token_pool.policy import best_response
+
+Kinds = Float[np.ndarray, " types"] | float
+Scalar = Float[Array | np.ndarray, ""] | float
 
 LEAST_PHI = 1e-6
 """phi down to which `levels` includes every line that matters."""
@@ -43,7 +47,7 @@ def _lines(rho, phi, levels: int):
     return (powers - phi) / (1 - phi)
 
 
-def own_queue(rho, phi, levels: int):
+def own_queue(rho: Float[np.ndarray, "*batch"] | float, phi: Scalar, levels: int) -> Float[Array, "*batch"]:
     """Mean own queue of a server in the fluid mean-field problem.
 
     Formula: q(phi) = max_{0 <= k <= levels} [k - m(k) (1 - rho) / (1 - phi)], where
@@ -63,7 +67,7 @@ def own_queue(rho, phi, levels: int):
     return jnp.sum(jnp.maximum(_lines(rho, phi, levels), 0), axis=-1)
 
 
-def large_market(rho, phi, servers, copies: float = MANY):
+def large_market(rho: Kinds, phi: Scalar, servers, copies: float = MANY) -> Float[Array, ""]:
     """Mean jobs per server, own queues and pool together, in a market of many copies of the given servers.
 
     Formula: mean_i q_i(phi) + phi / (1 - phi) / (copies N), the fluid limit of the servers plus the closed form of the
@@ -90,7 +94,7 @@ def _market(queues, phi, servers, copies):
     return jnp.sum(share * queues) / total + phi / (1 - phi) / (copies * total)
 
 
-def mean_field(rho, phi, servers):
+def mean_field(rho: Kinds, phi: Scalar, servers) -> Float[Array, ""]:
     """Mean jobs of the given servers and their pool, both from their large-market forms.
 
     Formula: sum_i q_i(phi) + phi / (1 - phi). Convex in 1 / (1 - phi) and minimal at the largest rho only if
@@ -108,16 +112,16 @@ def mean_field(rho, phi, servers):
     return large_market(rho, phi, servers, 1) * np.sum(np.broadcast_to(servers, np.shape(rho)))
 
 
-def smooth(rho, phi, servers, tau: float, copies: float = 1):
-    """`large_market` with the maximum over the lines replaced by tau logsumexp(lines / tau).
+def smooth(rho: Kinds, phi: Scalar, servers, tau: float) -> Float[Array, ""]:
+    """`large_market` with one copy and the maximum over the lines replaced by tau logsumexp(lines / tau).
 
     An upper bound of it, by tau log(K + 1) at most with K = `levels`, and smooth in phi. Its minimiser is biased. Where
     two lines matter it is, for alike servers, 1 / (1 - phi) = (1 - tau u) / (1 - rho) with
-    1 / (1 + exp(-u)) = 1 / (copies N (1 - rho)): no bias at copies N (1 - rho) = 2; for N = 100, rho = 0.8, copies = 1:
+    1 / (1 + exp(-u)) = 1 / (N (1 - rho)): no bias at N (1 - rho) = 2; for N = 100, rho = 0.8:
     phi = 0.8029 at tau = 0.005, 0.8111 at tau = 0.02.
 
     Args:
-        rho, phi, servers, copies: as `large_market`.
+        rho, phi, servers: as `large_market`.
         tau: width of the smoothing, jobs, > 0.
 
     Returns:
@@ -125,10 +129,10 @@ def smooth(rho, phi, servers, tau: float, copies: float = 1):
     """
     steps = _lines(rho, phi, levels(rho))
     lines = jnp.concatenate([jnp.zeros((*steps.shape[:-1], 1), steps.dtype), jnp.cumsum(steps, axis=-1)], axis=-1)
-    return _market(tau * jax.nn.logsumexp(lines / tau, axis=-1), phi, servers, copies)
+    return _market(tau * jax.nn.logsumexp(lines / tau, axis=-1), phi, servers, 1)
 
 
-def finite(rho, phi, servers, service_rate=1.0):
+def finite(rho: Kinds, phi: Scalar, servers, service_rate=1.0) -> Scalar:
     """Exact mean jobs J_N(phi) of N servers and their pool, tokens unconstrained.
 
     Formula: sum_i q_i(phi) + E[Q_0]. For phi >= rho_i all jobs go to the pool, and E[Q_0] = phi / (1 - phi) if that is so
@@ -178,7 +182,7 @@ def _mixing(rho, phi, threshold: int):
     return (phi - low) / (high - low)
 
 
-def capped(rho, phi, servers, token_cap: int):
+def capped(rho: Kinds, phi: Scalar, servers, token_cap: int) -> Scalar:
     """Mean jobs of the given servers with at most C tokens each, and their pool at its large-market form.
 
     Formula: sum_i E[q_i] + phi / (1 - phi), E[q_i] of the chain (q, s) of Section 6.1 in which p_{k+i,0} = rho^i p_{k,0};

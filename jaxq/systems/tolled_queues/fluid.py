@@ -11,8 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from jaxq.checks import FieldError
+
+Servers = Float[Array | np.ndarray, " servers"] | tuple | list
+Classes = Float[Array | np.ndarray, " classes"] | tuple | list
 
 MOST_STATES = 4000
 """States of a chain that are solved densely."""
@@ -30,8 +34,15 @@ class Customers(NamedTuple):
 
 
 def logit_chain(
-    service_rates, tolls, arrival_rates, rewards, waiting_costs, temperature, most: int = 14, mean_size: float = 1.0
-):
+    service_rates: Servers,
+    tolls: Servers,
+    arrival_rates: Classes,
+    rewards: Classes,
+    waiting_costs: Classes,
+    temperature,
+    most: int = 14,
+    mean_size: float = 1.0,
+) -> Float[Array, ""]:
     """Revenue per unit of time of customers who see lengths and choose by logit; exponential sizes, Poisson arrivals.
 
     Formula: J = sum_n pi(n) sum_{i,j} lambda_i p_ij(n) theta_j, u_ij = R_i - theta_j - c_i (n_j + 1) s / mu_j, with pi
@@ -74,8 +85,15 @@ def logit_chain(
 
 
 def path_revenue(
-    service_rates, tolls, customers: Customers, rewards, waiting_costs, temperature, mean_sizes=None, skipped: int = 0
-):
+    service_rates: Servers,
+    tolls: Servers,
+    customers: Customers,
+    rewards: Classes,
+    waiting_costs: Classes,
+    temperature,
+    mean_sizes: Classes | None = None,
+    skipped: int = 0,
+) -> Float[Array, "*batch"]:
     """Revenue per unit of time along given paths, with customers who join by fractions.
 
     Formula: customer n of class i and size S brings work p_j S to server j, and pays p_j theta_j, with p_j the logit

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from jaxq import random
+
+Classes = Float[np.ndarray, " classes"]
+Servers = Float[np.ndarray, " servers"]
 
 SAME = 1e-6
 """Relative difference below which two prices are equal: rounding must not decide between equal servers."""
@@ -13,7 +17,9 @@ NEAR = 1e-9
 """Relative distance from a whole number that counts as none."""
 
 
-def thresholds(rewards, waiting_costs, service_rates, tolls) -> np.ndarray:
+def thresholds(
+    rewards: Classes, waiting_costs: Classes, service_rates: Servers, tolls: Servers
+) -> Float[np.ndarray, "classes servers"]:
     """``(R_i - theta_j) mu_j / c_i``: class i accepts server j while the work before it, its own size included, is at
     most that (float64, work).
 
@@ -27,7 +33,9 @@ def thresholds(rewards, waiting_costs, service_rates, tolls) -> np.ndarray:
     return (rewards[:, None] - tolls) * service_rates / waiting_costs[:, None]
 
 
-def most_customers(thresholds: np.ndarray, strict: bool) -> np.ndarray:
+def most_customers(
+    thresholds: Float[np.ndarray, "classes servers"], strict: bool
+) -> Float[np.ndarray, "classes servers"]:
     """The most customers, itself included, that it accepts; of unit mean sizes (float64, whole, shape as ``thresholds``).
 
     Tolls are set where a class is about to leave, so that thresholds are whole numbers up to rounding.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxq.analytic.parallel_servers import exact
-from jaxq.analytic.parallel_servers.network import network
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.analytic.stations.erlang import erlang_c
 from jaxq.analytic.stations.mmc import mmc
 
@@ -59,7 +59,7 @@ def test_drawn_priorities_far_apart_are_static_and_a_coin_is_its_mean():
     static = exact.preemptive(*X, allocate=exact.greedy(order), **cut)
     drawn = exact.preemptive(*X, allocate=exact.drawn(0.0, (0, 60), [[1, 0], [0, 1]]), **cut)
     np.testing.assert_allclose(drawn.busy, static.busy, rtol=1e-12)
-    three = network((1, 1, 1), np.ones((3, 1)), (1,))
+    three = Rates.checked((1, 1, 1), np.ones((3, 1)), (1,))
     customers = np.array([[1, 2, 1], [0, 2, 1], [0, 0, 0], [9, 0, 0]])
     busy = exact.drawn((np.log(2), 0, 0), (0, 0, 0), [[0]] * 3)(three, customers)[:, :, 0]
     # the first has twice the weight of each other one, which share the server equally where it is not there
@@ -90,7 +90,7 @@ def test_qgyms_n_model():
 
 
 def test_max_weight_works_on_what_is_left_and_gives_ties_to_the_faster():
-    given = network(N_RATES, N_SPEEDS, (1, 1))
+    given = Rates.checked(N_RATES, N_SPEEDS, (1, 1))
     allocate = MAX_WEIGHT
     busy = allocate(given, np.array([[1, 1], [1, 2], [3, 2], [0, 2], [4, 0]]))
     np.testing.assert_array_equal(

@@ -9,11 +9,12 @@ from scipy.integrate import solve_ivp
 import jaxq
 from jaxq.analytic.parallel_servers import planning
 from jaxq.analytic.parallel_servers.fluid import routed_rest_point
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.analytic.parallel_servers.x_model import x_model
 from jaxq.fluid import in_order
 from jaxq.systems.parallel_servers import fluid, objectives
 from jaxq.systems.parallel_servers.model import ParallelServers
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.tuning.descent import descend
 
 RATES, SPEEDS, SERVERS = np.array([250.0, 600.0]), np.array([[4.0, 1.0], [4.0, 4.0]]), np.array([100.0, 100.0])
@@ -158,7 +159,7 @@ def test_the_rest_point_has_the_gradient_of_its_formula():
         return fluid.rest(fluid.class_queues(rates, SPEEDS, SERVERS, PATIENCE, (1, 0)), SMALL)[0][0]
 
     expected = slopes(lambda r: x_model(r, SPEEDS, SERVERS, PATIENCE, (1, 0)).queue[0], RATES, 0.5)
-    np.testing.assert_allclose(jax.grad(queue)(jnp.asarray(RATES)), expected, rtol=1e-4)
+    np.testing.assert_allclose(jax.jit(jax.grad(queue))(jnp.asarray(RATES)), expected, rtol=1e-4)
 
 
 def test_first_positive_is_the_order():
@@ -179,6 +180,7 @@ def test_the_reward_of_a_routing_is_the_witness_and_concave(seed):
     first, second = (random.uniform(0, 1, speeds.shape) * (speeds > 0) for _ in range(2))
     first, second = (p / p.sum(axis=1, keepdims=True) for p in (first, second))
 
+    @jax.jit  # operation by operation each would be compiled by itself
     def reward(p):
         return fluid.routed_reward(p, Rates(rates, speeds, servers, np.ones_like(rates), rewards))
 

@@ -2,11 +2,14 @@
 
 import itertools
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import jaxq
 from jaxq.engine import gradient as module
 from jaxq.engine.planned import plan_of
+from jaxq.systems.token_pool.processes.alternatives import MechanismBesideAlternatives
 
 PAIR = jaxq.TokenPool(2, 0.5, 0.6, 3)
 
@@ -105,3 +108,28 @@ def test_an_arrival_rate_by_differences():
     )
     slope = found["total_jobs", "arrival_rate"]
     assert slope.oracle == pytest.approx(4.19611, rel=1e-4) and slope.half_width < 0.2 and abs(slope.z) < 4.5
+
+
+def test_a_newborn_finds_its_place_among_many():
+    """32 places, as of eight parameters: a word holds what becomes of a newborn however many there are."""
+    slots, new = 32, 3.0
+    half = MechanismBesideAlternatives(process=None, slopes=(), scales=np.ones(1), moved=frozenset(), slots=slots)
+
+    def weights(taken, alike, word):
+        before = [(jnp.float32(s + 1),) for s in range(slots)] + [(jnp.float32(new),)]
+        plan = half._plan(
+            [jnp.bool_(here) for here in (*taken, True)],
+            [jnp.bool_(here) for here in alike],
+            before,
+            jnp.uint32(word),
+        )
+        assert int(plan) < 1 << half._plan_bits
+        return [float(w) for (w,) in half._weighed(plan, before, (jnp.float32(0),))[:-1]]
+
+    before, none = np.arange(slots) + 1.0, [False] * slots
+    for place in (0, 17, 31):
+        there = np.arange(slots) == place
+        assert weights(~there, none, 0) == [*np.where(there, new, before)]
+        assert weights([True] * slots, there, 0) == [*np.where(there, before + new, before)]
+    for word in (0, 2**32 - 1):
+        assert weights([True] * slots, none, word) == [*np.where(before == 1, 1 + new, before)]

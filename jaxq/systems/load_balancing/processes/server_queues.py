@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int
 
 from jaxq import random
 from jaxq.engine.bits import Bits
@@ -175,6 +176,6 @@ def _sorted(values):
     return found
 
 
-def first_servers(servers: np.ndarray) -> np.ndarray:
+def first_servers(servers: Int[np.ndarray, " types"]) -> Int[np.ndarray, " types+1"]:
     """Index of the first server of each type, and n, int64, shape (M + 1,)."""
     return np.concatenate([[0], np.cumsum(servers)])

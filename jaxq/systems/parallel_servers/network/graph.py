@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Num
 
 
 class Graph(NamedTuple):
@@ -34,11 +35,11 @@ class Graph(NamedTuple):
         """Sums over the edges of each pool."""
         return [sum(values[e] for e in self.of_pool(j)) for j in range(len(self.pools))]
 
-    def by_edge(self, matrix: np.ndarray) -> np.ndarray:
+    def by_edge(self, matrix: Num[np.ndarray, "classes pools"]) -> Num[np.ndarray, " edges"]:
         """The entries of an (I, J) matrix on the edges."""
         return np.array([matrix[i, j] for i, j in self.edges])
 
-    def to_matrix(self, values: Sequence) -> np.ndarray:
+    def to_matrix(self, values: Sequence | np.ndarray) -> Float[np.ndarray, "classes pools"]:
         """Numbers by edge as an (I, J) matrix, infinite where there is no edge."""
         matrix = np.full((len(self.classes), len(self.pools)), np.inf)
         for edge, value in zip(self.edges, values, strict=True):

@@ -13,25 +13,16 @@ import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.checks import FieldError, positive, shown, vector, within
 from jaxq.engine.host_numbers import host_column, host_numbers
 from jaxq.systems.parallel_servers.network.graph import Graph
 
 NAME = re.compile(r"\w+")
-
-
-class Rates(NamedTuple):
-    """The numbers of a network at one scale, on the host: what steps, plans, fluids and oracles are made from."""
-
-    arrival_rates: np.ndarray  # lambda_i, (I,), 1/time
-    service_rates: np.ndarray  # mu_ij, (I, J), 1/time
-    servers: np.ndarray  # N_j, (J,), int64
-    abandonment_rates: np.ndarray  # theta_i, (I,), 1/time
-    rewards: np.ndarray  # g_i, (I,), money
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

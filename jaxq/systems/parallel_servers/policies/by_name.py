@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
+from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.checks import FieldError
 from jaxq.systems.parallel_servers.network.graph import Graph
-from jaxq.systems.parallel_servers.network.network import Network, Rates
+from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.policies.orders import Preferences
 from jaxq.systems.parallel_servers.policies.preemptive import Allocation, DrawnPriorities, Greedy
 from jaxq.systems.parallel_servers.policies.routers import JoinIdlePool, RandomRouting, Router
@@ -45,7 +47,7 @@ class PolicyInputs(NamedTuple):
         """Of the network."""
         return self.network.graph
 
-    def shares(self) -> np.ndarray:
+    def shares(self) -> Float[np.ndarray, "classes pools"]:
         """p_ij of random splitting, shape (I, J): ``routing``, or even over the pools of a class."""
         served = self.network.service_rates > 0
         return served / served.sum(axis=1, keepdims=True) if self.routing is None else np.asarray(self.routing)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.engine.alternatives import TINY, Alternatives, first_of, pick
+from jaxq.engine.bits import packed, unpacked
 from jaxq.engine.integrands import as_float
 from jaxq.engine.process import Scan
 from jaxq.random import scaled
@@ -60,11 +61,8 @@ class Slopes(NamedTuple):
 class Step(NamedTuple):
     """An event. Each array of it is worked out by a loop of its own, from the random words on, so that they are few."""
 
-    server: Any
-    held: Any  # tokens of x after it, where it happens; None where they are not counted
-    words: tuple  # what each path does more in it, four a word; last the newborn before, what is born, and what x does
-    plan: Any
-    grow: Any
+    place: Any  # the server, and above it what `_counts` of its tokens
+    words: tuple  # what each path does more in it, the newborn before, what is born; what x does, and the plan
     created: tuple
 
 
@@ -79,6 +77,7 @@ class MechanismBesideAlternatives(Alternatives):
     process: Any  # `Mechanism`
     slopes: tuple  # by parameter, `Slopes`
     scales: Any
+    moved: frozenset = eqx.field(static=True)  # the names of the `Slopes` that are no 0
     slots: int = eqx.field(static=True)
 
     transitions: int = eqx.field(static=True, default=5)
@@ -112,26 +111,37 @@ class MechanismBesideAlternatives(Alternatives):
             return does(q + own, s + tokens, x.pool + self._pooled(path)) + alike
 
         of_x, _ = self.process.next_event(x, words)
-        rows = [self._flips(slope, q, s, arrival, made) for slope in self.slopes]
-        masses = [sum(self.scales[p] * jnp.abs(row[m]) for p, row in enumerate(rows)) for m in range(len(rows[0]))]
-        mass = sum(masses)
-        m, _ = first_of(scaled(words[2], mass), masses[:-1])
-        chosen = pick(m, masses)
-        share = jnp.where(chosen > 0, mass / jnp.maximum(chosen, TINY), 0.0)
-        created = tuple(pick(m, row) * share for row in rows)
-        plan, grow = self._plan(
+        created, m = self._newborn([self._flips(slope, q, s, arrival, made) for slope in self.slopes], words[2])
+        plan = self._plan(
             [self._apart(a) for a in paths], [self._same(paths[-1], a) for a in paths[:-1]], weights, words[3]
         )
         offers = m >= OFFER
         newborn = {
             "joins": m == JOIN, "request": m == REQUEST, "offers": offers, "helps": offers & (x.pool > 0), "earns": m == EARN
         }  # fmt: skip
-        held = None if self.process.token_cap is None else s + made["earns"] - made["request"]
         born = self._changes(newborn) + alike & 255  # of no weight it may be anything
-        codes = [*map(done, paths), born]
-        *most, last = (codes[first : first + 4] for first in range(0, len(codes), 4))
-        words = tuple(_word(part) for part in (*most, [*last, of_x.changes]))
-        return Step(of_x.server, held, words, plan, grow, created), None
+        words = packed([*map(done, paths), born, of_x.changes, plan], self._sizes)
+        place = server
+        if self.process.token_cap is not None:
+            place = server | self._counts(s + made["earns"] - made["request"]) << self._pool - SERVER
+        return Step(place, words, created), None
+
+    @property
+    def _sizes(self) -> list[int]:
+        """Bits of the whole numbers in the words of an event, in their order."""
+        return [8] * (self.slots + 2) + [CHANGES.names.index("relocates"), self._plan_bits]
+
+    def _counts(self, held):
+        """What a path has more of the servers without a token and of those with all, where x has so many at its server:
+        four bits, as `EMPTY` and `FULL`, if it has one less there, as many, and one more."""
+        cap = self.process.token_cap
+
+        def word(empty, full):
+            return 1 + empty | 1 + full << 2
+
+        none, some = (held == 0).astype(jnp.int32), (held == 1).astype(jnp.int32)
+        every, most = (held == cap).astype(jnp.int32), (held == cap - 1).astype(jnp.int32)
+        return word(some, -every) | word(0, 0) << 4 | word(-none, most) << 8
 
     def _changes(self, made: dict):
         """What such decisions change, as a word from which another can be taken."""
@@ -143,37 +153,58 @@ class MechanismBesideAlternatives(Alternatives):
         return sum(jnp.where(made[name], jnp.int32(change), 0) for name, change in of.items() if name in made)
 
     def _read(self, event: Step):
-        """(the event of x, what each path does more in it and what is born of it)."""
-        codes = [event.words[i // 4] >> 8 * (i % 4) for i in range(self.slots + 3)]
-        return Event(event.server, codes[-1], None), codes[:-1]
+        """(the event of x, what each path does more in it and what is born of it, the plan)."""
+        *codes, changes, plan = unpacked(event.words, self._sizes)
+        return Event(event.place & (1 << self._pool - SERVER) - 1, changes, None), codes, plan
 
-    def _flips(self, slope: Slopes, q, s, arrival, made: dict):
+    def _newborn(self, rows, word):
+        """(its weight by parameter, what it does)."""
+        kinds = list(rows[0])
+        masses = [sum(self.scales[p] * jnp.abs(row[m]) for p, row in enumerate(rows)) for m in kinds]
+        if {"arrival", "mix"} <= self.moved or len({"service", "offer", "earn"} & self.moved) > 1:
+            mass = sum(masses)
+            m, _ = first_of(scaled(word, mass), masses[:-1])
+            chosen = pick(m, masses)
+            share = jnp.where(chosen > 0, mass / jnp.maximum(chosen, TINY), 0.0)
+            return tuple(pick(m, list(row.values())) * share for row in rows), pick(m, kinds)
+        m = jnp.int32(kinds[-1])  # an event leaves it no choice
+        for kind, mass in zip(kinds, masses, strict=True):
+            m = jnp.where(mass > 0, kind, m)
+        return tuple(sum(row.values()) for row in rows), m
+
+    def _flips(self, slope: Slopes, q, s, arrival, made: dict) -> dict:
         """The signed weight of a newborn by what it does instead."""
-        process, cap = self.process, self.process.token_cap
+        process, cap, moved = self.process, self.process.token_cap, self.moved
         has, room = (True, True) if cap is None else (s > 0, s < cap)
-        policy = process.policy
-        mixing, idle = arrival & (q == policy.threshold - 1) & has, ~arrival & (q == 0) & room
-        swap = jnp.where(mixing, slope.mix, 0.0)
-        earning = jnp.where(idle, slope.earn / jnp.maximum(policy.offer, TINY), 0.0)
-        offering = jnp.where(idle, slope.offer / jnp.maximum(1.0 - process.earn, TINY), 0.0)
+        idle, parts = ~arrival & (q == 0) & room, {m: [] for m in range(5)}
         earns = made["earns"] if cap is not None else jnp.bool_(False)
         offers = made["offers"] & ~earns
-        row = [jnp.float32(0.0)] * 5
-        row[NONE] = -jnp.where(arrival, slope.arrival, slope.service) - jnp.where(offers, offering, 0.0)
-        row[JOIN] = jnp.where(made["request"], -swap, 0.0)
-        row[REQUEST] = jnp.where(made["request"], 0.0, swap)
-        row[OFFER] = jnp.where(earns, -earning, 0.0) + jnp.where(made["offers"], 0.0, offering)
-        row[EARN] = jnp.where(offers, earning, 0.0)
-        return [as_float(x) for x in row]
+        if moved & {"arrival", "service"}:
+            parts[NONE].append(-jnp.where(arrival, slope.arrival, slope.service))
+        if "mix" in moved:
+            swap = jnp.where(arrival & (q == process.policy.threshold - 1) & has, slope.mix, 0.0)
+            parts[JOIN].append(jnp.where(made["request"], -swap, 0.0))
+            parts[REQUEST].append(jnp.where(made["request"], 0.0, swap))
+        if "earn" in moved:
+            earning = jnp.where(idle, slope.earn / jnp.maximum(process.policy.offer, TINY), 0.0)
+            parts[OFFER].append(jnp.where(earns, -earning, 0.0))
+            parts[EARN].append(jnp.where(offers, earning, 0.0))
+        if "offer" in moved:
+            offering = jnp.where(idle, slope.offer / jnp.maximum(1.0 - process.earn, TINY), 0.0)
+            parts[NONE].append(-jnp.where(offers, offering, 0.0))
+            parts[OFFER].append(jnp.where(made["offers"], 0.0, offering))
+        return {m: as_float(sum(of)) for m, of in parts.items() if of}
 
     def update(self, state, event):
         x, paths, weights = state
-        of_x, (*done, of_born) = self._read(event)
-        server = event.server
-        *old, new = (self._after(path, code, server, event.held) for path, code in zip(paths, done, strict=True))
-        kept = [jnp.where(self._replaced(event.plan, s), new, path) for s, path in enumerate(old)]
-        born = self._after(ALIKE | server << SERVER, of_born, server, event.held)
-        weights = self._weighed(event.plan, event.grow, weights, event.created)
+        of_x, (*done, of_born), plan = self._read(event)
+        kept = []
+        for s in range(self.slots):
+            replaced = self._replaced(plan, s)
+            path, code = (jnp.where(replaced, of[-1], of[s]) for of in (paths, done))
+            kept.append(self._after(path, code, event.place))
+        born = self._after(ALIKE | of_x.server << SERVER, of_born, event.place)
+        weights = self._weighed(plan, weights, event.created)
         return self.process.update(x, of_x), (*kept, born), weights
 
     @property
@@ -197,19 +228,14 @@ class MechanismBesideAlternatives(Alternatives):
         read = jnp.where(a & HERE == ALIKE & HERE, jnp.int32(HERE | -1 << self._pool), ~jnp.int32(COUNTED))
         return (a ^ b) & read == 0
 
-    def _after(self, path, done, server, held):
-        """The path after an event in which it did so much otherwise, at the ``server`` where x then has so many tokens."""
-        cap = self.process.token_cap
+    def _after(self, path, done, place):
+        """The path after an event at this `Step.place`, in which it did so much otherwise."""
         path = path + (done & HERE) - (ALIKE & HERE) + (more(done, POOL) << self._pool)
-        if cap is None:
+        if self.process.token_cap is None:
             return path
-        tokens = held + more(path, TOKENS)
-
-        def at(count: int, field: int):
-            return (tokens == count).astype(jnp.int32) - (held == count) + 1 << 2 * field
-
-        mine = self._server(path) == server
-        return jnp.where(mine, path & ~COUNTED | at(0, EMPTY) | at(cap, FULL), path)
+        counts = place >> self._pool - SERVER + 4 * (1 + more(path, TOKENS))
+        mine = self._server(path) == place & (1 << self._pool - SERVER) - 1
+        return jnp.where(mine, path & ~COUNTED | (counts & 15) << 2 * EMPTY, path)
 
     def observe(self, state):
         x, paths, weights = state
@@ -219,12 +245,12 @@ class MechanismBesideAlternatives(Alternatives):
             for name in observed:
                 extra = [self._pooled(a) if name == "pool_queue" else more(a, SUMS[name]) for a in paths]
                 found[f"{p}|o:{name}"] = sum(w[p] * as_float(m) for w, m in zip(weights, extra, strict=True))
-        return found | {"mass": self._mass([self._apart(a) for a in paths], weights)}
+        return found | {"mass": self._mass(self._alive([self._apart(a) for a in paths], weights))}
 
     def tally(self, state, event):
         """Of a counter the weights times what the paths, and what is born, count more in this event."""
         weights, found = state[2], {"created": self._size(event.created)}
-        of_x, codes = self._read(event)
+        of_x, codes, _ = self._read(event)
         arrives = sum(CHANGES.of(of_x.changes, name) for name in ("joins", "request"))
         extra = [self._counted(done, arrives) for done in codes]
         for p in range(len(self.slopes)):
@@ -253,13 +279,18 @@ class MechanismBesideAlternatives(Alternatives):
         return functools.reduce(jnp.logical_or, far, self.process.overflow(state[0]))
 
     def at(self, process: Any, slopes) -> "MechanismBesideAlternatives":
-        """The same program with other parameters."""
-        return dataclasses.replace(self, process=process, slopes=slopes_of(process, slopes))
+        """The same program with other parameters. ValueError where these move what was still before."""
+        found = slopes_of(process, slopes)
+        if not moved_by(process, found) <= self.moved:
+            raise ValueError("the parameters move other numbers of the program than at the start")
+        return dataclasses.replace(self, process=process, slopes=found)
 
 
 def beside_alternatives(process: Any, scales, slopes, slots: int) -> MechanismBesideAlternatives:
     """The mechanism beside alternatives to itself; arguments as `Process._beside_alternatives`."""
-    return MechanismBesideAlternatives(process=process, slopes=slopes_of(process, slopes), scales=scales, slots=slots)
+    found = slopes_of(process, slopes)
+    moved = moved_by(process, found)
+    return MechanismBesideAlternatives(process=process, slopes=found, scales=scales, moved=moved, slots=slots)
 
 
 def slopes_of(process: Any, slopes) -> tuple[Slopes, ...]:
@@ -272,6 +303,7 @@ def slopes_of(process: Any, slopes) -> tuple[Slopes, ...]:
     return tuple(found)
 
 
-def _word(codes):
-    """Codes of 8 bits, the last of as many as are left, as one word."""
-    return sum(code << 8 * i for i, code in enumerate(codes))
+def moved_by(process: Any, slopes: tuple[Slopes, ...]) -> frozenset:
+    """What any parameter moves of what changes anything: where tokens are not counted, earning one does not."""
+    names = {name for slope in slopes for name, x in slope._asdict().items() if x}
+    return frozenset(names if process.token_cap is not None else names - {"earn"})

@@ -91,7 +91,7 @@ class Mechanism(Process):
     token_cap: int | None
     arrival_rate: float  # of all servers together
     service_rate: float
-    arrival_below: np.uint32 | None  #: a job arrives if the rest of the word is below (homogeneous)
+    arrival_below: Any  #: uint32 or None: a job arrives if the rest of the word is below (homogeneous)
     picker: AliasTable | None  # heterogeneous
     policy: ThresholdPolicy
     earn: Any  # probability that a capacity unit at q = 0 is offered and earns a token; one or (N,)

@@ -53,7 +53,6 @@ class Step(NamedTuple):
     added: tuple
     born: Pair
     plan: Any
-    grow: Any
     created: tuple
 
 
@@ -94,8 +93,8 @@ class WorkloadsBesidePairs(Alternatives):
         customer = self.process.drawn(stream, tuple(mine))
         born, size, created = self._born(work, stream, slopes, before, customer)
         added = [tuple(self.process.added((w,), stream, customer)[0] for w in pair.works) for pair in pairs]
-        plan, grow = self._plan([p.more != 0 for p in pairs], [jnp.bool_(False)] * self.slots, weights, word)
-        return Step(of_x, customer, (*added, (jnp.float32(0), size)), born, plan, grow, created), gap
+        plan = self._plan([p.more != 0 for p in pairs], [jnp.bool_(False)] * self.slots, weights, word)
+        return Step(of_x, customer, (*added, (jnp.float32(0), size)), born, plan, created), gap
 
     def _born(self, work, stream, slopes, before, customer):
         """(a pair as its customer finds it, the size of that customer, the weights)."""
@@ -138,7 +137,7 @@ class WorkloadsBesidePairs(Alternatives):
             kept.append(self._served(pair, adds, event.customer.gap))
         kept.append(self._served(event.born, event.added[-1], event.customer.gap))
         left = x[0][0] + added[0], tuple(slope[0] + rise[0] for slope, rise in zip(slopes, pushed, strict=True))
-        weights = self._weighed(event.plan, event.grow, weights, event.created)
+        weights = self._weighed(event.plan, weights, event.created)
         return (*self.path.update((x, slopes), event.of_x), left, tuple(kept), weights)
 
     def _served(self, pair: Pair, added, gap) -> Pair:
@@ -150,7 +149,7 @@ class WorkloadsBesidePairs(Alternatives):
 
     def observe(self, state):
         *_, pairs, weights = state
-        return {"mass": self._mass([pair.more != 0 for pair in pairs], weights)}
+        return {"mass": self._mass(self._alive([pair.more != 0 for pair in pairs], weights))}
 
     def tally(self, state, event):
         """Of a sum its derivative along the path, and the weights times what those who joined have more in this event."""
