@@ -42,7 +42,7 @@ def stretches(filed: tuple, count: int) -> list[list[Words]]:
     return [[(of(whole, i, k), of(real, i, k)) for i in range(len(whole[0]))] for k in range(count)]
 
 
-def unpacked(array: Int32[Array, "words replicas"], exact: int, rounded: int) -> list[Words]:
+def unpacked(array: Int32[Array, "devices words replicas"], exact: int, rounded: int) -> list[Words]:
     """A stretch of which each device has made one row (`jaxq.engine.group_sums.packed`), of so many columns."""
     found = []
     for (words,) in pieces(array):
