@@ -247,19 +247,26 @@ class Program:
                 return lax.dynamic_slice_in_dim(x, number * layout.tile, layout.tile)
 
             own = [cut(x) if mine else x for x, mine in zip(leaves, self.own, strict=True)]
-            return self._launch_tile(own, *jax.tree.map(cut, (carry, totals)), length)
+            carry, totals = jax.tree.map(cut, (carry, totals))
+            return self._launch_tile(own, carry, totals, length)
 
         if tiles == 1:
             carry, totals, found = run(0, carry, totals)
             return carry, totals, *jax.tree.map(lambda x: x[None], found)
 
         def one_tile(number, done):
-            *moving, filed = done
-            *moved, found = run(number, *moving)
-            moving = jax.tree.map(
-                lambda x, y: lax.dynamic_update_slice_in_dim(x, y, number * layout.tile, 0), moving, moved
+            carry, totals, filed = done
+            *moved, found = run(number, carry, totals)
+            carry, totals = jax.tree.map(
+                lambda x, y: lax.dynamic_update_slice_in_dim(x, y, number * layout.tile, 0),
+                (carry, totals),
+                tuple(moved),
             )
-            return *moving, jax.tree.map(lambda x, y: lax.dynamic_update_index_in_dim(x, y, number, 0), filed, found)
+            return (
+                carry,
+                totals,
+                jax.tree.map(lambda x, y: lax.dynamic_update_index_in_dim(x, y, number, 0), filed, found),
+            )
 
         found = jax.eval_shape(run, 0, carry, totals)[2]
         room = jax.tree.map(lambda x: jnp.zeros((tiles, *x.shape), x.dtype), found)

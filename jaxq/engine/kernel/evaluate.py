@@ -225,7 +225,7 @@ def _scan(params: dict, values: list, avals: list, tile: Tile) -> list:
     return loop(length // together, turns, carry, avals[constants : constants + carried], tile.width)
 
 
-def _spillable(params: dict, values: Sequence) -> dict:
+def _spillable(params: dict, values: list) -> dict:
     body = params["jaxpr"].jaxpr
     constants, _ = fixed_and_carried(params, values)
     return spillable(needed(body), body.invars[constants:], body.outvars)

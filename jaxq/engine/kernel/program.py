@@ -104,8 +104,8 @@ class KernelProgram(Program):
                 complete = lax.rem(length[1] + i + 1, length[2]) == 0
                 for pair, together in ((places.whole, whole_plus), (places.real, plus)):
                     for column in range(outputs[pair[0]].shape[1]):
-                        so_far = [pallas.load(put[word], lanes, column) for word in pair]
-                        after = together(so_far, [point(found[word], [column]) for word in pair])
+                        so_far = tuple(pallas.load(put[word], lanes, column) for word in pair)
+                        after = together(so_far, tuple(point(found[word], [column]) for word in pair))
                         for word, x in zip(pair, after, strict=True):
                             pallas.store(put[filed_at[word]], x, stretch, column, lanes)
                             pallas.store(put[word], jnp.where(complete, 0, x), lanes, column)

@@ -100,7 +100,8 @@ def spillable(equations: Sequence, carried: Sequence[Var], after: Sequence) -> d
     made = {atom for eqn in equations for atom in eqn.outvars}
 
     def aside(old: Var, new) -> bool:
-        scalar = old.aval.shape == () and old.aval.dtype in (jnp.float32, jnp.int32)
+        aval: Any = old.aval
+        scalar = aval.shape == () and aval.dtype in (jnp.float32, jnp.int32)
         return scalar and isinstance(new, Var) and new in made and after.count(new) == 1 and not {old, new} & inside
 
     pairs = enumerate(zip(carried, after, strict=True))

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Control(NamedTuple):
 
     Attributes:
         policy: its name.
-        rank: the function that defines it, (jobs, service rate) -> numbers, or None.
+        rank: the function that defines it, (jobs, service rate) -> numbers.
         draws: servers drawn, 0 for all of them.
         replacement: whether they are drawn with replacement.
         weights: of one server of each type in a draw, shape (M,), or None.
@@ -31,10 +31,10 @@ class Control(NamedTuple):
     """
 
     policy: str
-    rank: Callable | None
+    rank: Callable
     draws: int
     replacement: bool
-    weights: np.ndarray | None
+    weights: Any
     arrival_rate: float
     rates: np.ndarray
     servers: np.ndarray
