@@ -89,7 +89,9 @@ def counting(ensemble, case: str, run, host) -> dict:
     sampled._count = lambda *_: None
     counted -= host(sampled)
     compiled = json.loads((Path(__file__).parent / "gpu_compile.json").read_text())["cases"]
-    speed = next((x["predicted_events_per_second"] for x in compiled if (x["case"], x["device"]) == (case, "h200")), None)
+    speed = next(
+        (x["predicted_events_per_second"] for x in compiled if (x["case"], x["device"]) == (case, "h200")), None
+    )
     found = {"quantity": quantity, "count_ms": counted}
     if speed is None:
         return found
