@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from jaxq.checks import FieldError
 
-Word = UInt32[Array, "*batch"]
+Word = UInt32[Array | np.ndarray | np.generic, "*batch"]
 Variate = Float32[Array, "*batch"]
 
 PATH, START, HOLDING = 0, 1, 2
@@ -52,7 +52,7 @@ def whole_seed(seed: Any) -> Any:
     return int(words[0]) << 32 | int(words[1])
 
 
-def key_data(seed: int) -> UInt32[np.ndarray, "2"]:
+def key_data(seed: Any) -> UInt32[np.ndarray, "2"]:
     """The seed as the two uint32 words of a Threefry key, on the host; ValueError unless 0 <= seed < 2**64."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
         raise FieldError("seed", seed, "must be a whole number >= 0 and < 2**64, or a key of jax.random")

@@ -4,7 +4,7 @@ import math
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int32, Num
+from jaxtyping import Array, Float, Int32, Shaped
 
 CACHED = 2**16
 """Entries that are put together at a time, half a MB of float64."""
@@ -70,7 +70,7 @@ def pieces(x: jax.Array) -> list[np.ndarray]:
     return [np.asarray(x)] if count == 1 else [np.asarray(x.addressable_data(i)) for i in range(count)]
 
 
-def of_block(sampled: list[np.ndarray], block: int) -> Num[np.ndarray, "observations replicas"]:
+def of_block(sampled: list[np.ndarray], block: int) -> Shaped[np.ndarray, "observations replicas"]:
     """What was sampled in one block of a launch, (observations, rows), from (tiles, blocks, ..., tile) of each device."""
     tiles, width = sum(map(len, sampled)), sampled[0].shape[-1]
     found, first = np.empty((math.prod(sampled[0].shape[2:-1]), tiles, width), sampled[0].dtype), 0

@@ -1,10 +1,12 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.optimize import brentq
 
 from jaxq.analytic.load_balancing.fluid import entry_curve, fluid_path, hitting_time
 from tests.analytic.load_balancing.lyapunov import lyapunov
@@ -47,18 +49,22 @@ def value(x1: float, x2: float, kappa: float, n: int = 1) -> float:
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(DEPTH, HEIGHT, st.floats(0.45, 2.0), SCALE)
+@example(-1.0, 0.5793068239817787, 0.45, 25)
 def test_function_is_the_integral_along_the_path(x1: float, x2: float, kappa: float, n: int) -> None:
     root = math.sqrt(n)
     x1, x2 = x1 / root, x2 / root
 
-    def excess(t: float) -> float:
-        return max(fluid_path(x1, x2, t, BETA, FAST, SLOW, n)[1] - kappa / root, 0.0)
+    def height(t: float) -> float:
+        return fluid_path(x1, x2, t, BETA, FAST, SLOW, n)[1] - kappa / root
 
     tau = min(hitting_time(x1, x2, BETA, FAST, SLOW, n), 50.0)
     end = tau + x2 * root / BETA + 1.0
-    # the excess may last for a short while only, which one quadrature over a long time would miss
+    # the excess may last for a short while only, which one quadrature over a long time would miss; it ends in kinks
     edges = [0.0, *(t for t in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0) if t < tau), tau, end]
-    integral = sum(quad(excess, a, b, limit=200)[0] for a, b in itertools.pairwise(edges))
+    times = [t for a, b in itertools.pairwise(edges) for t in np.linspace(a, b, 20, endpoint=False)] + [end]
+    kinks = [brentq(height, a, b) for a, b in itertools.pairwise(times) if height(a) * height(b) < 0]
+    pieces = itertools.pairwise(sorted([*edges, *kinks]))
+    integral = sum(quad(height, a, b, limit=200)[0] for a, b in pieces if height((a + b) / 2) > 0)
     assert value(x1, x2, kappa, n) == pytest.approx(integral, rel=1e-4, abs=1e-6 / root)
 
 
