@@ -78,12 +78,13 @@ def measure_case(name: str, cores: int, repeats: int) -> dict:
     }
 
 
-def take_turns(name: str, cores: int) -> None:
+def take_turns(name: str, cores: int, longer: int) -> None:
     """One case in this process: a run for each line that comes in, and its nanoseconds an event: wall, CPU, host thread."""
     import jaxq
 
     jaxq.use_all_cores(cores)
     system, options = system_of(name), CASES[name][1]
+    options = {**options, "events": longer * options["events"]}
     jaxq.simulate(system, warmup=0, **options)
     print("ready", flush=True)
     for seed in sys.stdin:
@@ -94,11 +95,11 @@ def take_turns(name: str, cores: int) -> None:
         print(json.dumps(figures), flush=True)
 
 
-def compare_cores(name: str, repeats: int) -> dict:
+def compare_cores(name: str, repeats: int, longer: int) -> dict:
     """One case on one core and on two, by turns."""
     children = {}
     for cores in (1, 2):
-        command = [sys.executable, __file__, "--child", name, "--turns", "--cores", str(cores)]
+        command = [sys.executable, __file__, "--child", name, "--turns", "--cores", str(cores), "--longer", str(longer)]
         children[cores] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert children[cores].stdout.readline() == "ready\n"
     figures = {1: [], 2: []}
@@ -109,7 +110,7 @@ def compare_cores(name: str, repeats: int) -> dict:
             figures[cores].append(json.loads(child.stdout.readline()))
     for child in children.values():
         child.communicate()
-    row = {"case": name}
+    row = {"case": name, "longer": longer}
     for cores, runs in figures.items():
         wall, cpu, host = zip(*runs, strict=True)
         row[f"best_{cores}"], row[f"cpu_{cores}"] = min(wall), statistics.median(cpu)
@@ -179,13 +180,14 @@ def main() -> None:
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--turns", action="store_true", help="one core and two by turns")
+    parser.add_argument("--longer", type=int, default=1, help="with --turns: so many times as many events")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         name, cores = arguments.child, arguments.cores[0]
         if arguments.turns:
-            take_turns(name, cores)
+            take_turns(name, cores, arguments.longer)
             return
         row = (measure_bare if name == "bare" else lambda *a: measure_case(name, *a))(cores, arguments.repeats)
         print(json.dumps(row))
@@ -193,7 +195,7 @@ def main() -> None:
     if arguments.turns:
         rows = []
         for name in arguments.case or CASES:
-            rows.append(compare_cores(name, arguments.repeats))
+            rows.append(compare_cores(name, arguments.repeats, arguments.longer))
             print(json.dumps(rows[-1]), flush=True)
             if arguments.out:
                 arguments.out.write_text(json.dumps({"repeats": arguments.repeats, "rows": rows}, indent=1) + "\n")
