@@ -68,6 +68,18 @@ def fields_and_metrics(app, what, name, kind, options, lines) -> None:
         ]
 
 
+def without_fields(app, what, name, kind, skip, options) -> bool | None:
+    """A field of a named tuple that has no text of its own is told by its class."""
+    return True if (getattr(kind, "__doc__", None) or "").startswith("Alias for field number") else None
+
+
+def short_defaults(app, what, name, kind, options, signature, returned) -> tuple[str, str] | None:
+    """A system is called with its fields by name; what they are by default is told beside them."""
+    if what == "class" and kind in jaxq.SYSTEMS.values():
+        return f"({', '.join(describe_class(kind)['fields'])})", returned
+    return None
+
+
 SPACES = (  # of a formula, as TeX sets them
     (r"(<mo[^>]*>(?:&#x0003D;|&#x00028;|&#x0002C;)</mo><mo)(>&#x02212;</mo>)", r'\1 form="prefix"\2'),  # a sign
     (r"<mo>&#x0002F;</mo>", r'<mo lspace="0" rspace="0">&#x0002F;</mo>'),
@@ -132,5 +144,7 @@ def setup(app) -> None:
     app.add_html_math_renderer("mathml", mathml("inline"), mathml("block"))
     app.connect("autodoc-process-docstring", source)
     app.connect("autodoc-process-docstring", fields_and_metrics)
+    app.connect("autodoc-skip-member", without_fields)
+    app.connect("autodoc-process-signature", short_defaults)
     app.connect("doctree-read", typography)
     app.connect("build-finished", front_page)

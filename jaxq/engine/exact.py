@@ -82,7 +82,7 @@ class ExactResult(Saved):
 
     @property
     def cut(self) -> bool:
-        """Whether states were cut off that matter: more than 1e-9 of the law is at the edge."""
+        """Whether states were cut off that matter, as more than 1e-9 of the law is at the edge."""
         return self.edge_mass > NEGLIGIBLE_EDGE
 
     def oracle(self) -> dict[str, Reference]:
