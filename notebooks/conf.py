@@ -4,6 +4,7 @@ Build it with ``python -m sphinx -W -c notebooks . build/site`` from the root of
 """
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 from docutils import nodes
@@ -75,8 +76,8 @@ def without_fields(app, what, name, kind, skip, options) -> bool | None:
 
 def short_defaults(app, what, name, kind, options, signature, returned) -> tuple[str, str] | None:
     """A system is called with its fields by name; what they are by default is told beside them."""
-    if what == "class" and kind in jaxq.SYSTEMS.values():
-        return f"({', '.join(describe_class(kind)['fields'])})", returned
+    if what == "class" and issubclass(kind, jaxq.Model) and fields(kind):
+        return f"({', '.join(field.name for field in fields(kind))})", returned
     return None
 
 

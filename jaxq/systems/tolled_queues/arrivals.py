@@ -191,7 +191,7 @@ class Trace(Arrivals):
 
     @property
     def rate(self) -> float:
-        """Customers per unit of the trace's own time, a gap each: give arrival rates of this sum to keep its times."""
+        """Customers per unit of the trace's own time, a gap each; arrival rates of this sum keep its times."""
         return (len(self.times) - 1) / (self.times[-1] - self.times[0])
 
     def init(self, words):
