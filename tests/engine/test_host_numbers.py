@@ -136,9 +136,9 @@ def test_what_is_no_number(kind):
 NO_LISTS = {
     "text": ["0.5", "0.6"],
     "numbers and text": [0.5, "0.6"],
-    "date-times": np.array([DATE, DATE + 1]),
+    "date-times": np.array([DATE, DATE + np.timedelta64(1, "m")]),
     "durations": np.array([1, 2], "m8[s]"),
-    "date-times in a column": Series([DATE, DATE + 1]),
+    "date-times in a column": Series([DATE, DATE + np.timedelta64(1, "m")]),
     "truth values": np.array([True, False]),
     "complex": np.array([1j, 2j]),
     "a table": DataFrame([[0.5, 0.6], [1, 2]]),

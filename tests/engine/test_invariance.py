@@ -62,8 +62,8 @@ def test_a_replica_does_not_depend_on_how_many_there_are_and_on_the_batch(name, 
     assert len(np.unique(np.concatenate([np.atleast_2d(x.T) for x in states(base)]), axis=1).T) == REPLICAS
     prepared = system.process()
     if isinstance(prepared, jaxq.MarkovProcess):
-        carry = base._parts[0][1]
-        rates = np.array(jax.jit(jax.vmap(lambda state: [jnp.float32(x) for x in prepared.rates(state)]))(carry.state))
+        state = jax.tree.map(np.asarray, base._parts[0][1].state)
+        rates = np.array(jax.jit(jax.vmap(lambda state: [jnp.float32(x) for x in prepared.rates(state)]))(state))
         bound = None if prepared.drifts else prepared.total_rate_bound()
         assert np.isfinite(rates).all() and (rates >= 0).all() and (rates.sum(axis=0) > 0).all()
         assert bound is None or (rates.sum(axis=0) <= float(bound) * (1 + 1e-6)).all()

@@ -15,8 +15,8 @@ from jaxq.engine.kernel.memory import Buffer, Memory
 from jaxq.engine.kernel.spilling import Scratch, Tile
 from tests.systems_under_test import UNDER_TEST
 
-NOT_LIFTED = {"M/empirical/infinity": "large arrays are joined"}
-"""Systems that the scan runs, and why."""
+NOT_LIFTED = {"M/empirical/infinity": ("large arrays are joined", "a constant of shape (32,) inside a loop")}
+"""Systems that the scan runs, and why: what stands first in the program of JAX 0.10, and of 0.12."""
 FORMS = list({type(system.process()): name for name, system in reversed(UNDER_TEST.items())}.values())
 """One of the list for each compiled half."""
 
@@ -86,9 +86,8 @@ def test_a_kernel_is_the_scan_to_the_bit(name, monkeypatch):
     system = UNDER_TEST[name]
     scan, kernel = (ran(monkeypatch, kind, [system]) for kind in ("scan", "kernel"))
     assert scan.program.kind == "scan" and scan.fallback is None
-    assert (kernel.program.kind, kernel.fallback) == (
-        ("scan", NOT_LIFTED[name]) if name in NOT_LIFTED else ("kernel", None)
-    )
+    assert kernel.program.kind == ("scan" if name in NOT_LIFTED else "kernel")
+    assert kernel.fallback in NOT_LIFTED.get(name, (None,))
     assert same(scan, kernel)
 
 
@@ -161,7 +160,7 @@ def test_quantiles_sampled_once_a_block_are_those_of_all_events(monkeypatch):
 def test_a_result_says_why_it_is_no_kernel(monkeypatch):
     monkeypatch.setenv(VARIABLE, "kernel")
     found = jaxq.simulate(UNDER_TEST["M/empirical/infinity"], replicas=32, events=500, warmup=0)
-    assert found.run["program"] == "scan" and found.run["no_kernel"] == NOT_LIFTED["M/empirical/infinity"]
+    assert found.run["program"] == "scan" and found.run["no_kernel"] in NOT_LIFTED["M/empirical/infinity"]
 
 
 def test_another_program_is_refused_before_compiling(monkeypatch, jaxq):
