@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from jaxq.checks import FieldError
 
-Word = UInt32[Array | np.ndarray | np.generic, "*batch"]
+Word = UInt32[Any, "*batch"]
 Variate = Float32[Array, "*batch"]
 
 PATH, START, HOLDING = 0, 1, 2
