@@ -9,7 +9,8 @@ import jaxq
 from tests import annotations, compiled
 
 annotations.install()
-jaxq.use_all_cores(2)
+with compiled.all_but_loops():
+    jaxq.use_all_cores(2)
 
 
 LONG = "test_notebooks.py", "experiments/", "systems/", "test_readme.py"

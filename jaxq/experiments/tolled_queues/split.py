@@ -21,7 +21,7 @@ MARKETS = {
     "one class": (TolledQueues(service_rates=[0.5, 0.5], tolls=[4, 4]), False),
 }
 """By name: the market, split into two, and whether a gain is claimed."""
-STARTS, QUICK_STARTS = 20, 4
+STARTS, QUICK_STARTS = 20, 6
 
 
 def compute(run: Run) -> Findings:
