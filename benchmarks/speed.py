@@ -1,7 +1,7 @@
 """Speed of the public `jaxq.simulate` with default metrics, and of a bare scan; beside C it is `benchmarks.native`.
 
-    python -m benchmarks.speed --out benchmarks/speed.json
     python -m benchmarks.speed --turns --out benchmarks/speed_cores.json
+    python -m benchmarks.speed --case bare --case mm1          # medians, and seconds to compile
 
 Every figure is a median over repeats of ``run["ns_per_event"]`` (wall time of the run without compilation, host loop
 included), each case in a process of its own with the given number of cores.

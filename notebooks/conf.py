@@ -24,7 +24,7 @@ include_patterns = [
     "README.md",
     "CITATION.cff",
     "notebooks/**",
-    "benchmarks/README.md",
+    "benchmarks/*.md",
     "jaxq/CHANGELOG.md",
     ".github/CONTRIBUTING.md",
 ]

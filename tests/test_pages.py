@@ -21,6 +21,7 @@ PAGES = [
     *ROOT.glob("*.md"),
     *(ROOT / ".github").glob("*.md"),
     *ROOT.glob("notebooks/**/*.md"),
+    *ROOT.glob("benchmarks/*.md"),
     ROOT / "jaxq/CHANGELOG.md",
 ]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))

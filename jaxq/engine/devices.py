@@ -1,7 +1,7 @@
 """Devices of this machine, and the rule that lays a run out on them.
 
 On a CPU, XLA's own threads make a small scan slower, not faster; what helps is one CPU device per usable core, the
-scan compiled as one kernel and replicas in tiles that stay in the first-level cache (figures in benchmarks/README.md).
+scan compiled as one kernel and replicas in tiles that stay in the first-level cache (figures in benchmarks/decisions.md).
 All three must be arranged before the backend starts: `use_all_cores`.
 """
 

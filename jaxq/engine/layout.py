@@ -1,4 +1,4 @@
-"""The rule by which the engine cuts a run into tiles, blocks and launches (figures: benchmarks/README.md).
+"""The rule by which the engine cuts a run into tiles, blocks and launches (figures: benchmarks/decisions.md).
 
 CPU: a tile's carry and sums fill about half of the first-level cache (16 KB of 32), 64 to 256 replicas (a system may say
 otherwise); so the whole event loop of a tile runs in cache. How many blocks a launch has is measured (`jaxq.engine.loop`),
