@@ -76,7 +76,7 @@ def print_one(name: str, about: dict[str, Any]) -> None:
         first = "primary" if any(metric in about["primary"] for metric in metrics) else ""
         table.add_row(row.name, row.unit, row.meaning, kinds, first)
     console.print(table)
-    console.print(f"quantities for --quantiles: {', '.join(about['quantities'])}")
+    console.print(f"quantities for --quantiles and --service-level: {', '.join(about['quantities'])}")
     for name, doc in about["objectives"].items():
         console.print(f"objective for jaxq tune: {name}, {doc}")
     console.print("metrics and oracles may depend on the fields; these are of the simplest case", style="dim")
