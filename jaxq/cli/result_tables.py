@@ -61,7 +61,9 @@ def systems_table(results: Results) -> Any:
         cells: list[Any] = [name]
         for result in results:
             metric = result.metrics.get(name)
-            cells += ["", "", ""] if metric is None else [mean_text(metric), interval(metric)[1], z_text(metric.z, bound)]
+            cells += (
+                ["", "", ""] if metric is None else [mean_text(metric), interval(metric)[1], z_text(metric.z, bound)]
+            )
         table.add_row(*cells)
     return table
 

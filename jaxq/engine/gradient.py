@@ -198,8 +198,8 @@ def gradient(
             what half of it alone would have added, taken off; where chance does not explain it, the result is flagged.
             Default: 5 correlation times of the slowest metric or somewhat more, which a short run finds. A ``warmup`` that
             is given must be as long.
-        meter, options: as `jaxq.simulate`, without ``metric``, ``quantiles`` and ``service_level``; ``control`` is for jump processes, by
-            coupling, score or differences: the derivatives are regressed on controls and on their derivatives;
+        meter, options: as `jaxq.simulate`, without ``metric``, ``quantiles`` and ``service_level``; ``control`` is for jump
+            processes, by coupling, score or differences: the derivatives are regressed on controls and on their derivatives;
             ``precision`` is that of the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
 
     Returns:

@@ -49,16 +49,16 @@ class Law:
         }
 
     def _quantile(self, p: float) -> Row:
-        found = (math.nan,) * 3 if self.withheld else self.seen.quantile(p, self.level)
+        value, low, high = (math.nan,) * 3 if self.withheld else self.seen.quantile(p, self.level)
         exact = None if self.tail is None else quantile(self.tail, p, self.seen.whole)
-        return _row(*found, (found[2] - found[1]) / 2) | self._beside(exact, exact)
+        return _row(value, low, high, (high - low) / 2) | self._beside(exact, exact)
 
     def _service_level(self, threshold: float) -> Row:
         nothing = self.withheld or self.seen.empty
         value, width = (math.nan, math.nan) if nothing else self.seen.probability_below(threshold, self.level)
-        ends = np.clip([value - width, value + width], 0.0, 1.0).tolist()
+        low, high = np.clip([value - width, value + width], 0.0, 1.0)
         exact = None if self.tail is None else 1 - float(self.tail(threshold))
-        return _row(value, *ends, width) | self._beside(exact, threshold)
+        return _row(value, low, high, width) | self._beside(exact, threshold)
 
     def _beside(self, exact: float | None, at: float | None) -> Row:
         """An exact value, and by how many standard errors P(X <= at) is off its own."""
@@ -104,6 +104,4 @@ def quantile(tail: Tail, probability: float, whole: bool = False) -> float:
 
 
 def _row(value: float, low: float, high: float, half_width: float) -> Row:
-    return {
-        key: finite(x) for key, x in {"value": value, "half_width": half_width, "low": low, "high": high}.items()
-    }
+    return {key: finite(x) for key, x in {"value": value, "half_width": half_width, "low": low, "high": high}.items()}

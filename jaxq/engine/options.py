@@ -88,8 +88,8 @@ class Options:
         control: "none", or what narrows the intervals of a jump process for the same run (`jaxq.engine.controls`):
             "generator" (counts of the state and their products), "linear" (counts).
         quantiles: quantities to keep histograms of: ``name`` or ``name:0.5,0.99``.
-        service_level: thresholds of quantities, in their unit, ``name:20,30``: the share of values that are at most so large,
-            from a histogram as ``quantiles`` are.
+        service_level: thresholds of quantities, in their unit, ``name:20,30``: the share of the values that are at most so
+            large, from a histogram as ``quantiles`` are.
         checkpoint: an .npz file that the run is saved to now and then and at its end, and resumed from if it exists.
         checkpoint_every: seconds between two saves.
         replica_range: ``(a, b)`` or "a:b": run only replicas a to b - 1, a part of a run whose parts are put together by
@@ -215,7 +215,9 @@ class Options:
 
     def thresholds(self) -> dict[str, tuple[float, ...]]:
         """Thresholds of the service levels wanted by quantity, in its unit, all that any text asks for."""
-        return self._numbers("service_level", (), math.isfinite, "must be name:x,x,... with thresholds that are numbers")
+        return self._numbers(
+            "service_level", (), math.isfinite, "must be name:x,x,... with thresholds that are numbers"
+        )
 
     def counted(self) -> tuple[str, ...]:
         """The quantities that a histogram is kept of."""

@@ -144,7 +144,9 @@ def check_team(asked: dict[str, Any], options: Options) -> None:
 def check_model(model: Model, options: Options) -> None:
     """TypeError or ValueError where a run of one model with these options would be refused, but for its size."""
     process = model.process()
-    rates = check_names(model, process, {}, {}, options)  # its oracle, which may take long, stands beside no metric here
+    rates = check_names(
+        model, process, {}, {}, options
+    )  # its oracle, which may take long, stands beside no metric here
     if options.control != "none":
         replicas = options.replicas or default_replicas(choose_devices(options.devices))
         with_controls(ordered(process, rates), options.control, replicas, title(model))

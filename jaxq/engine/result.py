@@ -205,7 +205,12 @@ class Result(Saved):
         table = aligned(self.rows())
         if max(map(len, table), default=0) > WIDTH:
             table = aligned([{k: v for k, v in row.items() if k != "unit"} for row in self.rows()])
-        lines = [f"{self.system}  {fields}", *table, *aligned(self.quantile_rows()), *aligned(self.service_level_rows())]
+        lines = [
+            f"{self.system}  {fields}",
+            *table,
+            *aligned(self.quantile_rows()),
+            *aligned(self.service_level_rows()),
+        ]
         lines += [] if self.control_line is None else [self.control_line]
         lines += flag_lines(self.flags)
         lines += [self.run["reason"]] if "reason" in self.run else []
