@@ -70,10 +70,13 @@ class Law:
         if self.withheld or self.seen.empty or len(self.seen.counts) < LEAST_GROUPS or not math.isfinite(at):
             return None
         found, exact = self.seen.below(at), 1 - float(tail(at))
-        if not (found.standard_error > 0 or found.episode):
+        error, share = found.standard_error, found.value * (1 - found.value)
+        if not (error > 0 or found.episode):
             return None  # one value was seen and no other
+        # where less of a tail was seen than there is, its error looks small too: the same share of the exact probability
+        scaled = error * max(exact * (1 - exact), 0.0) / share if share > 0 else 0.0
         cut = abs(self.seen.read(tail, at) - exact)
-        z = standardised(dataclasses.replace(found, rounding=cut), Reference(exact))
+        z = standardised(dataclasses.replace(found, rounding=max(scaled, cut)), Reference(exact))
         return None if z is None else finite(z)
 
 
