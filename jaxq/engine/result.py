@@ -300,4 +300,6 @@ class Results(Saved, list):
 def _flat(levels: dict[str, dict[str, dict[str, float | None]]], asked: str) -> list[dict[str, Any]]:
     """One row each, with the quantity and what was asked of it; all with the same columns."""
     columns = dict.fromkeys(key for rows in levels.values() for row in rows.values() for key in row)
-    return [{"quantity": name, asked: at, **columns, **row} for name, rows in levels.items() for at, row in rows.items()]
+    return [
+        {"quantity": name, asked: at, **columns, **row} for name, rows in levels.items() for at, row in rows.items()
+    ]

@@ -163,6 +163,19 @@ class Impatient(Clockwork):
         return {"wait": lambda x: 1.0 if x < 0.1 else 2 / 3 if x < 0.7 else 1 / 3 if x < 1.3 else 0.0}
 
 
+class Growing(jaxq.MMc):
+    """M/M/1 at any load, said to be 3 in a quarter of the time, else 8."""
+
+    def stationarity(self):
+        return jaxq.Stationarity()
+
+    def oracle(self):
+        return {}
+
+    def tails(self):
+        return {"number_in_system": lambda x: 1.0 if x < 3 else 0.75 if x < 8 else 0.0}
+
+
 class Misnamed(Impatient):
     def tails(self):
         return {"weight": lambda x: 0.0}
@@ -254,10 +267,8 @@ def test_what_is_withheld_or_never_happened_has_no_service_level():
     nothing = dict.fromkeys(("value", "half_width", "low", "high"))
     never = jaxq.simulate(Never(), **RUN, service_level="wait:0")
     assert "nan" in never.flags and never.service_levels["wait"]["0"] == nothing
-    growing = jaxq.simulate(jaxq.MMc(0.8), replicas=32, events=300, service_level="number_in_system:3")
-    assert "warmup_undetermined" in growing.flags
-    assert growing.service_levels["number_in_system"]["3"] == {
-        **nothing,
-        "oracle": pytest.approx(1 - 0.8**4),
-        "z": None,
-    }
+    run = {"replicas": 64, "events": 4000, "warmup": 0, "service_level": "number_in_system:3"}
+    growing = jaxq.simulate(Growing(1.3), **run, quantiles="number_in_system:0.5")
+    assert growing.flags == ("unstable",) and growing.histograms == {}
+    assert growing.service_levels["number_in_system"]["3"] == {**nothing, "oracle": 0.25, "z": None}
+    assert growing.quantiles["number_in_system"]["0.5"] == {**nothing, "oracle": 8.0, "z": None}

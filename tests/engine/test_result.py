@@ -28,6 +28,9 @@ class Growing(jaxq.MMc):
     def oracle(self):
         return {"number_in_system": 1.0}
 
+    def tails(self):
+        return {}
+
 
 @pytest.fixture(scope="module")
 def result():

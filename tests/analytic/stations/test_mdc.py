@@ -36,8 +36,8 @@ def test_the_mean_of_the_tail(load, servers):
 
 
 def test_several_servers_by_the_chain_of_numbers():
-    """N(t + 1) = (N(t) - c)+ + arrivals, solved densely; a customer of three servers waits 1 or more if it finds six or
-    more after what is there has had its unit of time: P(W > k) = P(N >= c (k + 1)) at whole k, N with no one to come."""
+    """N(t + 1) = (N(t) - c)+ + arrivals, solved densely. Who comes with c or more before it waits for another unit of time
+    for every c of them: at whole k, P(W > k) = P(N >= c (k + 1))."""
     load, servers, size = 2.4, 3, 200
     arrivals = np.exp(np.arange(size) * math.log(load) - load - np.cumsum(np.log(np.maximum(np.arange(size), 1))))
     chain = np.zeros((size, size))
