@@ -85,7 +85,8 @@ def _exact(ax: Any, result: Result, quantity: str, tail: bool, to: float = np.in
     histogram = result.histograms[quantity]
     if "exact" in histogram:
         _, x, _ = bins(histogram)
-        y, shown = np.array(histogram["exact"], float), x <= to
+        y = np.array(histogram["exact"], float)
+        shown = (x <= to) & np.isfinite(y)
         style = "default" if _step(x) is None else "steps-post"
         y = 1 - y if tail else y
         ax.plot(x[shown], y[shown], color="0.2", linewidth=0.7, drawstyle=style, label="exact")

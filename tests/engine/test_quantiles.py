@@ -207,6 +207,17 @@ def test_service_levels_beside_the_exact_law():
     assert "threshold" in shown and "waited " in shown and "oracle" in shown
 
 
+def test_bins_move_a_service_level_by_far_less_than_its_error():
+    """What the histogram would read of the exact law, less the law, against the standard error; it is an even bin that
+    moves it, so not where a bin ends."""
+    result = jaxq.simulate(MM5, **{**LEVELS, "replicas": 1024}, quantiles="waiting_time")
+    seen, tail = result.distributions["waiting_time"], MM5.tails()["waiting_time"]
+    moved = [seen.read(tail, x) - (1 - tail(x)) for x in np.linspace(0.0117, 6, 200)]
+    errors = [seen.below(x).standard_error for x in np.linspace(0.0117, 6, 200)]
+    assert max(errors) > 5e-4 and 0 < np.abs(moved).max() < 2e-5
+    assert np.max(np.abs(moved) / errors) < 0.03
+
+
 def test_a_service_level_is_kept_in_files(tmp_path):
     result = jaxq.simulate(MM5, **LEVELS, service_level="waiting_time:1")
     assert "quantiles" not in result.to_dict() and result.quantiles == {} and result.flags == ()
