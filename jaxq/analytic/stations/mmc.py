@@ -121,7 +121,7 @@ def number_tail(
     patience = 0.0 if abandonment_rate is None else abandonment_rate
     probabilities = _probabilities(arrival_rate, service_rate, servers, patience, capacity)
     above = np.append(np.cumsum(probabilities[:0:-1])[::-1], 0.0)
-    return lambda x: float(above[min(math.floor(x), len(above) - 1)]) if x < math.inf else 0.0
+    return lambda x: float(above[min(math.floor(x), len(above) - 1)])
 
 
 def _mmc_unlimited(arrival_rate: float, service_rate: float, servers: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Exact laws of the quantities of stations: numbers in the system and waits."""
 
+import math
 from collections.abc import Callable
 
 from jaxq.analytic.stations.ggc import gmc_wait_tail
@@ -12,8 +13,8 @@ Tail = Callable[[float], float]
 
 
 def _from_zero(tail: Tail) -> Tail:
-    """The tail of what is never negative."""
-    return lambda x: 1.0 if x < 0 else tail(x)
+    """The tail of what is never negative and always finite."""
+    return lambda x: 1.0 if x < 0 else tail(x) if x < math.inf else 0.0
 
 
 def _happens(probability: float) -> Tail:
