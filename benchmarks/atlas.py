@@ -6,7 +6,7 @@
 A repeat is a case of `jaxq validate` with its arrival rate (or load) lowered by a random factor, a random number of
 replicas, a fresh seed, and warm-up and its end found by the run itself. Kinds: ``means`` (time averages, probabilities,
 ratios of sums), ``controls`` (the same, regressed on the generator's controls), ``differences`` (the paired difference
-to the same system with 5 % fewer arrivals, in one run), ``quantiles`` (of the wait, where service is exponential). Each
+to the same system with 5 % fewer arrivals, in one run), ``quantiles`` (of the wait, where its law is known). Each
 line of the file has the scores of its metrics, the error in half-widths (of a quantile, in that part of its interval
 that lies on the side of the exact value), so that a metric is covered where the score is at most 1. Identities, of
 which the controls leave nothing but rounding, are not counted. Metrics of one repeat are dependent: the share that is
@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 
 import jaxq
+from jaxq.engine.levels import quantile
 from jaxq.engine.plan import plan
 from jaxq.engine.versions import versions
 from jaxq.experiments.validate import CASES
-from jaxq.laws.standard import Exponential
 
 KINDS = "means", "controls", "differences", "quantiles"
 REPLICAS = 30, 64, 256
@@ -60,14 +60,10 @@ def exact_values(system: Any) -> dict[str, float]:
 
 
 def exact_quantiles(system: Any) -> dict[str, float]:
-    """Quantiles of the wait in GI/M/c above 0, by probability: those who wait do so for an exponential time."""
-    if not isinstance(system, jaxq.GG1 | jaxq.GGc) or not isinstance(system.service_law, Exponential):
-        return {}
-    known = exact_values(system)
-    if not {"waiting_time", "probability_wait"} <= known.keys():
-        return {}
-    waits, mean = known["probability_wait"], known["waiting_time"] / known["probability_wait"]
-    return {f"{p:g}": mean * math.log(waits / (1 - p)) for p in PROBABILITIES if waits > 1 - p}
+    """Quantiles of the wait by probability, where its law is known and has no atom there."""
+    tail = system.tails().get("waiting_time")
+    found = {} if tail is None else {p: quantile(tail, p) for p in PROBABILITIES}
+    return {f"{p:g}": x for p, x in found.items() if math.isclose(tail(x), tail(x * (1 - 1e-9) - 1e-9), rel_tol=1e-6)}
 
 
 def quantile_scores(system: Any, options: dict[str, Any]) -> tuple[Any, dict[str, float]]:

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import brentq
 
 import jaxq
+from jaxq.engine.levels import quantile
 
 HIGH = ("number_in_system", "probability_wait")
 CASES = {
@@ -79,32 +79,11 @@ CASES = {
 }
 
 
-def mh21_tail(arrival_rate: float, scv: float):
-    """``t -> P(W > t)`` of M/H2/1, balanced means, mean service 1.
-
-    The transform (1 - rho)(s + m1)(s + m2) / (s**2 + s (m1 + m2 - lambda) + m1 m2 (1 - rho)) of Pollaczek and Khinchine
-    has two real poles -r, each of which gives an exponential.
-    """
-    p = (1 + math.sqrt((scv - 1) / (scv + 1))) / 2
-    m1, m2, idle = 2 * p, 2 * (1 - p), 1 - arrival_rate
-    roots = np.roots([1.0, m1 + m2 - arrival_rate, m1 * m2 * idle])
-    tails = [(idle * (m1 + s) * (m2 + s) / (2 * s + m1 + m2 - arrival_rate) / -s, s) for s in roots]
-    return lambda t: sum(a * math.exp(s * t) for a, s in tails)
-
-
-def quantile_of(tail, p: float) -> float:
-    """Where a tail probability falls to ``1 - p``; 0 if it begins below."""
-    return 0.0 if tail(0.0) <= 1 - p else brentq(lambda t: tail(t) - (1 - p), 0.0, 1e4, xtol=1e-10)
-
-
 PROBABILITIES = (0.1, 0.5, 0.9, 0.99)
 """The first is inside the atom at 0."""
 QUANTILES = {
-    f"{name}-{replicas}": (system, {"replicas": replicas, "events": events // replicas}, tail)
-    for name, system, tail in (
-        ("mm1", jaxq.MG1(0.8), lambda t: 0.8 * math.exp(-0.2 * t)),
-        ("mh21-scv20", jaxq.MG1(0.8, 1.0, "hyperexponential:20"), mh21_tail(0.8, 20.0)),
-    )
+    f"{name}-{replicas}": (system, {"replicas": replicas, "events": events // replicas})
+    for name, system in (("mm1", jaxq.MG1(0.8)), ("mh21-scv20", jaxq.MG1(0.8, 1.0, "hyperexponential:20")))
     for replicas, events in ((64, 2**19), (1024, 2**21))
 }
 
@@ -117,9 +96,10 @@ def numbered(repeats: int, seconds: float) -> Iterator[int]:
 
 def measure_quantiles(name: str, repeats: Iterator[int], seed: int) -> dict:
     """Share of repeats whose interval holds the exact quantile of the wait, by probability."""
-    system, options, tail = QUANTILES[name]
+    system, options = QUANTILES[name]
+    tail = system.tails()["waiting_time"]
     asked = "waiting_time:" + ",".join(map(str, PROBABILITIES))
-    exact = {f"{p:g}": quantile_of(tail, p) for p in PROBABILITIES}
+    exact = {f"{p:g}": quantile(tail, p) for p in PROBABILITIES}
     hits, errors, flagged = dict.fromkeys(exact, 0), {p: [] for p in exact}, 0
     done = 0
     began = time.perf_counter()

@@ -130,6 +130,26 @@ COMMANDS = {
     "metric of nothing": ("run mmc --arrival-rate 0.5 --metric waiting_time:0", 2, ["metric = waiting_time:0", "> 0"]),
     "R0.1 unknown quantity": ("run mmc --arrival-rate 0.5 --quantiles wait", 2, ["quantiles = wait"]),
     "quantile of two": ("run mmc --arrival-rate 0.5 --quantiles queue:2", 2, ["quantiles = queue:2", "< 1"]),
+    "service level of an unknown quantity": (
+        "run mmc --arrival-rate 0.5 --service-level waiting_time:20",
+        2,
+        ["service_level = waiting_time: mmc has", "number_in_system"],
+    ),
+    "service level of no threshold": (
+        "run mg1 --arrival-rate 0.5 --service-level waiting_time",
+        2,
+        ["service_level = waiting_time: must be name:x,x,..."],
+    ),
+    "service level of a word": (
+        "sweep mg1 --arrival-rate 0.4,0.5 --service-level waiting_time:20,soon",
+        2,
+        ["service_level = waiting_time:20,soon", "thresholds that are numbers"],
+    ),
+    "service level of a gradient": (
+        "gradient mmc --arrival-rate 0.5 --parameter arrival_rate --service-level number_in_system:2",
+        2,
+        ["--service-level"],
+    ),
     "too many devices": ("run mmc --arrival-rate 0.5 --devices 99", 2, ["devices = 99", "between 1 and"]),
     "few replicas": ("run mmc --arrival-rate 0.5 --replicas 5", 2, ["replicas = 5", "30"]),
     "C10 replicas that do not fit": (
@@ -455,7 +475,7 @@ COMMANDS = {
     "R0.1 quantiles of no metric": (
         f"run tolled-queues --arrival-rates .8 --rewards 5 --waiting-costs 1 --tolls 1 --quantiles sojourn_1:.5 {SHORT}",
         0,
-        ["quantiles of sojourn_1  0.5: "],
+        ["sojourn_1, quantile 0.5"],
     ),
 }
 """Line, exit code, what is printed: on stderr where the code is 2, else on stdout."""

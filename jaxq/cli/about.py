@@ -34,7 +34,7 @@ def describe_class(kind: type[Model]) -> dict[str, Any]:
             "default_text": default_words(field.default, field.name),
             "sweepable": rule.scalar,
         }
-    metrics, quantities, first, oracle, objectives = known_names(kind)
+    metrics, quantities, tails, first, oracle, objectives = known_names(kind)
     return {
         "doc": first_paragraph(kind.__doc__),
         "fields": fields,
@@ -42,23 +42,25 @@ def describe_class(kind: type[Model]) -> dict[str, Any]:
         "metric_table": [row._asdict() for row in table_of(kind)],
         "primary": list(first),
         "quantities": list(quantities),
+        "exact_laws": [name for name in quantities if name in tails],
         "oracle": oracle,
         "objectives": objectives,
     }
 
 
-def known_names(kind: type[Model]) -> tuple[tuple, tuple, tuple, dict[str, str], dict[str, str]]:
-    """(metrics, quantities, primary, kinds of oracles, objectives) of `example`; empty where simple values make no
-    system. TypeError where the class is not one yet."""
+def known_names(kind: type[Model]) -> tuple[tuple, tuple, tuple, tuple, dict[str, str], dict[str, str]]:
+    """(metrics, quantities, those whose law is known, primary, kinds of oracles, objectives) of `example`; empty where
+    simple values make no system. TypeError where the class is not one yet."""
     with np.errstate(all="ignore"):  # simple values may stand where a formula of a user's own has no value
         try:
             instance = example(kind)
             metrics, quantities = names(instance, instance.process())
+            tails = tuple(instance.tails())
             oracle = {name: getattr(value, "kind", "exact") for name, value in instance.oracle().items()}
             objectives = {name: objective.doc for name, objective in instance.objectives().items()}
         except (ValueError, ArithmeticError):
-            return (), (), (), {}, {}
-    return metrics, quantities, primary(instance.metric_table, metrics) or metrics, oracle, objectives
+            return (), (), (), (), {}, {}
+    return metrics, quantities, tails, primary(instance.metric_table, metrics) or metrics, oracle, objectives
 
 
 def print_one(name: str, about: dict[str, Any]) -> None:
@@ -76,7 +78,8 @@ def print_one(name: str, about: dict[str, Any]) -> None:
         first = "primary" if any(metric in about["primary"] for metric in metrics) else ""
         table.add_row(row.name, row.unit, row.meaning, kinds, first)
     console.print(table)
-    console.print(f"quantities for --quantiles: {', '.join(about['quantities'])}")
+    quantities = [f"{name} (exact law)" if name in about["exact_laws"] else name for name in about["quantities"]]
+    console.print(f"quantities for --quantiles and --service-level: {', '.join(quantities)}")
     for name, doc in about["objectives"].items():
         console.print(f"objective for jaxq tune: {name}, {doc}")
     console.print("metrics and oracles may depend on the fields; these are of the simplest case", style="dim")

@@ -77,7 +77,7 @@ def print_gradients(found: Gradients) -> None:
     def add(title: str, metric: Metric, bias: str) -> None:
         if simulated:
             own = (bias,) if found.bias else ()
-            cells = mean_text(metric), interval(metric)[1], *own, oracle_text(metric), z_text(metric, bound)
+            cells = mean_text(metric), interval(metric)[1], *own, oracle_text(metric), z_text(metric.z, bound)
         else:
             cells = mean_text(metric), oracle_text(metric)
         table.add_row(title, *cells)

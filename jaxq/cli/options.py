@@ -37,6 +37,9 @@ OF_A_RUN = {
     "devices": SharedOption("devices to use  [default: all]"),
     "batch": SharedOption("replicas per launch, to bound the memory of a very large run  [default: all]"),
     "quantiles": SharedOption("quantiles of a quantity: name or name:0.5,0.99; repeatable", "TARGET", True),
+    "service_level": SharedOption(
+        "share of a quantity that is at most a threshold: name:20,30; repeatable", "TARGET", True
+    ),
     "control": SharedOption(
         "none, linear or generator: what narrows the intervals of a jump process  [default: none]", "NAME"
     ),
@@ -130,7 +133,7 @@ _RUN = ("replicas", "events", "horizon", "warmup", "precision", "max_events", "t
 TUNE = (*TUNED, *_RUN, "control", *JOINED, *OUTPUT)
 DIFFERENTIATED = ("parameter", "method", "side", "step", "window")
 """What `gradient` takes besides the options of a simulation."""
-GRADIENT = (*DIFFERENTIATED, *(name for name in SIMULATION if name != "quantiles"))
+GRADIENT = (*DIFFERENTIATED, *(name for name in SIMULATION if name not in ("quantiles", "service_level")))
 
 
 def option(name: str, metavar: str | None, help: str, repeated: bool = False) -> inspect.Parameter:

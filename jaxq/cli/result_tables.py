@@ -7,6 +7,7 @@ from jaxq.cli.tables import (
     growth_lines,
     heading,
     interval,
+    levels_table,
     mean_text,
     oracle_text,
     print_flags,
@@ -40,7 +41,7 @@ def points_table(results: list[Result], metrics: tuple[str, ...]) -> Any:
                 cells += [""] * (4 if references else 2)
                 continue
             cells += [mean_text(metric), interval(metric)[1]]
-            cells += [oracle_text(metric), z_text(metric, bound)] if references else []
+            cells += [oracle_text(metric), z_text(metric.z, bound)] if references else []
         table.add_row(*cells, *([_flags(result)] if flagged else []))
     return table
 
@@ -60,7 +61,9 @@ def systems_table(results: Results) -> Any:
         cells: list[Any] = [name]
         for result in results:
             metric = result.metrics.get(name)
-            cells += ["", "", ""] if metric is None else [mean_text(metric), interval(metric)[1], z_text(metric, bound)]
+            cells += (
+                ["", "", ""] if metric is None else [mean_text(metric), interval(metric)[1], z_text(metric.z, bound)]
+            )
         table.add_row(*cells)
     return table
 
@@ -129,6 +132,9 @@ def print_results(console: Any, verb: str, results: Results, primary: tuple[str,
         console.print(systems_table(results))
     else:
         console.print(points_table(results, primary))
+    levels = levels_table(results, bound_of(results)[1])
+    if levels is not None:
+        console.print(levels)
     if results.differences:
         few = len(results) <= SIDE_BY_SIDE
         console.print(f"paired differences to {parameters_text(first.point)}{' (* beyond the interval)' * few}")

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxq.cli.console import new_table
@@ -29,13 +29,11 @@ def oracle_text(metric: Metric) -> str:
     return "" if metric.oracle is None else f"{metric.oracle:.7g}"
 
 
-def z_text(metric: Metric, bound: float) -> Any:
+def z_text(z: float | None, bound: float) -> Any:
     """z with two decimals, red beyond the bound."""
     from rich.text import Text
 
-    if metric.z is None:
-        return ""
-    return Text(f"{metric.z:+.2f}", style="bold red" if abs(metric.z) > bound else "")
+    return "" if z is None else Text(f"{z:+.2f}", style="bold red" if abs(z) > bound else "")
 
 
 def mean_text(metric: Metric) -> Any:
@@ -55,7 +53,7 @@ def metrics_table(result: Result, bound: float) -> Any:
             interval(metric)[1],
             oracle_text(metric),
             metric.kind or "",
-            z_text(metric, bound),
+            z_text(metric.z, bound),
             metric.unit or "",
         )
         for name, metric in result.metrics.items()
@@ -70,24 +68,41 @@ def metrics_table(result: Result, bound: float) -> Any:
     return table
 
 
-def quantile_lines(result: Result) -> list[str]:
-    """One line for each quantity with quantiles: the value and the ends of its interval."""
-    hidden = withheld(result.flags)
-    lines = []
-    for name, quantiles in result.quantiles.items():
-        shown = []
-        for p, q in quantiles.items():
-            value, low, high = q["value"], q["low"], q["high"]
-            if value is None:
-                ends = f" (> {low:.4g})" if low is not None else f" (< {high:.4g})" if high is not None else ""
-                shown.append(f"{p}: {WITHHELD_TEXT if hidden else 'not seen' + ends if ends else 'none'}")
-            elif low is None or high is None:
-                shown.append(f"{p}: {value:.6g}")
-            else:
-                digits = max(4, math.ceil(math.log10(abs(value) / (high - low))) + 2) if value and high > low else 6
-                shown.append(f"{p}: {value:.{digits}g} ({low:.{digits}g} to {high:.{digits}g})")
-        lines.append(f"quantiles of {name}  " + "   ".join(shown))
-    return lines
+def levels_table(results: Sequence[Result], bound: float) -> Any:
+    """The quantiles and service levels of some results, a row each; None where none were asked for."""
+    several = len(results) > 1
+    rows = [
+        (parameters_text(result.point) or result.system, name, *_level_cells(result, row, bound))[not several :]
+        for result in results
+        for name, row in _levels(result)
+    ]
+    if not rows:
+        return None
+    headers = (*["point"] * several, "distribution", ">value", ">from", ">to", ">oracle", ">z")
+    filled = [any(str(cell) for cell in column) for column in zip(*rows, strict=True)]
+    shown = [i for i, there in enumerate(filled) if there or headers[i] not in (">oracle", ">z")]
+    table = new_table(*(headers[i] for i in shown))
+    for row in rows:
+        table.add_row(*(row[i] for i in shown))
+    return table
+
+
+def _levels(result: Result) -> list[tuple[str, dict[str, Any]]]:
+    """What each quantile and service level is called, and what is known of it."""
+    quantiles = [(f"{row['quantity']}, quantile {row['probability']}", row) for row in result.quantile_rows()]
+    return quantiles + [(f"P({row['quantity']} <= {row['threshold']})", row) for row in result.service_level_rows()]
+
+
+def _level_cells(result: Result, row: dict[str, Any], bound: float) -> tuple[Any, ...]:
+    value, low, high = row["value"], row["low"], row["high"]
+    digits = 6
+    if value and low is not None and high is not None and high > low:
+        digits = max(4, math.ceil(math.log10(abs(value) / (high - low))) + 2)
+    ends = tuple("" if x is None else f"{x:.{digits}g}" for x in (low, high))
+    unseen = "not seen" if any(ends) else "none"
+    shown = f"{value:.{digits}g}" if value is not None else WITHHELD_TEXT if withheld(result.flags) else unseen
+    oracle = row.get("oracle")
+    return shown, *ends, "" if oracle is None else f"{oracle:.7g}", z_text(row.get("z"), bound)
 
 
 def growth_lines(result: Result) -> list[str]:
@@ -137,7 +152,7 @@ def verdict_line(results: Iterable[Result]) -> Any:
     count, bound = bound_of(results)
     if not count:
         return None
-    worst = max(abs(m.z) for r in results for m in r.metrics.values() if m.z is not None)
+    worst = max(abs(z) for r in results for z in r.scores().values())
     text = f"oracle: max |z| = {worst:.2f} of {count}, bound {bound:.2f} (family-wise {FAMILY_LEVEL:g}): "
     agrees = worst <= bound
     return Text(text) + Text("agrees" if agrees else "DISAGREES", style="green" if agrees else "bold white on red")
@@ -148,8 +163,9 @@ def print_result(console: Any, result: Result) -> None:
     _, bound = bound_of([result])
     console.print(heading(result.system, result.parameters, result.run))
     console.print(metrics_table(result, bound))
-    for line in quantile_lines(result):
-        console.print(line)
+    levels = levels_table([result], bound)
+    if levels is not None:
+        console.print(levels)
     console.print(run_line(result), style="dim")
     if result.control_line is not None:
         console.print(result.control_line, style="dim")

@@ -161,7 +161,7 @@ def print_verification(console: Any, found: Tuning) -> None:
     table = new_table(f"simulated {check.metric}", ">mean", ">+-", ">oracle", ">z")
     for name, result in (("start", check.start), ("best", check.best)):
         metric = result[check.metric]
-        table.add_row(name, *interval(metric), oracle_text(metric), z_text(metric, bound))
+        table.add_row(name, *interval(metric), oracle_text(metric), z_text(metric.z, bound))
     mean, width = (WITHHELD_TEXT, "") if check.gain.mean is None else pair(check.gain.mean, check.gain.half_width)
     table.add_row(Text("gain, paired", "bold"), Text(mean, "bold"), width, "", "")
     console.print(table)

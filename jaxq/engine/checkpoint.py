@@ -42,7 +42,7 @@ def question(groups: Sequence[Sequence[Model]], replicas: int, options: Options)
         "replicas": replicas,
         FIRST: options.first_replica,
         "seed": int(options.seed),
-        "quantities": list(options.quantile_probabilities()),
+        "quantities": list(options.counted()),
         "control": options.control,
         "version of jaxq": installed("jaxq"),
     }

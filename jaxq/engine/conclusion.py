@@ -1,5 +1,6 @@
 """From the output analysis of a point to its result: flags, metrics beside their oracle, quantiles, and what was run."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxq.engine.ensemble import Ensemble
 from jaxq.engine.fields import units
 from jaxq.engine.flags import Flag
 from jaxq.engine.flags import withheld as withholds
+from jaxq.engine.levels import LEAST_GROUPS, Law
 from jaxq.engine.metric import Metric, as_reference
 from jaxq.engine.model import Model
 from jaxq.engine.options import Options
@@ -24,7 +26,6 @@ from jaxq.engine.result import Result
 from jaxq.engine.sums import Sums
 from jaxq.engine.walk import left_range
 from jaxq.stats.estimate import Estimate
-from jaxq.stats.histogram import Distribution
 from jaxq.stats.intervals import family_bound
 
 LOOKED_AT = 4096
@@ -118,25 +119,25 @@ def conclude_point(
         flags.append(Flag.NO_INTERVAL)
     withheld = withholds(flags)
     start = None if analysis.cut is None else discarded(ensemble, analysis)
-    wanted = options.quantile_probabilities()
-    distributions = {name: ensemble.distribution(point, name, start) for name in wanted}
+    distributions = {name: ensemble.distribution(point, name, start) for name in options.counted()}
     if any(distribution.empty for distribution in distributions.values()):
         flags.append(Flag.NAN)
-    quantiles = {name: _quantiles(distributions[name], wanted[name], options.level, withheld) for name in wanted}
+    laws = {name: Law(d, planned.tails.get(name), options.level, withheld) for name, d in distributions.items()}
+    quantiles = {name: laws[name].quantiles(asked) for name, asked in options.quantile_probabilities().items()}
+    levels = {name: laws[name].service_levels(asked) for name, asked in options.thresholds().items()}
     missing = any(
-        row["value"] is None for name in wanted if not distributions[name].empty for row in quantiles[name].values()
+        row["value"] is None
+        for name, rows in quantiles.items()
+        if not distributions[name].empty
+        for row in rows.values()
     )
     if missing and not withheld:
         flags.append(Flag.NOT_SEEN)
-    histograms = {name: _histogram(d) for name, d in distributions.items() if not (withheld or d.empty)}
+    histograms = {name: law.histogram() for name, law in laws.items() if not (withheld or law.seen.empty)}
     metrics = {}
     for name, e in means.items():
         told = references.get(name), quantiles.get(name), withheld, upper.get(name), unit(system.metric_table, name)
         metrics[name] = Metric.of(e, options.level, *told)
-    compared = [abs(metric.z) for metric in metrics.values() if metric.z is not None]
-    degrees = [e.degrees for name, e in means.items() if metrics[name].z is not None]
-    if compared and max(compared) > family_bound(len(compared), 1 - DISAGREEMENT / points, min(degrees)):
-        flags.append(Flag.DISAGREES)
     run = run | _length_and_method(ensemble, options, analysis, sums)
     if options.control != "none" and not withheld:
         run["control"] = control_record(ensemble.processes[point], ensemble.systems[point], sums, analysis)
@@ -144,20 +145,32 @@ def conclude_point(
     fields, scaled = describe(system), scalings(system)
     if scaled:
         run["scaled"] = scaled
-    return Result(
+    result = Result(
         title(system),
         fields,
         {name: fields[name] for name in varied if name in fields},
         metrics,
         run,
         analysis.growth,
-        tuple(dict.fromkeys(flags)),
-        {} if withheld else means,
-        histograms,
-        quantiles,
-        {} if withheld else distributions,
-        first,
-        units(type(system)),
+        estimates={} if withheld else means,
+        histograms=histograms,
+        quantiles=quantiles,
+        service_levels=levels,
+        distributions={} if withheld else distributions,
+        primary=first,
+        units=units(type(system)),
+    )
+    if _disagrees(result, means, points):
+        flags.append(Flag.DISAGREES)
+    return dataclasses.replace(result, flags=tuple(dict.fromkeys(flags)))
+
+
+def _disagrees(result: Result, means: dict[str, Estimate], points: int) -> bool:
+    """Whether something of one point, of so many, is further from its oracle than a correct run would bring it."""
+    scores = result.scores()
+    degrees = [means[name].degrees if name in means else LEAST_GROUPS - 1 for name in scores]
+    return bool(scores) and max(map(abs, scores.values())) > family_bound(
+        len(scores), 1 - DISAGREEMENT / points, min(degrees)
     )
 
 
@@ -185,24 +198,4 @@ def _length_and_method(ensemble: Ensemble, options: Options, analysis: Analysis,
         "correlation": finite(analysis.memory * ensemble.windows.span * layout.events_per_block),
         "method": "batch-means" if analysis.batches > 1 else "replica-t" if layout.group == 1 else "group-t",
         **({"groups": ensemble.groups} if layout.group > 1 else {}),
-    }
-
-
-def _quantiles(distribution: Distribution, probabilities, level: float, withheld: bool):
-    """Quantiles by probability, each with the ends of its interval and half its length; None where not known."""
-    found = {}
-    for p in probabilities:
-        value, low, high = (math.nan,) * 3 if withheld else distribution.quantile(p, level)
-        ends = {"half_width": (high - low) / 2, "low": low, "high": high}
-        found[f"{p:.12g}"] = {key: finite(x) for key, x in {"value": value, **ends}.items()}
-    return found
-
-
-def _histogram(distribution: Distribution) -> dict[str, list]:
-    """The pooled distribution as plain lists, by bin."""
-    pooled = distribution.counts.sum(axis=0)
-    return {
-        "left": [finite(x) for x in distribution.left],
-        "right": [finite(x) for x in distribution.right],
-        "probability": (pooled / pooled.sum()).tolist(),
     }

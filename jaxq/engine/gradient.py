@@ -28,7 +28,7 @@ from jaxq.engine.layout import FEW
 from jaxq.engine.loop import Loop
 from jaxq.engine.model import Model
 from jaxq.engine.objective import Objective
-from jaxq.engine.options import OPTIONS, Options, Target
+from jaxq.engine.options import COUNTED, OPTIONS, Options, Target
 from jaxq.engine.outline import at_halves
 from jaxq.engine.parameter import (
     SIDES,
@@ -198,8 +198,8 @@ def gradient(
             what half of it alone would have added, taken off; where chance does not explain it, the result is flagged.
             Default: 5 correlation times of the slowest metric or somewhat more, which a short run finds. A ``warmup`` that
             is given must be as long.
-        meter, options: as `jaxq.simulate`, without ``metric`` and ``quantiles``; ``control`` is for jump processes, by
-            coupling, score or differences: the derivatives are regressed on controls and on their derivatives;
+        meter, options: as `jaxq.simulate`, without ``metric``, ``quantiles`` and ``service_level``; ``control`` is for jump
+            processes, by coupling, score or differences: the derivatives are regressed on controls and on their derivatives;
             ``precision`` is that of the derivatives, as a share of the derivative or of mean / parameter, whichever is more.
 
     Returns:
@@ -238,7 +238,7 @@ def gradient(
             if value is not None:
                 raise FieldError(name, value, "method = fluid differentiates a formula; must not be given")
         return Question(system, parameters, method, None, step, objectives=objectives_by(system, parameters, asked))
-    for name in ("metric", "quantiles"):
+    for name in ("metric", *COUNTED):
         if options.get(name) not in (None, "none", (), []):
             raise FieldError(name, options[name], "is no option of a gradient" + "; give metrics" * (name == "metric"))
     chosen = Options(**options)

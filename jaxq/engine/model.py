@@ -1,6 +1,7 @@
 """What a user holds: the fields of a queueing system, what is reported of it, and what is known of it."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from jaxq.engine.objective import Objective, Search
@@ -41,6 +42,11 @@ class Model(Record):
 
     def oracle(self) -> dict[str, Reference | float]:
         """Values to compare metrics with, by metric name; a bare number counts as exact."""
+        return {}
+
+    def tails(self) -> dict[str, Callable[[float], float]]:
+        """Exact laws of quantities, by name: ``x -> P(X > x)`` for every x, in float64. What is asked of their histograms
+        (``quantiles``, ``service_level``) is compared with them."""
         return {}
 
     def theory(self) -> dict[str, Statement]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 from jaxq.checks import FieldError, integer, is_number, one_of, positive, probability, within
@@ -35,6 +36,8 @@ MOST_REPLICA = 2**31
 LEAST_PART = 30
 """Fewer replicas are looked at in shorter windows (`jaxq.engine.layout.FEW`)."""
 PROBABILITIES = (0.5, 0.9, 0.95, 0.99)
+COUNTED = ("quantiles", "service_level")
+"""The options that ask for a histogram of a quantity."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Options:
         control: "none", or what narrows the intervals of a jump process for the same run (`jaxq.engine.controls`):
             "generator" (counts of the state and their products), "linear" (counts).
         quantiles: quantities to keep histograms of: ``name`` or ``name:0.5,0.99``.
+        service_level: thresholds of quantities, in their unit, ``name:20,30``: the share of the values that are at most so
+            large, from a histogram as ``quantiles`` are.
         checkpoint: an .npz file that the run is saved to now and then and at its end, and resumed from if it exists.
         checkpoint_every: seconds between two saves.
         replica_range: ``(a, b)`` or "a:b": run only replicas a to b - 1, a part of a run whose parts are put together by
@@ -104,6 +109,7 @@ class Options:
     devices: int | None = None
     batch: int | None = None
     quantiles: tuple[str, ...] = ()
+    service_level: tuple[str, ...] = ()
     control: str = "none"
     checkpoint: str | None = None
     checkpoint_every: float = 60.0
@@ -132,7 +138,7 @@ class Options:
             raise FieldError("warmup", self.warmup, "must be auto, mser5 or a number of events >= 0 and < 2**63")
         key_data(self.seed)
         one_of("control", self.control, CONTROLS)
-        for name in ("metric", "quantiles"):
+        for name in ("metric", *COUNTED):
             value = getattr(self, name)
             value = (value,) if isinstance(value, str) else value
             if not (isinstance(value, (list, tuple)) and all(isinstance(x, str) for x in value)):
@@ -149,7 +155,7 @@ class Options:
             object.__setattr__(self, "precision", DEFAULT_PRECISION)
         if self.wants_precision and self.replicas is not None and self.replicas < 30:
             raise FieldError("replicas", self.replicas, "a precision stop needs at least 30 (or give events)")
-        self.quantile_probabilities()
+        self.counted()
         if self.replica_range is not None:
             self._check_part()
         for name in ("max_events", "checkpoint_every"):
@@ -204,15 +210,32 @@ class Options:
 
     def quantile_probabilities(self) -> dict[str, tuple[float, ...]]:
         """Probabilities wanted by quantity, all that any text asks for."""
+        rule = "must be name or name:p,p,... with probabilities > 0 and < 1"
+        return self._numbers("quantiles", PROBABILITIES, lambda p: 0 < p < 1, rule)
+
+    def thresholds(self) -> dict[str, tuple[float, ...]]:
+        """Thresholds of the service levels wanted by quantity, in its unit, all that any text asks for."""
+        return self._numbers(
+            "service_level", (), math.isfinite, "must be name:x,x,... with thresholds that are numbers"
+        )
+
+    def counted(self) -> tuple[str, ...]:
+        """The quantities that a histogram is kept of."""
+        return tuple(dict.fromkeys([*self.quantile_probabilities(), *self.thresholds()]))
+
+    def _numbers(
+        self, option: str, default: tuple[float, ...], allowed: Callable[[float], bool], rule: str
+    ) -> dict[str, tuple[float, ...]]:
+        """The numbers of all texts ``name:x,x,...`` of an option, by name."""
         wanted: dict[str, tuple[float, ...]] = {}
-        for text in self.quantiles:
+        for text in getattr(self, option):
             name, _, values = text.partition(":")
             try:
-                asked = tuple(float(f"{float(x):.12g}") for x in values.split(",")) if values else PROBABILITIES
+                asked = tuple(float(f"{float(x):.12g}") for x in values.split(",")) if values else default
             except ValueError:
-                asked = (math.nan,)
-            if not all(0 < p < 1 for p in asked):
-                raise FieldError("quantiles", text, "must be name or name:p,p,... with probabilities > 0 and < 1")
+                asked = ()
+            if not asked or not all(map(allowed, asked)):
+                raise FieldError(option, text, rule)
             wanted[name] = tuple(dict.fromkeys([*wanted.get(name, ()), *asked]))
         return wanted
 

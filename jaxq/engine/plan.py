@@ -22,7 +22,7 @@ from jaxq.engine.layout import FEW, default_replicas
 from jaxq.engine.leaves import alike
 from jaxq.engine.memory import check_points, check_run
 from jaxq.engine.model import Model
-from jaxq.engine.options import Options
+from jaxq.engine.options import COUNTED, Options
 from jaxq.engine.outline import compile_seconds, names
 from jaxq.engine.process import Process
 from jaxq.engine.range import check_range
@@ -43,6 +43,8 @@ class Point(NamedTuple):
     stepped: Process
     """The same as it is compiled: rare transitions first, with the controls that are asked for."""
     oracle: dict[str, Any]
+    tails: dict[str, Callable[[float], float]]
+    """Of the quantities that a histogram is kept of, where they are known."""
     largest: np.ndarray | None
     """The largest rate of each transition of a jump process that a walk has met, 1/time, shape (K,)."""
 
@@ -92,25 +94,25 @@ def plan(models: Sequence[Model], options: Options, stationary: bool = False, pa
             model.stationarity().check()
         process = model.process()
         check_range(model, process)
-        oracle, rates = model.oracle(), None
+        oracle, tails, rates = model.oracle(), model.tails() if options.counted() else {}, None
         if jax.tree.structure(model) not in structures:
             structures.add(jax.tree.structure(model))
             compiling += compile_seconds(process, title(model))
-            rates = check_names(model, process, oracle, options)
-        derived.append((model, process, oracle, rates))
+            rates = check_names(model, process, oracle, tails, options)
+        derived.append((model, process, oracle, tails, rates))
     devices = choose_devices(options.devices)
     kernel_wanted(devices)
     replicas = options.replicas or default_replicas(devices)
     bearing, points = replicas // (1 + parameters), []
-    others = iter(seen([process for _, process, _, rates in derived if rates is None]))
-    for model, process, oracle, rates in derived:
+    others = iter(seen([process for _, process, *_, rates in derived if rates is None]))
+    for model, process, oracle, tails, rates in derived:
         rates = next(others) if rates is None else rates
         stepped = with_controls(ordered(process, rates), options.control, bearing, title(model))
-        points.append(Point(model, process, stepped, oracle, None if rates is None else rates.max(axis=0)))
+        points.append(Point(model, process, stepped, oracle, tails, None if rates is None else rates.max(axis=0)))
     groups = alike([point.stepped for point in points])
     check_team(question([[points[i].model for i in members] for members in groups], replicas, options), options)
     sizes = [([points[i].model for i in members], [points[i].stepped for i in members]) for members in groups]
-    cut = {"batch": options.batch, "histograms": tuple(options.quantile_probabilities())}
+    cut = {"batch": options.batch, "histograms": options.counted()}
     events = min(options.events or options.max_events, options.max_events // (len(points) * replicas))
     return Plan(
         points, options, devices, replicas, check_run(sizes, replicas, devices, events=events, **cut), compiling
@@ -142,15 +144,19 @@ def check_team(asked: dict[str, Any], options: Options) -> None:
 def check_model(model: Model, options: Options) -> None:
     """TypeError or ValueError where a run of one model with these options would be refused, but for its size."""
     process = model.process()
-    rates = check_names(model, process, {}, options)  # its oracle, which may take long, stands beside no metric here
+    rates = check_names(
+        model, process, {}, {}, options
+    )  # its oracle, which may take long, stands beside no metric here
     if options.control != "none":
         replicas = options.replicas or default_replicas(choose_devices(options.devices))
         with_controls(ordered(process, rates), options.control, replicas, title(model))
 
 
-def check_names(model: Model, process: Process, oracle: dict[str, Any], options: Options) -> np.ndarray | None:
-    """TypeError or ValueError unless a model passes `jaxq.check`, and has what the options and its oracle name; what
-    `check_process` returns."""
+def check_names(
+    model: Model, process: Process, oracle: Collection[str], tails: Collection[str], options: Options
+) -> np.ndarray | None:
+    """TypeError or ValueError unless a model passes `jaxq.check`, and has what the options, its oracle and its tails name;
+    what `check_process` returns."""
     rates = check_process(process)
     metrics, quantities = names(model, process)
     for target in options.targets(()):
@@ -159,9 +165,13 @@ def check_names(model: Model, process: Process, oracle: dict[str, Any], options:
     unknown = set(oracle) - set(metrics)
     if unknown:
         raise FieldError("oracle", ..., f"{title(model)} has no metric {', '.join(sorted(unknown))}")
-    for name in options.quantile_probabilities():
-        if name not in quantities:
-            raise FieldError("quantiles", name, f"{title(model)} has {', '.join(quantities)}")
+    unknown = set(tails) - set(quantities)
+    if unknown:
+        raise FieldError("tails", ..., f"{title(model)} has no quantity {', '.join(sorted(unknown))}")
+    for option, wanted in zip(COUNTED, (options.quantile_probabilities(), options.thresholds()), strict=True):
+        for name in wanted:
+            if name not in quantities:
+                raise FieldError(option, name, f"{title(model)} has {', '.join(quantities)}")
     return rates
 
 

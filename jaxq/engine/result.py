@@ -17,12 +17,17 @@ from jaxq.engine.tabular import html_table, of_run
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Distribution
 
+BESIDE = ("half_width", "low", "high", "oracle", "z")
+"""What stands beside the value of a quantile or of a service level."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Result(Saved):
     """One system simulated. ``estimates`` keeps the per-replica residuals of every metric for a user's own statistics.
 
-    ``quantiles`` has, by quantity and probability, the value, the ends of its interval (low, high) and half its length.
+    ``quantiles`` has, by quantity and probability, the value, the ends of its interval (low, high) and half its length;
+    where the law is known also the exact value (oracle) and z, by how many standard errors P(X <= oracle) is off its own.
+    ``service_levels`` has the same of P(X <= x), by quantity and threshold x.
     ``primary``: the metrics that the system puts first. ``units``: of its fields, where known.
     """
 
@@ -36,6 +41,7 @@ class Result(Saved):
     estimates: dict[str, Estimate] = dataclasses.field(default_factory=dict, repr=False, compare=False)
     histograms: dict[str, dict[str, list]] = dataclasses.field(default_factory=dict, repr=False)
     quantiles: dict[str, dict[str, dict[str, float | None]]] = dataclasses.field(default_factory=dict)
+    service_levels: dict[str, dict[str, dict[str, float | None]]] = dataclasses.field(default_factory=dict)
     distributions: dict[str, Distribution] = dataclasses.field(default_factory=dict, repr=False, compare=False)
     primary: tuple[str, ...] = ()
     units: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
@@ -64,6 +70,7 @@ class Result(Saved):
             "units": self.units,
             **({"histograms": self.histograms} if self.histograms else {}),
             **({"quantiles": self.quantiles} if self.quantiles else {}),
+            **({"service_levels": self.service_levels} if self.service_levels else {}),
         }
 
     @classmethod
@@ -90,6 +97,7 @@ class Result(Saved):
             },
             histograms=data.get("histograms", {}),
             quantiles=data.get("quantiles", {}),
+            service_levels=data.get("service_levels", {}),
             primary=tuple(data.get("primary", ())),
             units=data.get("units", {}),
         )
@@ -126,9 +134,9 @@ class Result(Saved):
         ]
 
     def records(self) -> list[dict[str, Any]]:
-        """One row a metric or quantile, with its standard error, and replicas, level and seed of the run."""
+        """One row a metric, quantile or service level, with its standard error, and replicas, level and seed of the run."""
         known = [{**row, "standard_error": self.metrics[row["metric"]].standard_error} for row in self.rows()]
-        return [{**row, **of_run(self.run)} for row in [*known, *map(_as_metric, self.quantile_rows())]]
+        return [{**row, **of_run(self.run)} for row in [*known, *self.level_records()]]
 
     def probability_below(self, quantity: str, value: float) -> tuple[float, float]:
         """(P(quantity <= value), half-width at the level of the run): a service level, from the histogram.
@@ -158,11 +166,26 @@ class Result(Saved):
 
     def quantile_rows(self) -> list[dict[str, Any]]:
         """One row a quantile, for tables and CSV."""
+        return _flat(self.quantiles, "probability")
+
+    def service_level_rows(self) -> list[dict[str, Any]]:
+        """One row a service level, for tables and CSV."""
+        return _flat(self.service_levels, "threshold")
+
+    def level_records(self) -> list[dict[str, Any]]:
+        """Quantiles and service levels as rows of the table of metrics: ``waiting_time:0.9``, ``waiting_time<=20``."""
+        named = [(f"{row['quantity']}:{row['probability']}", row) for row in self.quantile_rows()]
+        named += [(f"{row['quantity']}<={row['threshold']}", row) for row in self.service_level_rows()]
         return [
-            {"quantity": name, "probability": p, **row}
-            for name, rows in self.quantiles.items()
-            for p, row in rows.items()
+            {"metric": name, "mean": row["value"], **{key: row[key] for key in BESIDE if key in row}}
+            for name, row in named
         ]
+
+    def scores(self) -> dict[str, float]:
+        """z of every metric, quantile and service level that has one, named as in `level_records`."""
+        found = {name: metric.z for name, metric in self.metrics.items()}
+        found |= {row["metric"]: row.get("z") for row in self.level_records()}
+        return {name: z for name, z in found.items() if z is not None}
 
     @property
     def control_line(self) -> str | None:
@@ -182,7 +205,12 @@ class Result(Saved):
         table = aligned(self.rows())
         if max(map(len, table), default=0) > WIDTH:
             table = aligned([{k: v for k, v in row.items() if k != "unit"} for row in self.rows()])
-        lines = [f"{self.system}  {fields}", *table, *aligned(self.quantile_rows())]
+        lines = [
+            f"{self.system}  {fields}",
+            *table,
+            *aligned(self.quantile_rows()),
+            *aligned(self.service_level_rows()),
+        ]
         lines += [] if self.control_line is None else [self.control_line]
         lines += flag_lines(self.flags)
         lines += [self.run["reason"]] if "reason" in self.run else []
@@ -206,8 +234,8 @@ class Results(Saved, list):
         return tuple(dict.fromkeys(flag for result in self for flag in result.flags))
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a metric or quantile of each result, with what varies between them and its flags."""
-        return self._long(lambda result: [*result.rows(), *map(_as_metric, result.quantile_rows())])
+        """One row a metric, quantile or service level of each result, with what varies between them and its flags."""
+        return self._long(lambda result: [*result.rows(), *result.level_records()])
 
     def records(self) -> list[dict[str, Any]]:
         """The `rows` with standard errors, and replicas, level and seed of the run."""
@@ -269,7 +297,9 @@ class Results(Saved, list):
         return "\n\n".join(parts)
 
 
-def _as_metric(row: dict[str, Any]) -> dict[str, Any]:
-    """A quantile as a row of the table of metrics: ``waiting_time:0.9``."""
-    ends = {key: row[key] for key in ("half_width", "low", "high")}
-    return {"metric": f"{row['quantity']}:{row['probability']}", "mean": row["value"], **ends}
+def _flat(levels: dict[str, dict[str, dict[str, float | None]]], asked: str) -> list[dict[str, Any]]:
+    """One row each, with the quantity and what was asked of it; all with the same columns."""
+    columns = dict.fromkeys(key for rows in levels.values() for row in rows.values() for key in row)
+    return [
+        {"quantity": name, asked: at, **columns, **row} for name, rows in levels.items() for at, row in rows.items()
+    ]

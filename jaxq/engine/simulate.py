@@ -164,7 +164,7 @@ def launched(
                 first=options.first_replica,
                 batch=options.batch,
                 events=min(expected, options.max_events // (len(points) * replicas)),
-                histograms=tuple(options.quantile_probabilities()),
+                histograms=options.counted(),
                 **checkpoint.layout(i),
             )
             for i, members in enumerate(groups)

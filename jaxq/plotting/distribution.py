@@ -17,13 +17,16 @@ SEEN = 0.999
 
 @house()
 def plot_distribution(result: Result, quantity: str, ax: Any = None) -> Any:
-    """P(X <= x) of ``quantity``, with the quantiles that were asked for and their intervals; returns the Axes.
+    """P(X <= x) of ``quantity``, with the quantiles and service levels that were asked for and their intervals, beside its
+    exact law where that is known; returns the Axes.
 
     Raises KeyError if the run kept no histogram of ``quantity``.
     """
     ax, x, below = _begun(result, quantity, ax)
     _line(ax, x, below)
+    _exact(ax, result, quantity, tail=False)
     _quantiles(ax, result, quantity, tail=False)
+    _service_levels(ax, result, quantity, tail=False)
     end = x[min(np.searchsorted(below, SEEN * below[-1]), x.size - 1)]
     if end > min(0.0, x[0]):
         ax.set_xlim(min(0.0, x[0]), end)
@@ -45,7 +48,9 @@ def plot_tail(result: Result, quantity: str, ax: Any = None) -> Any:
         low, high = above - width, above + width
         ax.fill_between(x[shown], low[shown], high[shown], color=colours()[0], alpha=0.25, linewidth=0, step=_step(x))
     _line(ax, x[shown], above[shown])
+    _exact(ax, result, quantity, tail=True, to=x[shown].max(initial=0.0))
     _quantiles(ax, result, quantity, tail=True)
+    _service_levels(ax, result, quantity, tail=True)
     ax.set_yscale("log")
     ax.set_ylim(0.3 * above[shown].min(initial=1.0), 1.5)
     ax.set_ylabel("P(X > x)")
@@ -57,7 +62,7 @@ def fill_distribution(result: Result, quantity: str, figure: Any) -> None:
     left, right = figure.subplots(1, 2)
     plot_distribution(result, quantity, left)
     plot_tail(result, quantity, right)
-    if any(q["value"] is not None for q in result.quantiles.get(quantity, {}).values()):
+    if left.get_legend_handles_labels()[0]:
         left.legend(loc="lower right")
 
 
@@ -73,6 +78,18 @@ def _begun(result: Result, quantity: str, ax: Any) -> tuple[Any, np.ndarray, np.
     x = left if whole else right
     below = np.cumsum(probability)
     return (ax, x, below) if whole else (ax, np.r_[min(0.0, left[0]), x], np.r_[0.0, below])
+
+
+def _exact(ax: Any, result: Result, quantity: str, tail: bool, to: float = np.inf) -> None:
+    """The exact law up to some value, where it is known."""
+    histogram = result.histograms[quantity]
+    if "exact" in histogram:
+        _, x, _ = bins(histogram)
+        y = np.array(histogram["exact"], float)
+        shown = (x <= to) & np.isfinite(y)
+        style = "default" if _step(x) is None else "steps-post"
+        y = 1 - y if tail else y
+        ax.plot(x[shown], y[shown], color="0.2", linewidth=0.7, drawstyle=style, label="exact")
 
 
 def _line(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
@@ -101,4 +118,16 @@ def _quantiles(ax: Any, result: Result, quantity: str, tail: bool) -> None:
             fontsize="x-small",
             va="bottom" if tail else "top",
         )
+        label = None
+
+
+def _service_levels(ax: Any, result: Result, quantity: str, tail: bool) -> None:
+    label = f"service levels, {100 * result.run['level']:g} % intervals"
+    for threshold, row in result.service_levels.get(quantity, {}).items():
+        value, low, high = (row[key] for key in ("value", "low", "high"))
+        if value is None or low is None or high is None:
+            continue
+        width = [[value - low], [high - value]]
+        y, yerr = (1 - value, width[::-1]) if tail else (value, width)
+        ax.errorbar(float(threshold), y, yerr=yerr, fmt="s", color=colours()[2], markersize=3.5, capsize=3, label=label)
         label = None

@@ -66,9 +66,8 @@ def page(found: Saved, command: str | None = None) -> str:
         parts += ["<h2>Start and best</h2>", _table(ends), f"<p>{html.escape(found.objective_text())}</p>"]
     rows = [{name: x for name, x in row.items() if (name, x) != ("system", system)} for row in found.rows()]
     parts += [f"<h2>{TITLES.get(type(found), 'Estimates')}</h2>", _table(rows)]
-    quantiles = _quantiles(found)
-    if quantiles:
-        parts += ["<h2>Quantiles</h2>", _table(quantiles)]
+    for name, levels in _levels(found).items():
+        parts += [f"<h2>{name}</h2>", _table(levels)] if levels else []
     if isinstance(found, Results) and found.differences:
         parts += ["<h2>Paired differences</h2>", _table(found.differences)]
     if isinstance(found, Gradients):
@@ -130,10 +129,11 @@ def _figure(found: Any, metric: str | None) -> str:
     return _scroll(f'<img alt="{about}" src="data:image/svg+xml;base64,{data}">')
 
 
-def _quantiles(found: Any) -> list[dict[str, Any]]:
-    """The quantiles that were asked for, of each point; ``low`` and ``high`` are the ends of an interval."""
+def _levels(found: Any) -> dict[str, list[dict[str, Any]]]:
+    """What was asked of distributions, of each point; ``low`` and ``high`` are the ends of an interval."""
     results = found if isinstance(found, Results) else [found] if isinstance(found, Result) else []
-    return [{**result.point, **row} for result in results for row in result.quantile_rows()]
+    kinds = {"Quantiles": Result.quantile_rows, "Service levels": Result.service_level_rows}
+    return {name: [{**r.point, **row} for r in results for row in rows(r)] for name, rows in kinds.items()}
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

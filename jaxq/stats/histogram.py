@@ -13,13 +13,15 @@ values is exact; otherwise a bin is 2**-k of its value, with k = 9 if the values
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy  # its `special` is loaded where it is first used
 from jaxtyping import Float, Int, Num, Shaped
 
-from jaxq.stats.intervals import t_quantile, two_sided_quantile
+from jaxq.stats.estimate import Estimate
+from jaxq.stats.intervals import t_quantile
 from jaxq.stats.windows import WindowedSums
 
 MOST = 8192
@@ -367,24 +369,51 @@ class Distribution:
         value = left + min(max(share, 0.0), 1.0) * (right - left)
         return float(round(value)) if self.whole else value
 
+    def below(self, value: float, level: float = 0.95) -> Estimate:
+        """P(X <= value), a bin that ``value`` cuts taken as even; nan where nothing was counted.
+
+        The residuals are of groups. Where few values, or none, are on one side, one more counts as one of those that
+        are independent (``episode``)."""
+        if self.empty:
+            return Estimate(np.nan, np.full(len(self.counts), np.nan))
+        weights = self.counts.sum(axis=1)
+        groups = self.counts @ self._share(value)
+        found = float(groups.sum() / weights.sum())
+        one = 1 / self._independent(*self._below(), level)
+        few = min(found, 1 - found) < FEW * one
+        return Estimate(found, (groups - found * weights) / weights.mean(), episode=float(one * few))
+
+    def read(self, tail: Callable[[float], float], value: float) -> float:
+        """What `below` would find at ``value`` of values that have this tail, ``x -> P(X > x)``: the same, but for the bin
+        that ``value`` cuts."""
+        value, share = self._at_most(value), self._share(value)
+        cut = np.flatnonzero((0 < share) & (share < 1))
+        if not cut.size:
+            return 1 - tail(value)
+        k = cut[0]
+        left, right = float(self.left[k]) - self.whole, float(self.right[k])
+        return 1 - float((1 - share[k]) * tail(left) + share[k] * tail(right))
+
+    def _at_most(self, value: float) -> float:
+        """The largest number that is counted as at most ``value``: values are whole, or rounded to float32."""
+        with np.errstate(over="ignore"):
+            return math.floor(value) if self.whole else max(value, float(np.float32(value)))
+
+    def _share(self, value: float) -> Float[np.ndarray, " bins"]:
+        """The share of each bin that is at most ``value``."""
+        value = self._at_most(value)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inside = (value - self.left + self.whole) / (self.right - self.left + self.whole)
+        return np.where(self.right <= value, 1.0, np.where(self.left > value, 0.0, inside))
+
     def probability_below(self, value: float, level: float = 0.95) -> tuple[float, float]:
-        """(P(X <= value), half-width), a bin that ``value`` cuts taken as even; nan where nothing was counted.
+        """(P(X <= value), half-width) from `below`; nan where nothing was counted.
 
         Where few values, or none, are on one side, the half-width is at least that to the further end of Clopper and
         Pearson's interval, as in `quantile`."""
-        if self.empty:
-            return np.nan, np.nan
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inside = (value - self.left + self.whole) / (self.right - self.left + self.whole)
-        share = np.where(self.right <= value, 1.0, np.where(self.left > value, 0.0, inside))
-        weights = self.counts.sum(axis=1)
-        groups = self.counts @ share
-        found, count = groups.sum() / weights.sum(), len(weights)
-        residuals = (groups - found * weights) / weights.mean()
-        error = np.sqrt((residuals**2).sum() / np.float64(count * (count - 1))) if count > 1 else np.nan
-        width = float(error * two_sided_quantile(residuals, level, count - 1))
-        independent = self._independent(*self._below(), level)
-        if min(found, 1 - found) < FEW / independent:
-            low, high = (float(x[0]) for x in _clopper_pearson(np.array([found]), independent, level))
-            width = max(width, found - low, high - found)
-        return float(found), float(width)
+        found = self.below(value, level)
+        width = found.half_width(level)
+        if found.episode:
+            low, high = (float(x[0]) for x in _clopper_pearson(np.array([found.value]), 1 / found.episode, level))
+            width = max(width, found.value - low, high - found.value)
+        return found.value, width

@@ -141,3 +141,8 @@ def test_a_shell_can_complete():
     assert set(complete("jaxq", "run", "m")) == {"mmc", "mg1", "mgcc", "mginf"}
     assert complete("jaxq", "run", "mmc", "--arr") == ["--arrival-rate"]
     assert complete("jaxq", "nothing", "x") == []
+
+
+def test_quantities_whose_law_is_known_are_said(jaxq):
+    assert "--service-level: service_time, waited (exact law), waiting_time (exact law)" in jaxq("list", "ggc").out
+    assert json.loads(jaxq("list", "mg1", "--json").out)["systems"]["mg1"]["exact_laws"] == ["waited", "waiting_time"]

@@ -44,6 +44,7 @@ class Page(HTMLParser):
     "args",
     [
         ["run", "mmc", "--arrival-rate", "0.5", "--servers", "1", "--quantiles", "queue_length:0.9"],
+        ["run", "mmc", "--arrival-rate", "0.5", "--servers", "1", "--service-level", "queue_length:0,5"],
         ["sweep", "token-pool", "--servers", "2", "--arrival-rate", "0.5", "--token-cap", "3", "--phi", "0.3,0.4"],
         ["compare", "mmc", "--arrival-rate", "0.5", "--servers", "1,2"],
         ["gradient", "mmc", "--arrival-rate", "0.5", "--parameter", "arrival_rate", "--method", "coupling"],
@@ -58,6 +59,7 @@ def test_a_page_and_the_same_numbers_again(args, jaxq, short, tmp_path):
     assert not found.open and not found.loaded and "jaxlib" in found.text
     assert 'name="viewport" content="width=device-width' in text  # a phone shows the page in its own width
     assert ("Quantiles" in found.text) == ("--quantiles" in args)
+    assert ("Service levels" in found.text) == ("--service-level" in args)
     assert "url(" not in text and "http" not in re.sub('base64,[^"]*', "", text)
     again = shlex.split(re.search(r"(?m)^(jaxq .*)$", found.text)[1])
     jaxq(*again[1:], "--quiet", "--out", second)

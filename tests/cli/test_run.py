@@ -1,5 +1,6 @@
 """`jaxq run`: tables, JSON, files, exit codes."""
 
+import csv
 import json
 import math
 
@@ -101,7 +102,34 @@ def test_withheld_means_and_growth_are_shown(jaxq):
 def test_quantiles_are_printed(jaxq):
     args = ["--arrival-rate", "0.5", "--replicas", "64", "--events", "2e3", "--warmup", "500"]
     code, out, _ = jaxq("run", "mg1", *args, "--quantiles", "waiting_time:0.5,0.99")
-    assert code == 0 and "quantiles of waiting_time  0.5: 0" in out and "0.99: " in out
+    lines = [line.split() for line in out.splitlines() if "waiting_time, quantile" in line]
+    assert code == 0 and [line[2] for line in lines] == ["0.5", "0.99"]
+    assert lines[0][-2] == "0" and float(lines[1][-2]) == pytest.approx(2 * math.log(50), abs=1e-6)
+
+
+def test_service_levels_are_printed_and_written(jaxq, short, tmp_path):
+    """P(W <= x) of M/M/1 at .5 is 1 - .5 exp(-x/2)."""
+    words = (
+        "mg1",
+        "--arrival-rate",
+        "0.5",
+        *short,
+        "--service-level",
+        "waiting_time:1,4",
+        "--service-level",
+        "waited:0",
+    )
+    code, out, _ = jaxq("run", *words, "--out", str(tmp_path / "a.json"), "--out", str(tmp_path / "a.csv"))
+    rows = {line.split("  ")[0].strip(): line.split() for line in out.splitlines() if "<=" in line}
+    assert code == 0 and list(rows) == ["P(waiting_time <= 1)", "P(waiting_time <= 4)", "P(waited <= 0)"]
+    assert [row[-2] for row in rows.values()] == ["0.6967347", "0.9323324", "0.5"]
+    found = json.loads((tmp_path / "a.json").read_text())["service_levels"]
+    assert list(found) == ["waiting_time", "waited"] and found["waited"]["0"]["oracle"] == 0.5
+    written = {row["metric"]: row for row in csv.DictReader((tmp_path / "a.csv").read_text().splitlines())}
+    assert float(written["waiting_time<=4"]["mean"]) == found["waiting_time"]["4"]["value"]
+    code, out, _ = jaxq("sweep", "mg1", "--arrival-rate", "0.5,0.6", *words[3:])
+    assert code == 0 and sum("P(waiting_time <= 4)" in line for line in out.splitlines()) == 2
+    assert "arrival_rate=0.6" in out
 
 
 def test_a_warning_is_one_line_on_stderr(jaxq, monkeypatch, short):

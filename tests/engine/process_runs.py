@@ -18,7 +18,12 @@ RUNS = {
     "precision": lambda: jaxq.simulate(QUEUE, precision=0.05, replicas=64, seed=3),
     "controls": lambda: jaxq.simulate(IMPATIENT, events=4000, replicas=300, control="generator"),
     "quantiles": lambda: jaxq.sweep(
-        jaxq.MG1(0.7), {"arrival_rate": [0.5, 0.8]}, **LENGTH, replicas=67, quantiles="waiting_time"
+        jaxq.MG1(0.7),
+        {"arrival_rate": [0.5, 0.8]},
+        **LENGTH,
+        replicas=67,
+        quantiles="waiting_time",
+        service_level="waiting_time:2",
     ),
     "coupled": lambda: jaxq.gradient(IMPATIENT, "queue_length", "arrival_rate", events=2000, replicas=40).result,
     "tuned": lambda: jaxq.tune(
@@ -34,7 +39,7 @@ def numbers(found):
     results = found if isinstance(found, jaxq.Results) else [found]
     kept = ("events", "events_per_replica", "time", "warmup", "correlation", "replicas")
     told = [[r.to_dict()["metrics"], list(r.flags), [r.run[name] for name in kept]] for r in results]
-    told.append([[r.quantiles, r.histograms] for r in results])
+    told.append([[r.quantiles, r.service_levels, r.histograms] for r in results])
     residuals = [[x.residuals.tolist() for x in r.estimates.values()] for r in results]
     return json.dumps([told, residuals, getattr(found, "differences", None)])
 

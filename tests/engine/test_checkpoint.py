@@ -129,7 +129,7 @@ def test_a_checkpoint_of_another_run_is_refused_before_compiling(tmp_path, monke
         "replicas": {"replicas": 65},
         "quantities": {"quantiles": "own"},
     }
-    for name, change in changes.items():
+    for name, change in [*changes.items(), ("quantities", {"service_level": "own:1"})]:
         with pytest.raises(ValueError, match=f"checkpoint = .*belongs to a run with other {name};"):
             jaxq.simulate(SYSTEM, checkpoint=file, **{**SHORT, "seed": 3, **change})
     with pytest.raises(ValueError, match="belongs to a run with other systems, code or files;"):

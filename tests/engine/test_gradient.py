@@ -332,6 +332,7 @@ def test_what_has_no_derivative_is_refused_at_once(case):
         ({"metrics": "queue_length:0"}, "metric = queue_length:0: must be a name"),
         ({"replicas": 10, "events": 100}, "replicas = 10: paired differences need at least 30"),
         ({"quantiles": "waiting_time"}, "quantiles = waiting_time: is no option"),
+        ({"service_level": "waiting_time:1"}, "service_level = waiting_time:1: is no option"),
         ({"method": "fluid"}, "method = fluid: mmc has no objective"),
         ({"precision": -1}, "precision = -1"),
     ],

@@ -18,7 +18,7 @@ RUNS = {
     "sweep": lambda **more: jaxq.sweep(QUEUE, {"arrival_rate": [0.5, 0.6, 0.7]}, **LENGTH, **more),
     "two programs": lambda **more: jaxq.compare([QUEUE, jaxq.MG1(0.7)], **LENGTH, **more),
     "quantiles": lambda **more: jaxq.simulate(
-        jaxq.MG1(0.7, 1, "lognormal:3"), **LENGTH, quantiles=("waiting_time", "waited:0.5"), **more
+        jaxq.MG1(0.7, 1, "lognormal:3"), **LENGTH, quantiles="waiting_time", service_level="waited:0.5", **more
     ),
     "quantiles of a sweep": lambda **more: jaxq.sweep(
         QUEUE, {"arrival_rate": [0.5, 0.6, 0.7]}, **LENGTH, quantiles="number_in_system", **more
@@ -29,7 +29,7 @@ RUNS = {
 def numbers(found):
     results = found if isinstance(found, jaxq.Results) else [found]
     kept = ("events", "events_per_replica", "time", "warmup")
-    counted = [(r.quantiles, r.histograms) for r in results]
+    counted = [(r.quantiles, r.service_levels, r.histograms) for r in results]
     return [(r.metrics, r.flags, [r.run[name] for name in kept]) for r in results], counted
 
 

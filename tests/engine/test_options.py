@@ -28,6 +28,7 @@ BAD = [
     *[("metric", x) for x in [3, (3,), (None,), 0.5]],
     *[("quantiles", x) for x in ["queue:0", "queue:1", "queue:x", "queue:0.5,", "queue:0.5,1.2", "queue:nan"]],
     *[("quantiles", x) for x in [0.5, (0.5,), 3]],
+    *[("service_level", x) for x in ["queue", "queue:", "queue:x", "queue:1,", "queue:inf", "queue:nan", 20, (20,)]],
     *[("checkpoint", x) for x in ["run.json", "/nowhere/at/all/run.npz"]],
 ]
 
@@ -107,12 +108,20 @@ def test_quantile_syntax():
     assert jaxq.Options(quantiles="wait:0.5").quantiles == ("wait:0.5",)
 
 
+def test_service_level_syntax():
+    options = jaxq.Options(quantiles="wait", service_level=("queue:-1,0", "wait:20", "queue:0,5"))
+    assert options.thresholds() == {"queue": (-1, 0, 5), "wait": (20,)} and options.counted() == ("wait", "queue")
+    assert jaxq.Options(service_level="wait:20").service_level == ("wait:20",)
+
+
 def test_names_are_checked_before_compiling():
     misses = program.cache_info().misses
     with pytest.raises(ValueError, match="metric = queue: mmc has number_in_system, queue_length, waiting_time"):
         jaxq.simulate(jaxq.MMc(0.5), metric="queue:0.1")
     with pytest.raises(ValueError, match="quantiles = waiting_time: mmc has .*number_in_system"):
         jaxq.simulate(jaxq.MMc(0.5), quantiles="waiting_time")
+    with pytest.raises(ValueError, match="service_level = waiting_time: mmc has .*number_in_system"):
+        jaxq.simulate(jaxq.MMc(0.5), service_level="waiting_time:20")
     with pytest.raises(ValueError, match="devices = 99: must be between 1 and"):
         jaxq.simulate(jaxq.MMc(0.5), devices=99)
     assert program.cache_info().misses == misses

@@ -151,3 +151,135 @@ def test_a_quantile_beyond_what_was_seen_is_not_given():
     assert found["0.9"]["low"] < 2 * math.log(5) < found["0.9"]["high"] < 4, "no power"
     assert result.flags == ("not_seen",) and found["0.9999999"]["value"] is None
     assert 9 < found["0.9999999"]["low"] < 30.9 and found["0.9999999"]["high"] is None
+
+
+class Impatient(Clockwork):
+    """Waits of .1, .7 and 1.3, in turn."""
+
+    def tally(self, state, event):
+        return {"wait": jnp.array([0.1, 0.7, 1.3])[state % 3]}
+
+    def tails(self):
+        return {"wait": lambda x: 1.0 if x < 0.1 else 2 / 3 if x < 0.7 else 1 / 3 if x < 1.3 else 0.0}
+
+
+class Growing(jaxq.MMc):
+    """M/M/1 at any load, said to be 3 in a quarter of the time, else 8."""
+
+    def stationarity(self):
+        return jaxq.Stationarity()
+
+    def oracle(self):
+        return {}
+
+    def tails(self):
+        return {"number_in_system": lambda x: 1.0 if x < 3 else 0.75 if x < 8 else 0.0}
+
+
+class Misnamed(Impatient):
+    def tails(self):
+        return {"weight": lambda x: 0.0}
+
+
+MM5 = jaxq.GGc(servers=5, arrival_rate=4.0)
+LEVELS = {"replicas": 64, "events": 6000, "warmup": 1000}
+
+
+def test_service_levels_beside_the_exact_law():
+    """P(W <= x) of M/M/5 at load 4 is 1 - .5541 exp(-x), C(5, 4) = 512/924."""
+    asked = {"quantiles": "waiting_time:0.3,0.9", "service_level": ("waiting_time:0,0.5", "waiting_time:3", "waited:0")}
+    result = jaxq.simulate(MM5, **LEVELS, **asked)
+    levels, waits = result.service_levels, 512 / 924
+    assert list(levels) == ["waiting_time", "waited"] and list(levels["waiting_time"]) == ["0", "0.5", "3"]
+    for x, row in levels["waiting_time"].items():
+        assert row["oracle"] == pytest.approx(1 - waits * math.exp(-float(x)), abs=1e-12)
+        assert row["half_width"] < 0.02 and abs(row["value"] - row["oracle"]) < 2.2 * row["half_width"], "no power"
+        assert row["low"] == pytest.approx(row["value"] - row["half_width"]) and abs(row["z"]) < 4.5
+        assert row["value"] == result.probability_below("waiting_time", float(x))[0]
+    quantiles = result.quantiles["waiting_time"]
+    assert quantiles["0.3"]["oracle"] == 0 and quantiles["0.3"]["z"] == levels["waiting_time"]["0"]["z"]
+    assert quantiles["0.9"]["oracle"] == pytest.approx(math.log(waits / 0.1), rel=1e-10)
+    assert levels["waited"]["0"]["z"] == pytest.approx(levels["waiting_time"]["0"]["z"])
+    assert set(result.scores()) == {*result.metrics, "waiting_time:0.3", "waiting_time:0.9", "waited<=0"} | {
+        f"waiting_time<={x}" for x in ("0", "0.5", "3")
+    }
+    shown = str(result)
+    assert "threshold" in shown and "waited " in shown and "oracle" in shown
+
+
+def test_bins_move_a_service_level_by_far_less_than_its_error():
+    """What the histogram would read of the exact law, less the law, against the standard error; it is an even bin that
+    moves it, so not where a bin ends."""
+    result = jaxq.simulate(MM5, **{**LEVELS, "replicas": 1024}, quantiles="waiting_time")
+    seen, tail = result.distributions["waiting_time"], MM5.tails()["waiting_time"]
+    moved = [seen.read(tail, x) - (1 - tail(x)) for x in np.linspace(0.0117, 6, 200)]
+    errors = [seen.below(x).standard_error for x in np.linspace(0.0117, 6, 200)]
+    assert max(errors) > 5e-4 and 0 < np.abs(moved).max() < 2e-5
+    assert np.max(np.abs(moved) / errors) < 0.03
+
+
+def test_a_service_level_is_kept_in_files(tmp_path):
+    result = jaxq.simulate(MM5, **LEVELS, service_level="waiting_time:1")
+    assert "quantiles" not in result.to_dict() and result.quantiles == {} and result.flags == ()
+    for name in ("x.json", "x.npz"):
+        result.save(tmp_path / name)
+        again = jaxq.Result.load(tmp_path / name)
+        assert again.service_levels == result.service_levels and again.histograms == result.histograms
+        assert again.scores() == result.scores()
+    result.save(tmp_path / "x.csv")
+    rows = {row["metric"]: row for row in csv.DictReader((tmp_path / "x.csv").read_text().splitlines())}
+    assert float(rows["waiting_time<=1"]["oracle"]) == result.service_levels["waiting_time"]["1"]["oracle"]
+
+
+def test_ends_of_a_service_level_are_probabilities():
+    """Of 6000 x 64 waits of M/M/5 hardly any is above 12: .5541 exp(-12) = 3.4e-6."""
+    rows = jaxq.simulate(MM5, **LEVELS, service_level="waiting_time:-1,12,99").service_levels["waiting_time"]
+    assert rows["-1"] | {"z": 0.0} == {**rows["-1"], "value": 0.0, "low": 0.0, "oracle": 0.0, "z": 0.0}
+    for x in ("12", "99"):
+        assert 0.99 < rows[x]["low"] < rows[x]["high"] == 1.0 and abs(rows[x]["z"]) < 0.5
+
+
+def test_a_wrong_law_is_seen():
+    """The law of an M/M/5 with 5 % fewer arrivals."""
+
+    class Wrong(jaxq.GGc):
+        def tails(self):
+            return jaxq.GGc(servers=5, arrival_rate=3.8).tails()
+
+    run = {**LEVELS, "replicas": 1024, "service_level": "waiting_time:0,1"}
+    result = jaxq.simulate(Wrong(servers=5, arrival_rate=4.0), **run)
+    assert result.flags == ("disagrees",) and all(z < -6 for z in list(result.scores().values())[-2:])
+    assert jaxq.simulate(MM5, **run).flags == ()
+
+
+def test_a_law_of_another_quantity_is_refused():
+    with pytest.raises(ValueError, match="tails: misnamed has no quantity weight"):
+        jaxq.simulate(Misnamed(), **RUN, quantiles="wait")
+
+
+def test_atoms_at_numbers_that_float32_rounds():
+    """Float32 has .1 a little above, .7 and 1.3 a little below: a threshold there counts them."""
+    result = jaxq.simulate(
+        Impatient(), **{**RUN, "events": 510}, service_level="wait:0.05,0.1,0.7,1.3", quantiles="wait:0.5"
+    )
+    rows = result.service_levels["wait"]
+    assert [row["value"] for row in rows.values()] == pytest.approx([0, 1 / 3, 2 / 3, 1], abs=2e-3)
+    assert rows["1.3"]["value"] == 1.0 and result.quantiles["wait"]["0.5"]["oracle"] == pytest.approx(0.7, rel=1e-11)
+
+
+def test_too_few_groups_are_not_judged():
+    rows = jaxq.simulate(MM5, **{**LEVELS, "replicas": 29}, service_level="waiting_time:1").service_levels[
+        "waiting_time"
+    ]
+    assert rows["1"]["oracle"] is not None and rows["1"]["z"] is None and rows["1"]["half_width"] > 0
+
+
+def test_what_is_withheld_or_never_happened_has_no_service_level():
+    nothing = dict.fromkeys(("value", "half_width", "low", "high"))
+    never = jaxq.simulate(Never(), **RUN, service_level="wait:0")
+    assert "nan" in never.flags and never.service_levels["wait"]["0"] == nothing
+    run = {"replicas": 64, "events": 4000, "warmup": 0, "service_level": "number_in_system:3"}
+    growing = jaxq.simulate(Growing(1.3), **run, quantiles="number_in_system:0.5")
+    assert growing.flags == ("unstable",) and growing.histograms == {}
+    assert growing.service_levels["number_in_system"]["3"] == {**nothing, "oracle": 0.25, "z": None}
+    assert growing.quantiles["number_in_system"]["0.5"] == {**nothing, "oracle": 8.0, "z": None}

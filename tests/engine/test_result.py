@@ -28,6 +28,9 @@ class Growing(jaxq.MMc):
     def oracle(self):
         return {"number_in_system": 1.0}
 
+    def tails(self):
+        return {}
+
 
 @pytest.fixture(scope="module")
 def result():
@@ -67,7 +70,7 @@ def test_schema(result):
     assert set(number_in_system) == METRIC_KEYS
     assert number_in_system["kind"] == "exact" and number_in_system["level"] == 0.9
     assert set(number_in_system["quantiles"]) == {"0.5", "0.9"}
-    assert set(number_in_system["quantiles"]["0.5"]) == {"value", "half_width", "low", "high"}
+    assert set(number_in_system["quantiles"]["0.5"]) == {"value", "half_width", "low", "high", "oracle", "z"}
     assert data["run"]["seed"] == 2 and data["run"]["replicas"] == 64 and data["run"]["method"] == "replica-t"
     assert {"jaxq", "jax", "jaxlib", "numpy", "python"} <= set(data["run"]["versions"])
 

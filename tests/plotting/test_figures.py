@@ -142,6 +142,8 @@ def test_distribution_and_tail(ax):
     assert list(ax.lines[0].get_ydata()[:2]) == pytest.approx([0.5, 0.75], abs=0.03)
     tail = plot_tail(found, "number_in_system", Figure().subplots())
     assert tail.get_yscale() == "log" and list(tail.lines[0].get_ydata()[:2]) == pytest.approx([0.5, 0.25], abs=0.03)
+    exact = [next(line for line in drawn.lines if line.get_label() == "exact") for drawn in (ax, tail)]
+    assert list(exact[0].get_ydata()[:3]) == [0.5, 0.75, 0.875] and list(exact[1].get_ydata()[:2]) == [0.5, 0.25]
     with pytest.raises(KeyError, match="no histogram was kept"):
         plot_tail(found, "waited", ax)
 

@@ -12,6 +12,8 @@ from jaxq.checks import FieldError, integer, number, positive
 
 Function = Callable[[float], float]
 Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+MOST_PHASES = 32
+"""Phases of a law whose generator is made."""
 
 
 class Form(NamedTuple):
@@ -24,15 +26,24 @@ class Form(NamedTuple):
     """s -> E exp(-s X) and s -> E[1 - exp(-s X)], made when they are asked for."""
     stopped: Curve
     """x -> E min(X, x), for an array of x >= 0."""
+    tail: Curve
+    """x -> P(X > x), as `stopped`."""
     kinks: tuple[float, ...] = ()
     """Where `stopped` has no derivative, or one that jumps."""
+    phases: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    """Initial vector and sub-generator of a law of few phases."""
 
 
 def exponential(parameter: Any) -> Form:
     """e^-x."""
     _nothing("exponential", parameter)
     return Form(
-        1.0, (2.0, 6.0), lambda: (lambda s: 1 / (1 + s), lambda s: s / (1 + s)), stopped=lambda x: -np.expm1(-x)
+        1.0,
+        (2.0, 6.0),
+        lambda: (lambda s: 1 / (1 + s), lambda s: s / (1 + s)),
+        stopped=lambda x: -np.expm1(-x),
+        tail=lambda x: np.exp(-x),
+        phases=(np.ones(1), -np.ones((1, 1))),
     )
 
 
@@ -44,6 +55,7 @@ def deterministic(parameter: Any) -> Form:
         (1.0, 1.0),
         lambda: (lambda s: math.exp(-s), lambda s: -math.expm1(-s)),
         stopped=lambda x: np.minimum(x, 1.0),
+        tail=lambda x: np.where(x < 1.0, 1.0, 0.0),
         kinks=(1.0,),
     )
 
@@ -51,7 +63,8 @@ def deterministic(parameter: Any) -> Form:
 def erlang(parameter: Any) -> Form:
     """Gamma with a whole shape k."""
     shape = integer("erlang parameter (shape)", parameter, 1)
-    return _gamma(1 / shape, shape)
+    stages = np.diag(np.full(shape, -float(shape))) + np.diag(np.full(shape - 1, float(shape)), 1)
+    return _gamma(1 / shape, shape)._replace(phases=(np.eye(shape)[0], stages) if shape <= MOST_PHASES else None)
 
 
 def gamma(parameter: Any) -> Form:
@@ -69,6 +82,7 @@ def _gamma(variation: float, shape: float) -> Form:
             lambda s: -math.expm1(-shape * math.log1p(s / shape)),
         ),
         stopped=lambda x: gammainc(shape + 1, shape * x) + x * gammaincc(shape, shape * x),
+        tail=lambda x: gammaincc(shape, shape * x),
     )
 
 
@@ -85,6 +99,8 @@ def hyperexponential(parameter: Any) -> Form:
             lambda s: sum(p * s / (2 * p + s) for p in phases),
         ),
         stopped=lambda x: sum((-np.expm1(-2 * p * x) / 2 for p in phases), np.zeros_like(x)),
+        tail=lambda x: sum((p * np.exp(-2 * p * x) for p in phases), np.zeros_like(x)),
+        phases=(np.array(phases), np.diag([-2 * p for p in phases])),
     )
 
 
@@ -105,7 +121,11 @@ def lognormal(parameter: Any) -> Form:
             z = np.log(x) / deviation
         return ndtr(z - deviation / 2) + x * ndtr(-z - deviation / 2)
 
-    return Form(variation, (1 + variation, (1 + variation) ** 3), transforms, stopped)
+    def tail(x):
+        with np.errstate(divide="ignore"):
+            return ndtr(-np.log(x) / deviation - deviation / 2)
+
+    return Form(variation, (1 + variation, (1 + variation) ** 3), transforms, stopped, tail)
 
 
 def weibull(parameter: Any) -> Form:
@@ -123,7 +143,10 @@ def weibull(parameter: Any) -> Form:
     def stopped(x):
         return gammainc(1 / shape, (x * math.exp(log_mean)) ** shape)
 
-    return Form(second - 1, (second, third), transforms, stopped)
+    def tail(x):
+        return np.exp(-((x * math.exp(log_mean)) ** shape))
+
+    return Form(second - 1, (second, third), transforms, stopped, tail)
 
 
 def pareto(parameter: Any) -> Form:
@@ -143,7 +166,10 @@ def pareto(parameter: Any) -> Form:
         beyond = least / (index - 1) * -np.expm1((index - 1) * np.log(least / np.maximum(x, least)))
         return np.minimum(x, least) + beyond
 
-    return Form(second - 1 if index > 2 else math.inf, (second, third), transforms, stopped, (least,))
+    def tail(x):
+        return (least / np.maximum(x, least)) ** index
+
+    return Form(second - 1 if index > 2 else math.inf, (second, third), transforms, stopped, tail, (least,))
 
 
 def phase_type(parameter: Any) -> Form:
@@ -173,10 +199,14 @@ def phase_type(parameter: Any) -> Form:
         return float(initial @ np.linalg.solve(s * identity - generator, -generator @ one))
 
     def stopped(x):
-        return (1 - _exponentials(generator * x[:, None, None]) @ one) @ np.linalg.solve(-generator.T, initial)
+        return (1 - exponentials(generator * x[:, None, None]) @ one) @ np.linalg.solve(-generator.T, initial)
+
+    def tail(x):
+        return exponentials(generator * x[:, None, None]) @ one @ initial
 
     moments = 2 * float(initial @ second), 6 * float(initial @ third)
-    return Form(moments[0] - 1, moments, lambda: (transform, complement), stopped)
+    few = (initial, generator) if initial.size <= MOST_PHASES else None
+    return Form(moments[0] - 1, moments, lambda: (transform, complement), stopped, tail, phases=few)
 
 
 def empirical(parameter: Any) -> Form:
@@ -198,11 +228,14 @@ def empirical(parameter: Any) -> Form:
         count = np.searchsorted(ordered, x)
         return below[count] + x * (1 - count / values.size)
 
+    def tail(x):
+        return 1 - np.searchsorted(ordered, x, side="right") / values.size
+
     kinks = tuple(np.unique(ordered).tolist())
-    return Form(float(np.var(values)), moments, lambda: _discrete(values, weights), stopped, kinks)
+    return Form(float(np.var(values)), moments, lambda: _discrete(values, weights), stopped, tail, kinks)
 
 
-def _exponentials(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+def exponentials(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
     """e^M of many sub-generators, shape (matrices, phases, phases), by scaling and squaring; scipy's `expm` goes through
     them one by one and takes milliseconds for each."""
     norms = np.abs(matrices).sum(axis=-1).max(axis=-1)

@@ -18,6 +18,9 @@ scv is the squared coefficient of variation, variance / mean^2. A law of rate r 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import jaxq.analytic.distributions.forms as forms
 from jaxq.checks import FieldError, nonnegative
 
@@ -154,3 +157,44 @@ def stopped_mean(name: str, parameter: Any) -> tuple[forms.Curve, tuple[float, .
     """
     form = _form(name, parameter)
     return form.stopped, tuple(x for x in form.kinks if x > 0)
+
+
+def tail(name: str, parameter: Any) -> forms.Curve:
+    """The tail of a law.
+
+    Formula: x -> P(X > x), continuous from the right.
+
+    Args:
+        name: one of `NAMES`.
+        parameter: the law's parameter, see the module's table, no unit.
+
+    Returns:
+        The function, of float64 arrays of x >= 0 with one axis (no unit).
+
+    Raises:
+        ValueError: as `scv`.
+
+    Source: Klugman, Panjer and Willmot (2012), Loss Models, Appendix A.
+    """
+    return _form(name, parameter).tail
+
+
+def phases(name: str, parameter: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """A law as the absorption time of a Markov chain.
+
+    Formula: P(X > x) = b exp(T x) 1.
+
+    Args:
+        name: one of `NAMES`.
+        parameter: the law's parameter, see the module's table, no unit.
+
+    Returns:
+        (b, T), shapes (phases,) and (phases, phases), T of mean 1 (no unit); None where the law has no such form, or one of
+        more than 32 phases.
+
+    Raises:
+        ValueError: as `scv`.
+
+    Source: Neuts (1981), Matrix-Geometric Solutions in Stochastic Models, Section 2.2.
+    """
+    return _form(name, parameter).phases

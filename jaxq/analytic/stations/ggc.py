@@ -79,6 +79,28 @@ def gmc(arrival_rate: float, service_rate: float, servers: int, arrival_law: Law
     return _measures(arrival_rate, service_rate, servers, wait, waits)
 
 
+def gmc_wait_tail(arrival_rate: float, service_rate: float, servers: int, arrival_law: Law) -> Callable[[float], float]:
+    """The tail of the stationary wait in GI/M/c.
+
+    Formula: P(W > t) = P(W > 0) exp(-c mu (1-sigma) t), see `gmc`.
+
+    Args:
+        arrival_rate, service_rate, servers, arrival_law: as `gmc`.
+
+    Returns:
+        t -> P(W > t), for t >= 0, time.
+
+    Raises:
+        ValueError: as `gmc`.
+
+    Source: Takacs (1962), Introduction to the Theory of Queues, Chapter 2, Theorem 3.
+    """
+    known = gmc(arrival_rate, service_rate, servers, arrival_law)
+    waits = known["probability_wait"]
+    rate = waits / known["waiting_time"] if waits else 0.0
+    return lambda t: waits * math.exp(-rate * t)
+
+
 def _slope(function: Callable[[float], float], s: float) -> float:
     """The derivative at s > 0: central differences, extrapolated; relative error below 1e-10."""
     wide, fine = ((function(s + h) - function(s - h)) / (2 * h) for h in (2e-3 * s, 1e-3 * s))

@@ -1,11 +1,13 @@
 """Several servers and customers with limited patience: M/M/c+G."""
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.distributions.transforms import Law, stopped_mean
+from jaxq.analytic.distributions.transforms import Law, stopped_mean, tail
 from jaxq.analytic.stations.erlang import erlang_b
 from jaxq.checks import integer, positive
 
@@ -13,6 +15,7 @@ _LOG_TAIL = 46.0
 """Where the integrand is e^-46 of its maximum the rest of it is left out."""
 _PANELS, _NODES = 512, 8
 """Gauss-Legendre nodes on each of so many panels, between two kinks."""
+_LEGENDRE = np.polynomial.legendre.leggauss(_NODES)
 
 
 def mmcg(
@@ -50,21 +53,13 @@ def mmcg(
     Source: Baccelli and Hebuterne (1981), On queues with impatient customers; Zeltyn and Mandelbaum (2005), Queueing
     Systems 51, 361-402, Theorem 3.1 and Section 4 (J, J_H and P(Ab)).
     """
-    arrival_rate, service_rate = positive("arrival_rate", arrival_rate), positive("service_rate", service_rate)
-    servers, theta = integer("servers", servers, 1), positive("abandonment_rate", abandonment_rate)
-    mean, kinks = stopped_mean(*patience_law)
-    drain = servers * service_rate
-
-    def exponent(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return arrival_rate * mean(theta * x) / theta - drain * x
-
-    top, low, high = _range(exponent, 1 / max(arrival_rate, drain))
-    x, weights = _nodes(np.array([low, *sorted(k / theta for k in kinks if low < k / theta < high), high]))
-    values = weights * np.exp(exponent(x) - top)
-    busy, waited = arrival_rate * values.sum(), arrival_rate * (values @ mean(theta * x)) / theta
-    idle = (1.0 if servers == 1 else 1 / erlang_b(servers - 1, arrival_rate / service_rate)) * np.exp(-top)
-    total = idle + busy
-    wait, abandon = waited / total, (np.exp(-top) + (1 - drain / arrival_rate) * busy) / total
+    offered = _Offered.of(arrival_rate, service_rate, servers, abandonment_rate, patience_law)
+    x, weights = _nodes(offered.cuts)
+    values, drain = weights * offered.density(x), servers * service_rate
+    mean, _ = stopped_mean(*patience_law)
+    busy, waited = values.sum(), (values @ mean(abandonment_rate * x)) / abandonment_rate
+    total = offered.idle + busy
+    wait, abandon = waited / total, (offered.scale + (1 - drain / arrival_rate) * busy) / total
     served = 1 - abandon
     return {
         "waiting_time": float(wait),
@@ -74,6 +69,74 @@ def mmcg(
         "probability_abandon": float(abandon),
         "utilisation": float(arrival_rate * served / drain),
     }
+
+
+def mmcg_wait_tail(
+    arrival_rate: float, service_rate: float, servers: int, abandonment_rate: float, patience_law: Law
+) -> Callable[[float], float]:
+    """The tail of the stationary wait in M/M/c+G, of all customers, those who leave it included.
+
+    Formula: P(W > t) = P(patience > t) lambda int_t^inf e^g(x) dx / (e + lambda J), see `mmcg`: a customer waits the less of
+    its patience and of what is offered, and the two are independent.
+
+    Args:
+        arrival_rate, service_rate, servers, abandonment_rate, patience_law: as `mmcg`.
+
+    Returns:
+        t -> P(W > t), for t >= 0, time.
+
+    Raises:
+        ValueError: as `mmcg`.
+
+    Source: Zeltyn and Mandelbaum (2005), Queueing Systems 51, 361-402, Section 4.
+    """
+    offered = _Offered.of(arrival_rate, service_rate, servers, abandonment_rate, patience_law)
+    patient, cuts = tail(*patience_law), _panels(offered.cuts)
+    x, weights = _nodes(offered.cuts)
+    beyond = np.append(np.cumsum((weights * offered.density(x)).reshape(-1, _NODES).sum(axis=1)[::-1])[::-1], 0.0)
+    total = offered.idle + beyond[0]
+
+    def waits(t: float) -> float:
+        if t >= cuts[-1]:
+            return 0.0
+        k = max(int(np.searchsorted(cuts, t, side="right")) - 1, 0)
+        node, weight = _LEGENDRE
+        half = (cuts[k + 1] - max(t, cuts[k])) / 2
+        here = half * (weight @ offered.density(cuts[k + 1] - half * (1 - node)))
+        return float(patient(np.array([abandonment_rate * t]))[0] * (here + beyond[k + 1]) / total)
+
+    return waits
+
+
+class _Offered(NamedTuple):
+    """The density of the wait that is offered to a customer, over its maximum and so far as it is not negligible."""
+
+    density: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    """x -> lambda e^(g(x) - top)."""
+    scale: float
+    """e^-top."""
+    idle: float
+    """The mass at 0, in the same units."""
+    cuts: NDArray[np.float64]
+    """From where to where, with the kinks between."""
+
+    @classmethod
+    def of(
+        cls, arrival_rate: float, service_rate: float, servers: int, abandonment_rate: float, patience_law: Law
+    ) -> "_Offered":
+        arrival_rate, service_rate = positive("arrival_rate", arrival_rate), positive("service_rate", service_rate)
+        servers, theta = integer("servers", servers, 1), positive("abandonment_rate", abandonment_rate)
+        mean, kinks = stopped_mean(*patience_law)
+        drain = servers * service_rate
+
+        def exponent(x: NDArray[np.float64]) -> NDArray[np.float64]:
+            return arrival_rate * mean(theta * x) / theta - drain * x
+
+        top, low, high = _range(exponent, 1 / max(arrival_rate, drain))
+        cuts = np.array([low, *sorted(k / theta for k in kinks if low < k / theta < high), high])
+        scale = float(np.exp(-top))
+        idle = (1.0 if servers == 1 else 1 / erlang_b(servers - 1, arrival_rate / service_rate)) * scale
+        return cls(lambda x: arrival_rate * np.exp(exponent(x) - top), scale, idle, cuts)
 
 
 def _range(exponent, scale: float) -> tuple[float, float, float]:
@@ -99,10 +162,15 @@ def _range(exponent, scale: float) -> tuple[float, float, float]:
     return top, ends[0], ends[1]
 
 
+def _panels(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ends of the panels, as many on each stretch."""
+    panels = max(1, _PANELS // (len(edges) - 1))
+    return np.concatenate([np.linspace(a, b, panels + 1)[:-1] for a, b in pairwise(edges)] + [edges[-1:]])
+
+
 def _nodes(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Nodes and weights of Gauss-Legendre on panels of each stretch, shape (nodes,)."""
-    node, weight = np.polynomial.legendre.leggauss(_NODES)
-    panels = max(1, _PANELS // (len(edges) - 1))
-    cuts = np.concatenate([np.linspace(a, b, panels + 1)[:-1] for a, b in pairwise(edges)] + [edges[-1:]])
+    node, weight = _LEGENDRE
+    cuts = _panels(edges)
     half = np.diff(cuts)[:, None] / 2
     return (cuts[:-1, None] + half * (1 + node)).ravel(), (half * weight).ravel()

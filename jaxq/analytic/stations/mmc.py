@@ -1,6 +1,7 @@
 """M/M/c/K+M: Poisson arrivals, c exponential servers, room for K, exponential patience."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,48 @@ def mmc(
         "probability_block": blocked,
         "utilisation": busy / servers,
     }
+
+
+def number_tail(
+    arrival_rate: float,
+    service_rate: float,
+    servers: int,
+    abandonment_rate: float | None = None,
+    capacity: int | None = None,
+) -> Callable[[float], float]:
+    """The tail of the stationary number in M/M/c/K+M.
+
+    Formula: of the chain of `mmc`. With neither abandonment nor capacity P(N > n) = C rho^(n-c+1) from n = c - 1 on, C of
+    Erlang's formula and rho = lambda / (c mu); below, N is Poisson with mean lambda / mu given that it is less than c.
+
+    Args:
+        arrival_rate, service_rate, servers, abandonment_rate, capacity: as `mmc`.
+
+    Returns:
+        x -> P(N > x), for x >= 0, customers.
+
+    Raises:
+        ValueError: as `mmc`.
+
+    Source: Cooper (1981), Introduction to Queueing Theory, Sections 3.3-3.4.
+    """
+    if capacity is None and not abandonment_rate:
+        from scipy.special import pdtr
+
+        load = positive("arrival_rate", arrival_rate) / positive("service_rate", service_rate)
+        waits, below = erlang_c(servers, load), float(pdtr(servers - 1, load))
+
+        def unlimited(x: float) -> float:
+            n = math.floor(x)
+            if n >= servers - 1:
+                return waits * (load / servers) ** (n - servers + 1)
+            return 1 - (1 - waits) * float(pdtr(n, load)) / below
+
+        return unlimited
+    patience = 0.0 if abandonment_rate is None else abandonment_rate
+    probabilities = _probabilities(arrival_rate, service_rate, servers, patience, capacity)
+    above = np.append(np.cumsum(probabilities[:0:-1])[::-1], 0.0)
+    return lambda x: float(above[min(math.floor(x), len(above) - 1)])
 
 
 def _mmc_unlimited(arrival_rate: float, service_rate: float, servers: int) -> dict[str, float]:

@@ -146,6 +146,11 @@ class MMc(JumpProcess):
 
         return mmc(self.arrival_rate, self.service_rate, self.servers, self.abandonment_rate, self.capacity)
 
+    def tails(self):
+        from jaxq.systems.stations.tails import mmc
+
+        return mmc(self.arrival_rate, self.service_rate, self.servers, self.abandonment_rate, self.capacity)
+
 
 class MG1(Lindley):
     """M/G/1: Poisson arrivals, one server, service times from a law with mean 1/service_rate."""
@@ -161,6 +166,11 @@ class MG1(Lindley):
         from jaxq.systems.stations.oracle import mg1
 
         return mg1(self.arrival_rate, self.service_rate, self.service_law.key())
+
+    def tails(self):
+        from jaxq.systems.stations.tails import waits
+
+        return waits(self.arrival_rate, self.service_rate, 1, Exponential().key(), self.service_law.key())
 
 
 class GG1(Lindley):
@@ -181,6 +191,11 @@ class GG1(Lindley):
         from jaxq.systems.stations.oracle import gg1
 
         return gg1(self.arrival_rate, self.service_rate, self.arrival_law.key(), self.service_law.key())
+
+    def tails(self):
+        from jaxq.systems.stations.tails import waits
+
+        return waits(self.arrival_rate, self.service_rate, 1, self.arrival_law.key(), self.service_law.key())
 
 
 class GGc(Queue):
@@ -280,6 +295,15 @@ class GGc(Queue):
         return ggc(
             self.arrival_rate, self.service_rate, self.servers, self.abandonment_rate, *(law.key() for law in laws)
         )
+
+    def tails(self):
+        from jaxq.systems.stations.tails import impatient_waits, waits
+
+        given = self.arrival_rate, self.service_rate, self.servers
+        laws = self.arrival_law.key(), self.service_law.key()
+        if self.abandonment_rate is None:
+            return waits(*given, *laws)
+        return impatient_waits(*given, self.abandonment_rate, *laws, self.patience_law.key())
 
 
 class MGcc(Occupancy):

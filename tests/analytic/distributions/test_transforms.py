@@ -3,7 +3,16 @@ import math
 import numpy as np
 import pytest
 
-from jaxq.analytic.distributions.transforms import Law, laplace, laplace_complement, moment, scv, stopped_mean
+from jaxq.analytic.distributions.transforms import (
+    Law,
+    laplace,
+    laplace_complement,
+    moment,
+    phases,
+    scv,
+    stopped_mean,
+    tail,
+)
 
 LAWS: list[Law] = [
     ("exponential", None),
@@ -198,3 +207,28 @@ def test_stopped_means_have_the_transform_of_the_law(law: Law) -> None:
     atom = law[1].count(0.0) / len(law[1]) if law[0] == "empirical" else 0.0
     assert ends[0] == 0 and 0.95e-9 < ends[1] / (1 - atom) < 1e-9 * (1 + 1e-6)
     assert ends[2] == pytest.approx(1.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("law", [*LAWS, ("pareto", 1.5)])
+def test_tails_are_slopes_of_stopped_means(law: Law) -> None:
+    """E min(X, x) = int_0^x P(X > u) du, by central differences off the kinks; from the right at them."""
+    above, (stopped, kinks) = tail(*law), stopped_mean(*law)
+    x = np.array([y for y in (0.013, 0.2, 0.7, 1.1, 2.3, 6.0) if all(abs(y - k) > 1e-3 for k in kinks)])
+    slope = (stopped(x + 1e-5) - stopped(x - 1e-5)) / 2e-5
+    assert above(x) == pytest.approx(slope, abs=2e-8)
+    atoms = np.array([k for k in kinks if law[0] != "pareto"])
+    assert above(atoms) == pytest.approx((stopped(atoms + 1e-6) - stopped(atoms)) / 1e-6, abs=1e-8)
+    assert above(np.zeros(1))[0] == pytest.approx(0.5 if law[1] == (0.0, 3.0, 0.0, 1.0) else 1.0)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_phases_have_the_transform_of_the_law(law: Law) -> None:
+    """b (sI - T)^-1 (-T) 1."""
+    known = phases(*law)
+    assert (known is not None) == (law[0] in ("exponential", "erlang", "hyperexponential", "phase-type"))
+    if known is not None:
+        initial, generator = known
+        for s in (0.0, 0.3, 4.0):
+            found = initial @ np.linalg.solve(s * np.eye(len(initial)) - generator, -generator.sum(axis=1))
+            assert found == pytest.approx(laplace(*law)(s), rel=1e-12)
+    assert phases("erlang", 33) is None

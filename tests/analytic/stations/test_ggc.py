@@ -5,7 +5,7 @@ import pytest
 
 from jaxq.analytic.distributions.transforms import Law, scv
 from jaxq.analytic.stations.gg1 import gm1, mg1
-from jaxq.analytic.stations.ggc import ggc_bound, gmc, mdc
+from jaxq.analytic.stations.ggc import ggc_bound, gmc, gmc_wait_tail, mdc
 from jaxq.analytic.stations.mmc import mmc
 
 EXPONENTIAL: Law = ("exponential", None)
@@ -117,3 +117,21 @@ def test_errors() -> None:
         gmc(1.0, 2.0, 1.5, EXPONENTIAL)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r"law name = normal"):
         gmc(1.0, 2.0, 2, ("normal", None))
+
+
+@pytest.mark.parametrize(("servers", "rate"), [(1, 0.8), (2, 1.7), (5, 3.0)])
+def test_the_tail_of_the_wait_with_constant_gaps(servers: int, rate: float) -> None:
+    """Customers of D/M/c find n of a chain that loses whom the servers finish in a gap; who finds n >= c waits Erlang."""
+    from scipy.linalg import expm
+    from scipy.special import gammaincc
+
+    last = 200
+    leave = np.minimum(np.arange(last + 1), servers) * 2.0
+    death = np.diag(-leave) + np.diag(leave[1:], -1)
+    chain = np.roll(np.eye(last + 1), 1, axis=1) @ expm(death / rate / 2)  # the room is full far out
+    chain[-1] = chain[-2]
+    law = np.linalg.matrix_power(chain, 4096)[0]
+    found = gmc_wait_tail(2 * rate, 2.0, servers, DETERMINISTIC)
+    for t in (0.0, 0.1, 0.5, 2.0):
+        waits = sum(law[n] * gammaincc(n - servers + 1, 2 * servers * t) for n in range(servers, last))
+        assert found(t) == pytest.approx(waits, rel=1e-9)

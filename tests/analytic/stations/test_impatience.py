@@ -1,12 +1,13 @@
 """M/M/c+G against the birth-death chain, closed forms worked out here, and limits."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from jaxq.analytic.stations.erlang import erlang_c
-from jaxq.analytic.stations.impatience import mmcg
+from jaxq.analytic.stations.impatience import mmcg, mmcg_wait_tail
 from jaxq.analytic.stations.mmc import mmc
 
 EXPONENTIAL = "exponential", None
@@ -100,3 +101,44 @@ def test_bad_arguments(given, words):
     with pytest.raises(ValueError) as error:
         mmcg(*given)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(("arrival_rate", "servers", "abandonment_rate"), [(1.2, 1, 0.5), (8, 10, 0.1), (25, 20, 2.0)])
+def test_the_tail_of_the_wait_with_exponential_patience(arrival_rate, servers, abandonment_rate):
+    """Who finds n >= c is still there at t while neither its own patience nor those before it are over."""
+    from scipy.linalg import expm
+
+    found = mmcg_wait_tail(arrival_rate, 1.5, servers, abandonment_rate, EXPONENTIAL)
+    size = 400
+    up = np.full(size, float(arrival_rate))
+    n = np.arange(1, size + 1)
+    down = 1.5 * np.minimum(n, servers) + abandonment_rate * np.maximum(n - servers, 0)
+    law = np.cumprod(np.append(1.0, up / down))
+    law /= law.sum()
+    before = np.arange(size + 1 - servers)
+    forward = 1.5 * servers + abandonment_rate * before
+    generator = np.diag(-forward - abandonment_rate) + np.diag(forward[1:], -1)
+    for t in (0.0, 0.2, 1.0):
+        assert found(t) == pytest.approx(law[servers:] @ expm(generator * t).sum(axis=1), rel=1e-9)
+
+
+@pytest.mark.parametrize("law", [*LAWS, EXPONENTIAL])
+def test_the_tail_of_the_wait_has_its_mean(law):
+    from scipy.integrate import quad
+
+    given = (12.0, 1.0, 10, 0.7, law)
+    found, known = mmcg_wait_tail(*given), mmcg(*given)
+    kinks = sorted({0.0, 1 / 0.7, *(k / 0.7 for k in (0.5, 1.0, 2.5)), 0.5, 2.0, 4.0, 8.0, 40.0})
+    mean = sum(quad(found, a, b, epsabs=1e-12, limit=200)[0] for a, b in pairwise(kinks))
+    assert mean == pytest.approx(known["waiting_time"], rel=1e-6)
+    idle = law[1].count(0.0) / len(law[1]) if law[0] == "empirical" else 0.0  # have no patience at all
+    assert found(0.0) == pytest.approx(known["probability_wait"] * (1 - idle), rel=1e-12)
+    assert found(1e9) == 0.0
+
+
+def test_nobody_waits_longer_than_a_constant_patience():
+    """Just before it the tail is the probability to abandon, from it on 0."""
+    given = (12.0, 1.0, 10, 0.7, ("deterministic", None))
+    found = mmcg_wait_tail(*given)
+    assert found(1 / 0.7) == 0.0
+    assert found(1 / 0.7 - 1e-12) == pytest.approx(mmcg(*given)["probability_abandon"], rel=1e-9)

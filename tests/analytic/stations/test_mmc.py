@@ -1,10 +1,11 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from jaxq.analytic.stations.erlang import erlang_b, erlang_c
-from jaxq.analytic.stations.mmc import mmc
+from jaxq.analytic.stations.mmc import mmc, number_tail
 
 
 def brute_force(
@@ -170,3 +171,24 @@ def test_errors() -> None:
         mmc(1.0, 2.0, True)
     with pytest.raises(ValueError, match=r"5000000 states"):
         mmc(1.0, 1.0, 1, capacity=10_000_000)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_tail_of_the_number_adds_up_to_the_means(system) -> None:
+    """Sums of P(N > n) over n >= 0, and over n >= c, are the means of a dense generator."""
+    number, known = number_tail(*system), brute_force(*system)
+    last = 300 if system[-1] is None else system[-1] + 2
+    tails = [number(n) for n in range(last)]
+    assert all(0 <= b <= a <= 1 for a, b in pairwise(tails))
+    assert sum(tails) == pytest.approx(known["number_in_system"], rel=1e-9)
+    assert sum(tails[system[2] :]) == pytest.approx(known["queue_length"], rel=1e-8, abs=1e-12)
+    assert number(2.7) == number(2.0) and number(1e9) < 1e-12
+
+
+def test_the_tail_of_the_number_by_hand() -> None:
+    """M/M/1: rho^(n+1). M/M/2 at load 1: p_0 = 1/3, then 1/3, 1/6, 1/12, ..."""
+    one, two = number_tail(0.8, 1.0, 1), number_tail(2.0, 2.0, 2)
+    assert [one(n) for n in range(4)] == pytest.approx([0.8 ** (n + 1) for n in range(4)], rel=1e-14)
+    assert [two(n) for n in range(4)] == pytest.approx([2 / 3, 1 / 3, 1 / 6, 1 / 12], rel=1e-14)
+    with pytest.raises(ValueError, match="load"):
+        number_tail(2.0, 1.0, 2)

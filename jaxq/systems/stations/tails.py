@@ -1,0 +1,66 @@
+"""Exact laws of the quantities of stations: numbers in the system and waits."""
+
+import math
+from collections.abc import Callable
+
+from jaxq.analytic.stations.ggc import gmc_wait_tail
+from jaxq.analytic.stations.impatience import mmcg, mmcg_wait_tail
+from jaxq.analytic.stations.mdc import mdc_wait_tail
+from jaxq.analytic.stations.mmc import TooManyStates, number_tail
+from jaxq.analytic.stations.mph1 import mph1_wait_tail
+
+Tail = Callable[[float], float]
+
+
+def _from_zero(tail: Tail) -> Tail:
+    """The tail of what is never negative and always finite."""
+    return lambda x: 1.0 if x < 0 else tail(x) if x < math.inf else 0.0
+
+
+def _happens(probability: float) -> Tail:
+    """The tail of what is 1 with a probability, else 0."""
+    return lambda x: 1.0 if x < 0 else probability if x < 1 else 0.0
+
+
+def mmc(arrival_rate, service_rate, servers, abandonment_rate, capacity) -> dict[str, Tail]:
+    """Numbers in M/M/c/K+M, and whether all servers are busy or the system is full; none of too many states."""
+    servers = int(servers)
+    patience = None if abandonment_rate is None else float(abandonment_rate)
+    room = None if capacity is None else int(capacity)
+    try:
+        number = number_tail(float(arrival_rate), float(service_rate), servers, patience, room)
+    except TooManyStates:
+        return {}
+    found = {
+        "number_in_system": _from_zero(number),
+        "queue_length": _from_zero(lambda x: number(x + servers)),
+        "all_busy": _happens(number(servers - 1)),
+    }
+    if patience is not None:
+        found["busy"] = _from_zero(lambda x: number(x) if x < servers else 0.0)
+    return found if room is None else {**found, "full": _happens(number(room - 1))}
+
+
+def waits(arrival_rate, service_rate, servers, arrival_law, service_law) -> dict[str, Tail]:
+    """Waits in GI/M/c, M/D/c and M/PH/1, and whether there is one; none where they are not known."""
+    rates, servers, tail = (float(arrival_rate), float(service_rate)), int(servers), None
+    if service_law[0] == "exponential":
+        tail = gmc_wait_tail(*rates, servers, arrival_law)
+    elif arrival_law[0] == "exponential" and service_law[0] == "deterministic":
+        tail = mdc_wait_tail(*rates, servers)
+    elif arrival_law[0] == "exponential" and servers == 1:
+        tail = mph1_wait_tail(*rates, service_law)
+    return {} if tail is None else {"waiting_time": _from_zero(tail), "waited": _happens(tail(0.0))}
+
+
+def impatient_waits(
+    arrival_rate, service_rate, servers, abandonment_rate, arrival_law, service_law, patience_law
+) -> dict[str, Tail]:
+    """Waits in M/M/c+G, and whether one is offered; none of other laws."""
+    if (arrival_law[0], service_law[0]) != ("exponential", "exponential"):
+        return {}
+    given = float(arrival_rate), float(service_rate), int(servers), float(abandonment_rate), patience_law
+    return {
+        "waiting_time": _from_zero(mmcg_wait_tail(*given)),
+        "waited": _happens(mmcg(*given)["probability_wait"]),
+    }
