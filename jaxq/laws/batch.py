@@ -4,7 +4,7 @@ Each is written ``name:parameter`` in text: ``geometric:3`` (by its mean), ``fix
 probabilities of 1, 2 and 3).
 """
 
-from typing import Any
+from typing import Any, Self
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Array, Int32
 
 from jaxq import random
-from jaxq.checks import FieldError
-from jaxq.engine.fields import real, whole
+from jaxq.checks import FieldError, vector
+from jaxq.engine.fields import SIMPLEX_SLACK, real, whole
 from jaxq.laws.law import Distribution, parse, shortest
 
 MOST_CUSTOMERS = 10_000
@@ -31,8 +31,10 @@ class BatchLaw(Distribution):
 
 
 class Geometric(BatchLaw):
-    """``P(X > k) = (1 - 1/mean)**k``: each customer is the last of its batch with probability 1/mean. ``1 + floor(E/r)`` with E
-    a unit exponential and ``r = -log(1 - 1/mean)``."""
+    """``P(X > k) = (1 - 1/mean)**k``: each customer is the last of its batch with probability 1/mean.
+
+    ``1 + floor(E/r)``, E a unit exponential and ``r = -log(1 - 1/mean)``.
+    """
 
     mean: float = real("mean size of a batch", low=1.0, high=MOST_CUSTOMERS)
     name, usage = "geometric", "geometric:MEAN"
@@ -57,25 +59,45 @@ class Fixed(BatchLaw):
         return jnp.asarray(self.size, jnp.int32)
 
 
-class Sizes(BatchLaw):
-    """1, 2, 3, ... with given probabilities, of which there are at most 64. They fix the program."""
+def _probabilities(value: Any) -> tuple[float, ...]:
+    return tuple(vector("sizes probabilities", value, low=0.0).tolist())
 
-    probabilities: tuple[float, ...] = real("of 1, 2, 3, ... customers in a batch", low=0.0, simplex=True, static=True)
+
+class Sizes(BatchLaw):
+    """1, 2, 3, ... customers with given probabilities, at most 64. They fix the program.
+
+    Raises:
+        ValueError: they are no list of numbers >= 0 of sum 1, are too many, or one is too small to be drawn.
+    """
+
+    probabilities: tuple[float, ...] = eqx.field(static=True, converter=_probabilities)
     name, usage = "sizes", "sizes:P1,P2,..."
     words = 1
 
     def __check_init__(self):
-        if len(self.probabilities) > MOST_SIZES:
-            raise FieldError("sizes probabilities", f"{len(self.probabilities)} of them", f"must be 1 to {MOST_SIZES}")
-        random.check_drawn("sizes probabilities", self.probabilities, self.probabilities)
+        field, count = "sizes probabilities", len(self.probabilities)
+        if count > MOST_SIZES:
+            raise FieldError(field, f"{count} of them", f"must be 1 to {MOST_SIZES}")
+        if abs(sum(self.probabilities) - 1) > SIMPLEX_SLACK:
+            raise FieldError(field, self._text(self.probabilities), "must be of 1, 2, 3, ... customers and sum to 1")
+        random.check_drawn(field, self._text(self.probabilities), self.probabilities)
 
     @property
     def mean(self):
-        return float(np.arange(1, len(self.probabilities) + 1) @ self.probabilities)
+        return float(np.arange(1, len(self.probabilities) + 1) @ self.probabilities) / sum(self.probabilities)
 
     def parameter(self):
         """The probabilities."""
         return self.probabilities
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Numbers with commas between."""
+        try:
+            numbers = tuple(float(part) for part in text.split(","))
+        except ValueError:
+            raise FieldError(cls.kind, f"{cls.name}:{text}", f"must be {cls.usage}, probabilities of sum 1") from None
+        return cls(numbers)  # pyright: ignore[reportCallIssue] - the mean is no field
 
     def _text(self, parameter):
         return ",".join(map(shortest, parameter))

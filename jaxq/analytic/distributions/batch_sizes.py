@@ -1,9 +1,9 @@
 """Laws of how many customers come together, each named by (name, parameter).
 
-    name          parameter                 probability of k = 1, 2, ...
-    "geometric"   m, mean >= 1              (1 - 1/m)^(k-1) / m
-    "fixed"       K, whole number >= 1      1 at K
-    "sizes"       p_1, p_2, ..., of sum 1   p_k
+name          parameter                 probability of k = 1, 2, ...
+"geometric"   m, mean >= 1              (1 - 1/m)^(k-1) / m
+"fixed"       K, whole number >= 1      1 at K
+"sizes"       p_1, p_2, ..., of sum 1   p_k
 """
 
 import math
@@ -48,15 +48,15 @@ def probabilities(name: str, parameter: Any) -> Float[np.ndarray, " sizes"]:
         found = vector("sizes parameter", parameter, low=0.0)
         if abs(found.sum() - 1) > _SLACK:
             raise FieldError("sizes parameter", parameter, "must sum to 1")
-        return found
+        return found / found.sum()
     raise FieldError("batch law name", name, "must be one of geometric, fixed, sizes")
 
 
 def excesses(name: str, parameter: Any) -> Float[np.ndarray, "3 sizes"]:
     """What of a batch goes beyond each size: with X customers and m = 1, 2, 3, ...
 
-    Formula: P(X >= m), E (X-m+1)^+ and E (X-m+1)^+ (X-m+2) / 2: each row is the sum of the one above from m on, and no digits
-    are lost far out. At m = 1 the second is E X, the third E X (X+1) / 2.
+    Formula: P(X >= m), E (X-m+1)^+ and E (X-m+1)^+ (X-m+2) / 2: each row is the sum of the one above from m on, and no
+    digits are lost far out. At m = 1 the second is E X, the third E X (X+1) / 2.
 
     Args:
         name, parameter: as `probabilities`.

@@ -97,9 +97,8 @@ def mxmc(
         (c mu - lambda) P(N >= c) = b sum_{k<c} p_k R_1(c-k),
         (c mu - lambda) E (N-c)^+ = b [sum_{k<c} p_k R_2(c-k) + P(N >= c) E X (X+1) / 2];
 
-    with theta > 0 the chain ends where what is left out is below 1e-17. A customer waits who comes as the (c-k+1)-st of a
-    batch or later where k < c are in the system, and always where there are c: b [sum_{k<c} p_k E (X-c+k)^+ + P(N >= c) E X]
-    of lambda. Every term is positive.
+    with theta > 0 the chain ends where what is left out is below 1e-17. Of a batch that finds k < c customers those after
+    the (c-k)-th wait: P(wait) = sum_{k<c} p_k E (X-c+k)^+ / E X + P(N >= c). Every term is positive.
 
     Args:
         arrival_rate: lambda, of customers, 1/time.
@@ -127,20 +126,19 @@ def mxmc(
     rows = excesses(*batch_law)
     reach = max(servers + 2 - rows.shape[1], 0)
     at_least, beyond, further = np.pad(rows, ((0, 0), (0, reach)))
-    batch_rate = arrival_rate / beyond[0]
+    batch_rate, room = arrival_rate / beyond[0], servers - np.arange(servers)
     if abandonment_rate is None:
         stable_load(arrival_rate / service_rate, servers)
         spare = servers * service_rate - arrival_rate
-        law = _law(batch_rate, at_least, service_rate * np.arange(1, servers))
-        room = servers - np.arange(servers)  # of servers that are free
-        full = batch_rate * (law @ beyond[room - 1]) / spare
-        queue = batch_rate * (law @ further[room] + full * further[0]) / spare
+        law = _law(batch_rate, at_least, service_rate * np.arange(1.0, servers))
+        full = float(batch_rate * (law @ beyond[room - 1]) / spare)
+        queue = float(batch_rate * (law @ further[room] + full * further[0]) / spare)
     else:
-        law = _law_with_patience(batch_rate, rows[0], service_rate, servers, positive("abandonment_rate", abandonment_rate))
+        theta = positive("abandonment_rate", abandonment_rate)
+        law = _law_with_patience(batch_rate, rows[0], service_rate, servers, theta)
         full = float(law[servers:].sum())
         queue = float(law[servers:] @ np.arange(law.size - servers))
         law = law[:servers]
-        room = servers - np.arange(servers)
     total = float(law.sum()) + full
     queue, full, law = queue / total, full / total, law / total
     busy = servers * full + float(law @ np.arange(servers))
@@ -148,13 +146,15 @@ def mxmc(
         "waiting_time": queue / arrival_rate,
         "sojourn_time": (queue + busy) / arrival_rate,
         "queue_length": queue,
-        "probability_wait": float(law @ beyond[room]) / beyond[0] + full,
+        "probability_wait": float(law @ beyond[room] / beyond[0]) + full,
         "probability_abandon": (abandonment_rate or 0.0) * queue / arrival_rate,
         "utilisation": busy / servers,
     }
 
 
-def _law(batch_rate: float, at_least: NDArray[np.float64], death: NDArray[np.float64], before=()) -> NDArray[np.float64]:
+def _law(
+    batch_rate: float, at_least: NDArray[np.float64], death: NDArray[np.float64], before=()
+) -> NDArray[np.float64]:
     """Weights of 0, 1, ..., given the death rates from 1 on; ``before``: those that are known already, if any."""
     weights = np.zeros(death.size + 1)
     known = max(len(before), 1)
@@ -171,7 +171,7 @@ def _law(batch_rate: float, at_least: NDArray[np.float64], death: NDArray[np.flo
 def _law_with_patience(
     batch_rate: float, at_least: NDArray[np.float64], service_rate: float, servers: int, theta: float
 ) -> NDArray[np.float64]:
-    """As `_law`, to where the rest does not count: where d_n > lambda no weight is above the largest of the last ones."""
+    """As `_law`, to where the rest does not count: where d_n > 2 lambda a weight is below half of one before it."""
     arrival_rate = batch_rate * at_least.sum()
     last, weights = servers + at_least.size, np.zeros(0)
     while True:

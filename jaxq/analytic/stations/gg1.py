@@ -90,8 +90,9 @@ def gm1(arrival_rate: float, service_rate: float, arrival_law: Law) -> dict[str,
 def gaps(arrival_law: Law, batch_mean: float = 1.0) -> tuple[Function, Function]:
     """Transforms of the time between customers, of mean 1, where they come in geometric batches.
 
-    Formula: with m customers in a mean batch and X the time between batches over its mean, the time between customers is 0
-    with probability 1 - 1/m, else m X, whatever came before; s -> 1 - 1/m + E exp(-s m X) / m and s -> E[1 - exp(-s m X)] / m.
+    Formula: with m customers in a mean batch and X the time between batches over its mean, the time between customers is
+    0 with probability 1 - 1/m, else m X, whatever came before: s -> 1 - 1/m + E exp(-s m X) / m, and s ->
+    E[1 - exp(-s m X)] / m.
 
     Args:
         arrival_law: (name, parameter) of X, see `laws`.

@@ -33,7 +33,7 @@ def _law(times: str, rate: str) -> Any:
 
 def _batches() -> Any:
     return compound(
-        "law of the customers who come together, in batches at arrival_rate / mean size; none: one by one",
+        "law of the number of customers who come together, in batches at arrival_rate / mean number; none: one by one",
         parse_batch_law,
         BatchLaw,
         default=None,
@@ -229,6 +229,7 @@ class GGc(Queue):
     )
 
     def check_fields(self):
+        super().check_fields()
         if not self._limited and self.patience_law.key() != Exponential().key():
             raise FieldError("patience_law", self.patience_law, "must go with an abandonment_rate, 1 / mean patience")
 
@@ -292,8 +293,8 @@ class GGc(Queue):
     def oracle(self):
         from jaxq.systems.stations.oracle import ggc
 
-        laws = [law.key() for law in (self.arrival_law, self.service_law, self.patience_law)]
         rates = self.arrival_rate, self.service_rate, self.servers, self.abandonment_rate
+        laws = self.arrival_law.key(), self.service_law.key(), self.patience_law.key()
         return ggc(*rates, *laws, self._batch_key())
 
 

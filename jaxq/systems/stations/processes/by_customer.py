@@ -46,10 +46,19 @@ class Queue(ByCustomer):
 
     batch_law: eqx.AbstractVar[BatchLaw | None]
 
+    def check_fields(self):
+        batches = getattr(self._arrival_law(), "rate", None)
+        if self.batch_law is None or batches is None or self.batch_law.mean == 1 or self.arrival_rate != batches:
+            return
+        rule = f"must be of customers, {batches * self.batch_law.mean:g}; the observed arrival_law is that of batches"
+        raise FieldError("arrival_rate", self.arrival_rate, rule, short=True)
+
     def process(self) -> Any:
         if self.batch_law is None:
             return self
-        return Batches(self.replace(batch_law=None, arrival_rate=self.arrival_rate / self.batch_law.mean), self.batch_law)
+        return Batches(
+            self.replace(batch_law=None, arrival_rate=self.arrival_rate / self.batch_law.mean), self.batch_law
+        )
 
     def _batch_key(self):
         return None if self.batch_law is None else self.batch_law.key()
