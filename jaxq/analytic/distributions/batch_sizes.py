@@ -20,7 +20,7 @@ _LOG_TAIL = 58.0
 _SLACK = 1e-6
 
 
-def probabilities(name: str, parameter: Any) -> Float[np.ndarray, " sizes"]:
+def probabilities(name: str, parameter: Any) -> Float[np.ndarray, " levels"]:
     """Probabilities of 1, 2, 3, ... customers, up to where e^-58 of them are left out.
 
     Args:
@@ -28,7 +28,7 @@ def probabilities(name: str, parameter: Any) -> Float[np.ndarray, " sizes"]:
         parameter: the law's parameter, customers; probabilities of "sizes".
 
     Returns:
-        Shape (sizes,), no unit; they sum to 1.
+        Shape (levels,), no unit; they sum to 1.
 
     Raises:
         ValueError: the name is unknown or the parameter is not one of that law.
@@ -52,7 +52,7 @@ def probabilities(name: str, parameter: Any) -> Float[np.ndarray, " sizes"]:
     raise FieldError("batch law name", name, "must be one of geometric, fixed, sizes")
 
 
-def excesses(name: str, parameter: Any) -> Float[np.ndarray, "3 sizes"]:
+def excesses(name: str, parameter: Any) -> Float[np.ndarray, "3 levels"]:
     """What of a batch goes beyond each size: with X customers and m = 1, 2, 3, ...
 
     Formula: P(X >= m), E (X-m+1)^+ and E (X-m+1)^+ (X-m+2) / 2: each row is the sum of the one above from m on, and no
@@ -62,7 +62,7 @@ def excesses(name: str, parameter: Any) -> Float[np.ndarray, "3 sizes"]:
         name, parameter: as `probabilities`.
 
     Returns:
-        Shape (3, sizes), customers or pairs of them.
+        Shape (3, levels), customers or pairs of them.
 
     Raises:
         ValueError: as `probabilities`.
