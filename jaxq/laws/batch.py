@@ -30,7 +30,7 @@ class BatchLaw(Distribution):
     """Mean number of customers."""
 
 
-class Geometric(BatchLaw):
+class GeometricBatch(BatchLaw):
     """``P(X > k) = (1 - 1/mean)**k``: each customer is the last of its batch with probability 1/mean.
 
     ``1 + floor(E/r)``, E a unit exponential and ``r = -log(1 - 1/mean)``.
@@ -44,7 +44,7 @@ class Geometric(BatchLaw):
         return 1 + jnp.floor(random.exponential(words[0]) / -jnp.log1p(-1 / self.mean)).astype(jnp.int32)
 
 
-class Fixed(BatchLaw):
+class FixedBatch(BatchLaw):
     """Always the same number."""
 
     size: int = whole("size of a batch", high=MOST_CUSTOMERS)
@@ -63,7 +63,7 @@ def _probabilities(value: Any) -> tuple[float, ...]:
     return tuple(vector("sizes probabilities", value, low=0.0).tolist())
 
 
-class Sizes(BatchLaw):
+class BatchSizes(BatchLaw):
     """1, 2, 3, ... customers with given probabilities, at most 64. They fix the program.
 
     Raises:
@@ -109,7 +109,7 @@ class Sizes(BatchLaw):
         return size
 
 
-BATCH_LAWS: dict[str, type[BatchLaw]] = {law.name: law for law in (Geometric, Fixed, Sizes)}
+BATCH_LAWS: dict[str, type[BatchLaw]] = {law.name: law for law in (GeometricBatch, FixedBatch, BatchSizes)}
 BATCH_USAGE = ", ".join(law.usage for law in BATCH_LAWS.values())
 """How laws of a batch are written in text."""
 

@@ -7,7 +7,7 @@ import pytest
 
 import jaxq
 from jaxq.analytic.distributions.batch_sizes import excesses, probabilities
-from jaxq.laws.batch import BATCH_LAWS, Sizes, parse_batch_law
+from jaxq.laws.batch import BATCH_LAWS, parse_batch_law
 
 COUNT = 2**20
 K = 4.5
@@ -73,9 +73,9 @@ def test_text_and_key_round_trip(text):
 
 
 def test_python_takes_arrays():
-    assert Sizes(np.array([0.25, 0.75])) == parse_batch_law("sizes:0.25,0.75")
+    assert jaxq.BatchSizes(np.array([0.25, 0.75])) == parse_batch_law("sizes:0.25,0.75")
     with pytest.raises(ValueError, match="sizes probabilities = 65 of them: must be 1 to 64"):
-        Sizes(np.full(65, 1 / 65))
+        jaxq.BatchSizes(np.full(65, 1 / 65))
 
 
 ALL = "must be geometric:MEAN, fixed:SIZE, sizes:P1,P2,..."

@@ -1,4 +1,5 @@
-"""Single stations: M/M/c/K+M as a jump process; M/G/1, GI/G/1, GI/G/c, M/G/c/c and M/G/infinity by customer.
+"""Single stations: M/M/c/K+M as a jump process; M/G/1, GI/G/1, GI/G/c, M/G/c/c and M/G/infinity by customer, the first three
+of these in batches too.
 
 Notation: arrival rate lambda, service rate mu per server, servers c, abandonment rate theta of a waiting customer,
 capacity K (customers in the system at most), load lambda/mu, utilisation lambda/(c mu).
