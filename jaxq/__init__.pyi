@@ -38,6 +38,9 @@ from jaxq.engine.sums import Sums as Sums
 from jaxq.engine.system import System as System
 from jaxq.engine.team import ProcessLost as ProcessLost
 from jaxq.engine.transient import Paths as Paths
+from jaxq.laws.batch import BatchSizes as BatchSizes
+from jaxq.laws.batch import FixedBatch as FixedBatch
+from jaxq.laws.batch import GeometricBatch as GeometricBatch
 from jaxq.laws.empirical import Empirical as Empirical
 from jaxq.laws.gamma import Gamma as Gamma
 from jaxq.laws.phase_type import PhaseType as PhaseType

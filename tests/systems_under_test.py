@@ -10,6 +10,7 @@ import equinox as eqx
 import numpy as np
 
 import jaxq
+from jaxq.laws.batch import BatchSizes, FixedBatch, GeometricBatch
 from jaxq.laws.empirical import Empirical
 from jaxq.laws.gamma import Gamma
 from jaxq.laws.phase_type import PhaseType
@@ -72,6 +73,11 @@ STATIONS = {
     "H2/gamma/1": jaxq.GG1(0.6, 1.0, Hyperexponential(4.0), Gamma(0.5)),
     "Weibull/E3/4": jaxq.GGc(3.0, 1.0, 4, Weibull(0.7), Erlang(3)),
     "Weibull/E3/2+lognormal": jaxq.GGc(3.0, 1.0, 2, Weibull(0.7), Erlang(3), 0.5, Lognormal(2.0)),
+    "M^X/E2/1, geometric": jaxq.MG1(0.7, 1.0, Erlang(2), GeometricBatch(3.0)),
+    "gamma^3/M/1": jaxq.GG1(0.7, 1.0, Gamma(0.5), batch_law=FixedBatch(3)),
+    "D^X/H2/2+M": jaxq.GGc(
+        3.0, 1.0, 2, Deterministic(), Hyperexponential(4.0), 0.5, batch_law=BatchSizes([0.5, 0.3, 0.2])
+    ),
     "M/Pareto/5/5": jaxq.MGcc(4.0, 1.0, 5, Pareto(2.5)),
     "M/empirical/infinity": jaxq.MGinf(3.0, 1.0, Empirical([0.5, 1.0, 1.5])),
 }

@@ -17,6 +17,7 @@ from jaxq.engine.quantity import primary
 from jaxq.engine.record import title
 from jaxq.engine.result import Result, Results
 from jaxq.engine.simulate import simulate
+from jaxq.laws.batch import GeometricBatch
 from jaxq.laws.gamma import Gamma
 from jaxq.laws.phase_type import PhaseType
 from jaxq.laws.standard import Deterministic, Erlang, Exponential, Hyperexponential, Lognormal, Pareto, Weibull
@@ -72,6 +73,7 @@ CASES: list[Case] = [
         0.01,
         {"precision": 0.004},
     ),
+    Case("M^X/M/3", GGc(arrival_rate=2.1, servers=3, batch_law=GeometricBatch(3.0)), 0.015, {"precision": 0.006}),
     Case(
         "M/lognormal/10/10", MGcc(arrival_rate=8.0, servers=10, service_law=Lognormal(2.0)), 0.01, {"precision": 0.004}
     ),

@@ -15,11 +15,10 @@ from jax.scipy.special import gammaln
 from jaxtyping import Array, Float32
 
 from jaxq import random
-from jaxq.checks import FieldError
 from jaxq.engine.fields import real, whole
 from jaxq.laws.empirical import Empirical
 from jaxq.laws.gamma import Gamma
-from jaxq.laws.law import TINY, Law
+from jaxq.laws.law import TINY, Law, parse
 from jaxq.laws.phase_type import PhaseType
 
 
@@ -191,8 +190,5 @@ USAGE = ", ".join(law.usage for law in LAWS.values())
 
 
 def parse_law(text: str) -> Law:
-    """A law from ``name`` or ``name:parameter``. ValueError for an unknown name or a parameter that is not allowed."""
-    name, colon, parameter = text.partition(":")
-    if name not in LAWS or (colon and not parameter):
-        raise FieldError("law", text, f"must be {USAGE}")
-    return LAWS[name].parse(parameter)
+    """A law from ``name`` or ``name:parameter``. FieldError for an unknown name or a parameter that is not allowed."""
+    return parse(text, LAWS)

@@ -1,9 +1,12 @@
 """Single-server first-come-first-served queues: M/G/1, GI/M/1, bounds for GI/G/1, and M/M/1's waiting quantile."""
 
+from collections.abc import Callable
 from typing import Any
 
 from jaxq.analytic.distributions.transforms import Law, laplace, laplace_complement, moment, scv
-from jaxq.checks import positive, stable_load
+from jaxq.checks import number, positive, stable_load
+
+Function = Callable[[float], float]
 
 
 def _utilisation(arrival_rate: float, service_rate: float) -> float:
@@ -73,7 +76,7 @@ def gm1(arrival_rate: float, service_rate: float, arrival_law: Law) -> dict[str,
     Source: Kleinrock (1975), Queueing Systems I, Chapter 6.
     """
     rho = _utilisation(arrival_rate, service_rate)
-    sigma, complement = root(rho, arrival_law)
+    sigma, complement = root(rho, *gaps(arrival_law))
     waiting_time = sigma / (service_rate * complement)
     return {
         "waiting_time": waiting_time,
@@ -84,7 +87,30 @@ def gm1(arrival_rate: float, service_rate: float, arrival_law: Law) -> dict[str,
     }
 
 
-def root(rho: float, arrival_law: Law) -> tuple[float, float]:
+def gaps(arrival_law: Law, batch_mean: float = 1.0) -> tuple[Function, Function]:
+    """Transforms of the time between customers, of mean 1, where they come in geometric batches.
+
+    Formula: with m customers in a mean batch and X the time between batches over its mean, the time between customers is
+    0 with probability 1 - 1/m, else m X, whatever came before: s -> 1 - 1/m + E exp(-s m X) / m, and s ->
+    E[1 - exp(-s m X)] / m.
+
+    Args:
+        arrival_law: (name, parameter) of X, see `laws`.
+        batch_mean: m, customers; 1: they come one by one.
+
+    Returns:
+        The transform and 1 minus it, functions of s >= 0 (no unit).
+
+    Raises:
+        ValueError: the law is unknown.
+
+    Source: the lack of memory of the geometric law.
+    """
+    busy, idle, m = laplace(*arrival_law), laplace_complement(*arrival_law), number("batch_mean", batch_mean, 1)
+    return (busy, idle) if m == 1 else (lambda s: 1 - 1 / m + busy(m * s) / m, lambda s: idle(m * s) / m)
+
+
+def root(rho: float, busy: Function, idle: Function) -> tuple[float, float]:
     """The geometric ratio of GI/M/c as customers find it.
 
     Formula: the root in (0, 1) of sigma = X*((1-sigma) / rho), X* the Laplace transform of the law between arrivals
@@ -92,20 +118,18 @@ def root(rho: float, arrival_law: Law) -> tuple[float, float]:
 
     Args:
         rho: utilisation of a server, in (0, 1).
-        arrival_law: (name, parameter), see `laws`.
+        busy, idle: X* and 1 - X*, see `gaps`.
 
     Returns:
         (sigma, 1 - sigma), each with its own digits.
 
     Raises:
-        ValueError: the law is unknown, or rho is so near 1 that float64 does not resolve sigma (the relative error of
-            1 - sigma grows as 2e-16 / (1-rho)).
+        ValueError: rho is so near 1 that float64 does not resolve sigma (the relative error of 1 - sigma grows as
+            2e-16 / (1-rho)).
 
     Source: Kleinrock (1975), Queueing Systems I, Chapter 6.
     """
     from scipy.optimize import brentq
-
-    busy, idle = laplace(*arrival_law), laplace_complement(*arrival_law)
 
     # In the complement u = 1 - sigma the trivial root u = 0 divides out, and what is left decreases from 1/rho - 1.
     def excess(complement: float) -> float:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxq.analytic.distributions.transforms import Law, laplace, laplace_complement, scv
-from jaxq.analytic.stations.gg1 import root
+from jaxq.analytic.distributions.batch_sizes import BatchLaw
+from jaxq.analytic.distributions.transforms import Law, scv
+from jaxq.analytic.stations.batches import batch_moments
+from jaxq.analytic.stations.gg1 import gaps, root
 from jaxq.checks import integer, positive, stable_load
 
 _TERMS = 1000
@@ -32,19 +34,22 @@ def _measures(arrival_rate: float, service_rate: float, servers: int, wait: floa
     }
 
 
-def gmc(arrival_rate: float, service_rate: float, servers: int, arrival_law: Law) -> dict[str, float]:
-    """Stationary performance of GI/M/c.
+def gmc(
+    arrival_rate: float, service_rate: float, servers: int, arrival_law: Law, batch_mean: float = 1.0
+) -> dict[str, float]:
+    """Stationary performance of GI/M/c, in geometric batches too.
 
-    Formula: with A* the Laplace transform of the time between arrivals and sigma the root in (0, 1) of
+    Formula: with A* the Laplace transform of the time between customers and sigma the root in (0, 1) of
     sigma = A*(c mu (1-sigma)), P(W > t) = P(W > 0) exp(-c mu (1-sigma) t) and 1 / P(W > 0) = 1 + (1-sigma) S,
     S = sum_{j=1..c} binom(c, j) / (C_j (1-a_j)) [c (1-a_j) - j] / [c (1-sigma) - j], a_j = A*(j mu),
     C_j = prod_{i<=j} a_i / (1-a_i). Every term is positive; where the last factor is 0/0 it is 1 + c d a_j / d j.
 
     Args:
-        arrival_rate: lambda, 1/time.
+        arrival_rate: lambda, of customers, 1/time.
         service_rate: mu of one server, 1/time.
         servers: c, customers.
-        arrival_law: (name, parameter) of the law between arrivals, see `laws`; that time is X / lambda.
+        arrival_law: (name, parameter) of the law between arrivals, see `laws`; that time is m X / lambda.
+        batch_mean: m, customers in a mean batch of geometric law; 1: one by one.
 
     Returns:
         waiting_time: mean time in queue.
@@ -62,8 +67,8 @@ def gmc(arrival_rate: float, service_rate: float, servers: int, arrival_law: Law
     from scipy.special import gammaln, logsumexp
 
     rho = _utilisation(arrival_rate, service_rate, servers)
-    _, complement = root(rho, arrival_law)
-    busy, idle = laplace(*arrival_law), laplace_complement(*arrival_law)
+    busy, idle = gaps(arrival_law, batch_mean)
+    _, complement = root(rho, busy, idle)
     j = np.arange(1, servers + 1)
     a, rest = (np.array([f(i / (servers * rho)) for i in j.tolist()]) for f in (busy, idle))
     apart = servers * complement - j
@@ -181,18 +186,28 @@ def _series(function: Callable[[NDArray[np.float64]], NDArray[np.float64]], last
     return total.tolist()
 
 
-def ggc_bound(arrival_rate: float, service_rate: float, servers: int, arrival_law: Law, service_law: Law) -> float:
-    """Upper bound on the mean waiting time of GI/G/c.
+def ggc_bound(
+    arrival_rate: float,
+    service_rate: float,
+    servers: int,
+    arrival_law: Law,
+    service_law: Law,
+    batch_law: BatchLaw = ("fixed", 1),
+) -> float:
+    """Upper bound on the mean waiting time of GI/G/c, in batches too.
 
-    Formula: with A the time between arrivals and S the service time, lambda (Var A + Var S / c) / (2 (1-rho)): Kingman's
-    bound for one of c servers that take customers in turn, which first come first served never waits longer than.
+    Formula: with X the customers of a batch, which come at rate b = lambda / E X, A the time between batches and S a service
+    time, b [Var A + (E X Var S + Var X (E S)^2) / c] / (2 (1-rho)) + E X (X-1) / (2 E X) E S: Kingman's bound for one of c
+    servers that take batches in turn, and the services of those before a customer in its own. First come first served never
+    waits longer: with services given out in the order in which they begin, each begins as early as it can.
 
     Args:
-        arrival_rate: lambda, 1/time.
+        arrival_rate: lambda, of customers, 1/time.
         service_rate: mu of one server, 1/time.
         servers: c, customers.
-        arrival_law: (name, parameter) of the law between arrivals, see `laws`; A = X / lambda.
-        service_law: (name, parameter) of the service time's law; S = X / mu.
+        arrival_law: (name, parameter) of the law between batches, see `laws`; A is that times E X / lambda.
+        service_law: (name, parameter) of the service time's law; S is that over mu.
+        batch_law: (name, parameter) of X, see `distributions.batch_sizes`.
 
     Returns:
         Mean time in queue at most; infinite where a variance is.
@@ -204,5 +219,7 @@ def ggc_bound(arrival_rate: float, service_rate: float, servers: int, arrival_la
     Source: Wolff (1977), Journal of Applied Probability 14, 884-888; Kingman (1962), Proc. Cambridge Phil. Soc. 58.
     """
     rho = _utilisation(arrival_rate, service_rate, servers)
-    variances = scv(*arrival_law) / arrival_rate**2 + scv(*service_law) / servers / service_rate**2
-    return arrival_rate * variances / (2 * (1 - rho))
+    mean, pairs = batch_moments(batch_law)
+    work = mean * scv(*service_law) + (mean + 2 * pairs - mean**2)
+    variances = scv(*arrival_law) / (arrival_rate / mean) ** 2 + work / servers / service_rate**2
+    return arrival_rate / mean * variances / (2 * (1 - rho)) + pairs / mean / service_rate

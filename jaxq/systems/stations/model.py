@@ -1,4 +1,5 @@
-"""Single stations: M/M/c/K+M as a jump process; M/G/1, GI/G/1, GI/G/c, M/G/c/c and M/G/infinity by customer.
+"""Single stations: M/M/c/K+M as a jump process; M/G/1, GI/G/1, GI/G/c, M/G/c/c and M/G/infinity by customer, the first three
+of these in batches too.
 
 Notation: arrival rate lambda, service rate mu per server, servers c, abandonment rate theta of a waiting customer,
 capacity K (customers in the system at most), load lambda/mu, utilisation lambda/(c mu).
@@ -15,6 +16,7 @@ from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.process import Scan
 from jaxq.engine.quantity import Quantity
 from jaxq.engine.stationarity import Stationarity
+from jaxq.laws.batch import BATCH_USAGE, BatchLaw, parse_batch_law
 from jaxq.laws.law import Law
 from jaxq.laws.standard import USAGE, Exponential, parse_law
 from jaxq.systems.stations.processes import workloads
@@ -28,6 +30,17 @@ MOST_PLACES = 4096
 
 def _law(times: str, rate: str) -> Any:
     return compound(f"{times} law, scaled to mean 1/{rate}", parse_law, Law, default=Exponential(), usage=USAGE)
+
+
+def _batches() -> Any:
+    return compound(
+        "law of the number of customers who come together, in batches at arrival_rate / mean number; none: one by one",
+        parse_batch_law,
+        BatchLaw,
+        default=None,
+        optional=True,
+        usage=BATCH_USAGE,
+    )
 
 
 def _rate(doc: str, default: float, law: str) -> Any:
@@ -158,6 +171,7 @@ class MG1(Lindley):
     arrival_rate: float = positive("arrival rate, 1/time", default=0.8)
     service_rate: float = _rate("service rate", 1.0, "service_law")
     service_law: Law = _law("service", "service_rate")
+    batch_law: BatchLaw | None = _batches()
 
     name = "mg1"
     metric_table = CUSTOMERS
@@ -165,7 +179,7 @@ class MG1(Lindley):
     def oracle(self):
         from jaxq.systems.stations.oracle import mg1
 
-        return mg1(self.arrival_rate, self.service_rate, self.service_law.key())
+        return mg1(self.arrival_rate, self.service_rate, self.service_law.key(), self._batch_key())
 
     def tails(self):
         from jaxq.systems.stations.tails import waits
@@ -180,6 +194,7 @@ class GG1(Lindley):
     service_rate: float = _rate("service rate", 1.0, "service_law")
     arrival_law: Law = _law("interarrival", "arrival_rate")
     service_law: Law = _law("service", "service_rate")
+    batch_law: BatchLaw | None = _batches()
 
     name = "gg1"
     metric_table = CUSTOMERS
@@ -190,7 +205,8 @@ class GG1(Lindley):
     def oracle(self):
         from jaxq.systems.stations.oracle import gg1
 
-        return gg1(self.arrival_rate, self.service_rate, self.arrival_law.key(), self.service_law.key())
+        laws = self.arrival_law.key(), self.service_law.key()
+        return gg1(self.arrival_rate, self.service_rate, *laws, self._batch_key())
 
     def tails(self):
         from jaxq.systems.stations.tails import waits
@@ -220,6 +236,7 @@ class GGc(Queue):
         observed="patience_law.rate",
     )
     patience_law: Law = _law("patience", "abandonment_rate")
+    batch_law: BatchLaw | None = _batches()
 
     name = "ggc"
     metric_table = (
@@ -228,6 +245,7 @@ class GGc(Queue):
     )
 
     def check_fields(self):
+        super().check_fields()
         if not self._limited and self.patience_law.key() != Exponential().key():
             raise FieldError("patience_law", self.patience_law, "must go with an abandonment_rate, 1 / mean patience")
 
@@ -291,10 +309,9 @@ class GGc(Queue):
     def oracle(self):
         from jaxq.systems.stations.oracle import ggc
 
-        laws = (self.arrival_law, self.service_law, self.patience_law)
-        return ggc(
-            self.arrival_rate, self.service_rate, self.servers, self.abandonment_rate, *(law.key() for law in laws)
-        )
+        rates = self.arrival_rate, self.service_rate, self.servers, self.abandonment_rate
+        laws = self.arrival_law.key(), self.service_law.key(), self.patience_law.key()
+        return ggc(*rates, *laws, self._batch_key())
 
     def tails(self):
         from jaxq.systems.stations.tails import impatient_waits, waits

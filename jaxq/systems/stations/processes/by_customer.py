@@ -7,8 +7,10 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.checks import FieldError
+from jaxq.engine.process import Process
 from jaxq.engine.stationarity import Stationarity
 from jaxq.engine.system import System
+from jaxq.laws.batch import BatchLaw
 from jaxq.laws.law import Law
 from jaxq.laws.standard import Exponential
 
@@ -39,8 +41,27 @@ class Queue(ByCustomer):
     """First come first served with an endless queue: what is reported of the waits.
 
     Metrics: waiting_time, sojourn_time = waiting_time + 1/mu, queue_length = lambda waiting_time (Little),
-    probability_wait.
+    probability_wait. With a ``batch_law`` lambda is the rate of customers, and their batches come at lambda / mean size.
     """
+
+    batch_law: eqx.AbstractVar[BatchLaw | None]
+
+    def check_fields(self):
+        batches = getattr(self._arrival_law(), "rate", None)
+        if self.batch_law is None or batches is None or self.batch_law.mean == 1 or self.arrival_rate != batches:
+            return
+        rule = f"must be of customers, {batches * self.batch_law.mean:g}; the observed arrival_law is that of batches"
+        raise FieldError("arrival_rate", self.arrival_rate, rule, short=True)
+
+    def process(self) -> Any:
+        if self.batch_law is None:
+            return self
+        return Batches(
+            self.replace(batch_law=None, arrival_rate=self.arrival_rate / self.batch_law.mean), self.batch_law
+        )
+
+    def _batch_key(self):
+        return None if self.batch_law is None else self.batch_law.key()
 
     def metrics(self, sums):
         wait = sums["waiting_time"] / sums.events
@@ -87,3 +108,36 @@ class Lindley(Queue):
 
     def tally(self, state, event):
         return {"waiting_time": state, "waited": state > 0}
+
+
+class Batches(Process):
+    """A queue whose customers come in batches, served in order: no gap lies between those of one.
+
+    State: that of the queue as the customer at hand finds it; the customers of its batch behind it, int32.
+    """
+
+    queue: Queue
+    """Its arrival_rate is that of batches."""
+    law: BatchLaw
+
+    @property
+    def words(self):
+        return self.queue.words + self.law.words
+
+    def init(self, words):
+        return self.queue.init(words), 0
+
+    def next_event(self, state, words):
+        found, behind = state
+        own = self.queue.words
+        (service, gap, *others), _ = self.queue.next_event(found, words[:own])
+        last = behind == 0
+        gap = jnp.where(last, gap, 0.0)
+        return ((service, gap, *others), jnp.where(last, self.law.sample(words[own:]), behind) - 1), gap
+
+    def update(self, state, event):
+        (found, _), (customer, behind) = state, event
+        return self.queue.update(found, customer), behind
+
+    def tally(self, state, event):
+        return self.queue.tally(state[0], event[0])
