@@ -84,13 +84,15 @@ def gmc(
     return _measures(arrival_rate, service_rate, servers, wait, waits)
 
 
-def gmc_wait_tail(arrival_rate: float, service_rate: float, servers: int, arrival_law: Law) -> Callable[[float], float]:
-    """The tail of the stationary wait in GI/M/c.
+def gmc_wait_tail(
+    arrival_rate: float, service_rate: float, servers: int, arrival_law: Law, batch_mean: float = 1.0
+) -> Callable[[float], float]:
+    """The tail of the stationary wait in GI/M/c, in geometric batches too.
 
     Formula: P(W > t) = P(W > 0) exp(-c mu (1-sigma) t), see `gmc`.
 
     Args:
-        arrival_rate, service_rate, servers, arrival_law: as `gmc`.
+        arrival_rate, service_rate, servers, arrival_law, batch_mean: as `gmc`.
 
     Returns:
         t -> P(W > t), for t >= 0, time.
@@ -100,7 +102,7 @@ def gmc_wait_tail(arrival_rate: float, service_rate: float, servers: int, arriva
 
     Source: Takacs (1962), Introduction to the Theory of Queues, Chapter 2, Theorem 3.
     """
-    known = gmc(arrival_rate, service_rate, servers, arrival_law)
+    known = gmc(arrival_rate, service_rate, servers, arrival_law, batch_mean)
     waits = known["probability_wait"]
     rate = waits / known["waiting_time"] if waits else 0.0
     return lambda t: waits * math.exp(-rate * t)

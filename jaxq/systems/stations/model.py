@@ -184,7 +184,8 @@ class MG1(Lindley):
     def tails(self):
         from jaxq.systems.stations.tails import waits
 
-        return waits(self.arrival_rate, self.service_rate, 1, Exponential().key(), self.service_law.key())
+        laws = Exponential().key(), self.service_law.key(), self._batch_key()
+        return waits(self.arrival_rate, self.service_rate, 1, *laws)
 
 
 class GG1(Lindley):
@@ -211,7 +212,8 @@ class GG1(Lindley):
     def tails(self):
         from jaxq.systems.stations.tails import waits
 
-        return waits(self.arrival_rate, self.service_rate, 1, self.arrival_law.key(), self.service_law.key())
+        laws = self.arrival_law.key(), self.service_law.key(), self._batch_key()
+        return waits(self.arrival_rate, self.service_rate, 1, *laws)
 
 
 class GGc(Queue):
@@ -319,8 +321,8 @@ class GGc(Queue):
         given = self.arrival_rate, self.service_rate, self.servers
         laws = self.arrival_law.key(), self.service_law.key()
         if self.abandonment_rate is None:
-            return waits(*given, *laws)
-        return impatient_waits(*given, self.abandonment_rate, *laws, self.patience_law.key())
+            return waits(*given, *laws, self._batch_key())
+        return impatient_waits(*given, self.abandonment_rate, *laws, self.patience_law.key(), self._batch_key())
 
 
 class MGcc(Occupancy):

@@ -41,11 +41,15 @@ def mmc(arrival_rate, service_rate, servers, abandonment_rate, capacity) -> dict
     return found if room is None else {**found, "full": _happens(number(room - 1))}
 
 
-def waits(arrival_rate, service_rate, servers, arrival_law, service_law) -> dict[str, Tail]:
-    """Waits in GI/M/c, M/D/c and M/PH/1, and whether there is one; none where they are not known."""
+def waits(arrival_rate, service_rate, servers, arrival_law, service_law, batch_law) -> dict[str, Tail]:
+    """Waits in GI/M/c (in geometric batches too), M/D/c and M/PH/1, and whether there is one; none where they are not
+    known."""
     rates, servers, tail = (float(arrival_rate), float(service_rate)), int(servers), None
-    if service_law[0] == "exponential":
-        tail = gmc_wait_tail(*rates, servers, arrival_law)
+    batches, mean = batch_law or ("geometric", 1.0)
+    if batches == "geometric" and service_law[0] == "exponential":
+        tail = gmc_wait_tail(*rates, servers, arrival_law, mean)
+    elif batch_law is not None:
+        return {}
     elif arrival_law[0] == "exponential" and service_law[0] == "deterministic":
         tail = mdc_wait_tail(*rates, servers)
     elif arrival_law[0] == "exponential" and servers == 1:
@@ -54,10 +58,10 @@ def waits(arrival_rate, service_rate, servers, arrival_law, service_law) -> dict
 
 
 def impatient_waits(
-    arrival_rate, service_rate, servers, abandonment_rate, arrival_law, service_law, patience_law
+    arrival_rate, service_rate, servers, abandonment_rate, arrival_law, service_law, patience_law, batch_law
 ) -> dict[str, Tail]:
-    """Waits in M/M/c+G, and whether one is offered; none of other laws."""
-    if (arrival_law[0], service_law[0]) != ("exponential", "exponential"):
+    """Waits in M/M/c+G, and whether one is offered; none of other laws, and in batches."""
+    if batch_law is not None or (arrival_law[0], service_law[0]) != ("exponential", "exponential"):
         return {}
     given = float(arrival_rate), float(service_rate), int(servers), float(abandonment_rate), patience_law
     return {

@@ -23,6 +23,7 @@ WAITS = {
     "M/D/1": jaxq.MG1(1.4, 2.0, "deterministic"),
     "D/M/1": jaxq.GG1(0.8, arrival_law="deterministic"),
     "gamma/M/3": jaxq.GGc(4.8, 2.0, 3, arrival_law="gamma:2"),
+    "E2/M/3, in batches": jaxq.GGc(4.8, 2.0, 3, arrival_law="erlang:2", batch_law="geometric:3"),
     "M/D/3": jaxq.GGc(4.8, 2.0, 3, service_law="deterministic"),
     "M/M/4+lognormal": jaxq.GGc(5.0, 1.0, 4, abandonment_rate=0.8, patience_law="lognormal:2"),
 }
@@ -61,6 +62,9 @@ def test_waits(system):
         jaxq.MG1(0.5, service_law="lognormal:2"),
         jaxq.GG1(0.5, arrival_law="erlang:2", service_law="erlang:2"),
         jaxq.GGc(1.0, servers=2, service_law="erlang:2"),
+        jaxq.GGc(1.0, servers=2, batch_law="fixed:2"),
+        jaxq.MG1(0.5, service_law="deterministic", batch_law="geometric:2"),
+        jaxq.GGc(1.0, servers=2, abandonment_rate=1.0, batch_law="geometric:2"),
         jaxq.GGc(1.0, servers=2, service_law="deterministic", abandonment_rate=1.0),
         jaxq.MGinf(0.5),
     ],
