@@ -60,3 +60,7 @@ class Model(Record):
     def stationarity(self) -> Stationarity:
         """What formulas say of the stationary regime; the default: nothing against it."""
         return Stationarity()
+
+    def _mean_by(self, rate: str) -> str:
+        """The mean that observed values are scaled to, written by the field that is their rate."""
+        return f"1/{rate}"

@@ -78,7 +78,7 @@ def scalings(system: Model) -> dict[str, str]:
         other, _, what = rule.observed.partition(".")
         value = getattr(getattr(system, other, None), what, None) if what else None
         if value is not None:
-            mean, to = (value, name) if what == "mean" else (1 / value, f"1/{name}")
+            mean, to = (value, name) if what == "mean" else (1 / value, system._mean_by(name))
             found[other] = f"observed mean {mean:.6g}, scaled to {to}"
     return found
 

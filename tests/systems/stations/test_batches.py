@@ -9,6 +9,7 @@ import pytest
 
 import jaxq
 from jaxq import random
+from jaxq.engine.plain import scalings
 from tests.agreement import check_agreement
 
 OPTIONS = {"events": 60_000, "replicas": 512, "warmup": 4000}
@@ -210,3 +211,11 @@ def test_the_size_of_a_batch_jumps():
     check_agreement(slope, slope.oracle, 0.15)
     with pytest.raises(ValueError, match="is a whole number"):
         jaxq.gradient(system.replace(batch_law="fixed:3"), "waiting_time", "batch_law.size")
+
+
+def test_observed_gaps_are_between_batches():
+    """What they are scaled to is said so: two customers come together, so that the gaps are twice the time a customer."""
+    gaps = jaxq.Empirical([1.0, 2.0, 6.0])
+    for batches, said in ((None, "1/arrival_rate"), ("fixed:2", "batch_law.mean/arrival_rate")):
+        system = jaxq.GG1(0.5, arrival_law=gaps, batch_law=batches)
+        assert scalings(system) == {"arrival_law": f"observed mean 3, scaled to {said}"}

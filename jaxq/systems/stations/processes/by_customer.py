@@ -60,6 +60,10 @@ class Queue(ByCustomer):
             self.replace(batch_law=None, arrival_rate=self.arrival_rate / self.batch_law.mean), self.batch_law
         )
 
+    def _mean_by(self, rate):
+        batches = rate == "arrival_rate" and self.batch_law is not None
+        return f"batch_law.mean/{rate}" if batches else super()._mean_by(rate)
+
     def _batch_key(self):
         return None if self.batch_law is None else self.batch_law.key()
 
