@@ -22,6 +22,7 @@ import math
 import subprocess
 import time
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def stamp() -> dict:
     return {"commit": asked.stdout.strip(), "versions": versions()}
 
 
-def extend(path: Path, repeats: int, events: int, seconds: float) -> None:
+def extend(path: Path, repeats: int, events: int, seconds: float, kinds: Collection[str] = KINDS) -> None:
     """Run what is missing of ``repeats`` of each case and kind, in turn, a line each."""
     done, began = {(row["case"], row["kind"], row["seed"]) for row in rows_of(path)}, time.perf_counter()
     if not done:
@@ -139,7 +140,7 @@ def extend(path: Path, repeats: int, events: int, seconds: float) -> None:
     for turn in range(0, repeats, TURN):
         for (i, (case, kind)), k in itertools.product(enumerate(pairs), range(turn, min(turn + TURN, repeats))):
             seed = 1_000_000 * (i + 1) + k
-            if (case.name, kind, seed) in done:
+            if (case.name, kind, seed) in done or kind not in kinds:
                 continue
             if time.perf_counter() - began > seconds:
                 return
@@ -195,13 +196,14 @@ def draw(rows: list[dict], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=0, help="of each case and kind, those in the file included")
+    parser.add_argument("--kind", choices=KINDS, action="append", help="of these alone; repeatable")
     parser.add_argument("--events", type=int, default=10_000, help="of a replica, at least")
     parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so many")
     parser.add_argument("--out", type=Path, required=True, help="JSON lines; a file that exists is gone on with")
     parser.add_argument("--plot", type=Path, help="a figure")
     arguments = parser.parse_args()
     jaxq.use_all_cores()
-    extend(arguments.out, arguments.repeats, arguments.events, arguments.seconds)
+    extend(arguments.out, arguments.repeats, arguments.events, arguments.seconds, arguments.kind or KINDS)
     rows = rows_of(arguments.out)
     if rows:
         summary(rows)
