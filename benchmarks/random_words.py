@@ -6,12 +6,9 @@ sees any dependence between replicas as dependence between neighbours. uint32, l
 ``--words`` is given; the count and the rate go to standard error at the end.
 
 The results in ``random_words.json`` come from TestU01 1.2.3 (github.com/umontreal-simul/TestU01-2009, commit a038a86),
-built by ``./configure --disable-shared && make`` outside the repository, with a C driver of some thirty lines: a
-function that reads 32-bit words from standard input through ``fread`` and exits with an error at its end, given to
-``unif01_CreateExternGenBits``; then ``bbattery_SmallCrush``, or ``bbattery_RepeatCrush`` of the tests whose numbers are
-given; at the end ``bbattery_pVal`` printed with ``bbattery_TestNames``. A run is
-
-    python benchmarks/random_words.py --replicas 4096 --seed 0 | ./driver SmallCrush
+built by ``./configure --disable-shared && make`` outside the repository. For SmallCrush its driver read the words from a
+pipe; Crush and BigCrush are long, and ``testu01.c`` makes the words itself, from the states that ``--states`` writes. Its
+first lines say how, and how to see that they are the same words.
 
 TestU01 reads the high bits of a word, hence the runs with ``--reverse``.
 """
@@ -34,8 +31,7 @@ BLOCK = 2**20
 EXAMPLES = """examples:
   PractRand    python benchmarks/random_words.py --replicas 1 --seed 0 | RNG_test stdin32 -tlmax 64GB
   dieharder    python benchmarks/random_words.py --replicas 4096 | dieharder -a -g 200
-  TestU01      python benchmarks/random_words.py --reverse | ./driver SmallCrush
-               (the driver is described at the top of this file)
+  TestU01      python benchmarks/random_words.py --replicas 4096 --states states.bin (testu01.c says how it goes on)
   the rate     python benchmarks/random_words.py --words 1000000000 > /dev/null
 """
 
@@ -89,16 +85,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--domain", type=int, choices=(0, 1, 2), default=random.PATH, help="default 0, the path")
     parser.add_argument("--words", type=whole(1), help="stop after this many words (default: never)")
     parser.add_argument("--reverse", action="store_true", help="reverse the bits of each word")
+    parser.add_argument("--states", help="write the generators' states to this file instead, uint32, 4 by replicas")
     given = parser.parse_args()
     if given.seed >= 2**64:
         parser.error(f"argument --seed: {given.seed}: must be < 2**64")
-    if sys.stdout.isatty():
+    if given.states is None and sys.stdout.isatty():
         parser.error("standard output is a terminal: pipe it to a tester or a file")
     return given
 
 
 def main():
     given = arguments()
+    if given.states is not None:
+        np.stack(random.stream(given.seed, given.domain, np.arange(given.replicas))).astype("<u4").tofile(given.states)
+        return
     jaxq.use_all_cores(1)
     left = float("inf") if given.words is None else given.words
     made, start = 0, None
