@@ -142,7 +142,9 @@ def names(system: Model, process: Process) -> tuple[tuple[str, ...], tuple[str, 
     """(metrics, quantities that histograms can be kept of) of a system and its process, found without running
     it."""
     observed, tallied, _ = sums_of(process)
-    measured = [name for name in (*observed, *tallied) if process.scan.measured_at.get(name, True)]
+    has_more = type(process)._values is not Process._values
+    beside = _shapes(*_form(process), lambda s, carry: s._values(carry.state, carry.event)) if has_more else ()
+    measured = [name for name in (*observed, *tallied, *beside) if process.scan.measured_at.get(name, True)]
     return tuple(at_halves(system, process)), tuple(measured)
 
 

@@ -80,6 +80,10 @@ class Process(eqx.Module):
         """The constant model time of one event (a uniformised chain), on the host; None: `next_event` gives weights."""
         return None
 
+    def _values(self, state: State, event: Event) -> dict[str, Any]:
+        """Scalars of an event that are not summed, and that histograms can be kept of as of what is observed or tallied."""
+        return {}
+
     def _invalid_rates(self, state: State):
         """True where the rates in ``state`` are none: negative, not finite, above their bound (a `MarkovProcess` knows).
         The engine looks once in a while; the result is then flagged."""

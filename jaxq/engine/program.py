@@ -59,6 +59,7 @@ def contributions(system: Process, carry: Carry):
 def sampled(system: Process, carry: Carry, names: tuple[str, ...]):
     """(value, weight) of the quantities that histograms are kept of, by name; `jaxq.stats.histogram.Histogram.add`."""
     observed, tallied = system.observe(carry.state), system.tally(carry.state, carry.event)
+    tallied = tallied | system._values(carry.state, carry.event)
     weight = None if carry.weight is None else jnp.asarray(carry.weight, jnp.float32)
 
     def one(name: str):

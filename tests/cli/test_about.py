@@ -144,5 +144,6 @@ def test_a_shell_can_complete():
 
 
 def test_quantities_whose_law_is_known_are_said(jaxq):
-    assert "--service-level: service_time, waited (exact law), waiting_time (exact law)" in jaxq("list", "ggc").out
-    assert json.loads(jaxq("list", "mg1", "--json").out)["systems"]["mg1"]["exact_laws"] == ["waited", "waiting_time"]
+    said = "--service-level: service_time, waited (exact law), waiting_time (exact law), sojourn_time (exact law)"
+    assert said in jaxq("list", "ggc").out
+    assert json.loads(jaxq("list", "mg1", "--json").out)["systems"]["mg1"]["exact_laws"] == ["waited", "waiting_time", "sojourn_time"]

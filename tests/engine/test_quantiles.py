@@ -283,3 +283,35 @@ def test_what_is_withheld_or_never_happened_has_no_service_level():
     assert growing.flags == ("unstable",) and growing.histograms == {}
     assert growing.service_levels["number_in_system"]["3"] == {**nothing, "oracle": 0.25, "z": None}
     assert growing.quantiles["number_in_system"]["0.5"] == {**nothing, "oracle": 8.0, "z": None}
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        jaxq.MG1(0.8),
+        jaxq.MG1(0.7, 1.0, "erlang:3"),
+        jaxq.GGc(4.0, servers=5),
+        jaxq.GGc(1.6, servers=2, service_law="deterministic"),
+        jaxq.GG1(0.7, arrival_law="erlang:2", batch_law="geometric:2"),
+    ],
+    ids=["M/M/1", "M/E3/1", "M/M/5", "M/D/2", "E2/M/1 in batches"],
+)
+def test_times_in_the_system_beside_their_exact_law(system):
+    asked = {"quantiles": "sojourn_time:0.5,0.95", "service_level": "sojourn_time:2"}
+    result = jaxq.simulate(system, replicas=256, events=16_000, warmup=2000, seed=3, **asked)
+    assert not result.flags
+    rows = [*result.quantiles["sojourn_time"].values(), *result.service_levels["sojourn_time"].values()]
+    assert all(abs(row["z"]) < 4.5 and row["half_width"] < 0.02 * row["value"] for row in rows)
+
+
+def test_who_leaves_has_waited_and_no_more():
+    """Services and patience of one length: a customer is there for two if it is served at once at the end of its patience,
+    else for one more than its wait, or for its patience alone."""
+    system = jaxq.GGc(3.0, servers=2, service_law="deterministic", abandonment_rate=1.0, patience_law="deterministic")
+    result = jaxq.simulate(
+        system, replicas=64, events=8000, warmup=1000, service_level=("sojourn_time:0.9,1.05,2.05", "waiting_time:0.9")
+    )
+    times, waits = result.service_levels["sojourn_time"], result.service_levels["waiting_time"]
+    assert times["0.9"]["value"] == 0 and times["2.05"]["value"] == 1
+    leave = result["probability_abandon"].mean
+    assert times["1.05"]["value"] > leave > 0.2 and waits["0.9"]["value"] < 1 - leave

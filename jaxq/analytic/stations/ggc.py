@@ -108,6 +108,40 @@ def gmc_wait_tail(
     return lambda t: waits * math.exp(-rate * t)
 
 
+def gmc_sojourn_tail(
+    arrival_rate: float, service_rate: float, servers: int, arrival_law: Law, batch_mean: float = 1.0
+) -> Callable[[float], float]:
+    """The tail of the stationary time in GI/M/c, in geometric batches too.
+
+    Formula: of the wait and an exponential service that does not depend on it, with eta = c mu (1-sigma), see `gmc`:
+    P(T > t) = exp(-mu t) + P(W > 0) mu int_0^t exp(-eta u - mu (t-u)) du.
+
+    Args:
+        arrival_rate, service_rate, servers, arrival_law, batch_mean: as `gmc`.
+
+    Returns:
+        t -> P(T > t), for t >= 0, time.
+
+    Raises:
+        ValueError: as `gmc`.
+
+    Source: Takacs (1962), Introduction to the Theory of Queues, Chapter 2, Theorem 3, for the wait.
+    """
+    known = gmc(arrival_rate, service_rate, servers, arrival_law, batch_mean)
+    waits, wait = known["probability_wait"], known["waiting_time"]
+    apart = service_rate - (waits / wait if waits else 0.0)
+
+    def tail(t: float) -> float:
+        served, x = math.exp(-service_rate * t), apart * t
+        if abs(x) < 1:
+            both = served * t * (math.expm1(x) / x if x else 1.0)
+        else:
+            both = (math.exp((apart - service_rate) * t) - served) / apart
+        return served + waits * service_rate * both
+
+    return tail
+
+
 def _slope(function: Callable[[float], float], s: float) -> float:
     """The derivative at s > 0: central differences, extrapolated; relative error below 1e-10."""
     wide, fine = ((function(s + h) - function(s - h)) / (2 * h) for h in (2e-3 * s, 1e-3 * s))

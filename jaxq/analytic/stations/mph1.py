@@ -1,8 +1,10 @@
-"""One server, first come first served, Poisson arrivals and services in phases: the law of the wait in M/PH/1."""
+"""One server, first come first served, Poisson arrivals and services in phases: the laws of the wait and of the time
+in M/PH/1."""
 
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jaxq.analytic.distributions.forms import exponentials
 from jaxq.analytic.distributions.transforms import Law, phases
@@ -29,6 +31,41 @@ def mph1_wait_tail(arrival_rate: float, service_rate: float, law: Law) -> Callab
     Source: Neuts (1981), Matrix-Geometric Solutions in Stochastic Models, Section 2.7; Asmussen (2003), Applied Probability
     and Queues, Chapter IX, Section 3.
     """
+    known = _phases(arrival_rate, service_rate, law)
+    return None if known is None else _tail(*known[0])
+
+
+def mph1_sojourn_tail(arrival_rate: float, service_rate: float, law: Law) -> Callable[[float], float] | None:
+    """The tail of the stationary time in M/PH/1.
+
+    Formula: that of the wait, see `mph1_wait_tail`, in whose last phase the service begins, or at once with probability
+    1 - rho.
+
+    Args:
+        arrival_rate, service_rate, law: as `mph1_wait_tail`.
+
+    Returns:
+        t -> P(W + S / mu > t), for t >= 0, time; None for a law without phases.
+
+    Raises:
+        ValueError: as `mph1_wait_tail`.
+
+    Source: as `mph1_wait_tail`.
+    """
+    known = _phases(arrival_rate, service_rate, law)
+    if known is None:
+        return None
+    (waiting, wait), (initial, service) = known
+    begins = np.outer(-wait.sum(axis=1), initial)
+    both = np.block([[wait, begins], [np.zeros_like(begins.T), service]])
+    return _tail(np.concatenate((waiting, (1 - waiting.sum()) * initial)), both)
+
+
+Phases = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _phases(arrival_rate: float, service_rate: float, law: Law) -> tuple[Phases, Phases] | None:
+    """Initial vectors and sub-generators, 1/time, of the wait and of a service."""
     rho = positive("arrival_rate", arrival_rate) / positive("service_rate", service_rate)
     stable_load(rho, 1)
     known = phases(*law)
@@ -37,5 +74,9 @@ def mph1_wait_tail(arrival_rate: float, service_rate: float, law: Law) -> Callab
     initial, generator = known
     under_way = np.linalg.solve(-generator.T, initial)
     under_way = under_way / under_way.sum()
-    renewed = (generator - rho * np.outer(generator.sum(axis=1), under_way)) * service_rate
-    return lambda t: float(rho * under_way @ exponentials(renewed[None] * t)[0].sum(axis=1))
+    renewed = generator - rho * np.outer(generator.sum(axis=1), under_way)
+    return (rho * under_way, renewed * service_rate), (initial, generator * service_rate)
+
+
+def _tail(initial: NDArray[np.float64], generator: NDArray[np.float64]) -> Callable[[float], float]:
+    return lambda t: float(initial @ exponentials(generator[None] * t)[0].sum(axis=1))

@@ -300,6 +300,10 @@ class GGc(Queue):
             return seen
         return seen | {"waiting_time": jnp.minimum(state[0], event[2]), "abandoned": ~stays}
 
+    def _values(self, state, event):
+        seen = self.tally(state, event)
+        return {"sojourn_time": seen["waiting_time"] + seen["service_time"]}
+
     def metrics(self, sums):
         service = sums["service_time"] / sums.events
         found = super().metrics(sums) | {"utilisation": service * float(self.arrival_rate / self.servers)}

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable
 
-from jaxq.analytic.stations.ggc import gmc_wait_tail
+from jaxq.analytic.stations.ggc import gmc_sojourn_tail, gmc_wait_tail
 from jaxq.analytic.stations.impatience import mmcg, mmcg_wait_tail
 from jaxq.analytic.stations.mdc import mdc_wait_tail
 from jaxq.analytic.stations.mmc import TooManyStates, number_tail
-from jaxq.analytic.stations.mph1 import mph1_wait_tail
+from jaxq.analytic.stations.mph1 import mph1_sojourn_tail, mph1_wait_tail
 
 Tail = Callable[[float], float]
 
@@ -15,6 +15,11 @@ Tail = Callable[[float], float]
 def _from_zero(tail: Tail) -> Tail:
     """The tail of what is never negative and always finite."""
     return lambda x: 1.0 if x < 0 else tail(x) if x < math.inf else 0.0
+
+
+def _later(tail: Tail, time: float) -> Tail:
+    """The tail of what takes so much longer."""
+    return lambda x: tail(x - time)
 
 
 def _happens(probability: float) -> Tail:
@@ -42,19 +47,23 @@ def mmc(arrival_rate, service_rate, servers, abandonment_rate, capacity) -> dict
 
 
 def waits(arrival_rate, service_rate, servers, arrival_law, service_law, batch_law) -> dict[str, Tail]:
-    """Waits in GI/M/c (in geometric batches too), M/D/c and M/PH/1, and whether there is one; none where they are not
-    known."""
-    rates, servers, tail = (float(arrival_rate), float(service_rate)), int(servers), None
+    """Waits and times in the system of GI/M/c (in geometric batches too), M/D/c and M/PH/1, and whether there is a wait;
+    none where they are not known."""
+    rates, servers, wait, sojourn = (float(arrival_rate), float(service_rate)), int(servers), None, None
     batches, mean = batch_law or ("geometric", 1.0)
     if batches == "geometric" and service_law[0] == "exponential":
-        tail = gmc_wait_tail(*rates, servers, arrival_law, mean)
+        wait, sojourn = (tail(*rates, servers, arrival_law, mean) for tail in (gmc_wait_tail, gmc_sojourn_tail))
     elif batch_law is not None:
         return {}
     elif arrival_law[0] == "exponential" and service_law[0] == "deterministic":
-        tail = mdc_wait_tail(*rates, servers)
+        wait = mdc_wait_tail(*rates, servers)
+        sojourn = None if wait is None else _later(_from_zero(wait), 1 / rates[1])
     elif arrival_law[0] == "exponential" and servers == 1:
-        tail = mph1_wait_tail(*rates, service_law)
-    return {} if tail is None else {"waiting_time": _from_zero(tail), "waited": _happens(tail(0.0))}
+        wait, sojourn = (tail(*rates, service_law) for tail in (mph1_wait_tail, mph1_sojourn_tail))
+    if wait is None or sojourn is None:
+        return {}
+    times = {"waiting_time": _from_zero(wait), "sojourn_time": _from_zero(sojourn)}
+    return {**times, "waited": _happens(wait(0.0))}
 
 
 def impatient_waits(

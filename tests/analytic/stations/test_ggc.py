@@ -5,7 +5,7 @@ import pytest
 
 from jaxq.analytic.distributions.transforms import Law, scv
 from jaxq.analytic.stations.gg1 import gm1, mg1
-from jaxq.analytic.stations.ggc import ggc_bound, gmc, gmc_wait_tail, mdc
+from jaxq.analytic.stations.ggc import ggc_bound, gmc, gmc_sojourn_tail, gmc_wait_tail, mdc
 from jaxq.analytic.stations.mmc import mmc
 
 EXPONENTIAL: Law = ("exponential", None)
@@ -135,3 +135,25 @@ def test_the_tail_of_the_wait_with_constant_gaps(servers: int, rate: float) -> N
     for t in (0.0, 0.1, 0.5, 2.0):
         waits = sum(law[n] * gammaincc(n - servers + 1, 2 * servers * t) for n in range(servers, last))
         assert found(t) == pytest.approx(waits, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("rate", "service_rate", "servers", "law", "batches"),
+    [
+        (0.8, 1.0, 1, EXPONENTIAL, 1),
+        (4.8, 2.0, 3, ("gamma", 2.0), 1),
+        (1.0, 1.0, 2, EXPONENTIAL, 1),
+        (2.4, 1.0, 3, DETERMINISTIC, 2),
+    ],
+)
+def test_the_tail_of_the_time_is_that_of_wait_and_service(rate, service_rate, servers, law, batches) -> None:
+    """In M/M/2 at one half both decay at the same rate."""
+    from scipy.integrate import quad
+
+    given = rate, service_rate, servers, law, batches
+    time, wait = gmc_sojourn_tail(*given), gmc_wait_tail(*given)
+    for t in (0.0, 0.3, 2.0, 15.0):
+        waits = quad(lambda s, t=t: math.exp(-service_rate * s) * wait(t - s), 0, t, epsabs=1e-14)[0]
+        assert time(t) == pytest.approx(math.exp(-service_rate * t) + service_rate * waits, rel=1e-9)
+    if servers == 1:
+        assert time(7.0) == pytest.approx(math.exp(-0.2 * 7), rel=1e-12)

@@ -1,4 +1,4 @@
-"""The wait in M/PH/1 against Pollaczek and Khinchine, and the two poles of M/H2/1."""
+"""The wait and the time in M/PH/1 against Pollaczek and Khinchine, and the two poles of M/H2/1."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxq.analytic.stations.gg1 import mg1
-from jaxq.analytic.stations.mph1 import mph1_wait_tail
+from jaxq.analytic.stations.mph1 import mph1_sojourn_tail, mph1_wait_tail
 
 
 def test_two_poles():
@@ -34,7 +34,27 @@ def test_two_moments(law):
     assert square - mean**2 == pytest.approx(known["waiting_time_variance"], rel=1e-7)
 
 
+@pytest.mark.parametrize("law", [("exponential", None), ("erlang", 3), ("hyperexponential", 4.0)])
+def test_the_time_is_wait_and_service(law):
+    """Their convolution, by the densities of SciPy; of M/M/1 exponential of rate mu - lambda."""
+    from scipy.integrate import quad
+    from scipy.stats import expon, gamma
+
+    p = (1 + math.sqrt(3 / 5)) / 2
+    services = {
+        "exponential": [(1.0, expon(scale=0.5))],
+        "erlang": [(1.0, gamma(3, scale=1 / 6))],
+        "hyperexponential": [(p, expon(scale=0.25 / p)), (1 - p, expon(scale=0.25 / (1 - p)))],
+    }[law[0]]
+    time, wait = mph1_sojourn_tail(1.4, 2.0, law), mph1_wait_tail(1.4, 2.0, law)
+    for t in (0.0, 0.4, 3.0):
+        waits = quad(lambda s, t=t: sum(w * x.pdf(s) for w, x in services) * wait(t - s), 0, t, epsabs=1e-13)[0]
+        assert time(t) == pytest.approx(waits + sum(w * x.sf(t) for w, x in services), rel=1e-8)
+    if law[0] == "exponential":
+        assert time(5.0) == pytest.approx(math.exp(-0.6 * 5), rel=1e-12)
+
+
 def test_no_phases():
-    assert mph1_wait_tail(0.5, 1.0, ("lognormal", 2.0)) is None
+    assert mph1_wait_tail(0.5, 1.0, ("lognormal", 2.0)) is mph1_sojourn_tail(0.5, 1.0, ("lognormal", 2.0)) is None
     with pytest.raises(ValueError, match="load"):
         mph1_wait_tail(1.0, 1.0, ("exponential", None))

@@ -113,6 +113,9 @@ class Lindley(Queue):
     def tally(self, state, event):
         return {"waiting_time": state, "waited": state > 0}
 
+    def _values(self, state, event):
+        return {"sojourn_time": state + event[0]}
+
 
 class Batches(Process):
     """A queue whose customers come in batches, served in order: no gap lies between those of one.
@@ -145,3 +148,6 @@ class Batches(Process):
 
     def tally(self, state, event):
         return self.queue.tally(state[0], event[0])
+
+    def _values(self, state, event):
+        return self.queue._values(state[0], event[0])
