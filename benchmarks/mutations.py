@@ -366,6 +366,27 @@ FAULTS = [
         "return 0 * UNIT * float(2 * np.sum(",
         "tests/engine/test_controls.py -k rounding",
     ),
+    Fault(
+        "customers of one batch come apart",
+        "systems/stations/processes/by_customer.py",
+        "gap = jnp.where(last, gap, 0.0)",
+        "gap = gap * 1.0",
+        "tests/systems/stations/test_batches.py",
+    ),
+    Fault(
+        "a quantile beside the tail, not the law",
+        "engine/levels.py",
+        "least = (1 - probability) * (1 + ROUNDING)",
+        "least = probability * (1 + ROUNDING)",
+        "tests/systems/stations/test_tails.py",
+    ),
+    Fault(
+        "a service level of the time in the system is that of the wait",
+        "systems/stations/processes/by_customer.py",
+        'return {"sojourn_time": state + event[0]}',
+        'return {"sojourn_time": state}',
+        "tests/engine/test_quantiles.py",
+    ),
 ]
 
 
