@@ -284,7 +284,7 @@ FAULTS = [
     ),
     Fault(
         "quantile intervals at half their level",
-        "stats/histogram.py",
+        "stats/distribution.py",
         "t = t_quantile((1 + level) / 2, len(self.counts) - 1)",
         "t = t_quantile((1 + level / 2) / 2, len(self.counts) - 1)",
         "tests/stats/test_histogram.py -k cover",

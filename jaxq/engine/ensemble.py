@@ -27,8 +27,9 @@ from jaxq.engine.replicas import as_arrays, axis_of, cut, histograms, side_by_si
 from jaxq.engine.sums import Sums
 from jaxq.engine.team import team
 from jaxq.engine.totals import Totals
+from jaxq.stats.distribution import Distribution
 from jaxq.stats.estimate import Estimate
-from jaxq.stats.histogram import Distribution, Histogram, grouping
+from jaxq.stats.histogram import Histogram, grouping
 from jaxq.stats.windows import WindowedSums
 
 

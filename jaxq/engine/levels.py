@@ -2,22 +2,20 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from jaxq.engine.metric import standardised
 from jaxq.engine.plain import finite
-from jaxq.engine.reference import Reference
-from jaxq.stats.histogram import Distribution
+from jaxq.engine.reference import Reference, Tail
+from jaxq.stats.distribution import Distribution
 
 LEAST_GROUPS = 30
 """Groups of replicas from which a difference is judged."""
 CURVE = 1024
 """Points of an exact law at most."""
 ROUNDING = 1e-12
-Tail = Callable[[float], float]
-"""``x -> P(X > x)``."""
 Row = dict[str, float | None]
 """A value, the ends of its interval and half its length; where the law is known the exact value and z."""
 

@@ -1,14 +1,13 @@
 """What a user holds: the fields of a queueing system, what is reported of it, and what is known of it."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from jaxq.engine.objective import Objective, Search
 from jaxq.engine.process import Process
 from jaxq.engine.quantity import Quantity
 from jaxq.engine.record import Record
-from jaxq.engine.reference import Reference, Statement
+from jaxq.engine.reference import Reference, Statement, Tail
 from jaxq.engine.stationarity import Stationarity
 from jaxq.engine.sums import Sums
 
@@ -44,7 +43,7 @@ class Model(Record):
         """Values to compare metrics with, by metric name; a bare number counts as exact."""
         return {}
 
-    def tails(self) -> dict[str, Callable[[float], float]]:
+    def tails(self) -> dict[str, Tail]:
         """Exact laws of quantities, by name: ``x -> P(X > x)`` for every x, in float64. What is asked of their histograms
         (``quantiles``, ``service_level``) is compared with them."""
         return {}

@@ -28,6 +28,7 @@ from jaxq.engine.process import Process
 from jaxq.engine.range import check_range
 from jaxq.engine.rarity import ordered, seen
 from jaxq.engine.record import title
+from jaxq.engine.reference import Tail
 from jaxq.engine.team import team
 
 LONG_COMPILE = 10.0
@@ -43,7 +44,7 @@ class Point(NamedTuple):
     stepped: Process
     """The same as it is compiled: rare transitions first, with the controls that are asked for."""
     oracle: dict[str, Any]
-    tails: dict[str, Callable[[float], float]]
+    tails: dict[str, Tail]
     """Of the quantities that a histogram is kept of, where they are known."""
     largest: np.ndarray | None
     """The largest rate of each transition of a jump process that a walk has met, 1/time, shape (K,)."""

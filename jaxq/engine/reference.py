@@ -1,6 +1,10 @@
 """What a simulated number is compared with, and what theory says besides."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
+
+Tail = Callable[[float], float]
+"""An exact law, ``x -> P(X > x)`` for every x, from a source that shares no code with the simulator."""
 
 
 class Reference(NamedTuple):

@@ -14,8 +14,8 @@ from jaxq.engine.model import Model
 from jaxq.engine.plain import WIDTH, aligned, in_words, parameters_text
 from jaxq.engine.saved import NONE, SCHEMA, Saved, load
 from jaxq.engine.tabular import html_table, of_run
+from jaxq.stats.distribution import Distribution
 from jaxq.stats.estimate import Estimate
-from jaxq.stats.histogram import Distribution
 
 BESIDE = ("half_width", "low", "high", "oracle", "z")
 """What stands beside the value of a quantile or of a service level."""

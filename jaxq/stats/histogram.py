@@ -1,4 +1,4 @@
-"""The distribution of a quantity: counts by bin, group of replicas and window of time, on the host.
+"""The values of a quantity counted: by bin, group of replicas and window of time, on the host.
 
 A bin is a run of neighbouring float32 numbers (in the order of their bits), or of neighbouring whole numbers. Only bins
 that have been seen are kept, and whenever they are more than `MOST`, neighbours merge in pairs: so the bins follow the
@@ -11,26 +11,19 @@ Resolution: whole numbers are exact while no more than `MOST` of them occur and 
 values is exact; otherwise a bin is 2**-k of its value, with k = 9 if the values fill 16 octaves, 7 if they fill 64.
 """
 
-import dataclasses
 import functools
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import scipy  # its `special` is loaded where it is first used
 from jaxtyping import Float, Int, Num, Shaped
 
-from jaxq.stats.estimate import Estimate
-from jaxq.stats.intervals import t_quantile
+from jaxq.stats.distribution import Distribution
 from jaxq.stats.windows import WindowedSums
 
 MOST = 8192
 """Bins kept at most."""
 GROUPS = 32
 """Groups of replicas at least, which intervals come from; fewer replicas are a group each."""
-FEW, SEEN = 30, 10
-"""Independent values under which those of a tail are few; equal ones that are taken for the least there can be."""
-ROUNDING = 1e-12
 _HALF = 2**21
 _PART = 2**16
 
@@ -195,7 +188,7 @@ class Histogram:
         found.windows.data, found.windows.filled = counts[None], 1
         return found
 
-    def distribution(self, groups: slice = slice(None), block: int | None = 0) -> "Distribution":
+    def distribution(self, groups: slice = slice(None), block: int | None = 0) -> Distribution:
         """The distribution over some groups; see `since`."""
         counts = self.since(groups, block).windows.data[0]
         used = np.flatnonzero(counts.any(axis=0))
@@ -275,145 +268,3 @@ def _number_of(ordered: Int[np.ndarray, " values"]) -> Float[np.ndarray, " value
     bits = _ordered(np.minimum(ordered, 2**31 - 1).astype(np.int32))
     with np.errstate(invalid="ignore"):  # a quantity that is no number
         return bits.view(np.float32).astype(np.float64)
-
-
-def _clopper_pearson(
-    share: Float[np.ndarray, " bins"], count: float, level: float
-) -> tuple[Float[np.ndarray, " bins"], Float[np.ndarray, " bins"]]:
-    """The ends of the interval of a probability, from the share of so many independent values."""
-    if not np.isfinite(count):
-        return share, share
-    k, tail = np.clip(share, 0.0, 1.0) * count, (1 - level) / 2
-    none, all = k <= 0, k >= count * (1 - ROUNDING)
-    low = scipy.special.betaincinv(np.where(none, 1.0, k), count - k + 1, tail)
-    high = scipy.special.betaincinv(k + 1, np.where(all, 1.0, count - k), 1 - tail)
-    return np.where(none, 0.0, low), np.where(all, 1.0, high)
-
-
-@dataclasses.dataclass(frozen=True)
-class Distribution:
-    """Weighted counts, shape (groups, bins), of values from ``left`` to ``right``, both ascending; where they are equal
-    the bin holds one value."""
-
-    left: Float[np.ndarray, " bins"]
-    right: Float[np.ndarray, " bins"]
-    counts: Num[np.ndarray, "groups bins"]
-    whole: bool = False
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was counted, or something that is no number."""
-        return not self.counts.sum() > 0 or bool(np.isnan(self.left).any() or np.isnan(self.right).any())
-
-    def _below(self) -> tuple[Float[np.ndarray, " bins"], Float[np.ndarray, " bins"]]:
-        """The distribution function at the end of each bin, and its standard error.
-
-        A ratio of sums: a group's residual is ``F_g(x) - F(x) w_g``, with w_g its weight.
-        """
-        groups = self.counts.cumsum(axis=1)
-        weights = groups[:, -1]
-        below = groups.sum(axis=0) / weights.sum()
-        residuals = groups - below * weights[:, None]
-        count = len(weights)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            error = np.sqrt((residuals**2).sum(axis=0) / np.float64(count * (count - 1))) / weights.mean()
-        return below, error
-
-    def quantile(self, probability: float, level: float = 0.95) -> tuple[float, float, float]:
-        """(value, low, high): the quantile, and the points x whose F(x) is not told from ``probability`` at ``level``.
-
-        The interval inverts the test of F(x) = p by Student's t over groups (Woodruff 1952; Francisco and Fuller 1991):
-        low is the first x with ``F(x) + t se(x) >= p``, high the first from which on ``F(x) - t se(x) >= p``. So it
-        holds at atoms and for whole numbers too, and need not be symmetric. In the tails, where less than `FEW`
-        independent values are on one side of x, the bounds of F(x) are those of Clopper and Pearson for as many values as
-        say as much of the median (Korn and Graubard 1998). An end beyond all that was seen is nan, and so is then the
-        value: below the least one, unless many are equal to it, as waits of 0 are. nan too where nothing was counted, and
-        for the ends where there is one group only.
-        """
-        if self.empty:
-            return np.nan, np.nan, np.nan
-        below, error = self._below()
-        value = self._at(below, probability)
-        t = t_quantile((1 + level) / 2, len(self.counts) - 1)
-        if not np.isfinite(t):
-            return value, np.nan, np.nan
-        lower, upper = below - t * error, below + t * error
-        count = self._independent(below, error, level)
-        few = np.flatnonzero(np.minimum(below, 1 - below) < FEW / count)
-        lower[few], upper[few] = _clopper_pearson(below[few], count, level)
-        highest, lowest = np.maximum.accumulate(upper), np.minimum.accumulate(lower[::-1])[::-1]
-        least = self.left[0] == self.right[0] and below[0] >= SEEN / count
-        unseen = 0.0 if least else float(_clopper_pearson(np.zeros(1), count, level)[1][0])
-        low = self._at(highest, probability, -1) if unseen < probability else np.nan
-        high = self._at(lowest, probability, 1) if lowest[-1] >= probability * (1 - ROUNDING) else np.nan
-        return (value if np.isfinite(low) and np.isfinite(high) else np.nan), low, high
-
-    def _independent(self, below: Float[np.ndarray, " bins"], error: Float[np.ndarray, " bins"], level: float) -> float:
-        """How many independent values would say as much of the distribution function where it is nearest to 1/2, with the
-        quantile of the normal law; infinite where all groups agree, or there is one."""
-        k = int(np.argmin(np.abs(below - 0.5)))
-        wide = t_quantile((1 + level) / 2, len(self.counts) - 1) * error[k] / scipy.special.ndtri((1 + level) / 2)
-        return below[k] * (1 - below[k]) / wide**2 if wide**2 > 0 and below[k] < 1 else np.inf
-
-    def _at(self, below: Float[np.ndarray, " bins"], probability: float, side: int = 0) -> float:
-        """Where ``below`` reaches a probability; among whole numbers of one bin, ``side`` takes its first or last."""
-        # the sums are rounded: a probability that is met exactly is met
-        k = min(int(np.searchsorted(below, probability * (1 - ROUNDING))), len(below) - 1)
-        left, right = float(self.left[k]), float(self.right[k])
-        if left == right:
-            return left
-        if self.whole and side:
-            return left if side < 0 else right
-        before = max(below[k - 1], 0.0) if k else 0.0
-        share = (probability - before) / (below[k] - before) if below[k] > before else 1.0
-        value = left + min(max(share, 0.0), 1.0) * (right - left)
-        return float(round(value)) if self.whole else value
-
-    def below(self, value: float, level: float = 0.95) -> Estimate:
-        """P(X <= value), a bin that ``value`` cuts taken as even; nan where nothing was counted.
-
-        The residuals are of groups. Where few values, or none, are on one side, one more counts as one of those that
-        are independent (``episode``)."""
-        if self.empty:
-            return Estimate(np.nan, np.full(len(self.counts), np.nan))
-        weights = self.counts.sum(axis=1)
-        groups = self.counts @ self._share(value)
-        found = float(groups.sum() / weights.sum())
-        one = 1 / self._independent(*self._below(), level)
-        few = min(found, 1 - found) < FEW * one
-        return Estimate(found, (groups - found * weights) / weights.mean(), episode=float(one * few))
-
-    def read(self, tail: Callable[[float], float], value: float) -> float:
-        """What `below` would find at ``value`` of values that have this tail, ``x -> P(X > x)``: the same, but for the bin
-        that ``value`` cuts."""
-        value, share = self._at_most(value), self._share(value)
-        cut = np.flatnonzero((0 < share) & (share < 1))
-        if not cut.size:
-            return 1 - tail(value)
-        k = cut[0]
-        left, right = float(self.left[k]) - self.whole, float(self.right[k])
-        return 1 - float((1 - share[k]) * tail(left) + share[k] * tail(right))
-
-    def _at_most(self, value: float) -> float:
-        """The largest number that is counted as at most ``value``: values are whole, or rounded to float32."""
-        with np.errstate(over="ignore"):
-            return math.floor(value) if self.whole else max(value, float(np.float32(value)))
-
-    def _share(self, value: float) -> Float[np.ndarray, " bins"]:
-        """The share of each bin that is at most ``value``."""
-        value = self._at_most(value)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inside = (value - self.left + self.whole) / (self.right - self.left + self.whole)
-        return np.where(self.right <= value, 1.0, np.where(self.left > value, 0.0, inside))
-
-    def probability_below(self, value: float, level: float = 0.95) -> tuple[float, float]:
-        """(P(X <= value), half-width) from `below`; nan where nothing was counted.
-
-        Where few values, or none, are on one side, the half-width is at least that to the further end of Clopper and
-        Pearson's interval, as in `quantile`."""
-        found = self.below(value, level)
-        width = found.half_width(level)
-        if found.episode:
-            low, high = (float(x[0]) for x in _clopper_pearson(np.array([found.value]), 1 / found.episode, level))
-            width = max(width, found.value - low, high - found.value)
-        return found.value, width

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from jaxq.stats import histogram
-from jaxq.stats.histogram import Distribution, Histogram, grouping, resolution
+from jaxq.stats.distribution import Distribution
+from jaxq.stats.histogram import Histogram, grouping, resolution
 
 
 def distribution(values, groups=8, weights=None) -> Distribution:

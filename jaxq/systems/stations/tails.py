@@ -1,15 +1,13 @@
-"""Exact laws of the quantities of stations: numbers in the system and waits."""
+"""Exact laws of the quantities of stations: numbers in the system, waits and times in the system."""
 
 import math
-from collections.abc import Callable
 
 from jaxq.analytic.stations.ggc import gmc_sojourn_tail, gmc_wait_tail
 from jaxq.analytic.stations.impatience import mmcg, mmcg_wait_tail
 from jaxq.analytic.stations.mdc import mdc_wait_tail
 from jaxq.analytic.stations.mmc import TooManyStates, number_tail
 from jaxq.analytic.stations.mph1 import mph1_sojourn_tail, mph1_wait_tail
-
-Tail = Callable[[float], float]
+from jaxq.engine.reference import Tail
 
 
 def _from_zero(tail: Tail) -> Tail:
