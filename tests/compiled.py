@@ -7,26 +7,18 @@ import pytest
 
 from jaxq.engine import compiling
 
-DEFAULTS = {
-    "xla_backend_optimization_level": 3,
-    "xla_llvm_disable_expensive_passes": False,
-    "xla_cpu_use_fusion_emitters": True,
-    "xla_cpu_parallel_codegen_split_count": 32,
-}
-"""Of XLA, by option."""
 FIRST = {**compiling.ONCE, "xla_backend_optimization_level": 1}
 """The first level of optimisation: compiled in two thirds of the time, and, unlike the least, hardly slower to run."""
 
 
 @contextlib.contextmanager
-def all_but_loops():
-    """JAX, which must begin here, compiles what is no loop over events so. Processes that a test starts do not."""
+def sooner():
+    """JAX, which must begin here, compiles so. Processes that a test starts, `jaxq validate` and the main job do not."""
     asked = os.environ.get("XLA_FLAGS")
     own = (f"--{name}={str(value).lower()}" for name, value in FIRST.items())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XLA_FLAGS", " ".join([*own, *filter(None, [asked])]))
         yield
-    compiling.LOOPS |= {name: DEFAULTS[name] for name in FIRST}
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import jaxq
 from tests import annotations, compiled
 
 annotations.install()
-with compiled.all_but_loops():
+with compiled.sooner():
     jaxq.use_all_cores(2)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from jaxq.engine.carry import typed
+from jaxq.engine.fingerprint import of_jaxq
 from jaxq.engine.indices import changes_in_place
 from jaxq.engine.walk import component
 
@@ -29,7 +30,7 @@ ARGUMENTS = {
 LIBRARIES = tuple(str(Path(str(module.__file__)).parent) for module in (jax, np, eqx))
 INSTEAD = "use x.at[i].set(value) or x.at[i].add(value)"
 TWICE = 500
-"""A method of at most so many operations is traced twice, to find what is drawn while it is traced."""
+"""A method of a user's own of at most so many operations is traced twice, to find what is drawn while it is traced."""
 
 
 class Methods:
@@ -39,6 +40,7 @@ class Methods:
         self._structure, self._leaves = structure, leaves
         self.system: Any = jax.tree.unflatten(structure, leaves)
         self.name = type(self.system).__name__
+        self._ours = of_jaxq(self.system)
         self.traced: dict[str, Callable] = {}
         """By method what it was traced as: a function of the leaves and of its arguments."""
 
@@ -63,7 +65,8 @@ class Methods:
         traced, shape = _traced(where, call, self._leaves, *args)
         if changes_in_place(traced):
             raise TypeError(f"{where} changes an array of jax.new_ref, whose indices are not watched: {INSTEAD}")
-        if len(traced.jaxpr.eqns) <= TWICE and not _alike(traced, _traced(where, call, self._leaves, *args)[0]):
+        twice = not self._ours and len(traced.jaxpr.eqns) <= TWICE
+        if twice and not _alike(traced, _traced(where, call, self._leaves, *args)[0]):
             raise TypeError(
                 f"{where} gives something else each time it is traced, such as a random number of NumPy or Python: it "
                 "would be drawn once, when the loop is compiled; take randomness from words, or split it into transitions"

@@ -166,6 +166,11 @@ class Program:
         def aval(shape, dtype, spec):
             return jax.ShapeDtypeStruct(shape, dtype, sharding=NamedSharding(self._mesh, spec))
 
+        def one_block(leaves, carry):
+            return block(self._mapped(leaves), layout, carry)
+
+        self._block = jax.jit(one_block, inline=True)  # so that they are traced once
+        self._tile = jax.jit(self._launch_tile, inline=True)
         count, rows = layout.replicas, PartitionSpec(AXIS)
         leaves = [
             aval((count, *shape) if mine else shape, dtype, spec)
@@ -208,16 +213,12 @@ class Program:
     def _launch_tile(self, leaves, carry, totals, length):
         layout, (blocks, already, stretch) = self.layout, length
 
-        @functools.partial(jax.jit, inline=True)  # so that it is traced once
-        def one_block(carry):
-            return block(self._mapped(leaves), layout, carry)
-
         def put(all, new, place):
             return jax.tree.map(lambda x, y: lax.dynamic_update_index_in_dim(x, y, place, 0), all, new)
 
         def one(i, done):
             carry, totals, number, filed, kept = done
-            carry, (sums, sampled) = one_block(carry)
+            carry, (sums, sampled) = self._block(leaves, carry)
             totals = totals.plus(sums)
             filed = put(filed, jax.tree.map(jnp.transpose, (totals.whole, totals.real)), number)
             complete = (already + i + 1) % stretch == 0
@@ -225,7 +226,7 @@ class Program:
             totals = totals._replace(whole=whole, real=real)
             return carry, totals, number + complete.astype(jnp.int32), filed, put(kept, sampled, i)
 
-        _, (_, sampled) = jax.eval_shape(one_block, carry)
+        _, (_, sampled) = jax.eval_shape(self._block, leaves, carry)
         rooms = jax.tree.map(jnp.transpose, (totals.whole, totals.real)), sampled
         room = jax.tree.map(lambda x: jnp.zeros((layout.blocks, *x.shape), x.dtype), rooms)
         carry, totals, _, *found = lax.fori_loop(0, blocks, one, (carry, totals, jnp.int32(0), *room))
@@ -249,7 +250,7 @@ class Program:
 
             own = [cut(x) if mine else x for x, mine in zip(leaves, self.own, strict=True)]
             carry, totals = jax.tree.map(cut, (carry, totals))
-            return self._launch_tile(own, carry, totals, length)
+            return self._tile(own, carry, totals, length)
 
         if tiles == 1:
             carry, totals, found = run(0, carry, totals)

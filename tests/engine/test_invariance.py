@@ -1,5 +1,7 @@
 """A replica is the same path however the run is cut, and a second run compiles nothing."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,6 +43,24 @@ def same(one: list, other: list) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+@functools.cache
+def of_one_batch(name: str) -> tuple[list[np.ndarray], np.ndarray]:
+    """States and sums of 24 replicas in one batch, which were looked at: every rate is one, and together they are what the
+    bound says."""
+    system = UNDER_TEST[name]
+    base = ran(system)
+    assert not base.overflow.any() and np.isfinite(sums(base)).all()
+    assert len(np.unique(np.concatenate([np.atleast_2d(x.T) for x in states(base)]), axis=1).T) == REPLICAS
+    prepared = system.process()
+    if isinstance(prepared, jaxq.MarkovProcess):
+        state = jax.tree.map(np.asarray, base._parts[0][1].state)
+        rates = np.array(jax.jit(jax.vmap(lambda state: [jnp.float32(x) for x in prepared.rates(state)]))(state))
+        bound = None if prepared.drifts else prepared.total_rate_bound()
+        assert np.isfinite(rates).all() and (rates >= 0).all() and (rates.sum(axis=0) > 0).all()
+        assert bound is None or (rates.sum(axis=0) <= float(bound) * (1 + 1e-6)).all()
+    return states(base), sums(base)
+
+
 FORMS = list({type(system.process()): name for name, system in reversed(UNDER_TEST.items())}.values())
 """One of the list for each compiled half."""
 
@@ -53,27 +73,16 @@ def quickly_compiled():
 
 @pytest.mark.parametrize("name", UNDER_TEST)
 def test_a_replica_does_not_depend_on_how_many_there_are_and_on_the_batch(name, quickly_compiled):
-    system = UNDER_TEST[name]
-    base, other = ran(system), ran(system, replicas=37, batch=24)
-    assert same(states(base), states(other))
-    assert np.array_equal(sums(base), sums(other))
-    # and what it did is in order: every rate is one, and together they are what the bound says
-    assert not base.overflow.any() and np.isfinite(sums(base)).all()
-    assert len(np.unique(np.concatenate([np.atleast_2d(x.T) for x in states(base)]), axis=1).T) == REPLICAS
-    prepared = system.process()
-    if isinstance(prepared, jaxq.MarkovProcess):
-        state = jax.tree.map(np.asarray, base._parts[0][1].state)
-        rates = np.array(jax.jit(jax.vmap(lambda state: [jnp.float32(x) for x in prepared.rates(state)]))(state))
-        bound = None if prepared.drifts else prepared.total_rate_bound()
-        assert np.isfinite(rates).all() and (rates >= 0).all() and (rates.sum(axis=0) > 0).all()
-        assert bound is None or (rates.sum(axis=0) <= float(bound) * (1 + 1e-6)).all()
+    other = ran(UNDER_TEST[name], replicas=37, batch=24)
+    assert same(of_one_batch(name)[0], states(other))
+    assert np.array_equal(of_one_batch(name)[1], sums(other))
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_nor_on_devices_and_launches(name):
-    base, other = ran(UNDER_TEST[name]), ran(UNDER_TEST[name], replicas=37, devices=1, blocks=2, batch=12)
-    assert same(states(base), states(other))
-    assert np.array_equal(sums(base), sums(other))
+def test_nor_on_devices_and_launches(name, quickly_compiled):
+    other = ran(UNDER_TEST[name], replicas=37, devices=1, blocks=2, batch=12)
+    assert same(of_one_batch(name)[0], states(other))
+    assert np.array_equal(of_one_batch(name)[1], sums(other))
 
 
 CUT = [
