@@ -11,13 +11,19 @@ FIRST = {**compiling.ONCE, "xla_backend_optimization_level": 1}
 """The first level of optimisation: compiled in two thirds of the time, and, unlike the least, hardly slower to run."""
 
 
-@contextlib.contextmanager
-def sooner():
-    """JAX, which must begin here, compiles so. Processes that a test starts, `jaxq validate` and the main job do not."""
+
+def flags() -> str:
+    """``XLA_FLAGS`` by which a process that begins compiles so."""
     asked = os.environ.get("XLA_FLAGS")
     own = (f"--{name}={str(value).lower()}" for name, value in FIRST.items())
+    return " ".join([*own, *filter(None, [asked])])
+
+
+@contextlib.contextmanager
+def sooner():
+    """JAX, which must begin here, compiles so. Commands that a test starts, `jaxq validate` and the main job do not."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XLA_FLAGS", " ".join([*own, *filter(None, [asked])]))
+        patch.setenv("XLA_FLAGS", flags())
         yield
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import compiled
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MACHINE_PATH = re.compile(r"/(work|tmp|root|home)\b")
@@ -24,7 +26,7 @@ def code_cells(path: Path) -> list[dict]:
 def execute(source: str, folder: Path) -> subprocess.CompletedProcess:
     """Run in a fresh interpreter, coarsely and without a display."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONOPTIMIZE"}
-    environment |= {"JAXQ_FAST": "1", "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
+    environment |= {"JAXQ_FAST": "1", "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT), "XLA_FLAGS": compiled.flags()}
     script = folder / "cells.py"
     script.write_text(source)
     return subprocess.run([sys.executable, script], cwd=folder, env=environment, capture_output=True, text=True)
