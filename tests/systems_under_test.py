@@ -10,6 +10,7 @@ import equinox as eqx
 import numpy as np
 
 import jaxq
+from jaxq.engine.orders import parse_preferences
 from jaxq.laws.batch import BatchSizes, FixedBatch, GeometricBatch
 from jaxq.laws.empirical import Empirical
 from jaxq.laws.gamma import Gamma
@@ -29,7 +30,6 @@ from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
 from jaxq.systems.parallel_servers.network.library import NETWORKS
 from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.network.schedule import parse_changes
-from jaxq.systems.parallel_servers.policies.orders import parse_preferences
 from jaxq.systems.parallel_servers.processes.renewal import parse_arrival_laws
 from jaxq.systems.token_pool.policy import TablePolicy, parse_deviator, parse_threshold
 from jaxq.systems.tolled_queues.arrivals import Modulated, Renewal, Trace
