@@ -123,6 +123,11 @@ NETWORKS_UNDER_TEST = {
     "staffing diffusion, balanced": StaffingDiffusion(NETWORKS["n"], control="balanced"),
     "staffing diffusion, written": StaffingDiffusion(NETWORKS["n"], control=the_larger_waits),
 }
+QUEUEING_NETWORKS = {
+    "criss-cross, shared": jaxq.QueueingNetwork("criss-cross", load=0.8),
+    "re-entrant line, in order": jaxq.QueueingNetwork("lu-kumar", "priority", priorities="1: 4 > 1; 2: 2 > 3"),
+    "feedback, by pressure": jaxq.QueueingNetwork("jackson-feedback", "max-pressure"),
+}
 TOLLED = {
     "tolls, workload": jaxq.TolledQueues(**TOLLS),
     "tolls, sizes unseen": jaxq.TolledQueues(
@@ -145,6 +150,7 @@ UNDER_TEST: dict[str, jaxq.System] = {
     **TOKENS,
     **BALANCING,
     **NETWORKS_UNDER_TEST,
+    **QUEUEING_NETWORKS,
     **TOLLED,
     **OF_THE_TESTS,
 }
