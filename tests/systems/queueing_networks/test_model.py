@@ -12,9 +12,9 @@ from tests.analytic.queueing_networks.chain import means
 
 RUN = {"replicas": 512, "warmup": 2000, "events": 10_000, "seed": 3}
 SMALL = jaxq.OpenNetwork(
-    [0.5, 0.2, 0], [1.25, 2, 1], [1, 1, 2], [[0, 0.25, 0.5], [0, 0, 0.5], [0.125, 0, 0]], [2, 1], [1, 3, 2]
+    [0.5, 0.2, 0], [1.25, 2, 1], [1, 1, 2], [[0, 0.25, 0.5], [0, 0, 0.5], [0.125, 0, 0.125]], [2, 1], [1, 3, 2]
 )
-"""Two classes at two servers, one class at one, and back; numbers of which pressures are exact, ties too."""
+"""Two classes at two servers, one class at one, to itself and back; numbers of which pressures are exact, ties too."""
 ORDER = "1: 2 > 1"
 
 
@@ -131,6 +131,13 @@ def test_the_same_network_is_stable_under_other_policies(policy):
     check_agreement(result["throughput_4"], 1.0, 0.02)
     last = jaxq.QueueingNetwork("rybko-stolyar", "last-buffer")
     assert last.process().allocation.ranks == (2, 0, 3, 1)  # the exits first: it is the unstable one
+
+
+def test_the_chain_is_embedded_where_most_uniformised_events_would_change_nothing():
+    assert jaxq.QueueingNetwork("re-reentrant-2").process().total_rate_bound() is None
+    bounds = [jaxq.QueueingNetwork("criss-cross", load=load).process().total_rate_bound() for load in (0.01, 0.9)]
+    # two arrival rates, the two rates of 2 at the first station rounded off, and 1 at the second; whatever the load is
+    assert bounds == pytest.approx([0.02 + 2 * 2 ** (1 / 16) + 1, 1.8 + 2 * 2 ** (1 / 16) + 1])
 
 
 def test_laws_of_numbers_stand_beside_quantiles():

@@ -25,7 +25,7 @@ ENTRY = 9 / 140
 NETWORKS: dict[str, OpenNetwork] = {
     "tandem": OpenNetwork([0.6, 0], [1.0, 0.8], [1, 2], routing(2, "1 > 2")),
     "jackson-feedback": OpenNetwork(
-        [0.5, 0.25, 0], [1.5, 1.0, 2.0], [1, 2, 3], [[0, 0.6, 0.4], [0, 0, 0.5], [0.3, 0, 0.2]], [1, 2, 1]
+        [0.8, 0.4, 0], [1.5, 1.0, 2.0], [1, 2, 3], [[0, 0.6, 0.4], [0, 0, 0.5], [0.3, 0, 0.2]], [1, 2, 1]
     ),
     "criss-cross": OpenNetwork([0.9, 0, 0.9], [2.0, 1.0, 2.0], [1, 2, 1], routing(3, "1 > 2")),
     "reentrant-2": OpenNetwork(

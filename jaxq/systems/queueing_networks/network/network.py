@@ -55,16 +55,18 @@ class OpenNetwork:
         classes = Axis("class", names("classes", self.classes, len(arrivals), "arrival_rates"))
         if TAKEN in classes.names:
             raise FieldError("classes", TAKEN, "must be another name, as number_in_system counts all customers")
-        at = column("stations", self.stations, classes)
-        count = len(self.servers) if np.ndim(self.servers) == 1 else int(max(at.max(), 1))
+        at = column("stations", self.stations, classes).tolist()
+        listed = [len(x) for x in (self.servers, self.station_names) if np.ndim(x) == 1 and len(x)]
+        count = listed[0] if listed else max(1, int(max(at)))
+        at = [integer(f"stations[{k}]", x, 1, count) for k, x in enumerate(at, 1)]
         stations = Axis("station", names("station_names", self.station_names, count, "servers"))
-        servers = column("servers", self.servers, stations, positive=True, default=1.0)
+        servers = column("servers", self.servers, stations, positive=True, default=1.0).tolist()
         found = {
             "arrival_rates": arrivals,
             "service_rates": column("service_rates", self.service_rates, classes, positive=True),
-            "stations": np.array([_whole("stations", k, x, count) for k, x in enumerate(at.tolist(), 1)]),
+            "stations": np.array(at),
             "routing": rows("routing", self.routing, classes, classes, default=0.0),
-            "servers": np.array([_whole("servers", j, x, MOST_SERVERS) for j, x in enumerate(servers.tolist(), 1)]),
+            "servers": np.array([integer(f"servers[{j}]", x, 1, MOST_SERVERS) for j, x in enumerate(servers, 1)]),
             "holding_costs": column("holding_costs", self.holding_costs, classes, default=1.0),
             "classes": classes.names,
             "station_names": stations.names,
@@ -125,7 +127,3 @@ class OpenNetwork:
         """Everything as plain values, as a network file has it."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: x if name == "name" else np.asarray(x).tolist() for name, x in values.items()}
-
-
-def _whole(field: str, place: int, value: float, most: int) -> int:
-    return integer(f"{field}[{place}]", value, 1, most)

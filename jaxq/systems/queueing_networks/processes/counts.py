@@ -23,7 +23,7 @@ class Counts(MarkovProcess):
     probabilities: Any  # P_kl, by move
     servers: Any  # c_j, shape (J,)
     allocation: Allocation
-    bound: Any  # of the total rate, 1/time
+    bound: Any  # of the total rate, 1/time; None: the embedded chain is run
     routes: Routes = eqx.field(static=True)
 
     scan = Scan(stride=5, tile=128)
