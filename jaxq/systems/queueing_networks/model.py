@@ -48,7 +48,7 @@ class QueueingNetwork(Model):
     class in the order of arrival. ``priorities``: of the policy priority.
 
     First come first served across classes is left out, as it is no function of the numbers. At a station of one class every
-    order has the same numbers; where the classes of each station have one rate, it has those of ``sharing`` in the mean.
+    order has the same numbers; where the classes of each station have one rate, their stationary law is that of ``sharing``.
     """
 
     network: OpenNetwork = network_field(default="criss-cross")
