@@ -101,9 +101,7 @@ def column(
     return vector(field, array, size, low, open_low=positive, meaning="" if of is None else str(of))
 
 
-def rows(
-    field: str, given: Any, down: Axis, across: Axis, *, signed: bool = False, default: Any = None
-) -> Float[np.ndarray, "rows columns"]:
+def rows(field: str, given: Any, down: Axis, across: Axis, *, signed: bool = False, default: Any = None) -> np.ndarray:
     """A checked matrix, a row for each of ``down``; ``default``: each number where none is given."""
     if given is None and default is not None:
         return np.full((len(down.names), len(across.names)), default)

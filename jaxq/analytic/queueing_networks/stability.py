@@ -1,7 +1,5 @@
 """Stability beyond utilisation: classes that are never served at the same time, and networks that are known to be stable."""
 
-import graphlib
-
 import numpy as np
 from jaxtyping import Int
 
@@ -45,14 +43,10 @@ def _held_back(rates: Rates, order: np.ndarray, k: int, by: int) -> bool:
 
 def feeds_forward(rates: Rates) -> bool:
     """Whether customers never come back to a station that they have left, so that stations can be put in order."""
-    after: dict[int, set[int]] = {j: set() for j in range(len(rates.servers))}
+    leads = np.zeros((len(rates.servers),) * 2)
     for k, m in np.argwhere(rates.routing > 0):
-        after[int(rates.stations[m])].add(int(rates.stations[k]))
-    try:
-        graphlib.TopologicalSorter(after).prepare()
-    except graphlib.CycleError:
-        return False
-    return True
+        leads[rates.stations[k], rates.stations[m]] = 1
+    return not np.linalg.matrix_power(leads, len(leads)).any()
 
 
 def re_entrant(rates: Rates) -> bool:

@@ -140,6 +140,12 @@ def test_the_chain_is_embedded_where_most_uniformised_events_would_change_nothin
     assert bounds == pytest.approx([0.02 + 2 * 2 ** (1 / 16) + 1, 1.8 + 2 * 2 ** (1 / 16) + 1])
 
 
+def test_an_entry_may_be_closed_for_a_time():
+    system = jaxq.QueueingNetwork("tandem")
+    found = jaxq.paths(system, [0, 40], replicas=256, schedule={"network.arrival_rates[0]": {1: 0.0}})
+    assert found.mean["number_1"][1] == 0 and found.mean["number_2"][1] == 0
+
+
 def test_laws_of_numbers_stand_beside_quantiles():
     result = jaxq.simulate(jaxq.QueueingNetwork("criss-cross", load=0.6), quantiles=["number_1:0.9"], **RUN)
     row = result.quantiles["number_1"]["0.9"]

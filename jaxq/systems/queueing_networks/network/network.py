@@ -96,7 +96,8 @@ class OpenNetwork:
     @property
     def routes(self) -> Routes:
         """Where customers come from and go to."""
-        entries = tuple(np.flatnonzero(self.arrival_rates > 0).tolist())
+        # who comes from outside alone stays an entry while a schedule has closed it
+        entries = tuple(np.flatnonzero((self.arrival_rates > 0) | ~self.routing.any(axis=0)).tolist())
         moves = []
         for k, row in enumerate(self.routing):
             moves += [(k, int(m)) for m in np.flatnonzero(row > 0) if m != k]

@@ -12,7 +12,7 @@ class Routes(NamedTuple):
     Attributes:
         classes, stations: names.
         station_of: the station of each class, counted from 0.
-        entries: the classes with arrivals from outside.
+        entries: the classes to which customers come from outside, if at all.
         moves: the pairs (k, l) of a class and the class, or `OUTSIDE`, that its customers become, of a probability > 0; who
             becomes one of the same class again changes nothing and has none.
     """
