@@ -140,6 +140,16 @@ def test_the_chain_is_embedded_where_most_uniformised_events_would_change_nothin
     assert bounds == pytest.approx([0.02 + 2 * 2 ** (1 / 16) + 1, 1.8 + 2 * 2 ** (1 / 16) + 1])
 
 
+def test_the_lines_of_qgym_have_one_utilisation():
+    for name in ("reentrant-5", "re-reentrant-10"):
+        system = jaxq.QueueingNetwork(name, "last-buffer")
+        assert system.rates().utilisations() == pytest.approx(np.full(int(name.split("-")[-1]), 0.9))
+        assert system.theory()["stable"].value is (True if name.startswith("re-") else None)
+    visits = [3 * j + r for r in range(3) for j in range(10)]  # in rounds through all stations, three classes each
+    assert list(np.argsort(system.process().allocation.ranks))[0] == visits[-1]
+    assert [int(system.network.routing[k].argmax()) for k in visits[:-1]] == visits[1:]
+
+
 def test_an_entry_may_be_closed_for_a_time():
     system = jaxq.QueueingNetwork("tandem")
     found = jaxq.paths(system, [0, 40], replicas=256, schedule={"network.arrival_rates[0]": {1: 0.0}})
