@@ -93,7 +93,7 @@ CASES: list[Case] = [
     ),
     Case("two classes, two pools", ParallelServers(SKILLS), 0.01, {"precision": 0.004}),
     Case("N-model, MaxWeight", ParallelServers(NETWORKS["qgym-n"], "max-weight-preemptive"), 0.03, {"precision": 0.02}),
-    Case("criss-cross", QueueingNetwork("criss-cross", "c-mu", load=0.8), 0.01, {"precision": 0.006}),
+    Case("criss-cross", QueueingNetwork(policy="c-mu", load=0.8), 0.01, {"precision": 0.006}),
     Case("M/D/1 with a toll", TolledQueues(tolls=4.3), 0.003, {"precision": 0.002}),
     Case("two exponential servers with tolls", TOLLED, 0.005, {"precision": 0.003}),
 ]

@@ -45,7 +45,7 @@ class QueueingNetwork(Model):
 
     A network is a name, a .toml file, or the table of one. At each station ``policy`` shares the servers among the classes,
     at every moment anew: ``sharing`` evenly among all customers (product form), the others by class and preemptive, within a
-    class in the order of arrival. ``priorities``: of the policy priority.
+    class in the order of arrival; of two classes that tie the first. ``priorities``: of the policy priority.
 
     First come first served across classes is left out, as it is no function of the numbers. At a station of one class every
     order has the same numbers; where the classes of each station have one rate, their stationary law is that of ``sharing``.
