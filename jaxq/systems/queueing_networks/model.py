@@ -167,10 +167,10 @@ class QueueingNetwork(Model):
     def _control(self):
         from jaxq.systems.queueing_networks import oracle
 
-        policy, routes = POLICIES[self.policy], self.network.routes
+        policy, routes, inputs = POLICIES[self.policy], self.network.routes, self._inputs()
         may_idle = {routes.station_of[k] for k, following in routes.moves if policy.idles and following != OUTSIDE}
         works = tuple(j for j in range(len(routes.stations)) if j not in may_idle)
-        return oracle.Control(policy.shares, policy.places(self._inputs()), works)
+        return oracle.Control(works, policy.places(inputs), policy.weights(inputs), policy.idles)
 
     def oracle(self):
         from jaxq.systems.queueing_networks import oracle

@@ -1,9 +1,10 @@
-"""What is known of a network without simulating it: traffic equations, product forms, totals that no policy changes."""
+"""What is known of a network without simulating it: traffic equations, product forms, totals, chains of small ones."""
 
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxq.analytic.queueing_networks.chain import Scores, small_numbers
 from jaxq.analytic.queueing_networks.product_form import shared_numbers
 from jaxq.analytic.queueing_networks.rates import Rates
 from jaxq.analytic.queueing_networks.totals import class_numbers, station_totals
@@ -14,14 +15,17 @@ class Control(NamedTuple):
     """A policy in plain numbers.
 
     Attributes:
-        shared: whether the customers at a station share its servers.
-        order: of a static order, the smallest is served first, shape (K,); None of another policy.
         works: stations, counted from 0, that never idle while somebody waits.
+        order: of a static order, the smallest is served first, shape (K,); None of another policy.
+        weights: of scores, the largest is served first: sum_l S_kl n_l, rounded, shape (K, K); None of another policy.
+            Without order and weights the customers at a station share its servers.
+        idles: whether a class of a negative score is not served.
     """
 
-    shared: bool
-    order: np.ndarray | None
     works: tuple[int, ...]
+    order: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    idles: bool = False
 
 
 def queueing_network(
@@ -31,7 +35,7 @@ def queueing_network(
 
     Under every policy the services of a class balance what comes to it. Shared stations have product form; else totals at
     stations are known where they do not depend on who is served, and numbers of classes where they are alone or follow from
-    totals of the first ones of a priority.
+    totals of the first ones of a priority; of a small network all are, from its chain.
 
     Args:
         rates: of a stable network.
@@ -44,11 +48,14 @@ def queueing_network(
     for name, x in zip(stations, rates.utilisations(), strict=True):
         found[f"utilisation_{name}"] = Reference(float(x), "identity")
     totals = {}
-    if control.shared:
+    if control.order is None and control.weights is None:
         numbers = dict(enumerate(shared_numbers(rates).tolist()))
     else:
         numbers = class_numbers(rates, control.works, control.order)
         totals = station_totals(rates, control.works)
+        if len(numbers) < len(classes):
+            solved = small_numbers(rates, Scores(control.weights, control.order, control.idles))
+            numbers = ({} if solved is None else dict(enumerate(solved.tolist()))) | numbers
     for j in range(len(stations)):
         here = rates.of_station(j)
         if all(k in numbers for k in here):

@@ -20,6 +20,8 @@ from jaxq.systems.queueing_networks.network.network import OpenNetwork
 from jaxq.systems.queueing_networks.network.routes import Routes
 
 Classes = Float[np.ndarray, " classes"]
+GRID = 4096.0
+"""Scores are rounded to this share of the largest weight: what ties does so whatever a sum is rounded to, in 32 bits too."""
 
 
 class Allocation(eqx.Module):
@@ -62,8 +64,8 @@ class InOrder(Allocation):
 
 
 class ByScore(Allocation):
-    """Servers go to the class with the largest score, a linear function of the numbers in system, then to the next; of two
-    equal ones the first. Preemptive. With ``idles`` none goes to a class whose score is negative."""
+    """Servers go to the class with the largest score, a linear function of the numbers in system, rounded, then to the next;
+    of two equal ones the first. Preemptive. With ``idles`` none goes to a class whose score is negative."""
 
     weights: Any  # by term
     terms: tuple[tuple[int, int], ...] = eqx.field(static=True)
@@ -80,6 +82,7 @@ class ByScore(Allocation):
         scores: list = [jnp.float32(0)] * len(numbers)
         for weight, (k, m) in zip(self.weights, self.terms, strict=True):
             scores[k] = scores[k] + weight * numbers[m]
+        scores = [jnp.floor(score + 0.5) for score in scores]
         there = numbers
         if self.idles:
             there = [jnp.where(score >= 0, n, 0) for score, n in zip(scores, numbers, strict=True)]
@@ -162,12 +165,19 @@ class Policy(NamedTuple):
             return None
         return np.argsort(np.argsort(self.order(inputs), kind="stable"))
 
+    def weights(self, inputs: PolicyInputs) -> Float[np.ndarray, "classes classes"] | None:
+        """S_kl of the scores, the largest `GRID`, shape (K, K); None of another policy."""
+        if self.score is None:
+            return None
+        found = self.score(inputs)
+        return found * (GRID / (np.abs(found).max() or 1.0))
+
     def build(self, inputs: PolicyInputs) -> Allocation:
         """What the process is stepped with."""
-        places = self.places(inputs)
+        places, weights = self.places(inputs), self.weights(inputs)
         if places is not None:
             return InOrder(tuple(places.tolist()))
-        return Sharing() if self.score is None else ByScore.of(self.score(inputs), self.idles)
+        return Sharing() if weights is None else ByScore.of(weights, self.idles)
 
 
 POLICIES: dict[str, Policy] = {

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jaxq.analytic.queueing_networks.chain import Scores, law, small_numbers
 from jaxq.analytic.queueing_networks.priority import preemptive
 from jaxq.analytic.queueing_networks.product_form import shared_numbers, shared_tail
 from jaxq.analytic.queueing_networks.rates import Rates
@@ -18,7 +19,7 @@ def rates(alpha, mu, station, servers, routing) -> Rates:
     return Rates(*map(np.float64, (alpha, mu)), np.array(station), np.array(servers), np.float64(routing))
 
 
-FEEDBACK = ([0.2, 0.15, 0], [1.0, 2.0, 1.5], [0, 0, 1], [1, 1], [[0, 0.3, 0.4], [0, 0, 0.5], [0.2, 0, 0]])
+FEEDBACK = ([0.2, 0.15, 0], [1.0, 2.0, 1.5], [0, 0, 1], [1, 1], [[0, 0.25, 0.5], [0, 0, 0.5], [0.125, 0, 0]])
 """Two classes of different rates at one station, one at another, and back."""
 TWO_SERVERS = ([0.3, 0.2], [0.5, 0.9], [0, 0], [2], [[0, 0.2], [0, 0]])
 CRISS_CROSS = ([0.3, 0, 0.3], [2.0, 1.0, 2.0], [0, 1, 0], [1, 1], [[0, 1, 0], [0, 0, 0], [0, 0, 0]])
@@ -78,6 +79,32 @@ def test_preemptive_priority_of_unequal_rates():
     assert preemptive(alpha, mu) == pytest.approx(numbers, rel=1e-5)
     given = rates(alpha, mu, [0, 0, 0], [1], np.zeros((3, 3)))
     assert class_numbers(given, [0], np.array([0, 1, 2])) == pytest.approx(dict(enumerate(preemptive(alpha, mu))))
+
+
+POLICIES = {
+    "priority": Scores(None, np.array([1, 0, 0])),
+    "longest-queue": Scores(np.eye(3)),
+    # 80 mu_k (n_k - sum_l P_kl n_l)
+    "max-pressure": Scores(np.array([[80, -20, -40], [0, 160, -80], [-15, 0, 120]]), idles=True),
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_chain_of_a_small_network_is_that_of_the_definitions(policy):
+    most = [9, 8, 8]
+    numbers, _ = means(policy, *FEEDBACK, most=most, order=[1, 0, 0])
+    found = law(rates(*FEEDBACK), most, POLICIES[policy])
+    assert found.numbers == pytest.approx(numbers, rel=1e-9) and found.last.max() > 1e-7
+    far = small_numbers(rates(*FEEDBACK), POLICIES[policy])
+    assert far == pytest.approx(numbers, rel=0.02) and far.sum() > numbers.sum()
+
+
+def test_a_chain_is_given_up_where_it_is_long_or_grows():
+    heavy = rates(*FEEDBACK)._replace(arrival_rates=np.array([0.45, 0.35, 0]))
+    over = rates([0.6, 0.9], [1.0, 1.0], [0, 0], [1], np.zeros((2, 2)))
+    assert heavy.utilisations().max() < 1 < over.utilisations().max()
+    assert small_numbers(heavy, POLICIES["longest-queue"]) is None
+    assert small_numbers(over, Scores(None, np.array([0, 1]))) is None
 
 
 def test_a_virtual_station_is_seen_under_the_priority_that_makes_it():
