@@ -69,6 +69,8 @@ def test_jackson_and_criss_cross_are_known():
     # three classes of this load are too many for a chain
     system = jaxq.QueueingNetwork("criss-cross", "max-weight")
     assert system.oracle()["station_number_1"].value == pytest.approx(9) and "number_2" not in system.oracle()
+    # under max pressure the first server may wait for the second
+    assert "station_number_1" not in jaxq.QueueingNetwork("criss-cross", "max-pressure").oracle()
     first = jaxq.QueueingNetwork("criss-cross", "priority", priorities="1 > 3 > 2").oracle()
     # class 1 has the first server for itself: M/M/1 twice, and a tandem for class 2
     assert [first[f"number_{k}"].value for k in (1, 2, 3)] == pytest.approx([0.9 / 1.1, 9, 9 - 0.9 / 1.1])
