@@ -39,6 +39,8 @@ CASES = {
     "x-model": (f"ParallelServers('x', 'priority', {X_MODEL})", {"replicas": 8192, "events": 60_000}),
     "network-4": (f"ParallelServers({ALL_TO_ALL.format(size=4)})", {"replicas": 4096, "events": 20_000}),
     "network-8": (f"ParallelServers({ALL_TO_ALL.format(size=8)})", {"replicas": 4096, "events": 10_000}),
+    "criss-cross": ("QueueingNetwork('criss-cross', 'max-pressure')", {"replicas": 8192, "events": 60_000}),
+    "reentrant-2": ("QueueingNetwork('reentrant-2', 'last-buffer')", {"replicas": 8192, "events": 60_000}),
     "gd1": ("TolledQueues(0.8, 5, 1, 1, 1)", {"replicas": 8192, "events": 60_000}),
     "tolls-2": ("TolledQueues([0.5, 1], [15, 4], [3, 0.1], [0.7, 0.3], [8, 3])", {"replicas": 8192, "events": 30_000}),
 }

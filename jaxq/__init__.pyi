@@ -58,6 +58,8 @@ from jaxq.systems.load_balancing.speeds import Speeds as Speeds
 from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion as StaffingDiffusion
 from jaxq.systems.parallel_servers.model import ParallelServers as ParallelServers
 from jaxq.systems.parallel_servers.network.network import Network as Network
+from jaxq.systems.queueing_networks.model import QueueingNetwork as QueueingNetwork
+from jaxq.systems.queueing_networks.network.network import OpenNetwork as OpenNetwork
 from jaxq.systems.stations.model import GG1 as GG1
 from jaxq.systems.stations.model import MG1 as MG1
 from jaxq.systems.stations.model import GGc as GGc

@@ -10,6 +10,7 @@ import equinox as eqx
 import numpy as np
 
 import jaxq
+from jaxq.engine.orders import parse_preferences
 from jaxq.laws.batch import BatchSizes, FixedBatch, GeometricBatch
 from jaxq.laws.empirical import Empirical
 from jaxq.laws.gamma import Gamma
@@ -29,7 +30,6 @@ from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
 from jaxq.systems.parallel_servers.network.library import NETWORKS
 from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.network.schedule import parse_changes
-from jaxq.systems.parallel_servers.policies.orders import parse_preferences
 from jaxq.systems.parallel_servers.processes.renewal import parse_arrival_laws
 from jaxq.systems.token_pool.policy import TablePolicy, parse_deviator, parse_threshold
 from jaxq.systems.tolled_queues.arrivals import Modulated, Renewal, Trace
@@ -123,6 +123,11 @@ NETWORKS_UNDER_TEST = {
     "staffing diffusion, balanced": StaffingDiffusion(NETWORKS["n"], control="balanced"),
     "staffing diffusion, written": StaffingDiffusion(NETWORKS["n"], control=the_larger_waits),
 }
+QUEUEING_NETWORKS = {
+    "criss-cross, shared": jaxq.QueueingNetwork("criss-cross", load=0.8),
+    "re-entrant line, in order": jaxq.QueueingNetwork("lu-kumar", "priority", priorities="1: 4 > 1; 2: 2 > 3"),
+    "feedback, by pressure": jaxq.QueueingNetwork("jackson-feedback", "max-pressure"),
+}
 TOLLED = {
     "tolls, workload": jaxq.TolledQueues(**TOLLS),
     "tolls, sizes unseen": jaxq.TolledQueues(
@@ -145,6 +150,7 @@ UNDER_TEST: dict[str, jaxq.System] = {
     **TOKENS,
     **BALANCING,
     **NETWORKS_UNDER_TEST,
+    **QUEUEING_NETWORKS,
     **TOLLED,
     **OF_THE_TESTS,
 }

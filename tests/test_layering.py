@@ -124,6 +124,7 @@ OWN = {
     "token_pool": {"costs"},
     "load_balancing": {"speeds", "response"},
     "parallel_servers": {"network", "observables", "safety_staffing"},
+    "queueing_networks": {"network"},
     "tolled_queues": {"arrivals", "customers", "split_search"},
 }
 """Input data of a system, and what it has that the others have not."""

@@ -28,6 +28,7 @@ from jaxq.systems.load_balancing.speeds import Speeds
 from jaxq.systems.parallel_servers.model import ParallelServers
 from jaxq.systems.parallel_servers.network.library import NETWORKS
 from jaxq.systems.parallel_servers.network.network import Network
+from jaxq.systems.queueing_networks.model import QueueingNetwork
 from jaxq.systems.stations.model import GG1, MG1, GGc, MGcc, MGinf, MMc
 from jaxq.systems.token_pool.model import TokenPool
 from jaxq.systems.tolled_queues.model import TolledQueues
@@ -92,6 +93,7 @@ CASES: list[Case] = [
     ),
     Case("two classes, two pools", ParallelServers(SKILLS), 0.01, {"precision": 0.004}),
     Case("N-model, MaxWeight", ParallelServers(NETWORKS["qgym-n"], "max-weight-preemptive"), 0.03, {"precision": 0.02}),
+    Case("criss-cross", QueueingNetwork(policy="c-mu", load=0.8), 0.01, {"precision": 0.006}),
     Case("M/D/1 with a toll", TolledQueues(tolls=4.3), 0.003, {"precision": 0.002}),
     Case("two exponential servers with tolls", TOLLED, 0.005, {"precision": 0.003}),
 ]

@@ -18,6 +18,7 @@ PLACES = {
     "load-balancing": "jaxq.systems.load_balancing.model:LoadBalancing",
     "parallel-servers": "jaxq.systems.parallel_servers.model:ParallelServers",
     "tolled-queues": "jaxq.systems.tolled_queues.model:TolledQueues",
+    "queueing-network": "jaxq.systems.queueing_networks.model:QueueingNetwork",
 }
 """Where each class is, ``module:Class``, as an entry point says it."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from jaxq.systems.parallel_servers.model import ParallelServers
 from jaxq.systems.parallel_servers.network.network import Network
+from tests.cli.refused import changed, check_refused
 
 RUN = ["run", "parallel-servers"]
 PATIENT = """
@@ -91,26 +92,16 @@ BAD = {
 }
 
 
-def check(outcome, words):
-    code, out, err = outcome
-    assert code == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1
-    for word in words:
-        assert word in err, err
-
-
 @pytest.mark.parametrize("kind", BAD_NETWORK)
 def test_bad_networks_are_one_line(jaxq, tmp_path, kind):
-    (old, new), words = BAD_NETWORK[kind]
-    assert old in NETWORK
-    path = tmp_path / "network.toml"
-    path.write_text(NETWORK.replace(old, new))
-    check(jaxq(*RUN, "--network", str(path)), words)
+    change, words = BAD_NETWORK[kind]
+    check_refused(jaxq(*RUN, "--network", changed(NETWORK, tmp_path, change)), words)
 
 
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_options_are_one_line(jaxq, kind):
     args, words = BAD[kind]
-    check(jaxq(*RUN, *args), words)
+    check_refused(jaxq(*RUN, *args), words)
 
 
 def rebuilt(data):
@@ -142,8 +133,8 @@ def test_a_table_in_an_experiment_file(jaxq, tmp_path, short):
     code, _, err = jaxq("run", str(path))
     assert code == 2 and err.count("\n") == 1 and str(path) in err and "network: arrival_rates[2] = -1" in err
     path.write_text('system = "parallel-servers"\n[parameters]\nnetwork = 3\nchanges = {a = 1}')
-    check(jaxq("run", str(path)), [str(path), "network = 3: must be text or a table"])
-    check(jaxq("run", str(path), "--network", "x"), [str(path), "changes = {'a': 1}: must be text ("])
+    check_refused(jaxq("run", str(path)), [str(path), "network = 3: must be text or a table"])
+    check_refused(jaxq("run", str(path), "--network", "x"), [str(path), "changes = {'a': 1}: must be text ("])
 
 
 def test_named_networks_stay_names_and_texts_can_be_read_again():

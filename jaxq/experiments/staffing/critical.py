@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.analytic.staffing.gains import gains
+from jaxq.engine.orders import parse_preferences
 from jaxq.engine.paths import paths
 from jaxq.experiments.experiment import Experiment, Findings, Point, Run
 from jaxq.experiments.staffing.fits import exponent, jackknife, root_coefficient
@@ -20,7 +21,6 @@ from jaxq.experiments.staffing.theorem import PAPER
 from jaxq.systems.parallel_servers.diffusion import StaffingDiffusion
 from jaxq.systems.parallel_servers.model import ParallelServers
 from jaxq.systems.parallel_servers.network.library import NETWORKS
-from jaxq.systems.parallel_servers.policies.orders import parse_preferences
 
 NETWORK = NETWORKS["n"].replace(
     second_order_arrivals=None, second_order_services=None, staffing=None, name="n without second-order terms"

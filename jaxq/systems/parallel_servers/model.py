@@ -16,6 +16,7 @@ from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, nonnegative, positive, real
 from jaxq.engine.model import Model
+from jaxq.engine.orders import Preferences, parse_preferences
 from jaxq.engine.reference import Reference
 from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.parallel_servers.network.library import NETWORKS, network_field
@@ -23,7 +24,6 @@ from jaxq.systems.parallel_servers.network.network import Network
 from jaxq.systems.parallel_servers.network.schedule import Changes, Schedule, parse_changes
 from jaxq.systems.parallel_servers.observables import METRICS, metrics
 from jaxq.systems.parallel_servers.policies.by_name import POLICIES, PolicyInputs
-from jaxq.systems.parallel_servers.policies.orders import Preferences, parse_preferences
 from jaxq.systems.parallel_servers.policies.preemptive import Allocation
 from jaxq.systems.parallel_servers.processes.allocation import Allocated
 from jaxq.systems.parallel_servers.processes.dispatch import Dispatch

@@ -1,14 +1,11 @@
 """Networks by name, and the text or table that stands for a network."""
 
-import difflib
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from jaxq.checks import FieldError
+from jaxq.engine.described import described
 from jaxq.engine.fields import compound
-from jaxq.systems.parallel_servers.network.network import Network, read_network
+from jaxq.systems.parallel_servers.network.network import Network
 
 
 def x_model(slowness: float = 1.0, services: tuple[float, float] = (4.0, 1.0)) -> Network:
@@ -73,23 +70,7 @@ NETWORKS = {name: network.replace(name=name) for name, network in NETWORKS.items
 
 def parse_network(given: str | Mapping[str, Any] | Network) -> Network:
     """A network from its name, the path of a TOML file, or the table of one. Raises ValueError."""
-    if isinstance(given, Network):
-        return given
-    if isinstance(given, Mapping):
-        return read_network(given)
-    if given.endswith(".toml"):
-        try:
-            data = tomllib.loads(Path(given).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise FieldError("network", given, str(error.strerror)) from None
-        except ValueError as error:
-            raise FieldError("network", given, str(error)) from None
-        return read_network(data, given)
-    if given not in NETWORKS:
-        close = difflib.get_close_matches(given, NETWORKS, 1, 0.5)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise FieldError("network", given, f"must be one of {', '.join(NETWORKS)}, or a .toml file{hint}")
-    return NETWORKS[given]
+    return described("network", given, Network, NETWORKS)
 
 
 def network_field(doc: str = "", *, default: str, table: bool = False) -> Any:

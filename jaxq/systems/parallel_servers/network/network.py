@@ -9,20 +9,15 @@ Equations (1)-(2) of Hmedi, Arapostathis and Pang (arXiv 2009.01942); the second
 """
 
 import dataclasses
-import difflib
 import math
-import re
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxq.analytic.parallel_servers.rates import Rates
-from jaxq.checks import FieldError, positive, shown, vector, within
-from jaxq.engine.host_numbers import host_column, host_numbers
+from jaxq.checks import FieldError, positive
+from jaxq.engine.described import Axis, column, names, rows
 from jaxq.systems.parallel_servers.network.graph import Graph
-
-NAME = re.compile(r"\w+")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,46 +57,43 @@ class Network:
     name: str = "network"
 
     def __post_init__(self):
-        arrivals = _vector("arrival_rates", self.arrival_rates, None, "")
-        servers = _vector("servers", self.servers, None, "", positive=True)
-        classes = _names("classes", self.classes, len(arrivals))
-        pools = _names("pools", self.pools, len(servers))
-        for_classes, for_pools = f"one a class ({', '.join(classes)})", f"one a pool ({', '.join(pools)})"
-        found = {
+        arrivals = column("arrival_rates", self.arrival_rates, None)
+        servers = column("servers", self.servers, None, positive=True)
+        classes = Axis("class", names("classes", self.classes, len(arrivals), "arrival_rates"))
+        pools = Axis("pool", names("pools", self.pools, len(servers), "servers"))
+        found: dict[str, Any] = {
             "arrival_rates": arrivals,
             "servers": servers,
-            "classes": classes,
-            "pools": pools,
-            "service_rates": _matrix("service_rates", self.service_rates, classes, pools),
-            "second_order_services": _matrix("second_order_services", self.second_order_services, classes, pools, True),
-            "second_order_arrivals": _vector(
-                "second_order_arrivals",
-                self.second_order_arrivals,
-                len(arrivals),
-                for_classes,
-                signed=True,
-                default=0.0,
-            ),
-            "staffing": _vector("staffing", self.staffing, len(servers), for_pools, signed=True, default=0.0),
+            "classes": classes.names,
+            "pools": pools.names,
+            "service_rates": rows("service_rates", self.service_rates, classes, pools),
+            "staffing": column("staffing", self.staffing, pools, signed=True, default=0.0),
         }
+        second = self.second_order_arrivals, self.second_order_services
+        found["second_order_arrivals"] = column("second_order_arrivals", second[0], classes, signed=True, default=0.0)
+        found["second_order_services"] = rows(
+            "second_order_services", second[1], classes, pools, signed=True, default=0.0
+        )
         for name, default in (("abandonment_rates", 0.0), ("rewards", 1.0)):
-            found[name] = _vector(name, getattr(self, name), len(arrivals), for_classes, default=default)
+            found[name] = column(name, getattr(self, name), classes, default=default)
         theta = found["abandonment_rates"]
         costs = np.where(theta > 0, found["rewards"] * theta, 1.0) if self.holding_costs is None else self.holding_costs
-        found["holding_costs"] = _vector("holding_costs", costs, len(arrivals), for_classes)
+        found["holding_costs"] = column("holding_costs", costs, classes)
         for name, value in found.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "scale", positive("scale", self.scale))
         for i, row in enumerate(found["service_rates"] > 0):
             if not row.any():
-                raise FieldError("service_rates", ..., f"no pool serves class {classes[i]}: a class needs a rate > 0")
-        for j, column in enumerate((found["service_rates"] > 0).T):
-            if not column.any():
-                raise FieldError("service_rates", ..., f"pool {pools[j]} serves no class: a pool needs a rate > 0")
+                raise FieldError(
+                    "service_rates", ..., f"no pool serves class {self.classes[i]}: a class needs a rate > 0"
+                )
+        for j, serves in enumerate((found["service_rates"] > 0).T):
+            if not serves.any():
+                raise FieldError("service_rates", ..., f"pool {self.pools[j]} serves no class: a pool needs a rate > 0")
         pairs = self.graph.names()
         for pair in pairs:
             if pairs.count(pair) > 1:
-                raise FieldError("classes", ", ".join(classes), f"{pair} must stand for one class and pool only")
+                raise FieldError("classes", ", ".join(self.classes), f"{pair} must stand for one class and pool only")
         if not isinstance(self.name, str):
             raise FieldError("name", self.name, "must be text")
 
@@ -167,62 +159,3 @@ class Network:
         """Everything as plain values, as a network file has it."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: np.asarray(x).tolist() if name not in ("name", "scale") else x for name, x in values.items()}
-
-
-def _names(field: str, given: Sequence[str], count: int) -> tuple[str, ...]:
-    if not isinstance(given, (list, tuple)):
-        raise FieldError(field, given, "must be a list of names")
-    names = tuple(map(str, given)) or tuple(str(k + 1) for k in range(count))
-    if len(names) != count:
-        rates = "arrival_rates" if field == "classes" else "servers"
-        raise FieldError(field, ", ".join(names), f"must be {count} names, as {rates} has {count} numbers")
-    for name in names:
-        if not NAME.fullmatch(name) or names.count(name) > 1:
-            raise FieldError(field, name, "must be different names of letters, digits and underscores")
-    return names
-
-
-def _vector(field, given, size, meaning, *, positive=False, signed=False, default=None) -> np.ndarray:
-    """A checked vector; ``size`` None: any size from 1."""
-    if given is None and default is not None:
-        return np.full(size, default)
-    array = host_column(field, given, "a list of numbers")
-    return vector(field, array, size, -math.inf if signed else 0.0, open_low=positive, meaning=meaning)
-
-
-def _matrix(field, given, classes, pools, signed=False) -> np.ndarray:
-    if given is None and signed:
-        return np.zeros((len(classes), len(pools)))
-    given = host_numbers(given)
-    if not isinstance(given, (list, tuple, np.ndarray)) or len(given) != len(classes):
-        count = len(given) if isinstance(given, (list, tuple, np.ndarray)) else shown(given)
-        raise FieldError(field, ..., f"must be {len(classes)} rows, one a class ({', '.join(classes)}), not {count}")
-    rows = []
-    for i, row in enumerate(given):
-        place, rule = f" row {i + 1} (class {classes[i]})", f"{len(pools)} numbers, one a pool ({', '.join(pools)})"
-        numbers = host_column(field, row, rule, place)
-        if numbers.shape != (len(pools),):
-            raise FieldError(field, row, f"must be {rule}", place)
-        for j, x in enumerate(numbers):
-            if not within(x, -math.inf if signed else 0.0):
-                raise FieldError(
-                    field, x, f"must be {'a number' if signed else '>= 0'}", f"{place}, pool {pools[j]}", short=True
-                )
-        rows.append(numbers)
-    return np.stack(rows)
-
-
-def read_network(data: Mapping[str, Any], name: str = "network") -> Network:
-    """A network from the table of a TOML file; keys are the fields of `Network`. ValueError for an unknown key."""
-    known = [field.name for field in dataclasses.fields(Network)]
-    for key in data:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, 1, 0.5)
-            hint = f"did you mean {close[0]}?" if close else f"a network has {', '.join(known)}"
-            raise FieldError("network", ..., f"unknown key {key}; {hint}")
-    for key in ("arrival_rates", "service_rates", "servers"):
-        if key not in data:
-            raise FieldError(
-                "network", ..., f"{key} is missing; a network needs arrival_rates, service_rates and servers"
-            )
-    return Network(**{"name": name, **data})

@@ -14,9 +14,9 @@ from jaxtyping import Float
 
 from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.checks import FieldError
+from jaxq.engine.orders import Preferences
 from jaxq.systems.parallel_servers.network.graph import Graph
 from jaxq.systems.parallel_servers.network.network import Network
-from jaxq.systems.parallel_servers.policies.orders import Preferences
 from jaxq.systems.parallel_servers.policies.preemptive import Allocation, DrawnPriorities, Greedy
 from jaxq.systems.parallel_servers.policies.routers import JoinIdlePool, RandomRouting, Router
 from jaxq.systems.parallel_servers.policies.saturation import Saturation
@@ -71,7 +71,7 @@ class PolicyInputs(NamedTuple):
                 "priorities", ..., "this policy needs an order of the classes, such as 2 > 1 or 3: 2 > 1; 4: 1 > 2"
             )
         served = {pool: [classes[i] for i, q in edges if q == j] for j, pool in enumerate(pools)}
-        ranks = self.priorities.ranks("priorities", pools, served)
+        ranks = self.priorities.ranks("priorities", "pool", pools, served)
         return [ranks[j][classes[i]] for i, j in edges]
 
     def preference(self) -> list[float]:
@@ -80,7 +80,7 @@ class PolicyInputs(NamedTuple):
         if self.preferences is None:
             return (-self.services).tolist()
         open_to = {name: [pools[j] for k, j in edges if k == i] for i, name in enumerate(classes)}
-        ranks = self.preferences.ranks("preferences", classes, open_to)
+        ranks = self.preferences.ranks("preferences", "class", classes, open_to)
         return [ranks[i][pools[j]] for i, j in edges]
 
     def reward_index(self) -> list[float]:

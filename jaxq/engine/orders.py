@@ -1,4 +1,4 @@
-"""Who comes first where: the classes that a pool serves, or the pools that a class goes to, in order."""
+"""Who comes first where: the neighbours of each node of a network, in order; written ``2 > 1`` or ``3: 2 > 1; 4: 1 > 2``."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 import equinox as eqx
 
 from jaxq.checks import FieldError
-
-NODES = {"priorities": "pool", "preferences": "class"}
-"""Whose orders a field holds."""
 
 
 class Preferences(eqx.Module):
@@ -21,18 +18,21 @@ class Preferences(eqx.Module):
             f"{node}: {' > '.join(order)}" if node != "*" else " > ".join(order) for node, order in self.orders
         )
 
-    def ranks(self, field: str, nodes: Sequence[str], allowed: Mapping[str, Sequence[str]]) -> list[dict[str, int]]:
+    def ranks(
+        self, field: str, kind: str, nodes: Sequence[str], allowed: Mapping[str, Sequence[str]]
+    ) -> list[dict[str, int]]:
         """For each node, the place of each of its neighbours, from 0.
 
         Args:
-            field: ``priorities`` or ``preferences``, for messages.
+            field: for messages.
+            kind: what the nodes are, for messages.
             nodes: names of the nodes.
-            allowed: names of the neighbours of each node.
+            allowed: names of the neighbours of each node; one that is alone needs no order.
 
         Raises:
             ValueError: a node or a neighbour that is not there, stands twice or is missing.
         """
-        given, kind = dict(self.orders), NODES[field]
+        given = dict(self.orders)
         known = {name for names in allowed.values() for name in names}
         for node in given:
             if node != "*" and node not in nodes:
@@ -40,6 +40,8 @@ class Preferences(eqx.Module):
         found = []
         for node in nodes:
             order = given.get(node, given.get("*"))
+            if order is None and len(allowed[node]) == 1:
+                order = allowed[node]
             if order is None:
                 raise FieldError(field, self, f"must have an order for {kind} {node}, of {', '.join(allowed[node])}")
             stray = [name for name in order if name not in (known if node not in given else allowed[node])]

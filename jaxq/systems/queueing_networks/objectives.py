@@ -1,0 +1,71 @@
+"""What `jaxq.tune` can make small: the mean cost of a network of product form, as a function of its service rates."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxq.analytic.queueing_networks.rates import Rates
+from jaxq.engine.objective import Objective, Optimum
+
+MOST_SERVERS = 10_000
+"""Of a station, up to which Erlang's formula is differentiated."""
+
+
+def objectives(rates: Rates, holding_costs: np.ndarray) -> dict[str, Objective]:
+    """The objective of a network of product form with these rates: its mean holding cost, in which the service rates share
+    the sum that they have at the start; none with more than 10,000 servers at a station.
+
+    Formula: sum over stations of (sum_k h_k a_k)/a L(a, c), a_k = lambda_k/mu_k, a their sum at the station, L the mean
+    number in M/M/c of load a. With one class and one server a station the best rates are
+    mu_k = lambda_k + (sum mu - sum lambda) sqrt(h_k lambda_k) / sum sqrt(h lambda).
+
+    Args:
+        rates: of the network.
+        holding_costs: h_k, shape (K,).
+
+    Source: Kleinrock (1964), Communication Nets, Chapter 4, for the best rates.
+    """
+    if rates.servers.max() > MOST_SERVERS:
+        return {}
+    through = rates.throughputs()
+
+    def cost(values: dict[str, Any]):
+        loads = through / values["service_rates"]
+        worth = jnp.asarray(0.0)
+        for j, servers in enumerate(rates.servers.tolist()):
+            here = np.array(rates.of_station(j))
+            total = loads[here].sum()
+            worth = worth + (loads[here] * holding_costs[here]).sum() * _slowness(total, servers)
+        return worth
+
+    single = (rates.servers == 1).all() and len(rates.stations) == len(rates.servers)
+    return {
+        "product_form": Objective(
+            cost,
+            "holding_cost",
+            "holding cost of the product form, exact; service rates share their sum",
+            parameters=("service_rates",),
+            unset={"service_rates": rates.service_rates},
+            optimum=(lambda: _square_roots(through, rates.service_rates, holding_costs)) if single else None,
+            shares=("service_rates",),
+        )
+    }
+
+
+def _slowness(load: Any, servers: int):
+    """L(a, c)/a: 1/(1 - a) of one server; infinite where a >= c."""
+    inverse = lax.scan(lambda x, k: (1 + k / load * x, None), 1.0, jnp.arange(1.0, servers + 1))[0]
+    spare = jnp.where(load < servers, servers - load, 0.0)
+    waits = servers / (servers + spare * (inverse - 1))
+    return 1 + waits / spare
+
+
+def _square_roots(through: np.ndarray, rates: np.ndarray, costs: np.ndarray) -> Optimum | None:
+    """The best rates of the same sum, by Kleinrock's rule."""
+    roots, spare = np.sqrt(costs * through), float(rates.sum() - through.sum())
+    if not roots.any() or spare <= 0:
+        return None
+    values = {"service_rates": through + spare * roots / roots.sum()}
+    return Optimum(values, float(roots.sum()) ** 2 / spare, "square-root rule, Kleinrock 1964")
