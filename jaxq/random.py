@@ -7,6 +7,7 @@ into a variate; each uses exactly one word, so that a word can keep one purpose 
 parameter (common random numbers).
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +26,10 @@ Variate = Float32[Array, "*batch"]
 
 PATH, START, HOLDING = 0, 1, 2
 """Domains of the seed: the words of the path, of the initial state, of the holding times on a real clock."""
+
+
+_once = functools.partial(jax.jit, inline=True)
+"""A part of a program that is traced once, wherever it stands."""
 
 
 class Stream(NamedTuple):
@@ -97,6 +102,7 @@ def _rotate(x, k: int):
     return (x << k) | (x >> (32 - k))
 
 
+@_once
 def next_word(s: Stream):
     """One draw of xoshiro128++: ``(uint32 word, next state)``."""
     word = _rotate(s.a + s.d, 7) + s.a
@@ -143,6 +149,11 @@ def exponential(*words: Word) -> Variate:
     u = jnp.float32(1)
     for word in words:
         u = u * ((word.astype(jnp.float32) + 0.5) * jnp.float32(2.0**-32))
+    return _minus_log(u)
+
+
+@_once
+def _minus_log(u):
     bits = lax.bitcast_convert_type(u, jnp.int32)
     exponent = (bits - _LEAST) >> 23
     f = lax.bitcast_convert_type(bits - (exponent << 23), jnp.float32) - 1.0

@@ -11,7 +11,6 @@ FIRST = {**compiling.ONCE, "xla_backend_optimization_level": 1}
 """The first level of optimisation: compiled in two thirds of the time, and, unlike the least, hardly slower to run."""
 
 
-
 def flags() -> str:
     """``XLA_FLAGS`` by which a process that begins compiles so."""
     asked = os.environ.get("XLA_FLAGS")

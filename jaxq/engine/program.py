@@ -36,6 +36,20 @@ def _nothing(each, carry) -> Totals:
     return totals_of(exact, exact, rounded, counted, never, never)
 
 
+def _row(found):
+    """One row of such arrays."""
+    return jax.tree.map(lambda x: lax.expand_dims(x, (0,)), found)
+
+
+def _put(all, rows, first):
+    """All arrays with these rows from number ``first`` on."""
+
+    def one(x, y):
+        return lax.dynamic_update_slice(x, y, (first,) + (0,) * (x.ndim - 1), allow_negative_indices=False)
+
+    return jax.tree.map(one, all, rows)
+
+
 def _is_whole(x) -> bool:
     return jnp.issubdtype(jnp.asarray(x).dtype, jnp.integer) or jnp.asarray(x).dtype == bool
 
@@ -213,18 +227,15 @@ class Program:
     def _launch_tile(self, leaves, carry, totals, length):
         layout, (blocks, already, stretch) = self.layout, length
 
-        def put(all, new, place):
-            return jax.tree.map(lambda x, y: lax.dynamic_update_index_in_dim(x, y, place, 0), all, new)
-
         def one(i, done):
             carry, totals, number, filed, kept = done
             carry, (sums, sampled) = self._block(leaves, carry)
             totals = totals.plus(sums)
-            filed = put(filed, jax.tree.map(jnp.transpose, (totals.whole, totals.real)), number)
+            filed = _put(filed, _row(jax.tree.map(jnp.transpose, (totals.whole, totals.real))), number)
             complete = (already + i + 1) % stretch == 0
             whole, real = jax.tree.map(lambda x: jnp.where(complete, 0, x), (totals.whole, totals.real))
             totals = totals._replace(whole=whole, real=real)
-            return carry, totals, number + complete.astype(jnp.int32), filed, put(kept, sampled, i)
+            return carry, totals, number + complete.astype(jnp.int32), filed, _put(kept, _row(sampled), i)
 
         _, (_, sampled) = jax.eval_shape(self._block, leaves, carry)
         rooms = jax.tree.map(jnp.transpose, (totals.whole, totals.real)), sampled
@@ -245,8 +256,10 @@ class Program:
         tiles = layout.replicas // len(layout.devices) // layout.tile
 
         def run(number, carry, totals):
+            first = number * layout.tile
+
             def cut(x):
-                return lax.dynamic_slice_in_dim(x, number * layout.tile, layout.tile)
+                return lax.dynamic_slice_in_dim(x, first, layout.tile, allow_negative_indices=False)
 
             own = [cut(x) if mine else x for x, mine in zip(leaves, self.own, strict=True)]
             carry, totals = jax.tree.map(cut, (carry, totals))
@@ -254,21 +267,13 @@ class Program:
 
         if tiles == 1:
             carry, totals, found = run(0, carry, totals)
-            return carry, totals, *jax.tree.map(lambda x: x[None], found)
+            return carry, totals, *_row(found)
 
         def one_tile(number, done):
             carry, totals, filed = done
             *moved, found = run(number, carry, totals)
-            carry, totals = jax.tree.map(
-                lambda x, y: lax.dynamic_update_slice_in_dim(x, y, number * layout.tile, 0),
-                (carry, totals),
-                tuple(moved),
-            )
-            return (
-                carry,
-                totals,
-                jax.tree.map(lambda x, y: lax.dynamic_update_index_in_dim(x, y, number, 0), filed, found),
-            )
+            carry, totals = _put((carry, totals), tuple(moved), number * layout.tile)
+            return carry, totals, _put(filed, _row(found), number)
 
         found = jax.eval_shape(run, 0, carry, totals)[2]
         room = jax.tree.map(lambda x: jnp.zeros((tiles, *x.shape), x.dtype), found)
