@@ -41,11 +41,24 @@ def of_jaxq(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return all(map(of_jaxq, value))
     code = value if isinstance(value, (type, types.FunctionType)) else type(value)
-    if (code.__module__ or "builtins").partition(".")[0] not in LIBRARIES:
+    if (code.__module__ or "builtins").partition(".")[0] not in LIBRARIES or _without_module(code):
         return False
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return True
     return all(of_jaxq(getattr(value, field.name, None)) for field in dataclasses.fields(value))
+
+
+HEAP_TYPE = 1 << 9
+"""Flag of a class that was made by Python code, and no static one of the interpreter."""
+NAMELESS = "builtins", "abc"
+"""Modules of what is made without one: classes and functions by ``exec``, classes by ``type(name, bases, methods)``."""
+
+
+def _without_module(code: type | types.FunctionType) -> bool:
+    """Whether a class or function says such a module and is not in it."""
+    static = isinstance(code, type) and not code.__flags__ & HEAP_TYPE
+    here = code.__module__
+    return here in NAMELESS and not static and getattr(sys.modules[here], code.__name__, None) is not code
 
 
 class _Walk:

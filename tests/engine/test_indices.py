@@ -11,6 +11,7 @@ from jax import lax
 import jaxq
 from jaxq.engine import carry
 from jaxq.engine.carry import watches
+from jaxq.engine.fingerprint import of_jaxq
 from jaxq.engine.flags import Flag
 from jaxq.engine.indices import first_beyond, watched
 from tests.agreement import check_agreement
@@ -435,3 +436,11 @@ def test_what_ships_is_not_watched():
             return line(60)
 
     assert watches(Mine(0.5).process())
+
+
+def test_a_class_that_is_made_without_a_module_is_a_user_s_own():
+    names: dict = {}
+    exec("class Executed(Station): pass", {"Station": jaxq.MMc}, names)
+    made = type("Made", (jaxq.MMc,), {"overflow": lambda self, state: state > 9})
+    assert not any(map(of_jaxq, (names["Executed"], names["Executed"](0.5), made, made(0.5))))
+    assert all(map(of_jaxq, (jaxq.MMc, jaxq.MMc(0.5), None, 1, "text", np.float64(1), [jaxq.GG1(0.5)])))
