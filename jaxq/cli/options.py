@@ -73,6 +73,11 @@ SHARED = {
         True,
     ),
     "period": SharedOption("time after which the schedule begins again, such as 24  [default: it does not]"),
+    "initial": SharedOption(
+        "state at time 0: number_in_system=12, or queue_1=3,busy_1_1=2; others are 0; of a system of your own names of its "
+        "state, or its numbers  [default: as the system begins]",
+        "NAME=VALUE,...",
+    ),
     "max_states": SharedOption("states that may be enumerated  [default: 200000]"),
     "parameter": SharedOption(
         "field to tune [default: those of the objective] or to differentiate by, also routing[0] or "
@@ -120,6 +125,7 @@ PATHS = (
     "totals",
     "schedule",
     "period",
+    "initial",
     "out",
     "json",
     "plot",

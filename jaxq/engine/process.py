@@ -89,6 +89,11 @@ class Process(eqx.Module):
         The engine looks once in a while; the result is then flagged."""
         return False
 
+    def _beginning(self) -> Any:
+        """How the state at time 0 follows from numbers by name (`jaxq.engine.initial.Beginning`). None, the default: it does
+        not; that of a process of a user's own is given as it is."""
+        return None
+
     def _beside_alternatives(self, scales, slopes, slots: int) -> "Process | None":
         """The process beside alternatives to itself, where it steps in a way of its own: an
         `jaxq.engine.alternatives.Alternatives` with sums of the names of `jaxq.engine.integrands`. None, the default: it has

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxq.checks import FieldError
 from jaxq.engine.fields import compound, nonnegative, positive, whole
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.process import Scan
 from jaxq.engine.quantity import Quantity
@@ -100,6 +101,9 @@ class MMc(JumpProcess):
 
     def init(self, words):
         return 0
+
+    def _beginning(self):
+        return Beginning({"number_in_system": Number(self.capacity)}, lambda _, given: given["number_in_system"])
 
     def rates(self, state):
         n = state
@@ -273,6 +277,10 @@ class GGc(Queue):
 
     def init(self, words):
         return workloads.zeros(self.servers)
+
+    def _beginning(self):
+        numbers = {"work": Number(size=self.servers, real=True)}
+        return Beginning(numbers, lambda _, given: workloads.times(given["work"]))
 
     def next_event(self, state, words):
         own = super().words

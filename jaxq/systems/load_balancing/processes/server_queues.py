@@ -12,6 +12,7 @@ from jaxq import random
 from jaxq.engine.bits import Bits
 from jaxq.engine.entry import add_at
 from jaxq.engine.fields import whole
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.process import Process, Scan
 from jaxq.systems.load_balancing.policy import Policy, compare
 
@@ -68,6 +69,15 @@ class ServerQueues(Process):
     def init(self, words):
         zero = jnp.int32(0)
         return State(jnp.zeros(self.servers, jnp.int32), (zero,) * self.types, zero, zero)
+
+    def _beginning(self):
+        return Beginning({"jobs": Number(MOST_QUEUED // self.servers, self.servers)}, self._begun)
+
+    def _begun(self, state, given):
+        jobs: Any = np.array(given["jobs"])
+        of_type = np.split(jobs, self.first[1:-1])
+        busy = tuple((mine > 0).sum() for mine in of_type)
+        return State(jobs, busy, (of_type[0] > 1).sum(), np.maximum(jobs - 1, 0).sum())
 
     def next_event(self, state, words):
         kind = sum((words[0] >= self.kinds[j]).astype(jnp.int32) for j in range(self.types)) + jnp.int32(0)

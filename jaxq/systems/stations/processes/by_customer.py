@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.checks import FieldError
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.process import Process
 from jaxq.engine.stationarity import Stationarity
 from jaxq.engine.system import System
@@ -106,6 +107,9 @@ class Lindley(Queue):
     def init(self, words):
         return 0.0
 
+    def _beginning(self):
+        return Beginning({"work": Number(real=True)}, lambda _, given: given["work"])
+
     def update(self, state, event):
         service, gap = event
         return jnp.maximum(state + (service - gap), 0.0)
@@ -133,6 +137,10 @@ class Batches(Process):
 
     def init(self, words):
         return self.queue.init(words), 0
+
+    def _beginning(self):
+        of_queue: Any = self.queue._beginning()
+        return of_queue._replace(state=lambda state, given: (of_queue.state(state[0], given), state[1]))
 
     def next_event(self, state, words):
         found, behind = state

@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.process import Process, Scan
 from jaxq.laws.law import Law
 from jaxq.systems.tolled_queues.arrivals import Arrivals
@@ -68,6 +69,10 @@ class Workloads(Process):
 
     def init(self, words):
         return (0.0,) * self.servers, self.arrivals.init(words)
+
+    def _beginning(self):
+        numbers = {"work": Number(size=self.servers, real=True)}
+        return Beginning(numbers, lambda state, given: (tuple(given["work"]), state[1]))
 
     def of_class(self, kind, values):
         """The entry of a customer's class."""
