@@ -78,6 +78,8 @@ SHARED = {
         "state, or its numbers  [default: as the system begins]",
         "NAME=VALUE,...",
     ),
+    "customers": SharedOption("customers of each replica that are recorded  [default: 1000]"),
+    "skip": SharedOption("customers of each replica that come before and are not recorded  [default: 0]"),
     "max_states": SharedOption("states that may be enumerated  [default: 200000]"),
     "parameter": SharedOption(
         "field to tune [default: those of the objective] or to differentiate by, also routing[0] or "
@@ -131,6 +133,7 @@ PATHS = (
     "plot",
     "quiet",
 )
+CUSTOMERS = ("customers", "skip", "replicas", "seed", "out", "json", "quiet")
 EXACT = ("max_states", *OUTPUT)
 THEORY = ("json",)
 TUNED = ("parameter", "start", "bounds", "objective", "maximise", "starts", "steps", "rate", "method", "window")

@@ -84,6 +84,12 @@ class Process(eqx.Module):
         """Scalars of an event that are not summed, and that histograms can be kept of as of what is observed or tallied."""
         return {}
 
+    def _record(self, state: State, event: Event) -> dict[str, Any]:
+        """What is recorded of a customer who is an event (`jaxq.engine.customers`): scalars by name. ``service_time``, and
+        ``waiting_time`` before it, say when it leaves; ``last``: whether it is the last of its batch; ``comes``: whether
+        there is a customer at all."""
+        return self.tally(state, event)
+
     def _invalid_rates(self, state: State):
         """True where the rates in ``state`` are none: negative, not finite, above their bound (a `MarkovProcess` knows).
         The engine looks once in a while; the result is then flagged."""

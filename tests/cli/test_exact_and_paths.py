@@ -116,3 +116,18 @@ def test_an_initial_state_in_a_file_and_of_lists(jaxq, tmp_path):
     assert code == 0 and err == "" and "initial  jobs=3,0,1" in out
     code, out, err = jaxq("paths", str(tmp_path / "jobs.toml"), "--initial", "jobs=2")
     assert code == 0 and err == "" and "initial  jobs=2\n" in out
+
+
+def test_customers_are_written_as_python_finds_them(jaxq, tmp_path):
+    import jaxq as package
+
+    args = ["customers", "ggc", "--arrival-rate", "1.5", "--servers", "2", "--customers", "40", "--replicas", "2"]
+    code, out, err = jaxq(*args, "--out", str(tmp_path / "log.json"), "--out", str(tmp_path / "log.csv"))
+    assert code == 0 and err == "" and "20 of 80 records; 2 replicas, seed 0" in out and "departure_time" in out
+    found, python = package.load(tmp_path / "log.json"), package.customers(package.GGc(1.5, servers=2), 40, replicas=2)
+    assert all(np.array_equal(found[name], x) for name, x in python.columns.items())
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 81
+    code, out, err = jaxq(*args, "--skip", "10", "--json")
+    assert code == 0 and json.loads(out)["customers"]["customer"][0] == 10
+    code, out, err = jaxq("customers", "mmc")
+    assert code == 2 and "must be one that is stepped by customer" in err

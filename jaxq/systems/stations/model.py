@@ -417,6 +417,9 @@ class MGinf(Occupancy):
     def overflow(self, state):
         return state[1] > 0
 
+    def _record(self, state, event):
+        return {"service_time": event[0]}
+
     def oracle(self):
         from jaxq.systems.stations.oracle import mginf
 

@@ -37,6 +37,9 @@ class ByCustomer(System):
         time: Any = service.sample(words[arrival.words :]) * (1 / self.service_rate)  # pyright: ignore[reportOperatorIssue]
         return (time, gap), gap
 
+    def _record(self, state, event):
+        return {"service_time": event[0], **self.tally(state, event)}
+
 
 class Queue(ByCustomer):
     """First come first served with an endless queue: what is reported of the waits.
@@ -159,3 +162,6 @@ class Batches(Process):
 
     def _values(self, state, event):
         return self.queue._values(state[0], event[0])
+
+    def _record(self, state, event):
+        return self.queue._record(state[0], event[0]) | {"last": state[1] == 0}

@@ -142,6 +142,18 @@ class Workloads(Process):
         )
         return found
 
+    def _record(self, state, event):
+        (work, stream), (added, kind, *_) = state, event
+        joins = [a > 0 for a in added]
+        server = sum(jnp.where(here, j + 1, 0) for j, here in enumerate(joins))
+        waits = [
+            jnp.where(here, w * self.slownesses[j], 0.0) for j, (here, w) in enumerate(zip(joins, work, strict=True))
+        ]
+        service = sum(a * self.slownesses[j] for j, a in enumerate(added))
+        found = {"class": kind + 1, "server": server, "waiting_time": sum(waits), "service_time": service}
+        comes = {} if self.arrivals.every_event else {"comes": self.arrivals.customer(stream)}
+        return found | {"balked": server == 0} | comes
+
     def _beside_alternatives(self, scales, slopes, slots):
         from jaxq.systems.tolled_queues.processes.pairs import beside_pairs
 
