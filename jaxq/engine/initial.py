@@ -150,8 +150,9 @@ def _component(shape: jax.ShapeDtypeStruct, given: Any, place: str) -> np.ndarra
         found = np.asarray(given)
     except ValueError:
         found = np.array(None)
-    kinds = {"b": "b", "i": "bif", "u": "bif"}.get(np.dtype(shape.dtype).kind, "bif")
-    good = found.dtype.kind in kinds and found.shape in ((), shape.shape) and bool(np.isfinite(found).all())
+    good = found.dtype.kind in "biuf" and found.shape in ((), shape.shape) and bool(np.isfinite(found).all())
+    if good and shape.dtype == bool:
+        good = bool(np.isin(found, [0, 1]).all())
     if good and jnp.issubdtype(shape.dtype, jnp.integer):
         ends = np.iinfo(shape.dtype)
         good = bool(((found == np.floor(found)) & (found >= ends.min) & (found <= ends.max)).all())

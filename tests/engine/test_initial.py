@@ -195,8 +195,10 @@ def test_a_system_of_ones_own_begins_with_its_state_or_some_of_it():
         check(found, name, chance @ column, 0.03)
     assert (found.mean["boxes"] == 9).all()
     assert found.initial == {"queue": 6, "boxes": [1, [4, 5]], "broken": True}
-    some = jaxq.paths(Tandem(), [0.0], initial={"queue": 6, "boxes": (0, 3)}, replicas=4)
-    assert [some.mean[name][0] for name in ("queue", "inside", "boxes", "broken")] == [6, 0, 6, 0]
+    some = jaxq.paths(Tandem(), [0.0], initial={"queue": 6, "boxes": (0, 3), "broken": 1}, replicas=4)
+    assert [some.mean[name][0] for name in ("queue", "inside", "boxes", "broken")] == [6, 0, 6, 1]
+    some = jaxq.paths(Tandem(), [0.0], initial={"queue": 6}, replicas=4)
+    assert [some.mean[name][0] for name in ("queue", "inside", "boxes", "broken")] == [6, 0, 0, 0]
     assert initial_text(found.initial) == "queue=6,boxes=1,4,5,broken=True"
 
 
@@ -293,6 +295,7 @@ N_MODEL = jaxq.ParallelServers(NETWORK, policy="c-mu")
         (jaxq.GG1(0.5), {"work": -1}, "initial: work = -1: must be a number >= 0"),
         (Tandem(), {"line": 3}, "initial = line: the state has no such component; there is queue, boxes, broken"),
         (Tandem(), 3, "initial = 3: must be as the state of init, which is queue, boxes, broken"),
+        (Tandem(), {"broken": 2}, "initial.broken = 2: must be as the state of init, which is true or false here"),
         (Tandem(), {"queue": 2.5}, "initial.queue = 2.5: must be as the state of init, which is a whole number here"),
         (Tandem(), {"boxes": (1, [1, 2, 3])}, r"initial.boxes\[1\] = \[1, 2, 3\]: .* an array of shape \(2,\)"),
         (Tandem(), {"queue": -1}, "initial: a component that counts is below 0"),
