@@ -17,6 +17,7 @@ from jaxq.engine.initial import initial_text, read_initial
 from jaxq.systems.load_balancing.policy import parse_policy
 from jaxq.systems.load_balancing.speeds import parse_speeds
 from jaxq.systems.parallel_servers.network.network import Network
+from tests.systems_under_test import TOLLS
 
 REPLICAS = 8192
 NETWORK = Network(
@@ -202,6 +203,7 @@ def test_a_system_of_ones_own_begins_with_its_state_or_some_of_it():
     assert initial_text(found.initial) == "queue=6,boxes=1,4,5,broken=True"
 
 
+LENGTHS = {**TOLLS, "size_law": jaxq.Exponential(), "information": "lengths"}
 TYPES = parse_speeds("2:0.25,1:0.75")
 JOBS = {"jobs": [3, 0, 1, 2]}
 BALANCED = {"busy_1": 1, "busy_2": 2, "two_1": 1, "waiting": 3, "all_busy": 0}
@@ -228,6 +230,13 @@ BALANCED = {"busy_1": 1, "busy_2": 2, "two_1": 1, "waiting": 3, "all_busy": 0}
             jaxq.ParallelServers(NETWORK, policy="random"),
             {"busy_a_x": 2, "queue_a_x": 4},
             {"busy_a_x": 2, "queue_a": 4, "queue_b": 0, "idle_x": 0, "idle_y": 2},
+        ),
+        (jaxq.QueueingNetwork(), {"number_1": 4, "number_3": 1}, {"number_1": 4, "number_2": 0, "number_3": 1}),
+        (jaxq.TolledQueues(**LENGTHS), {"customers": [3, 0]}, {"busy_1": 1, "busy_2": 0}),
+        (
+            jaxq.TolledQueues(**TOLLS),
+            {"work": [30, 25]},
+            dict.fromkeys(("joins_1_1", "joins_1_2", "joins_2_1", "joins_2_2"), 0),
         ),
         (jaxq.MG1(0.5), {"work": 2.5}, {"waiting_time": 2.5, "waited": 1}),
         (
