@@ -20,7 +20,7 @@ _PLACES = {
 }
 __all__ = list(_PLACES)  # pyright: ignore[reportUnsupportedDunderAll]
 
-_NEEDS = {"load": ("Result", "Paths", "ExactResult", "Gradients", "Tuning", "Outcome")}
+_NEEDS = {"load": ("Result", "Paths", "CustomerLog", "ExactResult", "Gradients", "Tuning", "Outcome")}
 """What a file may hold: who asks for the first name has the classes too."""
 
 

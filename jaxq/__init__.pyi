@@ -2,6 +2,8 @@
 
 from jaxq.checks import FieldError as FieldError
 from jaxq.engine.check import check as check
+from jaxq.engine.customer_log import CustomerLog as CustomerLog
+from jaxq.engine.customers import customers as customers
 from jaxq.engine.derivatives import Gradients as Gradients
 from jaxq.engine.devices import use_all_cores as use_all_cores
 from jaxq.engine.distributed import distributed as distributed

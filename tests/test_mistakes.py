@@ -422,9 +422,9 @@ COMMANDS = {
         ["FLAG infinite_mean", "withheld"],
     ),
     "F22 a policy that there is not": (
-        "run load-balancing --policy round-robin --servers 9 --load .5",
+        "run load-balancing --policy least-connections --servers 9 --load .5",
         2,
-        ["policy = round-robin", "jsq"],
+        ["policy = least-connections", "jsq"],
     ),
     "F22 the limit of a policy": (
         "run load-balancing --policy pod500 --servers 9",

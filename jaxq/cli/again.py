@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.exact import ExactResult
+from jaxq.engine.initial import initial_text, nested
 from jaxq.engine.options import OPTIONS, Options
 from jaxq.engine.result import Results
 from jaxq.engine.saved import Saved
@@ -55,6 +56,10 @@ def command(found: Saved, system: str | None = None) -> str | None:
         }
         if found.schedule:
             options |= {"schedule": schedule_texts(found.schedule["fields"]), "period": found.schedule["period"]}
+        if found.initial is not None:
+            if nested(found.initial):
+                return None
+            options["initial"] = initial_text(found.initial)
         options["totals"] = any(name.startswith(("average_", "count_")) for name in found.mean)
     elif options:
         options |= _changed(first.run["options"])

@@ -73,6 +73,13 @@ SHARED = {
         True,
     ),
     "period": SharedOption("time after which the schedule begins again, such as 24  [default: it does not]"),
+    "initial": SharedOption(
+        "state at time 0: number_in_system=12, or queue_1=3,busy_1_1=2; others are 0; of a system of your own names of its "
+        "state, or its numbers  [default: as the system begins]",
+        "NAME=VALUE,...",
+    ),
+    "customers": SharedOption("customers of each replica that are recorded  [default: 1000]"),
+    "skip": SharedOption("customers of each replica that come before and are not recorded  [default: 0]"),
     "max_states": SharedOption("states that may be enumerated  [default: 200000]"),
     "parameter": SharedOption(
         "field to tune [default: those of the objective] or to differentiate by, also routing[0] or "
@@ -120,11 +127,13 @@ PATHS = (
     "totals",
     "schedule",
     "period",
+    "initial",
     "out",
     "json",
     "plot",
     "quiet",
 )
+CUSTOMERS = ("customers", "skip", "replicas", "seed", "out", "json", "quiet")
 EXACT = ("max_states", *OUTPUT)
 THEORY = ("json",)
 TUNED = ("parameter", "start", "bounds", "objective", "maximise", "starts", "steps", "rate", "method", "window")

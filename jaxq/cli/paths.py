@@ -13,6 +13,7 @@ from jaxq.cli.experiment_file import Experiment
 from jaxq.cli.field_values import points
 from jaxq.cli.given_options import Output, number
 from jaxq.cli.given_systems import build_systems, merge
+from jaxq.cli.initial import read_text
 from jaxq.cli.options import OUTPUT, PATHS
 from jaxq.cli.run import start_devices
 from jaxq.cli.schedule import read_texts
@@ -23,13 +24,12 @@ from jaxq.cli.tables import (
 from jaxq.engine.fields import Rule
 from jaxq.engine.memory import PATH_BYTES, SEEN_BYTES
 from jaxq.engine.model import Model
-from jaxq.engine.plain import pair, parameters_text
-from jaxq.engine.schedule import schedule_lines
+from jaxq.engine.plain import pair
 from jaxq.plotting import plot
 
 ROWS = 21
 """Times shown on the terminal; the files have all."""
-NUMBERS = [name for name in PATHS if name not in ("times", "totals", "schedule", *OUTPUT)]
+NUMBERS = [name for name in PATHS if name not in ("times", "totals", "schedule", "initial", *OUTPUT)]
 
 
 def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment: Experiment | None) -> int:
@@ -44,8 +44,10 @@ def execute(verb: str, system: type[Model], given: Mapping[str, Any], experiment
         times = grid(chosen.get("times"), numbers.get("replicas", 1024))
         instance = build_systems(verb, system, chosen)[0][0]
         schedule = read_texts(system, chosen["schedule"]) if "schedule" in chosen else None
+        initial = read_text(chosen["initial"]) if "initial" in chosen else None
         start_devices(numbers.get("devices"))
-        planned = plan_of(paths)(instance, times, **numbers, totals=bool(chosen.get("totals")), schedule=schedule)
+        totals = bool(chosen.get("totals"))
+        planned = plan_of(paths)(instance, times, **numbers, totals=totals, schedule=schedule, initial=initial)
     with interruptible():
         found = follow(planned)
         return present(found, output, lambda path: plot(found, path=path), lambda: print_paths(found))
@@ -84,8 +86,7 @@ def print_paths(found: Any) -> None:
             )
         table.add_row(*cells)
     run = found.run
-    console.print(f"{found.system}  {parameters_text(found.parameters)}")
-    for line in schedule_lines(found.schedule):
+    for line in found.head():
         console.print(line)
     console.print(table)
     some = f"{len(shown)} of {len(found.times)} times; " if len(shown) < len(found.times) else ""

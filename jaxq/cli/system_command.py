@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from jaxq.cli.command import HELP, Command
-from jaxq.cli.errors import input_errors
+from jaxq.cli.errors import BadInput, input_errors
 from jaxq.cli.field_texts import FieldText, field_texts, kept
 from jaxq.cli.options import option, shared_parameters
 from jaxq.cli.own_errors import own_errors
@@ -75,7 +75,13 @@ def command(
             return execute(verb, kind, given, experiment)
 
     parameters = [option(field, text.metavar, text.help) for field, text in texts.items()]
-    run.__dict__["__signature__"] = inspect.Signature([*parameters, *shared_parameters(load(VERBS[verb].options))])
+    shared = load(VERBS[verb].options)
+    for field in texts:
+        if field in shared:
+            raise BadInput(
+                f"{field}: is a field of {name} and an option of jaxq {verb}; the field must be named otherwise"
+            )
+    run.__dict__["__signature__"] = inspect.Signature([*parameters, *shared_parameters(shared)])
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     text = f"{VERBS[verb].help}\n\n{described}\n\nExample: {VERBS[verb].example}"
     app.command(name, cls=SystemCommand, help=text, short_help=described, context_settings=HELP)(run)

@@ -61,6 +61,13 @@ VERBS = {
         "jaxq.cli.options:PATHS",
         "jaxq.cli.paths:execute",
     ),
+    "customers": Verb(
+        "Records of customers: an event log.",
+        "Who came when, waited how long and left when, of systems that are stepped by customer.",
+        "jaxq customers gg1 --arrival-rate 0.8 --customers 1000 --out log.csv",
+        "jaxq.cli.options:CUSTOMERS",
+        "jaxq.cli.customers:execute",
+    ),
     "exact": Verb(
         "The stationary law of a small chain.",
         "The stationary metrics of a jump process, by enumerating its states; nothing is simulated.",

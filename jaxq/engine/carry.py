@@ -36,17 +36,29 @@ def typed(tree):
     return jax.tree.map(leaf, tree)
 
 
+def begun(state, initial: list | None):
+    """A state with what is given of its components; None: they stay."""
+    if initial is None:
+        return state
+    leaves, structure = jax.tree.flatten(state)
+    return jax.tree.unflatten(structure, [x if y is None else y for x, y in zip(leaves, initial, strict=True)])
+
+
 def seeded(process: Process, seed: int, replicas) -> UInt32[np.ndarray, "*batch words"]:
     """What `start` draws from: the words of `Process.init` and four of the path's generator, (*replicas.shape, words)."""
     begin = random.words_for(seed, random.START, replicas, process.scan.init_words)
     return np.stack([*begin, *random.stream(seed, random.PATH, replicas)], -1)
 
 
-def start(system: Process, seeds) -> Carry:
-    """The carry of one replica before its first event; ``seeds``: its row of `seeded`."""
+def start(system: Process, seeds, initial: list | None = None) -> Carry:
+    """The carry of one replica before its first event.
+
+    ``seeds``: its row of `seeded`. ``initial``: components of the state in place of those of `Process.init`, None where
+    these stay (`jaxq.engine.initial`).
+    """
     if not watches(system):
-        return _start(system, seeds)
-    carry, beyond = _watched(_start)(system, seeds)
+        return _start(system, seeds, initial)
+    carry, beyond = _watched(_start)(system, seeds, initial)
     return carry._replace(beyond=as_bool(beyond))
 
 
@@ -60,9 +72,9 @@ def another_event(system: Process, carry: Carry) -> Carry:
     return _gone_on(_another_event, system, carry)
 
 
-def _start(system: Process, seeds) -> Carry:
+def _start(system: Process, seeds, initial: list | None = None) -> Carry:
     begin, stream = tuple(seeds[:-4]), random.Stream(*seeds[-4:])
-    state = typed(system.init(begin))
+    state = begun(typed(system.init(begin)), initial)
     words, stream = random.next_words(stream, system.words)
     event, weight = system.next_event(state, words)
     return Carry(state, event, weight, stream)
@@ -96,8 +108,8 @@ def seen(system: Process, carry: Carry) -> tuple:
 def _watched(function: Callable) -> Callable:
     """(the carry, whether an index was beyond its array in getting there or in what is seen of it; None: never)."""
 
-    def call(system, given):
-        after = function(system, given)
+    def call(system, *given):
+        after = function(system, *given)
         return after, seen(system, after)
 
     def carried(*args):

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -14,6 +14,8 @@ from jaxq.engine.check import check_kind, check_process
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.flags import Flag
 from jaxq.engine.host_numbers import host_column
+from jaxq.engine.initial import Initial, read_initial
+from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.layout import choose_tile
 from jaxq.engine.memory import check_paths
 from jaxq.engine.metric import as_reference
@@ -32,7 +34,7 @@ from jaxq.engine.schedule import Schedule, check_processes, cut, read_schedule
 from jaxq.engine.transient import Paths
 from jaxq.engine.unknown import known_keywords
 from jaxq.engine.versions import versions
-from jaxq.engine.walk import left_range
+from jaxq.engine.walk import left_range, walk
 from jaxq.stats.intervals import two_sided_quantile
 
 LATEST = 1e29
@@ -52,18 +54,20 @@ class PathPlan(NamedTuple):
     keep_paths: int
     totals: bool
     schedule: Schedule | None
+    initial: Initial | None
 
 
 def follow(planned: PathPlan) -> Paths:
     """Run what is planned."""
-    system, processes, grid, options, replicas, chosen, keep_paths, totals, schedule = planned
+    system, processes, grid, options, replicas, chosen, keep_paths, totals, schedule, initial = planned
     process = processes[0]
     compiled = sampler(jax.tree.structure(process), memoryless(process), chosen, totals)
     pieces, asked = cut(processes, grid, schedule)
     # on CPU the same batch whatever the replicas, so that a replica's arithmetic is the same too
     tile = choose_tile(process, chosen, replicas if chosen[0].platform != "cpu" else 2**20)
     began = time.perf_counter()
-    seen, reached, last = compiled(pieces, tile * len(chosen), replicas, options.seed, options.max_events)
+    state = None if initial is None else initial.leaves
+    seen, reached, last = compiled(pieces, tile * len(chosen), replicas, options.seed, options.max_events, state)
     seconds = time.perf_counter() - began
     if not seen:
         raise ValueError(f"{title(system)}: defines neither observe nor tally, so there is nothing to follow")
@@ -126,6 +130,7 @@ def follow(planned: PathPlan) -> Paths:
         known,
         tuple(map(float, switches)),
         schedule.to_dict() if schedule else {},
+        None if initial is None else initial.given,
     )
 
 
@@ -144,6 +149,7 @@ def paths(
     totals: bool = False,
     schedule: Mapping[str, Any] | None = None,
     period: float | None = None,
+    initial: Any = None,
 ) -> PathPlan:
     """Sample paths and transient means on a grid of times, from the initial state, on the real clock.
 
@@ -169,6 +175,11 @@ def paths(
             before. The name may be that of a number inside a field, ``network.arrival_rates[1]``. The state goes on
             as it is; servers that leave stop at once, and whom they served waits first in line.
         period: model time after which the schedule begins again, greater than all its times.
+        initial: the state at time 0; None: that of the system, mostly an empty one. Of a system that ships, numbers by name,
+            those not given being 0: ``{"number_in_system": 12}``, and for `ParallelServers` ``busy_CLASS_POOL`` and
+            ``queue_CLASS``, or ``number_CLASS`` if the policy is preemptive. Of a system of your own the state, of the
+            structure that `Process.init` gives; of a state with names also some of its components,
+            ``{"queue": 3}``, the others being those of `Process.init`.
 
     Returns:
         A `Paths`. On the host it takes some 54 bytes a replica and time, and 20 of each observable.
@@ -199,12 +210,19 @@ def paths(
     processes = [each.process() for each in systems] if timetable is None else check_processes(timetable)
     for each, process in zip(systems, processes, strict=True):
         check_range(each, process)
-    processes = together(processes, [check_process(process) for process in processes])
+    met, state = [check_process(process) for process in processes], None
+    if initial is not None:
+        state = read_initial(title(system), processes[0], initial)
+        met = [
+            None if rates is None else np.concatenate([rates, walk(each, state.leaves)])
+            for each, rates in zip(cast(Sequence[MarkovProcess], processes), met, strict=True)
+        ]
+    processes = together(processes, met)
     if totals:
         _check_names(processes[0])
     hidden = 0 if timetable is None else len(timetable.switches(grid[-1]))
     check_paths(len(grid) + hidden, replicas, followed(processes[0], bool(totals)))
-    return PathPlan(system, processes, grid, options, replicas, chosen, int(keep_paths), bool(totals), timetable)
+    return PathPlan(system, processes, grid, options, replicas, chosen, int(keep_paths), bool(totals), timetable, state)
 
 
 def _check_names(process: Process) -> None:

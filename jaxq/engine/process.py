@@ -84,10 +84,21 @@ class Process(eqx.Module):
         """Scalars of an event that are not summed, and that histograms can be kept of as of what is observed or tallied."""
         return {}
 
+    def _record(self, state: State, event: Event) -> dict[str, Any]:
+        """What is recorded of a customer who is an event (`jaxq.engine.customers`): scalars by name. ``service_time``, and
+        ``waiting_time`` before it, say when it leaves; ``last``: whether it is the last of its batch; ``comes``: whether
+        there is a customer at all."""
+        return self.tally(state, event)
+
     def _invalid_rates(self, state: State):
         """True where the rates in ``state`` are none: negative, not finite, above their bound (a `MarkovProcess` knows).
         The engine looks once in a while; the result is then flagged."""
         return False
+
+    def _beginning(self) -> Any:
+        """How the state at time 0 follows from numbers by name (`jaxq.engine.initial.Beginning`). None, the default: it does
+        not; that of a process of a user's own is given as it is."""
+        return None
 
     def _beside_alternatives(self, scales, slopes, slots: int) -> "Process | None":
         """The process beside alternatives to itself, where it steps in a way of its own: an

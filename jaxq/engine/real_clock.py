@@ -179,9 +179,9 @@ class Sampler:
             zero = (jnp.float32(0), jnp.float32(0))
             return shown, walk._replace(totals=added._replace(area=dict.fromkeys(added.area, zero)))
 
-        def begin(leaves, step_time, seeds):
+        def begin(leaves, step_time, initial, seeds):
             system = jax.tree.unflatten(structure, leaves)
-            carry = start(system, seeds[:-4])
+            carry = start(system, seeds[:-4], initial)
             since = jnp.float32(0) if isinstance(system, MarkovProcess) and system.drifts else None
             first, holding = wait(carry, step_time, random.Stream(*seeds[-4:]))
             added = nothing(system, carry) if totals else None
@@ -236,13 +236,21 @@ class Sampler:
             time, holding = wait(carry, step_time, walk.holding)
             return walk._replace(carry=carry, clock=(time, jnp.float32(0)), holding=holding)
 
-        self._begin = compiled(begin, 3)
+        self._begin = compiled(begin, 4)
         self._follow = compiled(follow, 5, donate=4, options=LOOPS)
         self._renew = compiled(renew, 3, donate=2)
 
-    def __call__(self, pieces: Sequence[Piece], batch: int, replicas: int, seed: int, max_events: int):
+    def __call__(
+        self,
+        pieces: Sequence[Piece],
+        batch: int,
+        replicas: int,
+        seed: int,
+        max_events: int,
+        initial: list | None = None,
+    ):
         """Values by observable, float64, and `Reached`, each of shape (replicas, times of all pieces); and the states at the
-        end, an axis in front, of the first `LAST` replicas or some more."""
+        end, an axis in front, of the first `LAST` replicas or some more. ``initial``: as `start` takes it."""
         spread = NamedSharding(self.mesh, PartitionSpec(AXIS))
         process = jax.tree.unflatten(self.structure, pieces[0].leaves)
         launches = [(i, chunk, count) for i, piece in enumerate(pieces) for chunk, count in piece.chunks()]
@@ -255,7 +263,7 @@ class Sampler:
             numbers = np.arange(first, first + batch)
             holding = random.words_for(seed, random.HOLDING, numbers, 4).T
             seeds = np.concatenate([seeded(process, seed, numbers), holding], -1)
-            walk = self._begin(pieces[0].leaves, pieces[0].step_time, jax.device_put(seeds, spread))
+            walk = self._begin(pieces[0].leaves, pieces[0].step_time, initial, jax.device_put(seeds, spread))
             now = 0
             for i, chunk, _ in launches:
                 if i > now:

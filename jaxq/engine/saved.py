@@ -85,8 +85,8 @@ def load(path) -> Any:
         path: what ``save`` or ``--out`` wrote.
 
     Returns:
-        A `Result`, `Results`, `Gradients`, `Paths`, `Tuning`, `Outcome` or `ExactResult`. Values by replica and exact laws
-        are only in an .npz; no file keeps the systems (``Results.model``, ``Tuning.tuned``).
+        A `Result`, `Results`, `Gradients`, `Paths`, `CustomerLog`, `Tuning`, `Outcome` or `ExactResult`. Values by replica
+        and exact laws are only in an .npz; no file keeps the systems (``Results.model``, ``Tuning.tuned``).
 
     Raises:
         ValueError: the file holds none of these. OSError: it cannot be read.

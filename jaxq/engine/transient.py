@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.engine.flags import Flag, flag_lines
+from jaxq.engine.initial import initial_text
 from jaxq.engine.plain import aligned, finite, parameters_text
 from jaxq.engine.saved import NONE, SCHEMA, Saved
 from jaxq.engine.schedule import schedule_lines
@@ -32,6 +33,7 @@ class Paths(Saved):
         stationary: exact stationary means, by observable, where the oracle of the system has them.
         switches: times at which the system changes by itself or by schedule.
         schedule: ``fields``, by name pairs of a time and the value from then on, and ``period``; empty without one.
+        initial: the state at time 0 as it was given, by name or as lists; None: that of the system.
     """
 
     system: str
@@ -47,6 +49,7 @@ class Paths(Saved):
     stationary: dict[str, float] = dataclasses.field(default_factory=dict)
     switches: tuple[float, ...] = ()
     schedule: dict[str, Any] = dataclasses.field(default_factory=dict)
+    initial: Any = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; None where a mean is withheld or an interval undefined."""
@@ -66,6 +69,7 @@ class Paths(Saved):
             "stationary": self.stationary,
             "switches": list(self.switches),
             **({"schedule": self.schedule} if self.schedule else {}),
+            **({} if self.initial is None else {"initial": self.initial}),
         }
         if self.paths:
             data["paths"] = {name: [_listed(path) for path in values] for name, values in self.paths.items()}
@@ -89,6 +93,7 @@ class Paths(Saved):
             data.get("stationary", {}),
             tuple(data.get("switches", ())),
             data.get("schedule", {}),
+            data.get("initial"),
         )
 
     def arrays(self) -> dict[str, Any]:
@@ -132,8 +137,12 @@ class Paths(Saved):
             }
             for i in shown
         ]
-        head = [f"{self.system}  {parameters_text(self.parameters)}", *schedule_lines(self.schedule)]
-        return "\n".join([*head, *aligned(rows), *flag_lines(self.flags)])
+        return "\n".join([*self.head(), *aligned(rows), *flag_lines(self.flags)])
+
+    def head(self) -> list[str]:
+        """What was followed, in lines of a text: system, initial state, schedule."""
+        begins = [] if self.initial is None else [f"initial  {initial_text(self.initial)}"]
+        return [f"{self.system}  {parameters_text(self.parameters)}", *begins, *schedule_lines(self.schedule)]
 
 
 def _listed(values: np.ndarray) -> list[float | None]:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxq.checks import FieldError
-from jaxq.engine.carry import typed, watches
+from jaxq.engine.carry import begun, typed, watches
 from jaxq.engine.indices import ANYWHERE, as_bool, first_beyond, watched
 from jaxq.engine.interpret import Interpreted
 from jaxq.engine.jump_process import MarkovProcess, rate_slack
@@ -73,8 +73,10 @@ def check_bound(system: MarkovProcess) -> float | None:
     return float(bound)
 
 
-def walk(process: MarkovProcess) -> Float[np.ndarray, "states transitions"]:
+def walk(process: MarkovProcess, initial: list | None = None) -> Float[np.ndarray, "states transitions"]:
     """Walk over some hundred states of a prepared process; its rates there, 1/time, float64, shape (states, K).
+
+    ``initial``: components of the state to begin with, None where they are those of `Process.init`.
 
     Raises:
         ValueError: in a state that can be reached a rate is negative or not finite, or the total rate exceeds
@@ -84,8 +86,11 @@ def walk(process: MarkovProcess) -> Float[np.ndarray, "states transitions"]:
     """
     name, bound = type(process).__name__, check_bound(process)
     counts, met, lost = None, [], None
-    for state, rates, k, elapsed, after in _steps([process]):
+    for state, rates, k, elapsed, after in _steps([process], initial):
         if counts is None:
+            if initial is not None and _fell_below_zero(process, state):
+                rule = "a component that counts is below 0; where whole numbers may be negative, say so in the class"
+                raise FieldError("initial", ..., f"{rule}: signed = True")
             counts = _counting(process, state)
             lost = _lost(process, state, k, elapsed) if watches(process) else None
         check_wrapped(process, state)
@@ -137,7 +142,7 @@ def states_met(process: MarkovProcess) -> Any:
     return jax.tree.map(lambda *parts: np.concatenate(parts), *(state for state, *_ in _steps([process])))
 
 
-def _steps(processes: Sequence[MarkovProcess]) -> Iterator[tuple]:
+def _steps(processes: Sequence[MarkovProcess], initial: list | None = None) -> Iterator[tuple]:
     """(state, rates, transition, the time before it, state after it) at each step, of the walkers of one process after those
     of another.
 
@@ -154,6 +159,9 @@ def _steps(processes: Sequence[MarkovProcess]) -> Iterator[tuple]:
 
     words = rng.integers(2**32, size=(WALKERS, processes[0].scan.init_words), dtype=np.uint32)
     state = begin(leaves, alike(words))
+    if initial is not None:
+        walkers = len(processes) * WALKERS
+        state = begun(state, [None if x is None else np.repeat(x[None], walkers, axis=0) for x in initial])
     for _ in range(min(STEPS, max(LEAST_STEPS, OPERATIONS // (look.operations + move.operations)))):
         rates, switch = look(leaves, state)
         rates = rates.astype(np.float64)

@@ -87,3 +87,47 @@ def test_a_schedule_in_a_file_and_of_lists(jaxq, tmp_path):
     )
     code, out, err = jaxq("paths", str(file))
     assert code == 0 and err == "" and "schedule  tolls:1=2,3=5" in out
+
+
+def test_an_initial_state_on_the_command_line_is_that_of_python(jaxq, tmp_path):
+    import jaxq as package
+    from jaxq.cli.again import command
+
+    args = ["paths", "mmc", "--arrival-rate", "4", "--servers", "5", "--times", "0:2:3", "--replicas", "32"]
+    code, out, err = jaxq(*args, "--initial", "number_in_system=12", "--out", str(tmp_path / "full.json"))
+    assert code == 0 and err == "" and "initial  number_in_system=12" in out
+    found, queue = package.load(tmp_path / "full.json"), package.MMc(4, servers=5)
+    python = package.paths(queue, found.times, replicas=32, initial={"number_in_system": 12})
+    assert np.array_equal(found.mean["number_in_system"], python.mean["number_in_system"])
+    assert found.mean["number_in_system"][0] == 12 and found.initial == {"number_in_system": 12}
+    again = command(found)
+    assert again is not None and "--initial number_in_system=12" in again
+    for text, words in (("number_in_system=", "must be NAME=VALUE"), ("number=3", "did you mean number_in_system?")):
+        code, out, err = jaxq(*args, "--initial", text)
+        assert code == 2 and words in err
+
+
+def test_an_initial_state_in_a_file_and_of_lists(jaxq, tmp_path):
+    (tmp_path / "jobs.toml").write_text(
+        'system = "load-balancing"\n[parameters]\nservers = 3\npolicy = "pod2"\n[run]\ntimes = [0, 1]\nreplicas = 16\n'
+        "initial = {jobs = [3, 0, 1]}\n"
+    )
+    code, out, err = jaxq("paths", str(tmp_path / "jobs.toml"))
+    assert code == 0 and err == "" and "initial  jobs=3,0,1" in out
+    code, out, err = jaxq("paths", str(tmp_path / "jobs.toml"), "--initial", "jobs=2")
+    assert code == 0 and err == "" and "initial  jobs=2\n" in out
+
+
+def test_customers_are_written_as_python_finds_them(jaxq, tmp_path):
+    import jaxq as package
+
+    args = ["customers", "ggc", "--arrival-rate", "1.5", "--servers", "2", "--customers", "40", "--replicas", "2"]
+    code, out, err = jaxq(*args, "--out", str(tmp_path / "log.json"), "--out", str(tmp_path / "log.csv"))
+    assert code == 0 and err == "" and "20 of 80 records; 2 replicas, seed 0" in out and "departure_time" in out
+    found, python = package.load(tmp_path / "log.json"), package.customers(package.GGc(1.5, servers=2), 40, replicas=2)
+    assert all(np.array_equal(found[name], x) for name, x in python.columns.items())
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 81
+    code, out, err = jaxq(*args, "--skip", "10", "--json")
+    assert code == 0 and json.loads(out)["customers"]["customer"][0] == 10
+    code, out, err = jaxq("customers", "mmc")
+    assert code == 2 and "must be one that is stepped by customer" in err

@@ -188,3 +188,12 @@ def test_an_array_that_is_too_short(tmp_path, monkeypatch, jaxq):
     code, out, err = jaxq("run", "line.py", "--places", "6")
     assert (code, out) == (2, "") and err.count("\n") == 1
     assert err.startswith("error: Line.jump(state, 0): the index 6 lies beyond an array of 6 in state (6, [1.0, ")
+
+
+def test_a_field_with_the_name_of_an_option_is_refused(tmp_path, jaxq):
+    """It was a traceback."""
+    (tmp_path / "mine.py").write_text(TANDEM.replace("second_rate", "initial"))
+    code, _, err = jaxq("paths", f"{tmp_path / 'mine.py'}:Tandem", "--times", "1")
+    assert code == 2 and "initial: is a field of tandem and an option of jaxq paths; the field must be named" in err
+    code, out, _ = jaxq("run", f"{tmp_path / 'mine.py'}:Tandem", "--help")
+    assert code == 0 and "--initial" in out

@@ -17,7 +17,7 @@ from jaxq.engine.fields import choice, compound, positive, real, whole
 from jaxq.engine.model import Model
 from jaxq.engine.quantity import Quantity
 from jaxq.engine.stationarity import Stationarity
-from jaxq.systems.load_balancing import response
+from jaxq.systems.load_balancing import planning, response
 from jaxq.systems.load_balancing.policy import POLICIES, Policy, parse_policy, ranking
 from jaxq.systems.load_balancing.processes import small_system
 from jaxq.systems.load_balancing.processes.dedicated import Dedicated
@@ -29,6 +29,8 @@ from jaxq.systems.load_balancing.speeds import Speeds, parse_speeds
 MOST_SERVERS = 2**24
 QUEUED = 2**20
 """Servers up to which queues are kept one by one."""
+MOST_SOLVED, MOST_OF_ONE = 2**14, 256
+"""Turns of a cycle, and of a server in it, up to which its exact law is worked out."""
 DEEP = 12
 """Levels kept where busy servers are chosen at random."""
 MOST_LEVELS = 1000
@@ -58,7 +60,8 @@ class LoadBalancing(Model):
     """One dispatcher, parallel queues: a policy says which one a job joins (sa-jsq: the shortest, ties to the fastest).
 
     The arrival rate is ``load`` x capacity, or (1 - beta/sqrt n) x capacity if ``beta`` is given. Policies that see all
-    queues run on counts, an event costing the same for any n; random ones on the queues themselves. With a ``buffer``
+    queues run on counts, an event costing the same for any n; random ones, and servers in turn, on the queues themselves.
+    A cycle of turns begins at a random one, so that all servers are alike from the start. With a ``buffer``
     jobs that are routed to a full server are lost; one for each type, 2 for the fastest and 1 elsewhere, makes the
     truncated system of Section 5.
 
@@ -125,6 +128,10 @@ class LoadBalancing(Model):
             )
         if self.policy.draws > n:
             raise FieldError("policy", self.policy, f"must draw at most servers = {n} servers")
+        if self.policy.rule.cyclic:
+            if self.buffer is not None or self.levels is not None:
+                raise FieldError("buffer", ..., f"must be none, and levels too, with policy {self.policy}")
+            self._order()
         if self.routing is not None:
             if np.size(self.routing) != self.speeds.types:
                 raise FieldError(
@@ -160,7 +167,7 @@ class LoadBalancing(Model):
             servers, weights = self.speeds.servers(n), self._weights()
             services = self.speeds.rates * servers
             random.check_drawn("speeds", self.speeds, services / (self.arrival_rate + self.capacity))
-            if weights is not None:
+            if weights is not None and not self.policy.rule.cyclic:
                 random.check_drawn("policy", self.policy, weights * servers / (weights @ servers))
         why = {"shared": "whose queues hold two jobs", "pooled": "which has a queue a type"}.get(self._layout())
         if why and not (self.buffer is None and self.levels is None):
@@ -220,7 +227,7 @@ class LoadBalancing(Model):
         # types that are drawn by routing probabilities are independent, whether or not their servers are distinct
         independent = policy.rule.replacement or self.routing is not None
         rule = (str(policy), policy.rule.rank, policy.draws, independent, self._weights())
-        return oracle.Control(*rule, self.arrival_rate, self.speeds.rates, servers, self.limits())
+        return oracle.Control(*rule, self.arrival_rate, self.speeds.rates, servers, self.limits(), self._gaps())
 
     def theory(self):
         from jaxq.systems.load_balancing import theory
@@ -244,6 +251,23 @@ class LoadBalancing(Model):
         if self.routing is not None:
             return np.asarray(self.routing) / self.speeds.servers(int(self.servers))
         return self.speeds.rates if self.policy.rule.by_speed else None
+
+    def _order(self) -> np.ndarray | None:
+        """The server of each turn, shape (turns,), where servers come in turn and not one after the other; None."""
+        if not (self.policy.rule.cyclic and self.policy.rule.by_speed):
+            return None
+        rates, servers = self.speeds.rates, self.speeds.servers(int(self.servers))
+        return planning.speed_cycle(tuple(rates.tolist()), tuple(servers.tolist()))
+
+    def _gaps(self) -> list | None:
+        """`planning.gaps_of` the cycle, () where that is too long; None where servers do not come in turn."""
+        if not self.policy.rule.cyclic:
+            return None
+        order, servers = self._order(), self.speeds.servers(int(self.servers))
+        if order is None:
+            return [{(int(self.servers),): int(count)} for count in servers]
+        solved = order.size <= MOST_SOLVED and np.bincount(order).max() <= MOST_OF_ONE
+        return planning.gaps_of(order, servers) if solved else []
 
     def limits(self) -> tuple[int, ...] | None:
         """Jobs at a server of each type at most; None without a buffer."""
@@ -276,14 +300,15 @@ class LoadBalancing(Model):
             return Dedicated(self.arrival_rate, rates, servers, self.policy)
         limits = self.limits() or (self.counted_levels(),) * self.speeds.types
         if layout == "queues":
-            total = self.arrival_rate + self.capacity
+            total, drawn = self.arrival_rate + self.capacity, weights is not None and not self.policy.rule.cyclic
             return ServerQueues(
                 arrival_rate=self.arrival_rate,
                 total_rate=total,
                 rates_of_types=rates,
                 first=first_servers(servers),
                 kinds=random.edges(rates * servers / total),
-                routing=None if weights is None else random.edges((weights * servers / (weights @ servers))[:-1]),
+                routing=random.edges((weights * servers / (weights @ servers))[:-1]) if drawn else None,
+                order=self._order(),
                 policy=self.policy,
                 servers=int(self.servers),
             )

@@ -7,7 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxq.analytic.load_balancing import dedicated, exact, limit, mean_field, modified, policies, splitting, stability
+from jaxq.analytic.load_balancing import (
+    dedicated,
+    exact,
+    in_turn,
+    limit,
+    mean_field,
+    modified,
+    policies,
+    splitting,
+    stability,
+)
 from jaxq.engine.reference import Reference
 
 MOST_STATES = 3000
@@ -28,6 +38,8 @@ class Control(NamedTuple):
         arrival_rate: of the whole system, 1/time.
         rates, servers: mu_j, N_j, shape (M,).
         buffer: most jobs at a server of each type, or None.
+        gaps: where servers come in turn, how many of each type come with which gaps, jobs from one of a server to its next;
+            empty where the cycle is too long to be solved; None where servers are drawn.
     """
 
     policy: str
@@ -39,6 +51,7 @@ class Control(NamedTuple):
     rates: np.ndarray
     servers: np.ndarray
     buffer: tuple[int, ...] | None
+    gaps: list[dict[tuple[int, ...], int]] | None
 
     @property
     def rule(self) -> policies.Policy:
@@ -50,8 +63,9 @@ def load_balancing(given: Control, beta: float | None) -> dict[str, Reference]:
     """References of the metrics of `LoadBalancing`.
 
     sum mu_j E Q_j1 is the arrival rate under every stable policy (no jobs lost): an identity. Random routing is M/M/1
-    at every server. SA-JSQ and JSQ have the Halfin-Whitt limit (SA-JSQ, capacity n), the power of d choices its mean
-    field, tiny systems with buffers their exact law, and every policy the lower bounds of Section 7.
+    at every server, round robin E_n/M/1, another cycle E_k/M/1 with k that repeat themselves. SA-JSQ and JSQ have the
+    Halfin-Whitt limit (SA-JSQ, capacity n), the power of d choices its mean field, tiny systems with buffers their exact
+    law, and every policy the lower bounds of Section 7.
 
     Args:
         given: the policy and whom it serves.
@@ -80,7 +94,9 @@ def load_balancing(given: Control, beta: float | None) -> dict[str, Reference]:
     jobs = _bound(total, mu, counts)
     found["number_in_system"] = Reference(jobs, "bound")
     found["response_time"] = Reference(jobs / total, "bound")
-    if given.draws == 1:
+    if given.gaps is not None:
+        found |= _in_turn(given) if given.gaps else {}
+    elif given.draws == 1:
         found |= _random(total, rates, servers, given.weights)
     elif given.draws > 1:
         found |= _mean_field(total / n, mu, tuple((servers / n).tolist()), rule, total)
@@ -117,6 +133,19 @@ def _random(total: float, rates: np.ndarray, servers: np.ndarray, weights) -> di
         **(idle if len(rates) > 1 else {}),
     }
     return {name: Reference(value) for name, value in found.items()}
+
+
+def _in_turn(given: Control) -> dict[str, Reference]:
+    try:
+        law = in_turn.servers_in_turn(float(given.arrival_rate), given.rates.tolist(), given.gaps or [])
+    except ValueError:
+        return {}
+    names = ("response_time", "number_in_system", "waiting_jobs", "waiting_time", "idle_servers")
+    found = {name: law[name] for name in names}
+    if given.rates.size > 1:
+        found |= {f"idle_servers_{j + 1}": idle for j, idle in enumerate(law["idle"])}
+    found["y_1_2"] = law["two_jobs"][0] / math.sqrt(given.servers.sum())
+    return {name: Reference(float(value)) for name, value in found.items()}
 
 
 @functools.lru_cache(maxsize=64)

@@ -78,6 +78,7 @@ class Rule(NamedTuple):
         replacement: whether they are drawn with replacement.
         by_speed: whether a server is drawn, and wins a tie, in proportion to its speed unless routing is given.
         routed: whether routing probabilities may be given.
+        cyclic: whether the servers come in turn instead of being drawn, as often as draws would take them.
         queues: ``"own"`` of each server, ``"pooled"`` by type, or ``"shared"`` by servers that move between them.
     """
 
@@ -87,6 +88,7 @@ class Rule(NamedTuple):
     replacement: bool = False
     by_speed: bool = False
     routed: bool = False
+    cyclic: bool = False
     queues: str = "own"
 
 
@@ -113,6 +115,14 @@ POLICIES: dict[str, Rule] = {
         draws=1,
         by_speed=True,
         routed=True,
+    ),
+    "round-robin": Rule("the servers in turn, type by type", indifferent, draws=1, cyclic=True),
+    "weighted-round-robin": Rule(
+        "the servers in a cycle that takes each in proportion to its speed, as evenly as nginx does",
+        indifferent,
+        draws=1,
+        by_speed=True,
+        cyclic=True,
     ),
     "pod<d>": Rule(
         "power of d choices: the shortest queue of d distinct servers, ties at random",

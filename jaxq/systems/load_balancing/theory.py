@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxq.analytic.load_balancing import (
+    in_turn,
     limit,
     limit_tails,
     mean_field,
@@ -14,6 +15,7 @@ from jaxq.analytic.load_balancing import (
     splitting,
     stability,
 )
+from jaxq.analytic.stations.gg1 import gm1
 from jaxq.engine.reference import Statement
 
 LEVELS = (0.5, 0.9, 0.99)
@@ -22,6 +24,7 @@ FAR = 1000
 MOST_SERVERS = 500
 """Servers up to which the law of the modified system is solved."""
 _BRAMSON = "Foss and Chernova (1998); Bramson (2011)"
+_LOYNES = "Loynes (1962), Mathematical Proceedings of the Cambridge Philosophical Society 58(3)"
 _TEZCAN = "Armony (2005); Tezcan (2008)"
 
 
@@ -40,7 +43,7 @@ def load_balancing(given: Any) -> dict[str, Statement]:
             "stability": Statement("stable", "always: jobs that find no room are lost", "finite state space")
         }
     rule = given.rule
-    stable, statements = _stability(policy, rule, total, rates, servers)
+    stable, statements = _stability(policy, rule, total, rates, servers, given.gaps is not None)
     found |= statements
     if total >= capacity:
         return found
@@ -50,10 +53,12 @@ def load_balancing(given: Any) -> dict[str, Statement]:
         found |= _limit(beta, rates * n / capacity)
     elif given.draws > 1 and stable:
         found |= _mean_field(rule, total, rates, servers)
+    if given.gaps is not None and stable:
+        found |= _in_turn(total, rates, servers, given.gaps)
     return found | _bounds(policy, total, rates, servers) | _splitting(total, rates, servers)
 
 
-def _stability(policy, rule, total, rates, servers) -> tuple[bool, dict[str, Statement]]:
+def _stability(policy, rule, total, rates, servers, cyclic: bool) -> tuple[bool, dict[str, Statement]]:
     capacity = float(rates @ servers)
     if rule.draws is None:
         source = {"sa-jsq": "Bhambay and Mukhopadhyay (2022), cited before Theorem 3.3", "med-fsf": "Tezcan (2008)"}
@@ -70,9 +75,27 @@ def _stability(policy, rule, total, rates, servers) -> tuple[bool, dict[str, Sta
         return growth < 0, found | _growth(growth, range(rates.size), "Lambda - sum_j mu_j N_j")
     worst = stability.worst_drift(total, tuple(rates.tolist()), tuple(servers.tolist()), rule)
     condition = "for every set A of types: Lambda P(all servers drawn are in A) < sum_{j in A} mu_j N_j"
-    source = "M/M/1 at every server" if rule.draws == 1 else _BRAMSON
+    if cyclic:
+        condition = "a server of every type gets fewer jobs per unit of time than mu_j"
+    source = _LOYNES if cyclic else "M/M/1 at every server" if rule.draws == 1 else _BRAMSON
     found = {"stability": Statement(_verdict(worst.drift), condition, source)}
     return worst.stable, found | _growth(worst.drift, worst.types, "Lambda P(all drawn in A) - sum_{j in A} mu_j N_j")
+
+
+def _in_turn(total, rates, servers, gaps) -> dict[str, Statement]:
+    source = "Kleinrock (1975), Queueing Systems I, Chapter 6"
+    if not gaps:
+        return {}
+    shown = "; ".join(" or ".join(", ".join(map(str, k)) for k in mine) for mine in gaps)
+    found = {"jobs_between": Statement(shown, "jobs of all from one of a server to its next, by type", "the cycle")}
+    own = in_turn.servers_in_turn(total, rates.tolist(), gaps)["response_time"]
+    found["response_time"] = Statement(own, "mean response time, E_k/M/1 at every server", source)
+    if max(map(len, (k for mine in gaps for k in mine))) > 1:
+        return found
+    every = np.array([next(iter(mine))[0] for mine in gaps])
+    fixed = [gm1(total / k, mu, ("deterministic", None))["sojourn_time"] for k, mu in zip(every, rates, strict=True)]
+    meaning = "the same with more and more servers of each type, D/M/1"
+    return found | {"limit_response_time": Statement(float(servers / every @ fixed), meaning, source)}
 
 
 def _verdict(growth: float) -> str:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxq.checks import FieldError
 from jaxq.engine.fields import compound, nonnegative, positive, whole
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.jump_process import JumpProcess
 from jaxq.engine.process import Scan
 from jaxq.engine.quantity import Quantity
@@ -100,6 +101,9 @@ class MMc(JumpProcess):
 
     def init(self, words):
         return 0
+
+    def _beginning(self):
+        return Beginning({"number_in_system": Number(self.capacity)}, lambda _, given: given["number_in_system"])
 
     def rates(self, state):
         n = state
@@ -274,6 +278,10 @@ class GGc(Queue):
     def init(self, words):
         return workloads.zeros(self.servers)
 
+    def _beginning(self):
+        numbers = {"work": Number(size=self.servers, real=True)}
+        return Beginning(numbers, lambda _, given: workloads.times(given["work"]))
+
     def next_event(self, state, words):
         own = super().words
         event, gap = super().next_event(state, words[:own])
@@ -408,6 +416,9 @@ class MGinf(Occupancy):
 
     def overflow(self, state):
         return state[1] > 0
+
+    def _record(self, state, event):
+        return {"service_time": event[0]}
 
     def oracle(self):
         from jaxq.systems.stations.oracle import mginf

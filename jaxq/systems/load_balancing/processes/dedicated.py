@@ -4,6 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.process import Scan
 from jaxq.systems.load_balancing.policy import Policy, compare
@@ -28,6 +29,9 @@ class Dedicated(MarkovProcess):
 
     def init(self, words):
         return (jnp.int32(0),) * self.types
+
+    def _beginning(self):
+        return Beginning({"jobs": Number(size=self.types)}, lambda _, given: tuple(given["jobs"]))
 
     def rates(self, state):
         ranks = [self.policy.rule.rank(q, self.rates_of_types[j], self.servers[j]) for j, q in enumerate(state)]

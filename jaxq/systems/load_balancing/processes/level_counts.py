@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.engine.fields import whole
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.process import Scan
 from jaxq.systems.load_balancing.policy import Policy, join_probabilities
@@ -43,6 +44,18 @@ class LevelCounts(MarkovProcess):
             left = jnp.maximum(left - self.rates_of_types[j] * self.servers[j], 0.0)
             found.append((busy, *(jnp.int32(0),) * (self.levels - 1)))
         return tuple(found), jnp.int32(0)
+
+    def _beginning(self):
+        return Beginning({"jobs": Number(size=int(self.servers.sum()))}, self._begun)
+
+    def _begun(self, state, given):
+        levels, first = [], 0
+        for count, limit in zip(self.servers.tolist(), self.limits, strict=True):
+            jobs = given["jobs"][first : first + count]
+            Number(limit).read("jobs", max(jobs))
+            levels.append(tuple(sum(x > i for x in jobs) for i in range(self.levels)))
+            first += count
+        return tuple(levels), state[1]
 
     def held(self, state):
         """Servers with exactly i jobs, i = 0..B, by type."""

@@ -12,6 +12,7 @@ from jaxq import random
 from jaxq.engine.bits import Bits
 from jaxq.engine.entry import add_at
 from jaxq.engine.fields import whole
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.process import Process, Scan
 from jaxq.systems.load_balancing.policy import Policy, compare
 
@@ -25,6 +26,7 @@ class State(NamedTuple):
     busy: tuple  # servers of each type with at least one job
     two: jax.Array  # type-1 servers with at least two jobs
     waiting: jax.Array  # jobs that wait
+    turn: Any  # of the cycle, int32, where servers come in turn; None
 
 
 class Event(NamedTuple):
@@ -38,9 +40,10 @@ CHANGES = Bits("joins", "leaves", "gets_busy", "gets_idle", "gets_two", "gets_on
 
 
 class ServerQueues(Process):
-    """The compiled half of `LoadBalancing` for random routing and the power of d choices; see there.
+    """The compiled half of `LoadBalancing` for random routing, the power of d choices, and servers in turn; see there.
 
-    Words of an event: which (an arrival, or a service at a type), the tie, and one for each server drawn.
+    Words of an event: which (an arrival, or a service at a type), the tie, and one for each server drawn. A cycle begins at
+    a random turn, so that no server is ahead of others on average.
     """
 
     arrival_rate: float
@@ -49,6 +52,7 @@ class ServerQueues(Process):
     first: Any  # index of the first server of each type, and n: shape (M + 1,)
     kinds: Any  # words of a service at each type, an arrival beyond (`edges`), uint32, shape (M,)
     routing: Any  # words of each type in a draw (`edges`), uint32, shape (M - 1,); None: any server alike
+    order: Any  # the server of each turn, shape (turns,); None: all are in it once, as they are, or are drawn
     policy: Policy = eqx.field(static=True)
     servers: int = whole("servers", static=True)
 
@@ -56,6 +60,8 @@ class ServerQueues(Process):
 
     @property
     def words(self):
+        if self.policy.rule.cyclic:
+            return 2
         return 2 + (2 if self.routing is not None else 1) * max(self.policy.draws, 1)
 
     @property
@@ -67,7 +73,22 @@ class ServerQueues(Process):
 
     def init(self, words):
         zero = jnp.int32(0)
-        return State(jnp.zeros(self.servers, jnp.int32), (zero,) * self.types, zero, zero)
+        turn = random.below(words[0], self.turns)[0] if self.policy.rule.cyclic else None
+        return State(jnp.zeros(self.servers, jnp.int32), (zero,) * self.types, zero, zero, turn)
+
+    @property
+    def turns(self) -> int:
+        """Of a cycle."""
+        return self.servers if self.order is None else self.order.shape[0]
+
+    def _beginning(self):
+        return Beginning({"jobs": Number(MOST_QUEUED // self.servers, self.servers)}, self._begun)
+
+    def _begun(self, state, given):
+        jobs: Any = np.array(given["jobs"])
+        of_type = np.split(jobs, self.first[1:-1])
+        busy = tuple((mine > 0).sum() for mine in of_type)
+        return State(jobs, busy, (of_type[0] > 1).sum(), np.maximum(jobs - 1, 0).sum(), state.turn)
 
     def next_event(self, state, words):
         kind = sum((words[0] >= self.kinds[j]).astype(jnp.int32) for j in range(self.types)) + jnp.int32(0)
@@ -90,6 +111,8 @@ class ServerQueues(Process):
 
     def _joined(self, state: State, tie, words):
         """The server that an arrival joins."""
+        if self.policy.rule.cyclic:
+            return state.turn if self.order is None else self.order.at[state.turn].get(mode="promise_in_bounds")
         best, *others = self._drawn(words)
         if not others:
             return best
@@ -152,6 +175,7 @@ class ServerQueues(Process):
             tuple(busy + busier * (kind == j) for j, busy in enumerate(state.busy)),
             state.two + (gets_two - gets_one) * (kind == 0),
             state.waiting + change - busier,
+            None if state.turn is None else jnp.where(state.turn + joins == self.turns, 0, state.turn + joins),
         )
 
     def observe(self, state):

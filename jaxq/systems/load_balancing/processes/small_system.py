@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.engine.fields import whole
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.process import Scan
 from jaxq.systems.load_balancing.policy import Policy, compare, none_drawn
@@ -32,6 +33,14 @@ class SmallSystem(MarkovProcess):
 
     def init(self, words):
         return (jnp.int32(0),) * len(self.types), jnp.int32(0)
+
+    def _beginning(self):
+        return Beginning({"jobs": Number(size=len(self.types))}, self._begun)
+
+    def _begun(self, state, given):
+        for limit, jobs in zip(self.limits, given["jobs"], strict=True):
+            Number(limit).read("jobs", jobs)
+        return tuple(given["jobs"]), state[1]
 
     def _joins(self, jobs):
         """Probability that an arrival joins each server."""

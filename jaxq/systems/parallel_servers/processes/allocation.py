@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.process import Scan
 from jaxq.systems.parallel_servers.network.graph import Graph
@@ -39,6 +40,10 @@ class Allocated(MarkovProcess):
 
     def init(self, words):
         return (jnp.int32(0),) * self.abandonment_rates.shape[0], self.schedule.begin(), self.renewal.begin()
+
+    def _beginning(self):
+        names = [f"number_{name}" for name in self.graph.classes]
+        return Beginning(dict.fromkeys(names, Number()), lambda state, given: (tuple(given.values()), *state[1:]))
 
     def _shares(self, numbers):
         """(busy servers by edge, customers that wait by class)."""

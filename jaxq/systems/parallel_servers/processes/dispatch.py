@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 
+from jaxq.checks import FieldError
+from jaxq.engine.initial import NAME, Beginning, Number
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.once import once
 from jaxq.engine.process import Scan
@@ -81,6 +83,29 @@ class Dispatch(MarkovProcess):
             self.schedule.begin(),
             self.renewal.begin(),
         )
+
+    def _beginning(self):
+        """By the numbers that are observed; with a line a pool, by line. A second line of a pair is of the tagged, empty."""
+        busy = {f"busy_{name}": Number() for name in self.graph.names()}
+        of_class = len(self.lines) == len(self.graph.classes)
+        waiting = [f"queue_{name}" for name in (self.graph.classes if of_class else self.graph.names())]
+        return Beginning(busy | dict.fromkeys(waiting, Number()), self._begun)
+
+    def _begun(self, state, given):
+        """FieldError where more servers are busy than there are, or one is idle while somebody waits whom it would serve."""
+        numbers, edges = [*given.values()], len(self.graph.edges)
+        busy, queues = numbers[:edges], numbers[edges:]
+        idle = self._idle(busy)
+        for name, count, spare in zip(self.graph.pools, self.servers, idle, strict=True):
+            if spare < 0:
+                raise FieldError(NAME, ..., f"pool {name} has {count} servers, of which {count - spare} are busy")
+        for line, e in self.activities:
+            i, j = self.graph.edges[e]
+            if line < len(queues) and queues[line] and idle[j]:
+                who, where = self.graph.classes[i], self.graph.pools[j]
+                words = f"{queues[line]} of class {who} wait while pool {where}, which serves them, has {idle[j]} idle"
+                raise FieldError(NAME, ..., f"{words} servers; must be busy")
+        return state._replace(busy=tuple(busy), queues=(*queues, *state.queues[len(queues) :]))
 
     @property
     def _first_edge(self) -> int:

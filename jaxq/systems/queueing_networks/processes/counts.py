@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.process import Scan
 from jaxq.systems.queueing_networks.network.routes import OUTSIDE, Routes
@@ -30,6 +31,10 @@ class Counts(MarkovProcess):
 
     def init(self, words):
         return (jnp.int32(0),) * len(self.routes.classes)
+
+    def _beginning(self):
+        names = [f"number_{name}" for name in self.routes.classes]
+        return Beginning(dict.fromkeys(names, Number()), lambda _, given: tuple(given.values()))
 
     def _busy(self, numbers):
         return self.allocation.busy(numbers, self.servers, self.routes)

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from jaxq.checks import FieldError
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.process import Process
 from jaxq.engine.stationarity import Stationarity
 from jaxq.engine.system import System
@@ -35,6 +36,9 @@ class ByCustomer(System):
         gap: Any = arrival.sample(words[: arrival.words]) * (1 / self.arrival_rate)  # pyright: ignore[reportOperatorIssue]
         time: Any = service.sample(words[arrival.words :]) * (1 / self.service_rate)  # pyright: ignore[reportOperatorIssue]
         return (time, gap), gap
+
+    def _record(self, state, event):
+        return {"service_time": event[0], **self.tally(state, event)}
 
 
 class Queue(ByCustomer):
@@ -106,6 +110,9 @@ class Lindley(Queue):
     def init(self, words):
         return 0.0
 
+    def _beginning(self):
+        return Beginning({"work": Number(real=True)}, lambda _, given: given["work"])
+
     def update(self, state, event):
         service, gap = event
         return jnp.maximum(state + (service - gap), 0.0)
@@ -134,6 +141,10 @@ class Batches(Process):
     def init(self, words):
         return self.queue.init(words), 0
 
+    def _beginning(self):
+        of_queue: Any = self.queue._beginning()
+        return of_queue._replace(state=lambda state, given: (of_queue.state(state[0], given), state[1]))
+
     def next_event(self, state, words):
         found, behind = state
         own = self.queue.words
@@ -151,3 +162,6 @@ class Batches(Process):
 
     def _values(self, state, event):
         return self.queue._values(state[0], event[0])
+
+    def _record(self, state, event):
+        return self.queue._record(state[0], event[0]) | {"last": state[1] == 0}

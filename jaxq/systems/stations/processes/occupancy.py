@@ -52,6 +52,10 @@ class Occupancy(ByCustomer):
             "empty": jnp.maximum(gap - times[-1], 0.0),
         }
 
+    def _record(self, state, event):
+        blocked = state[0][0] > 0
+        return {"service_time": jnp.where(blocked, 0.0, event[0]), "blocked": blocked}
+
     def stationarity(self):
         """The number in system is correlated over time as the law of what is left of a service: E S^2 must be finite."""
         return Stationarity(tail="heavy_tail" if self.service_law.moments <= 2 else None)

@@ -5,6 +5,8 @@ new value. A few are kept as a tuple of scalars, more as an array: 10 servers co
 array, 100 servers 33 and 32, but 18 s to compile instead of 2.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +20,12 @@ Times = tuple[jax.Array, ...] | jax.Array
 def zeros(count: int) -> Times:
     """``count`` times, all 0."""
     return (0.0,) * count if count <= AS_SCALARS else jnp.zeros(count, jnp.float32)  # pyright: ignore[reportReturnType]
+
+
+def times(values: Sequence[float]) -> Times:
+    """Given times, put in order."""
+    found = sorted(values)
+    return tuple(found) if len(found) <= AS_SCALARS else np.array(found, np.float32)  # pyright: ignore[reportReturnType]
 
 
 def replace_least(times: Times, new) -> Times:

@@ -17,6 +17,7 @@ import numpy as np
 from jaxq import random
 from jaxq.engine.entry import add_at
 from jaxq.engine.fields import whole
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.process import Process, Scan
 from jaxq.engine.tagged import Tag
 from jaxq.systems.token_pool.policy import ThresholdPolicy
@@ -139,6 +140,27 @@ class Mechanism(Process):
             tag=None if self.tag_every is None else Tag.none(),
             first=None if self.deviator is None else DeviatorCounts(zero, zero, zero, zero),
             kinds=None if self.kind is None else TypeTotals(*[jnp.zeros(self.kinds, jnp.int32)] * 3),
+        )
+
+    def _beginning(self):
+        n, cap = self.servers, self.token_cap
+        tokens = {} if cap is None else {"tokens": Number(cap, n, otherwise=cap // 2)}
+        return Beginning({"own_queue": Number(MOST_QUEUED // 2, n), "pool_queue": Number(), **tokens}, self._begun)
+
+    def _begun(self, state, given):
+        own = np.array(given["own_queue"])
+        tokens = np.array(given.get("tokens", [0] * self.servers))
+        kinds = state.kinds
+        if kinds is not None:
+            kinds = kinds._replace(own=np.bincount(self.kind, own, self.kinds))
+        return state._replace(
+            servers=own << 16 | tokens,
+            own=own.sum(),
+            pool=given["pool_queue"],
+            tokens=tokens.sum(),
+            empty=(tokens == 0).sum(),
+            full=state.full if self.token_cap is None else (tokens == self.token_cap).sum(),
+            kinds=kinds,
         )
 
     def next_event(self, state, words):

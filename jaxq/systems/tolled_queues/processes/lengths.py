@@ -4,6 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jaxq.engine.initial import Beginning, Number
 from jaxq.systems.tolled_queues.policy import chances, cheapest
 from jaxq.systems.tolled_queues.processes.visible import Visible
 
@@ -19,6 +20,9 @@ class Lengths(Visible):
 
     def init(self, words):
         return (jnp.int32(0),) * self.servers
+
+    def _beginning(self):
+        return Beginning({"customers": Number(size=self.servers)}, lambda _, given: tuple(given["customers"]))
 
     def joins(self, state):
         found = []

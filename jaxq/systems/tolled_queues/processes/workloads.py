@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
+from jaxq.engine.initial import Beginning, Number
 from jaxq.engine.process import Process, Scan
 from jaxq.laws.law import Law
 from jaxq.systems.tolled_queues.arrivals import Arrivals
@@ -68,6 +69,10 @@ class Workloads(Process):
 
     def init(self, words):
         return (0.0,) * self.servers, self.arrivals.init(words)
+
+    def _beginning(self):
+        numbers = {"work": Number(size=self.servers, real=True)}
+        return Beginning(numbers, lambda state, given: (tuple(given["work"]), state[1]))
 
     def of_class(self, kind, values):
         """The entry of a customer's class."""
@@ -136,6 +141,18 @@ class Workloads(Process):
             time * (w - 0.5 * self.rates[j] * time) for j, (time, w) in enumerate(zip(busy, after, strict=True))
         )
         return found
+
+    def _record(self, state, event):
+        (work, stream), (added, kind, *_) = state, event
+        joins = [a > 0 for a in added]
+        server = sum(jnp.where(here, j + 1, 0) for j, here in enumerate(joins))
+        waits = [
+            jnp.where(here, w * self.slownesses[j], 0.0) for j, (here, w) in enumerate(zip(joins, work, strict=True))
+        ]
+        service = sum(a * self.slownesses[j] for j, a in enumerate(added))
+        found = {"class": kind + 1, "server": server, "waiting_time": sum(waits), "service_time": service}
+        comes = {} if self.arrivals.every_event else {"comes": self.arrivals.customer(stream)}
+        return found | {"balked": server == 0} | comes
 
     def _beside_alternatives(self, scales, slopes, slots):
         from jaxq.systems.tolled_queues.processes.pairs import beside_pairs
