@@ -10,6 +10,8 @@ from jaxq.analytic.distributions.forms import exponentials
 from jaxq.analytic.distributions.transforms import Law, phases
 from jaxq.checks import positive, stable_load
 
+_LOG_TAIL = 2000.0
+
 
 def mph1_wait_tail(arrival_rate: float, service_rate: float, law: Law) -> Callable[[float], float] | None:
     """The tail of the stationary wait in M/PH/1.
@@ -79,4 +81,9 @@ def _phases(arrival_rate: float, service_rate: float, law: Law) -> tuple[Phases,
 
 
 def _tail(initial: NDArray[np.float64], generator: NDArray[np.float64]) -> Callable[[float], float]:
-    return lambda t: float(initial @ exponentials(generator[None] * t)[0].sum(axis=1))
+    least = float(np.abs(np.linalg.eigvals(generator).real).min())  # the tail decays as e^(-least t)
+
+    def tail(t: float) -> float:
+        return 0.0 if least * t > _LOG_TAIL else float(initial @ exponentials(generator[None] * t)[0].sum(axis=1))
+
+    return tail
