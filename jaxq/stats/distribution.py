@@ -72,9 +72,9 @@ class Distribution:
 
         The interval inverts the test of F(x) = p by Student's t over groups (Woodruff 1952; Francisco and Fuller 1991):
         low is the first x with ``F(x) + t se(x) >= p``, high the first from which on ``F(x) - t se(x) >= p``. So it
-        holds at atoms and for whole numbers too, and need not be symmetric. In the tails, where less than `FEW`
-        independent values are on one side of x, the bounds of F(x) are those of Clopper and Pearson for as many values as
-        say as much of the median (Korn and Graubard 1998). An end beyond all that was seen is nan, and so is then the
+        holds at atoms and for whole numbers too, need not be symmetric, and is at least a bin. In the tails, where less than
+        `FEW` independent values are on one side of x, the bounds of F(x) are those of Clopper and Pearson for as many values
+        as say as much of the median (Korn and Graubard 1998). An end beyond all that was seen is nan, and so is then the
         value: below the least one, unless many are equal to it, as waits of 0 are. nan too where nothing was counted, and
         for the ends where there is one group only.
         """
@@ -94,6 +94,9 @@ class Distribution:
         unseen = 0.0 if least else float(_clopper_pearson(np.zeros(1), count, level)[1][0])
         low = self._at(highest, probability, -1) if unseen < probability else np.nan
         high = self._at(lowest, probability, 1) if lowest[-1] >= probability * (1 - ROUNDING) else np.nan
+        k = self._reached(highest, probability)
+        if np.isfinite(low + high) and k == self._reached(lowest, probability):
+            low, high = float(self.left[k]), float(self.right[k])  # where in a bin its values lie is not known
         return (value if np.isfinite(low) and np.isfinite(high) else np.nan), low, high
 
     def _independent(self, below: Float[np.ndarray, " bins"], error: Float[np.ndarray, " bins"], level: float) -> float:
@@ -103,10 +106,14 @@ class Distribution:
         wide = t_quantile((1 + level) / 2, len(self.counts) - 1) * error[k] / scipy.special.ndtri((1 + level) / 2)
         return below[k] * (1 - below[k]) / wide**2 if wide**2 > 0 and below[k] < 1 else np.inf
 
+    @staticmethod
+    def _reached(below: Float[np.ndarray, " bins"], probability: float) -> int:
+        """The bin in which ``below`` reaches a probability; the sums are rounded: one that is met exactly is met."""
+        return min(int(np.searchsorted(below, probability * (1 - ROUNDING))), len(below) - 1)
+
     def _at(self, below: Float[np.ndarray, " bins"], probability: float, side: int = 0) -> float:
         """Where ``below`` reaches a probability; among whole numbers of one bin, ``side`` takes its first or last."""
-        # the sums are rounded: a probability that is met exactly is met
-        k = min(int(np.searchsorted(below, probability * (1 - ROUNDING))), len(below) - 1)
+        k = self._reached(below, probability)
         left, right = float(self.left[k]), float(self.right[k])
         if left == right:
             return left

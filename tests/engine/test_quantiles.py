@@ -255,6 +255,8 @@ def test_what_has_a_probability_of_its_own_is_counted_whole(slot):
     for p, row in result.quantiles["time"].items():
         assert row["oracle"] / slot == pytest.approx({"0.05": 1, "0.1": 1, "0.5": 2.25, "0.75": 3}[p], rel=1e-9)
         assert row["value"] == pytest.approx(row["oracle"], rel=0.01) and row["z"] is not None
+        if p != "0.5":  # which is in the density
+            assert row["low"] * (1 - 1e-6) <= row["oracle"] <= row["high"] * (1 + 1e-6)
 
 
 def test_a_service_level_is_kept_in_files(tmp_path):
