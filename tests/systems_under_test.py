@@ -75,8 +75,8 @@ STATIONS = {
     "Weibull/E3/2+lognormal": jaxq.GGc(3.0, 1.0, 2, Weibull(0.7), Erlang(3), 0.5, Lognormal(2.0)),
     "M^X/E2/1, geometric": jaxq.MG1(0.7, 1.0, Erlang(2), GeometricBatch(3.0)),
     "gamma^3/M/1": jaxq.GG1(0.7, 1.0, Gamma(0.5), batch_law=FixedBatch(3)),
-    "D^X/H2/2+M": jaxq.GGc(
-        3.0, 1.0, 2, Deterministic(), Hyperexponential(4.0), 0.5, batch_law=BatchSizes([0.5, 0.3, 0.2])
+    "D^X/empirical/2+M": jaxq.GGc(
+        3.0, 1.0, 2, Deterministic(), Empirical([1, 2, 4]), 0.5, batch_law=BatchSizes([0.5, 0.3, 0.2])
     ),
     "M/Pareto/5/5": jaxq.MGcc(4.0, 1.0, 5, Pareto(2.5)),
     "M/empirical/infinity": jaxq.MGinf(3.0, 1.0, Empirical([0.5, 1.0, 1.5])),

@@ -223,6 +223,21 @@ COMMANDS = {
         2,
         ["schedule: mg1 is no Markov chain here"],
     ),
+    "a schedule without what the system has": (
+        "paths mmc --arrival-rate 0.5 --capacity 9 --times 1,2 --schedule capacity:0=none --replicas 64",
+        0,
+        ["schedule  capacity:0=none", "queue_length"],
+    ),
+    "a service level of what has no distribution": (
+        "run mgcc --arrival-rate 0.5 --service-level number_in_system:1",
+        2,
+        ["service_level = number_in_system: mgcc has no such quantity"],
+    ),
+    "too many service levels": (
+        f"run mg1 --arrival-rate 0.5 --service-level waiting_time:{','.join(map(str, range(1001)))}",
+        2,
+        ["service_level = 1001 of waiting_time: must be at most 1000"],
+    ),
     "a period of nothing": (
         "paths mmc --arrival-rate 0.5 --times 1,2 --period 24",
         2,
@@ -259,6 +274,16 @@ COMMANDS = {
         "run mmc --arrival-rate 8e38 --service-rate 1e39",
         2,
         ["arrival_rate = 8e+38", "1e+37", "change the unit"],
+    ),
+    "A14 a derivative of it": (
+        "gradient mmc --arrival-rate 8e38 --service-rate 1e39 --parameter arrival_rate",
+        2,
+        ["arrival_rate = 8e+38", "1e+37", "change the unit"],
+    ),
+    "A14 a start beyond it": (
+        "tune mmc --arrival-rate 0.5 --parameter service_rate --objective simulated:queue_length --start 1e300",
+        2,
+        ["service_rate = 1e+300", "1e+37", "change the unit"],
     ),
     "A14 paths of it": ("paths mmc --arrival-rate 1e39 --times 1", 2, ["arrival_rate = 1e+39", "1e+37"]),
     "B a variance that is infinite": (

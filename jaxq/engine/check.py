@@ -26,6 +26,7 @@ from jaxq.engine.methods import Methods
 from jaxq.engine.model import Model
 from jaxq.engine.outline import at_halves
 from jaxq.engine.process import Process
+from jaxq.engine.range import check_range
 from jaxq.engine.steps import Steps, walk_steps
 from jaxq.engine.unknown import known_keywords
 from jaxq.engine.walk import walk
@@ -70,6 +71,7 @@ def check(system: Model) -> None:
     """
     check_kind(system)
     process = system.process()
+    check_range(system, process)
     check_process(process)
     at_halves(system, process)
 

@@ -1,10 +1,10 @@
 """Checkpoints: everything a run has computed, in one ``.npz`` file, so that a crash or Ctrl-C loses nothing.
 
 A checkpoint belongs to one question: systems (their fields, what files they were read from, the code of a user's class),
-replicas, seed, quantities, version of jaxq. Resuming with any of them changed is refused, before anything is compiled. How
-long the run goes on may change (more events, a smaller precision): blocks keep the length they had. A run that is resumed
-gives the same numbers, bit for bit, as one that was never interrupted. Of several processes the first has the file; it
-holds all replicas, so that any number of processes can go on from it.
+replicas, seed, quantities and their thresholds, version of jaxq. Resuming with any of them changed is refused, before
+anything is compiled. How long the run goes on may change (more events, a smaller precision): blocks keep the length they
+had. A run that is resumed gives the same numbers, bit for bit, as one that was never interrupted. Of several processes the
+first has the file; it holds all replicas, so that any number of processes can go on from it.
 """
 
 import json
@@ -42,7 +42,7 @@ def question(groups: Sequence[Sequence[Model]], replicas: int, options: Options)
         "replicas": replicas,
         FIRST: options.first_replica,
         "seed": int(options.seed),
-        "quantities": list(options.counted()),
+        "quantities": [[name, sorted(options.thresholds().get(name, ()))] for name in options.counted()],
         "control": options.control,
         "version of jaxq": installed("jaxq"),
     }

@@ -6,6 +6,7 @@ has a share of the replicas on its devices; what is read of an ensemble is of al
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -27,10 +28,13 @@ from jaxq.engine.replicas import as_arrays, axis_of, cut, histograms, side_by_si
 from jaxq.engine.sums import Sums
 from jaxq.engine.team import team
 from jaxq.engine.totals import Totals
-from jaxq.stats.distribution import Distribution
+from jaxq.stats.distribution import Distribution, passed
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.histogram import Histogram, grouping
 from jaxq.stats.windows import WindowedSums
+
+AT_MOST = " <="
+"""What follows the name of a quantity where its values are counted by threshold."""
 
 
 class Queued(NamedTuple):
@@ -60,10 +64,12 @@ class Ensemble:
         devices: tuple,
         processes: Sequence[Process] | None = None,
         first: int = 0,
+        thresholds: Mapping[str, Sequence[float]] = MappingProxyType({}),
         **layout,
     ):
         """``processes``: what the systems are stepped as (default: `jaxq.engine.rarity.prepared`). ``first``: the number of
-        the first replica. ``apart``: whether numbers that the points share may come to differ (`move`)."""
+        the first replica. ``thresholds``: of the quantities of ``histograms``, up to which their values are counted too.
+        ``apart``: whether numbers that the points share may come to differ (`move`)."""
         self.systems, self.replicas = list(systems), replicas
         self.processes = processes = [prepared(system) for system in systems] if processes is None else list(processes)
         structure, leaves, self._own = stacked_leaves(processes, layout.pop("apart", False))
@@ -102,6 +108,7 @@ class Ensemble:
         self._known: dict[str, Any] = {}
         self._queued: Queued | None = None
         self._histograms: dict[str, Histogram] = {}
+        self._thresholds = {name: sorted(given) for name, given in thresholds.items()}
         group_of = grouping(first, replicas)
         self._counted = group_of[-1] + 1  # of each point
         self._group = (np.arange(len(systems))[:, None] * self._counted + group_of[self._share]).ravel()
@@ -252,16 +259,25 @@ class Ensemble:
 
     def _count(self, name: str, parts: list, blocks: int) -> None:
         """Add what a launch sampled of one quantity to its histogram, block by block."""
-        if name not in self._histograms:
-            self._histograms[name] = Histogram(
-                len(self.systems) * self._counted,
-                whole=parts[0][0][0].dtype == np.int32,
-                limit=histogram_limit(len(self.systems)),
-            )
         values, weights = zip(*parts, strict=True)
         for block in range(blocks):
             weight = None if weights[0] is None else self._by_row([of_block(x, block) for x in weights])
-            self._histograms[name].add(self._by_row([of_block(x, block) for x in values]), weight, self._group)
+            found = self._by_row([of_block(x, block) for x in values])
+            self._add(name, found, weight)
+            if name in self._thresholds:
+                self._add(name + AT_MOST, passed(found, self._thresholds[name]), weight)
+
+    def _add(self, name: str, values: np.ndarray, weights: np.ndarray | None) -> None:
+        """Add one block to a histogram, the first time a new one."""
+        if name not in self._histograms:
+            whole, limit = values.dtype == np.int32, histogram_limit(len(self.systems))
+            self._histograms[name] = Histogram(len(self.systems) * self._counted, whole, limit)
+        self._histograms[name].add(values, weights, self._group)
+
+    @property
+    def _kept(self) -> list[str]:
+        """The names of the histograms."""
+        return [*self.layout.histograms, *(name + AT_MOST for name in self._thresholds)]
 
     def saved(self) -> dict[str, np.ndarray]:
         """Everything computed so far, as arrays (`jaxq.engine.checkpoint`), of the replicas of this process."""
@@ -291,7 +307,7 @@ class Ensemble:
                 arrays[name] = cut(arrays[name], len(self.systems), axis, share)
         self.blocks, self._windows.data = int(arrays["blocks"]), arrays["windows"]
         self._windows.span, self._windows.filled, self._windows.partial = map(int, arrays["windows_state"])
-        self._histograms = {name: x for name, x in histograms(arrays).items() if name in self.layout.histograms}
+        self._histograms = {name: x for name, x in histograms(arrays).items() if name in self._kept}
         if not self._team.first:  # process 0 goes on from the counts of all, which are added up in the end
             for histogram in self._histograms.values():
                 histogram.windows.data[...] = 0
@@ -303,12 +319,12 @@ class Ensemble:
 
     def fits(self) -> bool:
         """Whether what `restore` put back hangs together: sums of every replica over as many blocks as were run."""
-        counted = [self._histograms[name].windows for name in self.layout.histograms if name in self._histograms]
+        counted = [self._histograms[name].windows for name in self._kept if name in self._histograms]
         if not self.blocks:
             return not self._windows.blocks and not counted
         windows = self._windows
         return (
-            len(counted) == len(self.layout.histograms)
+            len(counted) == len(self._kept)
             and windows.blocks + self._open == self.blocks
             and all(store.blocks == self.blocks for store in counted)
             and all(store.data.dtype == np.float64 and 0 <= store.partial < store.span for store in (windows, *counted))
@@ -381,9 +397,16 @@ class Ensemble:
         """The distribution of one quantity over all but the first ``events`` of a replica; None: over the last half."""
         self.settle()
         block = None if events is None else -(-events // self.layout.events_per_block)
-        histogram, groups = self._histograms[name], slice(point * self._counted, (point + 1) * self._counted)
-        if self._team.processes == 1:
-            return histogram.distribution(groups, block)
-        mine = histogram.since(groups, block).saved()
-        shares = self._team.gather("counts", list(mine.values()))
-        return Histogram.together([Histogram.restored(dict(zip(mine, x, strict=True))) for x in shares]).distribution()
+        groups = slice(point * self._counted, (point + 1) * self._counted)
+
+        def counted(name: str) -> Distribution:
+            if self._team.processes == 1:
+                return self._histograms[name].distribution(groups, block)
+            mine = self._histograms[name].since(groups, block).saved()
+            shares = self._team.gather("counts", list(mine.values()))
+            return Histogram.together(
+                [Histogram.restored(dict(zip(mine, x, strict=True))) for x in shares]
+            ).distribution()
+
+        found = counted(name)
+        return found.counted_to(self._thresholds[name], counted(name + AT_MOST)) if name in self._thresholds else found

@@ -46,6 +46,7 @@ from jaxq.engine.plan import Plan, plan
 from jaxq.engine.planned import run_by
 from jaxq.engine.progress import Watch
 from jaxq.engine.quantity import primary
+from jaxq.engine.range import check_range
 from jaxq.engine.record import title
 from jaxq.engine.score import LONGEST, Scored, found_window, less_controls, too_short, with_window
 from jaxq.engine.simulate import launched, run_info
@@ -245,6 +246,7 @@ def gradient(
     if chosen.replicas is not None and chosen.replicas < FEW:
         raise FieldError("replicas", chosen.replicas, f"paired differences need at least {FEW}")
     system.stationarity().check()
+    check_range(system, system.process())
     slopes = [tangents(p, side) for p in parameters]
     question = Question(system, parameters, "finite-difference", side, step, window)
     if method != "finite-difference":

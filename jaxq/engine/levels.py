@@ -9,13 +9,17 @@ import numpy as np
 from jaxq.engine.metric import standardised
 from jaxq.engine.plain import finite
 from jaxq.engine.reference import Reference, Tail
-from jaxq.stats.distribution import Distribution
+from jaxq.stats.distribution import SLACK, Distribution, counts_to
+from jaxq.stats.estimate import Estimate
 
 LEAST_GROUPS = 30
 """Groups of replicas from which a difference is judged."""
 CURVE = 1024
 """Points of an exact law at most."""
 ROUNDING = 1e-12
+ATOM = 1e-5
+"""Of an exact law, what lies between a threshold and the last number that counts as at most it: from here on a probability
+of its own and no density."""
 Row = dict[str, float | None]
 """A value, the ends of its interval and half its length; where the law is known the exact value and z."""
 
@@ -55,33 +59,42 @@ class Law:
 
     def _quantile(self, p: float) -> Row:
         value, low, high = (math.nan,) * 3 if self.withheld else self.seen.quantile(p, self.level)
-        exact = None if self.tail is None else quantile(self.tail, p, self.seen.whole)
-        return _row(value, low, high, (high - low) / 2) | self._beside(exact, exact)
+        row = _row(value, low, high, (high - low) / 2)
+        if self.tail is None:
+            return row
+        exact = quantile(self.tail, p, self.seen.whole)
+        if not math.isfinite(exact) or not self._judged:
+            return row | {"oracle": finite(exact), "z": None}
+        end, found = self.seen.below_end(exact)
+        near, far = ((1 - float(self.tail(x))) for x in (end - SLACK * abs(end), counts_to(end, self.seen.whole)))
+        apart = 0.0 if self.seen.whole or end <= counts_to(exact) else far - near  # what is at the end is in either bin
+        return row | {"oracle": finite(exact), "z": self._z(found, far, apart)}
 
     def _service_level(self, threshold: float) -> Row:
         nothing = self.withheld or self.seen.empty
         value, width = (math.nan, math.nan) if nothing else self.seen.probability_below(threshold, self.level)
         low, high = np.clip([value - width, value + width], 0.0, 1.0)
-        exact = None if self.tail is None else 1 - float(self.tail(threshold))
-        return _row(value, low, high, width) | self._beside(exact, threshold)
+        row = _row(value, low, high, width)
+        if self.tail is None:
+            return row
+        exact, counted = (1 - float(self.tail(x)) for x in (threshold, counts_to(threshold, self.seen.whole)))
+        if counted - exact > ATOM:
+            exact = counted
+        z = self._z(self.seen.below(threshold), exact, counted - exact) if self._judged else None
+        return row | {"oracle": finite(exact), "z": z}
 
-    def _beside(self, exact: float | None, at: float | None) -> Row:
-        """An exact value, and by how many standard errors P(X <= at) is off its own."""
-        if self.tail is None or exact is None or at is None:
-            return {}
-        return {"oracle": finite(exact), "z": self._z(self.tail, at)}
+    @property
+    def _judged(self) -> bool:
+        """Whether enough was seen to be compared."""
+        return not (self.withheld or self.seen.empty) and len(self.seen.counts) >= LEAST_GROUPS
 
-    def _z(self, tail: Tail, at: float) -> float | None:
-        if self.withheld or self.seen.empty or len(self.seen.counts) < LEAST_GROUPS or not math.isfinite(at):
-            return None
-        found, exact = self.seen.below(at), 1 - float(tail(at))
+    def _z(self, found: Estimate, exact: float, rounding: float) -> float | None:
         error, share = found.standard_error, found.value * (1 - found.value)
         if not (error > 0 or found.episode):
             return None  # one value was seen and no other
         # where less of a tail was seen than there is, its error looks small too: the same share of the exact probability
         scaled = error * max(exact * (1 - exact), 0.0) / share if share > 0 else 0.0
-        cut = abs(self.seen.read(tail, at) - exact)
-        z = standardised(dataclasses.replace(found, rounding=max(scaled, cut)), Reference(exact))
+        z = standardised(dataclasses.replace(found, rounding=max(scaled, rounding)), Reference(exact))
         return None if z is None else finite(z)
 
 

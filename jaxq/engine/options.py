@@ -38,6 +38,8 @@ LEAST_PART = 30
 PROBABILITIES = (0.5, 0.9, 0.95, 0.99)
 COUNTED = ("quantiles", "service_level")
 """The options that ask for a histogram of a quantity."""
+MOST_ASKED = 1000
+"""Probabilities or thresholds of a quantity."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,6 +239,8 @@ class Options:
             if not asked or not all(map(allowed, asked)):
                 raise FieldError(option, text, rule)
             wanted[name] = tuple(dict.fromkeys([*wanted.get(name, ()), *asked]))
+            if len(wanted[name]) > MOST_ASKED:
+                raise FieldError(option, f"{len(wanted[name])} of {name}", f"must be at most {MOST_ASKED}")
         return wanted
 
     def to_dict(self) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def follow(planned: PathPlan) -> Paths:
     }
     kept = {name: values[:keep_paths].copy() for name, values in seen.items()} if keep_paths else {}
     flags = tuple(flag for flag, there in found.items() if there)
-    same = plain_means(system, process) & set(mean)
+    same = plain_means(schedule.systems[0] if schedule else system, process) & set(mean)
     told = {name: found for name in same if (found := unit(system.metric_table, name)) is not None}
     known = {} if schedule else {name: x for name, x in stationary_means(system).items() if name in same}
     switches = system.stationarity().switches if schedule is None else schedule.switches(grid[-1])

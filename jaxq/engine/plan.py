@@ -172,7 +172,7 @@ def check_names(
     for option, wanted in zip(COUNTED, (options.quantile_probabilities(), options.thresholds()), strict=True):
         for name in wanted:
             if name not in quantities:
-                raise FieldError(option, name, f"{title(model)} has {', '.join(quantities)}")
+                raise FieldError(option, name, f"{title(model)} has {', '.join(quantities) or 'no such quantity'}")
     return rates
 
 

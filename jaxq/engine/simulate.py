@@ -165,6 +165,7 @@ def launched(
                 batch=options.batch,
                 events=min(expected, options.max_events // (len(points) * replicas)),
                 histograms=options.counted(),
+                thresholds=options.thresholds(),
                 **checkpoint.layout(i),
             )
             for i, members in enumerate(groups)

@@ -4,6 +4,7 @@ Each is written ``name:parameter`` in text: ``geometric:3`` (by its mean), ``fix
 probabilities of 1, 2 and 3).
 """
 
+from abc import abstractmethod
 from typing import Any, Self
 
 import equinox as eqx
@@ -29,6 +30,10 @@ class BatchLaw(Distribution):
     mean: eqx.AbstractVar[Any]
     """Mean number of customers."""
 
+    @abstractmethod
+    def behind(self, word) -> Int32[Array, "*batch"]:
+        """How many customers of its batch are behind one: k with probability P(X > k) / E X."""
+
 
 class GeometricBatch(BatchLaw):
     """``P(X > k) = (1 - 1/mean)**k``: each customer is the last of its batch with probability 1/mean.
@@ -41,7 +46,11 @@ class GeometricBatch(BatchLaw):
     words = 1
 
     def sample(self, words) -> Int32[Array, "*batch"]:
-        return 1 + jnp.floor(random.exponential(words[0]) / -jnp.log1p(-1 / self.mean)).astype(jnp.int32)
+        return 1 + self.behind(words[0])
+
+    def behind(self, word) -> Int32[Array, "*batch"]:
+        """As many as there are after the first."""
+        return jnp.floor(random.exponential(word) / -jnp.log1p(-1 / self.mean)).astype(jnp.int32)
 
 
 class FixedBatch(BatchLaw):
@@ -57,6 +66,10 @@ class FixedBatch(BatchLaw):
 
     def sample(self, words) -> Int32[Array, ""]:
         return jnp.asarray(self.size, jnp.int32)
+
+    def behind(self, word) -> Int32[Array, "*batch"]:
+        """None to all but one, each as likely."""
+        return random.below(word, self.size, most=MOST_CUSTOMERS)[0]
 
 
 def _probabilities(value: Any) -> tuple[float, ...]:
@@ -103,10 +116,20 @@ class BatchSizes(BatchLaw):
         return ",".join(map(shortest, parameter))
 
     def sample(self, words) -> Int32[Array, "*batch"]:
-        size = jnp.int32(1)
-        for edge in random.edges(self.probabilities[:-1]):
-            size = size + (words[0] >= edge).astype(jnp.int32)
-        return size
+        return 1 + _drawn(words[0], self.probabilities)
+
+    def behind(self, word) -> Int32[Array, "*batch"]:
+        """From the tail of the law."""
+        more = np.cumsum(self.probabilities[::-1])[::-1]
+        return _drawn(word, more / more.sum())
+
+
+def _drawn(word, probabilities) -> Int32[Array, "*batch"]:
+    """k, from 0 on, with the k-th probability."""
+    found = jnp.int32(0)
+    for edge in random.edges(probabilities[:-1]):
+        found = found + (word >= edge).astype(jnp.int32)
+    return found
 
 
 BATCH_LAWS: dict[str, type[BatchLaw]] = {law.name: law for law in (GeometricBatch, FixedBatch, BatchSizes)}

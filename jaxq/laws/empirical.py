@@ -11,6 +11,7 @@ from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.host_numbers import host_column
 from jaxq.laws.column import numbers_or_column
+from jaxq.laws.lattice import tick
 from jaxq.laws.law import Law, shortest
 
 MOST_VALUES = 2**24
@@ -64,6 +65,17 @@ class Empirical(Law):
     def rate(self) -> float:
         """1/mean."""
         return 1 / self.mean
+
+    @property
+    def tick(self):
+        """That of the values, over their mean."""
+        found = tick(self.values)
+        return None if found is None else found / self.mean
+
+    @property
+    def largest(self):
+        """The largest value, over their mean."""
+        return max(self.values) / self.mean
 
     def parameter(self):
         """The values as they were given."""

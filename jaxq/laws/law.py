@@ -78,6 +78,16 @@ class Law(Distribution):
         return self.density(np.float32(1)) is not None
 
     @property
+    def tick(self) -> float | None:
+        """The largest number of which all variates are whole multiples, asked on the host; None where there is none."""
+        return None
+
+    @property
+    def largest(self) -> float:
+        """The least upper bound of the variates."""
+        return float("inf")
+
+    @property
     def moments(self) -> float:
         """The order below which the moments of the law are finite."""
         return float("inf")

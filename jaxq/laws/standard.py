@@ -41,6 +41,14 @@ class Deterministic(Law):
     name = usage = "deterministic"
     words = 0
 
+    @property
+    def tick(self):
+        return 1.0
+
+    @property
+    def largest(self):
+        return 1.0
+
     def sample(self, words) -> Float32[Array, ""]:
         return jnp.float32(1)
 

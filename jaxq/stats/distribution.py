@@ -2,11 +2,11 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import scipy  # its `special` is loaded where it is first used
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int32, Num
 
 from jaxq.stats.estimate import Estimate
 from jaxq.stats.intervals import t_quantile
@@ -14,17 +14,39 @@ from jaxq.stats.intervals import t_quantile
 FEW, SEEN = 30, 10
 """Independent values under which those of a tail are few; equal ones that are taken for the least there can be."""
 ROUNDING = 1e-12
+SLACK = 2.0**-20
+"""Share of a threshold by which a value may pass it and counts as at most it: what float32 makes of a sum of some times."""
+
+
+def counts_to(threshold: float, whole: bool = False) -> float:
+    """The largest number that counts as at most a threshold."""
+    return math.floor(threshold) if whole else threshold + SLACK * abs(threshold)
+
+
+def passed(values: Num[np.ndarray, "*values"], thresholds: Sequence[float]) -> Int32[np.ndarray, "*values"]:
+    """How many of the thresholds, ascending, each value has passed."""
+    ends = np.array([counts_to(x, values.dtype.kind == "i") for x in thresholds])
+    with np.errstate(over="ignore"):
+        ends = ends.astype(np.float32) if values.dtype.kind == "f" else ends
+    return np.searchsorted(ends, values).astype(np.int32)
 
 
 @dataclasses.dataclass(frozen=True)
 class Distribution:
     """Weighted counts, shape (groups, bins), of values from ``left`` to ``right``, both ascending; where they are equal
-    the bin holds one value."""
+    the bin holds one value. ``at_most``: by threshold, the counts of what is at most so large, shape (groups,), where they
+    were taken apart: a bin that a threshold cuts may have a value of a probability of its own on either side."""
 
     left: Float[np.ndarray, " bins"]
     right: Float[np.ndarray, " bins"]
     counts: Num[np.ndarray, "groups bins"]
     whole: bool = False
+    at_most: Mapping[float, Float[np.ndarray, " groups"]] = dataclasses.field(default_factory=dict)
+
+    def counted_to(self, thresholds: Sequence[float], by_passed: "Distribution") -> "Distribution":
+        """The same with counts up to the thresholds, ascending, from those of how many of them each value has `passed`."""
+        last = {x: by_passed.left <= k for k, x in enumerate(thresholds)}
+        return dataclasses.replace(self, at_most={x: by_passed.counts[:, at].sum(axis=1) for x, at in last.items()})
 
     @property
     def empty(self) -> bool:
@@ -50,9 +72,9 @@ class Distribution:
 
         The interval inverts the test of F(x) = p by Student's t over groups (Woodruff 1952; Francisco and Fuller 1991):
         low is the first x with ``F(x) + t se(x) >= p``, high the first from which on ``F(x) - t se(x) >= p``. So it
-        holds at atoms and for whole numbers too, and need not be symmetric. In the tails, where less than `FEW`
-        independent values are on one side of x, the bounds of F(x) are those of Clopper and Pearson for as many values as
-        say as much of the median (Korn and Graubard 1998). An end beyond all that was seen is nan, and so is then the
+        holds at atoms and for whole numbers too, need not be symmetric, and is at least a bin. In the tails, where less than
+        `FEW` independent values are on one side of x, the bounds of F(x) are those of Clopper and Pearson for as many values
+        as say as much of the median (Korn and Graubard 1998). An end beyond all that was seen is nan, and so is then the
         value: below the least one, unless many are equal to it, as waits of 0 are. nan too where nothing was counted, and
         for the ends where there is one group only.
         """
@@ -72,6 +94,9 @@ class Distribution:
         unseen = 0.0 if least else float(_clopper_pearson(np.zeros(1), count, level)[1][0])
         low = self._at(highest, probability, -1) if unseen < probability else np.nan
         high = self._at(lowest, probability, 1) if lowest[-1] >= probability * (1 - ROUNDING) else np.nan
+        k = self._reached(highest, probability)
+        if np.isfinite(low + high) and k == self._reached(lowest, probability):
+            low, high = float(self.left[k]), float(self.right[k])  # where in a bin its values lie is not known
         return (value if np.isfinite(low) and np.isfinite(high) else np.nan), low, high
 
     def _independent(self, below: Float[np.ndarray, " bins"], error: Float[np.ndarray, " bins"], level: float) -> float:
@@ -81,10 +106,14 @@ class Distribution:
         wide = t_quantile((1 + level) / 2, len(self.counts) - 1) * error[k] / scipy.special.ndtri((1 + level) / 2)
         return below[k] * (1 - below[k]) / wide**2 if wide**2 > 0 and below[k] < 1 else np.inf
 
+    @staticmethod
+    def _reached(below: Float[np.ndarray, " bins"], probability: float) -> int:
+        """The bin in which ``below`` reaches a probability; the sums are rounded: one that is met exactly is met."""
+        return min(int(np.searchsorted(below, probability * (1 - ROUNDING))), len(below) - 1)
+
     def _at(self, below: Float[np.ndarray, " bins"], probability: float, side: int = 0) -> float:
         """Where ``below`` reaches a probability; among whole numbers of one bin, ``side`` takes its first or last."""
-        # the sums are rounded: a probability that is met exactly is met
-        k = min(int(np.searchsorted(below, probability * (1 - ROUNDING))), len(below) - 1)
+        k = self._reached(below, probability)
         left, right = float(self.left[k]), float(self.right[k])
         if left == right:
             return left
@@ -96,38 +125,35 @@ class Distribution:
         return float(round(value)) if self.whole else value
 
     def below(self, value: float, level: float = 0.95) -> Estimate:
-        """P(X <= value), a bin that ``value`` cuts taken as even; nan where nothing was counted.
+        """P(X <= value), a bin that ``value`` cuts taken as even unless it is one of ``at_most``; nan where nothing was
+        counted.
 
         The residuals are of groups. Where few values, or none, are on one side, one more counts as one of those that
         are independent (``episode``)."""
         if self.empty:
             return Estimate(np.nan, np.full(len(self.counts), np.nan))
+        return self._estimate(self.at_most[value] if value in self.at_most else self.counts @ self._share(value), level)
+
+    def below_end(self, value: float, level: float = 0.95) -> tuple[float, Estimate]:
+        """Where the bin of a value ends, and P(X < that end), nothing taken as even. Where there is no such bin, or it holds
+        whole numbers, or one value: the value, or the last number in it, and P(X <= that)."""
+        end = counts_to(value, self.whole)
+        k = int(np.searchsorted(self.left, end, side="right")) - 1
+        if k >= 0 and self.left[k] < self.right[k] and (end < self.right[k] or self.whole):
+            end = max(end, float(self.right[k]))
+        return end, self._estimate(self.counts[:, : k + 1].sum(axis=1), level)
+
+    def _estimate(self, groups: Float[np.ndarray, " groups"], level: float) -> Estimate:
+        """A probability, from counts by group of what has it."""
         weights = self.counts.sum(axis=1)
-        groups = self.counts @ self._share(value)
         found = float(groups.sum() / weights.sum())
         one = 1 / self._independent(*self._below(), level)
         few = min(found, 1 - found) < FEW * one
         return Estimate(found, (groups - found * weights) / weights.mean(), episode=float(one * few))
 
-    def read(self, tail: Callable[[float], float], value: float) -> float:
-        """What `below` would find at ``value`` of values that have this tail, ``x -> P(X > x)``: the same, but for the bin
-        that ``value`` cuts."""
-        value, share = self._at_most(value), self._share(value)
-        cut = np.flatnonzero((0 < share) & (share < 1))
-        if not cut.size:
-            return 1 - tail(value)
-        k = cut[0]
-        left, right = float(self.left[k]) - self.whole, float(self.right[k])
-        return 1 - float((1 - share[k]) * tail(left) + share[k] * tail(right))
-
-    def _at_most(self, value: float) -> float:
-        """The largest number that is counted as at most ``value``: values are whole, or rounded to float32."""
-        with np.errstate(over="ignore"):
-            return math.floor(value) if self.whole else max(value, float(np.float32(value)))
-
     def _share(self, value: float) -> Float[np.ndarray, " bins"]:
         """The share of each bin that is at most ``value``."""
-        value = self._at_most(value)
+        value = counts_to(value, self.whole)
         with np.errstate(divide="ignore", invalid="ignore"):
             inside = (value - self.left + self.whole) / (self.right - self.left + self.whole)
         return np.where(self.right <= value, 1.0, np.where(self.left > value, 0.0, inside))

@@ -25,6 +25,7 @@ from jaxq.engine.options import Options
 from jaxq.engine.outline import at_halves
 from jaxq.engine.plan import check_team
 from jaxq.engine.progress import Meter, Progress, Silent
+from jaxq.engine.range import check_range
 from jaxq.engine.record import title
 from jaxq.engine.simulate import named_devices, of_all_processes
 from jaxq.engine.team import team
@@ -201,7 +202,9 @@ def _printed(surface: ResponseSurface, fields: dict[str, Any], digits: int) -> d
 
 def simulated(system: Model, name: str, maximise: bool = False) -> Objective:
     """The objective ``simulated:METRIC``. FieldError where the system has no such metric."""
-    metric, known = name.removeprefix(PREFIX), list(at_halves(system, system.process()))
+    process = system.process()
+    check_range(system, process)
+    metric, known = name.removeprefix(PREFIX), list(at_halves(system, process))
     if metric not in known:
         raise FieldError(
             "objective", name, f"must be {PREFIX} and one of {', '.join(known)}{suggestion(metric, known)}"

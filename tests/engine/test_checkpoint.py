@@ -33,7 +33,7 @@ def numbers(found):
     """What must be the same bit for bit."""
     results = found if isinstance(found, jaxq.Results) else [found]
     kept = ("events", "events_per_replica", "time", "warmup")
-    return [(r.metrics, r.histograms, r.flags, [r.run[name] for name in kept]) for r in results]
+    return [(r.metrics, r.histograms, r.service_levels, r.flags, [r.run[name] for name in kept]) for r in results]
 
 
 def total_events(found):
@@ -49,12 +49,13 @@ def crash_and_resume(run, file, *crashes):
     return run(**every)
 
 
+LEVELS = {"quantiles": "own:0.5", "service_level": "own:0,2"}
 RUNS = {
     "events": lambda **more: jaxq.simulate(QUEUE, events=1_000_000, replicas=64, **more),
     "warm-up given": lambda **more: jaxq.simulate(QUEUE, events=800_000, warmup=200_000, replicas=64, **more),
     "precision": lambda **more: jaxq.simulate(QUEUE, precision=0.004, replicas=64, **more),
     "horizon": lambda **more: jaxq.simulate(QUEUE, horizon=500_000.0, replicas=64, **more),
-    "quantiles": lambda **more: jaxq.simulate(SYSTEM, events=100_000, replicas=32, quantiles="own:0.5", **more),
+    "quantiles": lambda **more: jaxq.simulate(SYSTEM, events=100_000, replicas=32, **LEVELS, **more),
     "sweep": lambda **more: jaxq.sweep(QUEUE, {"arrival_rate": [0.5, 0.7]}, precision=0.006, replicas=64, **more),
     "two programs": lambda **more: jaxq.compare([QUEUE, SYSTEM], events=200_000, replicas=64, **more),
 }

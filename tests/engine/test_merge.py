@@ -18,7 +18,7 @@ RUNS = {
     "sweep": lambda **more: jaxq.sweep(QUEUE, {"arrival_rate": [0.5, 0.6, 0.7]}, **LENGTH, **more),
     "two programs": lambda **more: jaxq.compare([QUEUE, jaxq.MG1(0.7)], **LENGTH, **more),
     "quantiles": lambda **more: jaxq.simulate(
-        jaxq.MG1(0.7, 1, "lognormal:3"), **LENGTH, quantiles="waiting_time", service_level="waited:0.5", **more
+        jaxq.MG1(0.7, 1, "lognormal:3"), **LENGTH, quantiles="waiting_time", service_level="waiting_time:0,1", **more
     ),
     "quantiles of a sweep": lambda **more: jaxq.sweep(
         QUEUE, {"arrival_rate": [0.5, 0.6, 0.7]}, **LENGTH, quantiles="number_in_system", **more

@@ -207,15 +207,56 @@ def test_service_levels_beside_the_exact_law():
     assert "threshold" in shown and "waited " in shown and "oracle" in shown
 
 
-def test_bins_move_a_service_level_by_far_less_than_its_error():
-    """What the histogram would read of the exact law, less the law, against the standard error; it is an even bin that
-    moves it, so not where a bin ends."""
-    result = jaxq.simulate(MM5, **{**LEVELS, "replicas": 1024}, quantiles="waiting_time")
-    seen, tail = result.distributions["waiting_time"], MM5.tails()["waiting_time"]
-    moved = [seen.read(tail, x) - (1 - tail(x)) for x in np.linspace(0.0117, 6, 200)]
-    errors = [seen.below(x).standard_error for x in np.linspace(0.0117, 6, 200)]
-    assert max(errors) > 5e-4 and 0 < np.abs(moved).max() < 2e-5
-    assert np.max(np.abs(moved) / errors) < 0.03
+class Meetings(jaxq.System):
+    """A meeting takes 1, 2 or 3, each as likely, or two meetings in a row do; a third of them start on the dot. So times are
+    whole numbers of a probability of their own, in the middle of a density."""
+
+    slot: float = jaxq.positive("length of a slot", default=1.0)
+    name, words = "meetings", 2
+
+    def init(self, words):
+        return 0.0
+
+    def next_event(self, state, words):
+        slots, late = 1 + jnp.floor(3 * jaxq.random.uniform(words[0])), jaxq.random.uniform(words[1])
+        time = self.slot * (slots + jnp.where(late < 1 / 3, 0.0, (late - 1 / 3) * 1.5))
+        return time, time
+
+    def update(self, state, event):
+        return state + 1
+
+    def tally(self, state, event):
+        return {"time": event}
+
+    def metrics(self, sums):
+        return {"time": sums["time"] / sums.events}
+
+    def tails(self):
+        def tail(x):
+            whole, part = np.divmod(x / self.slot, 1)
+            return min(max(1 - (whole - 1 + 1 / 3 + 2 / 3 * part) / 3, 0.0), 1.0) if whole >= 1 else 1.0
+
+        return {"time": tail}
+
+
+@pytest.mark.parametrize("slot", [1.0, 0.7, 1 / 2.3, 3e-4])
+def test_what_has_a_probability_of_its_own_is_counted_whole(slot):
+    """A threshold at an atom counts all of it, whatever bin it is in and however float32 and the text of the threshold are
+    rounded, and one before it none."""
+    asked = ",".join(f"{x * slot:.12g}" for x in (0.999, 1, 1.5, 2, 3, 3.999))
+    result = jaxq.simulate(
+        Meetings(slot=slot), **LEVELS, service_level=f"time:{asked}", quantiles="time:0.05,0.1,0.5,0.75"
+    )
+    rows = list(result.service_levels["time"].values())
+    expected = np.array([0, 1 / 9, 2 / 9, 4 / 9, 7 / 9, 1 - 2e-3 / 3 / 3])
+    for row, right in zip(rows, expected, strict=True):
+        assert abs(row["value"] - right) < 2.2 * row["half_width"] + 1e-6 and row["half_width"] < 0.01, "no power"
+    assert not result.flags and all(abs(z) < 4.5 for z in result.scores().values())
+    for p, row in result.quantiles["time"].items():
+        assert row["oracle"] / slot == pytest.approx({"0.05": 1, "0.1": 1, "0.5": 2.25, "0.75": 3}[p], rel=1e-9)
+        assert row["value"] == pytest.approx(row["oracle"], rel=0.01) and row["z"] is not None
+        if p != "0.5":  # which is in the density
+            assert row["low"] * (1 - 1e-6) <= row["oracle"] <= row["high"] * (1 + 1e-6)
 
 
 def test_a_service_level_is_kept_in_files(tmp_path):

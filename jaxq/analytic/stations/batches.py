@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxq.analytic.distributions.batch_sizes import BatchLaw, excesses
-from jaxq.analytic.distributions.transforms import Law, moment
+from jaxq.analytic.distributions.transforms import Law, moment, tail
 from jaxq.analytic.stations.mmc import TooManyStates
 from jaxq.checks import integer, positive, stable_load
 
@@ -21,9 +21,9 @@ def mxg1(arrival_rate: float, service_rate: float, batch_law: BatchLaw, service_
     E X^2 (E S)^2, the first of a batch waits b E T^2 / (2 (1-rho)) (Pollaczek-Khinchine), and before a customer stand
     E X (X-1) / (2 E X) others of its own:
 
-        E W = b E T^2 / (2 (1-rho)) + E X (X-1) / (2 E X) E S,  P(W > 0) = 1 - (1-rho) / E X,
+        E W = b E T^2 / (2 (1-rho)) + E X (X-1) / (2 E X) E S,  P(W > 0) = 1 - (1-rho) / E X sum_{m>=1} P(X >= m) p^(m-1),
 
-    the first of a batch that finds nobody being the only one who does not wait.
+    of a batch that finds nobody only those waiting whose predecessors in it do not all take no time at all, p = P(S = 0).
 
     Args:
         arrival_rate: lambda, of customers, 1/time.
@@ -49,11 +49,14 @@ def mxg1(arrival_rate: float, service_rate: float, batch_law: BatchLaw, service_
     mean, pairs = batch_moments(batch_law)
     second = moment(*service_law, 2) + 2 * pairs / mean
     wait = (rho * second / (2 * (1 - rho)) + pairs / mean) / service_rate
+    at_least, *_ = excesses(*batch_law)
+    timeless = 1 - float(tail(*service_law)(np.zeros(1))[0])
+    at_once = float(at_least @ timeless ** np.arange(at_least.size))
     return {
         "waiting_time": wait,
         "sojourn_time": wait + 1 / service_rate,
         "queue_length": arrival_rate * wait,
-        "probability_wait": 1 - (1 - rho) / mean,
+        "probability_wait": 1 - (1 - rho) / mean * at_once,
         "utilisation": rho,
     }
 
@@ -184,6 +187,6 @@ def _law_with_patience(
         n = np.arange(1, last + 1)
         death = service_rate * np.minimum(n, servers) + theta * np.maximum(n - servers, 0)
         weights = _law(batch_rate, at_least, death, weights)
-        tail = weights[-at_least.size :].max() * last * at_least.size
-        if death[-1] > 2 * arrival_rate and tail < _TAIL * weights.sum():
+        rest = weights[-at_least.size :].max() * last * at_least.size
+        if death[-1] > 2 * arrival_rate and rest < _TAIL * weights.sum():
             return weights

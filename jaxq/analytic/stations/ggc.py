@@ -77,7 +77,8 @@ def gmc(
     for i in np.flatnonzero(near):
         factor[i] = 1 - servers * _slope(idle, (i + 1 + apart[i] / 2) / (servers * rho)) / (servers * rho)
     log_terms = gammaln(servers + 1) - gammaln(j + 1) - gammaln(servers - j + 1)
-    log_terms += np.cumsum(np.log(rest / a)) - np.log(rest) + np.log(factor)
+    with np.errstate(divide="ignore", over="ignore"):  # a is 0 where gaps are so long that nobody waits, to float64
+        log_terms += np.cumsum(np.log(rest / a)) - np.log(rest) + np.log(factor)
     log_sum: Any = logsumexp(log_terms)
     waits = 1 / (1 + math.exp(math.log(complement) + log_sum)) if log_sum < 700 else math.exp(-log_sum) / complement
     wait = waits / (servers * service_rate * complement)
@@ -192,7 +193,7 @@ def _poisson_tail(n: NDArray[np.float64], rho: float) -> tuple[NDArray[np.float6
     from scipy.special import erfc, gammainc, gammaln
 
     gap = 1 - rho
-    distance = sum(gap**i / i for i in range(2, 10)) if gap < 0.01 else -gap - math.log1p(-gap)
+    distance = sum(gap**i / i for i in range(2, 10)) if gap < 0.01 else -gap - math.log(rho)
     small = np.minimum(n, 30.0)
     stirling = gammaln(small + 1) - small * np.log(small) + small - np.log(2 * math.pi * small) / 2
     stirling = np.where(n < 30, stirling, (1 / 12 - (1 / 360 - 1 / 1260 / n**2) / n**2) / n)

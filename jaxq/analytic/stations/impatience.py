@@ -135,7 +135,8 @@ class _Offered(NamedTuple):
         top, low, high = _range(exponent, 1 / max(arrival_rate, drain))
         cuts = np.array([low, *sorted(k / theta for k in kinks if low < k / theta < high), high])
         scale = float(np.exp(-top))
-        idle = (1.0 if servers == 1 else 1 / erlang_b(servers - 1, arrival_rate / service_rate)) * scale
+        lost = 1.0 if servers == 1 else erlang_b(servers - 1, arrival_rate / service_rate)
+        idle = scale / lost if lost else np.inf  # then nobody waits, to float64
         return cls(lambda x: arrival_rate * np.exp(exponent(x) - top), scale, idle, cuts)
 
 

@@ -44,9 +44,9 @@ def mdc_wait_tail(arrival_rate: float, service_rate: float, servers: int) -> Cal
     def tail(t: float) -> float:
         from scipy.special import pdtr, pdtrc
 
-        k = math.floor(t * service_rate) + 1
-        if (k - 1) * servers > 2 * len(above):
+        if (t * service_rate - 1) * servers > 2 * len(above):
             return 0.0
+        k = math.floor(t * service_rate) + 1
         mean = max(k - t * service_rate, 0.0) * load
         arrived = np.arange(min(k * servers, int(load + 12 * math.sqrt(load)) + 60))
         law = np.diff(pdtr(arrived, mean), prepend=0.0)

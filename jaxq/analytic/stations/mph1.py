@@ -1,14 +1,19 @@
 """One server, first come first served, Poisson arrivals and services in phases: the laws of the wait and of the time
 in M/PH/1."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln, xlogy
 
 from jaxq.analytic.distributions.forms import exponentials
 from jaxq.analytic.distributions.transforms import Law, phases
 from jaxq.checks import positive, stable_load
+
+_LOG_TAIL = 2000.0
+_MOST_STEPS = 20_000
 
 
 def mph1_wait_tail(arrival_rate: float, service_rate: float, law: Law) -> Callable[[float], float] | None:
@@ -79,4 +84,24 @@ def _phases(arrival_rate: float, service_rate: float, law: Law) -> tuple[Phases,
 
 
 def _tail(initial: NDArray[np.float64], generator: NDArray[np.float64]) -> Callable[[float], float]:
-    return lambda t: float(initial @ exponentials(generator[None] * t)[0].sum(axis=1))
+    """P(T > t) = b e^(G t) 1 by uniformization: a Poisson number of steps with the chain I + G / r, after k of which b (I +
+    G / r)^k 1 of it is left. Every term is positive. Where there are too many steps, by squaring."""
+    rate = float(-generator.diagonal().min())
+    least = float(np.abs(np.linalg.eigvals(generator).real).min())  # the tail decays as e^(-least t)
+    step, state, left = np.eye(len(initial)) + generator / rate, initial, [float(initial.sum())]
+
+    def tail(t: float) -> float:
+        nonlocal state
+        if least * t > _LOG_TAIL:
+            return 0.0
+        mean = rate * t
+        if mean > _MOST_STEPS:
+            return float(initial @ exponentials(generator[None] * t)[0].sum(axis=1))
+        last = math.ceil(mean + 12 * math.sqrt(mean) + 60)
+        while len(left) <= last:
+            state = state @ step
+            left.append(float(state.sum()))
+        k = np.arange(last + 1)
+        return float(np.exp(xlogy(k, mean) - mean - gammaln(k + 1)) @ left[: last + 1])
+
+    return tail

@@ -11,6 +11,7 @@ from jaxq import random
 from jaxq.checks import FieldError
 from jaxq.engine.host_numbers import host_column
 from jaxq.laws.column import numbers_or_column
+from jaxq.laws.lattice import tick
 from jaxq.laws.law import Law, shortest
 from jaxq.laws.standard import LAWS, USAGE, Exponential, parse_law
 
@@ -41,6 +42,11 @@ class Arrivals(eqx.Module):
     every_event: ClassVar[bool] = True
     """Whether every event is a customer."""
 
+    @property
+    def tick(self) -> float | None:
+        """The largest number of which all times between events are whole multiples, on the host; None: there is none."""
+        return None
+
     @abstractmethod
     def init(self, words: tuple) -> Any:
         """The state of the stream at time 0."""
@@ -68,6 +74,11 @@ class Renewal(Arrivals):
 
     def next(self, state, words):
         return self.law.sample(words), ()
+
+    @property
+    def tick(self):
+        """That of the law."""
+        return self.law.tick
 
     @property
     def rate(self) -> float | None:
@@ -193,6 +204,12 @@ class Trace(Arrivals):
     def rate(self) -> float:
         """Customers per unit of the trace's own time, a gap each; arrival rates of this sum keep its times."""
         return (len(self.times) - 1) / (self.times[-1] - self.times[0])
+
+    @property
+    def tick(self):
+        """That of the gaps, over their mean."""
+        found = tick(np.diff(self.times))
+        return None if found is None else found * self.rate
 
     def init(self, words):
         return random.below(words[0], len(self.times) - 1)[0]

@@ -14,6 +14,7 @@ from jaxq.checks import FieldError
 from jaxq.engine.fields import choice, compound, nonnegative, positive
 from jaxq.engine.model import Model
 from jaxq.engine.quantity import Quantity
+from jaxq.laws.lattice import tick
 from jaxq.laws.law import Law
 from jaxq.laws.standard import USAGE, Deterministic, Exponential, parse_law
 from jaxq.systems.tolled_queues.arrivals import Arrivals, Renewal, parse_arrivals
@@ -205,7 +206,7 @@ class TolledQueues(Model):
         """Distinct mean sizes, the one of each class, what each is taken for, and thresholds up to rounding."""
         kinds, own = np.unique(self._mean_sizes, return_inverse=True)
         seen = kinds if self.expected_ahead is None else np.full(kinds.size, self.expected_ahead)
-        return kinds, own, seen, self._thresholds * (1 - SAME if self.rule == "strict" else 1 + SAME)
+        return kinds, own, seen, self._up_to_rounding(self._thresholds)
 
     def _longest(self) -> float:
         _, _, seen, accepted = self._in_line()
@@ -237,6 +238,9 @@ class TolledQueues(Model):
             most = most_customers(most, self.rule == "strict")
         if self.by_numbers:
             return Lengths(arriving, costs, rates, tolls, self.ties == "random", most)
+        grain = self._grain(sizes, rates / arriving.sum())
+        if grain is not None and self.information != "lengths":
+            most = self._up_to_rounding(most)
         return Workloads(
             mean_gap=1 / arriving.sum(),
             shares=random.edges(arriving[:-1] / arriving.sum()),
@@ -251,7 +255,18 @@ class TolledQueues(Model):
             information=self.information,
             random_ties=self.ties == "random",
             strict=self.rule == "strict" and self.information != "lengths",
+            grains=None if grain is None else 1 / grain,
         )
+
+    def _grain(self, sizes: np.ndarray, served: np.ndarray) -> float | None:
+        """The largest work of which sizes, and what is served between two customers, are whole multiples, where both the
+        sizes and the gaps are of a lattice: then a utility is 0 time and again. ``served``: in a mean gap."""
+        ticks = self.size_law.tick, self.arrivals.tick
+        return None if None in ticks else tick(np.concatenate([ticks[0] * sizes, ticks[1] * served]))
+
+    def _up_to_rounding(self, most: np.ndarray) -> np.ndarray:
+        """Thresholds such that rounding does not decide whether a utility is 0."""
+        return most * (1 - SAME if self.rule == "strict" else 1 + SAME)
 
     def _market(self):
         """Who comes, for the oracle; None where arrivals are not Poisson."""

@@ -42,6 +42,15 @@ def dense(arrival_rate, service_rate, servers, chances, theta=0.0, states=900):
 
 
 @pytest.mark.parametrize("batch", CHANCES)
+def test_who_waits_where_services_may_take_no_time(batch):
+    """A batch finds nobody with probability 1 - rho; its k-th customer then waits unless k - 1 services took no time."""
+    found = mxg1(0.6, 1.0, batch, ("empirical", (0.0, 1.0, 1.0, 2.0)))
+    mean = sum(k * p for k, p in enumerate(CHANCES[batch], 1))
+    at_once = sum(p * sum(0.25**j for j in range(k)) for k, p in enumerate(CHANCES[batch], 1))
+    assert found["probability_wait"] == pytest.approx(1 - 0.4 * at_once / mean, rel=1e-12)
+
+
+@pytest.mark.parametrize("batch", CHANCES)
 @pytest.mark.parametrize(("servers", "theta"), [(1, None), (3, None), (7, None), (1, 0.4), (5, 1.5)])
 def test_exponential_services_beside_a_dense_chain(batch, servers, theta):
     """With patience in overload, 1.2 customers for each that can be served."""

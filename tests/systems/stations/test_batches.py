@@ -12,7 +12,7 @@ from jaxq import random
 from jaxq.engine.plain import scalings
 from tests.agreement import check_agreement
 
-OPTIONS = {"events": 60_000, "replicas": 512, "warmup": 4000}
+OPTIONS = {"events": 64_000, "replicas": 512, "warmup": 4000}
 ONE_PER_CENT = 0.01
 """Of each exact value, the most that a half-width may be."""
 
@@ -135,14 +135,23 @@ def test_a_batch_has_a_word_of_its_own(law):
     assert process.words == plain.words + (0 if law == "fixed:3" else 1)
     words = tuple(np.uint32(w) for w in (12345, 678910, 4000000000))[: process.words]
     (service, gap), _ = plain.next_event(plain.init(()), words[:2])
-    ((same, first), behind), weight = process.next_event(process.init(()), words)
+    ((same, first), behind), weight = process.next_event((process.queue.init(()), 0), words)
     assert float(same) == float(service) and float(first) == pytest.approx(
         float(gap * batches.batch_law.mean), rel=1e-6
     )
     assert int(behind) >= 0 and float(weight) == float(first)
-    after = process.update(process.init(()), ((same, first), jnp.int32(2)))
+    after = process.update((process.queue.init(()), 0), ((same, first), jnp.int32(2)))
     ((_, none), behind), weight = process.next_event(after, words)
     assert float(none) == float(weight) == 0 and int(behind) == 1
+
+
+@pytest.mark.parametrize("law", ["fixed:3", "sizes:0,0.5,0,0.5", "geometric:3"])
+def test_replicas_are_at_all_places_of_a_batch(law):
+    """At next to no load only who is first does not wait: 1/3 of all. Where all replicas counted the same ones they had no
+    spread, and were off by what is left of the last batch."""
+    system = jaxq.GG1(5e-4, 1.0, batch_law=law)
+    found = jaxq.simulate(system, replicas=256, events=2000, warmup=1000)["probability_wait"]
+    check_agreement(found, 1 - (1 - 5e-4) / 3, 0.01)
 
 
 def test_references_beside_batches():

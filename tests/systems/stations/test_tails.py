@@ -76,6 +76,27 @@ def test_no_law_is_made_up(system):
     assert system.tails() == {}
 
 
+CORNERS = {
+    "nobody waits, with patience": jaxq.GGc(1.0, 1.0, 1000, abandonment_rate=1.0),
+    "nobody waits": jaxq.GGc(1.0, 1.0, 1000, "deterministic"),
+    "nobody comes": jaxq.GGc(1e-17, 1.0, 2, service_law="deterministic"),
+    "rare arrivals": jaxq.GG1(1e-3, 1.0, "deterministic"),
+    "in nanoseconds": jaxq.MG1(8e8, 1e9, "deterministic"),
+    "phases": jaxq.MG1(0.9, 1.0, "hyperexponential:50"),
+}
+
+
+@pytest.mark.parametrize("system", CORNERS.values(), ids=CORNERS)
+@pytest.mark.filterwarnings("error")
+def test_corners(system):
+    """Whatever is asked of a law is a probability, without a word of overflow; it falls."""
+    exact = {name: reference.value for name, reference in system.oracle().items()}
+    assert all(np.isfinite(x) for x in exact.values()) and exact["probability_wait"] <= 1
+    for tail in system.tails().values():
+        found = [tail(x) for x in (-1.0, 0.0, 1e-300, 1e-9, 1.0, 7.5, 1e3, 1e30, 1e300, 1.7e308)]
+        assert found[0] == 1 and found[-1] == 0 and all(0 <= b <= a for a, b in pairwise(found))
+
+
 def test_quantiles_by_inversion():
     """M/M/1: of the number, the least n with 1 - rho^(n+1) >= p; of the wait log(rho / (1-p)) / (mu - lambda), or 0."""
     number, wait = jaxq.MMc(0.5).tails()["number_in_system"], jaxq.MG1(0.8).tails()["waiting_time"]

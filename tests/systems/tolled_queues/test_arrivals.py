@@ -175,3 +175,40 @@ def test_equal_times_of_a_trace_are_seen_one_after_the_other():
     assert system.arrivals.rate == 0.5
     result = jaxq.simulate(system, replicas=32, events=4000, warmup=400)
     assert result["join_1"].mean == pytest.approx(0.5, abs=1e-3)
+
+
+def wait_of_who_joins(gaps, size, most):
+    """Mean wait of those who join, in minutes, where one who finds work w joins if ``most(w)``; by iteration."""
+    law = np.eye(1, 30)[0]
+    for _ in range(600):
+        moved = np.zeros_like(law)
+        for w, p in enumerate(law):
+            for gap in gaps:
+                moved[max(w + size * most(w) - gap, 0)] += p / len(gaps)
+        law = moved
+    joins = law * [most(w) for w in range(len(law))]
+    return joins @ np.arange(len(law)) / joins.sum()
+
+
+@pytest.mark.parametrize(("rule", "information"), [("weak", "workload"), ("strict", "workload"), ("strict", "lengths")])
+def test_whole_minutes_decide_and_not_rounding(rule, information):
+    """Gaps of 2, 7 and 4 minutes, services of 7: work of 14 minutes leaves a utility of exactly 0. As float32 rounds tenths
+    of a minute, the strict rule let those in."""
+    minute, limit = 0.1, 14 if rule == "weak" else 13
+    found = jaxq.simulate(
+        jaxq.TolledQueues(
+            arrival_rates=3 / 13 / minute,
+            rewards=23 * minute,
+            waiting_costs=1.0,
+            tolls=2 * minute,
+            mean_sizes=7 * minute,
+            arrivals="empirical:2,7,4",
+            information=information,
+            rule=rule,
+        ),
+        replicas=64,
+        events=2000,
+        warmup=500,
+    )
+    exact = wait_of_who_joins([2, 7, 4], 7, lambda w: w <= (7 if information == "lengths" else limit))
+    check_agreement(found["waiting_time"], minute * exact, 0.01)

@@ -14,6 +14,7 @@ from jaxq.engine.system import System
 from jaxq.laws.batch import BatchLaw
 from jaxq.laws.law import Law
 from jaxq.laws.standard import Exponential
+from jaxq.systems.stations.processes.ticks import in_ticks
 
 
 class ByCustomer(System):
@@ -59,10 +60,9 @@ class Queue(ByCustomer):
 
     def process(self) -> Any:
         if self.batch_law is None:
-            return self
-        return Batches(
-            self.replace(batch_law=None, arrival_rate=self.arrival_rate / self.batch_law.mean), self.batch_law
-        )
+            return in_ticks(self, False)
+        batches = self.replace(batch_law=None, arrival_rate=self.arrival_rate / self.batch_law.mean)
+        return Batches(in_ticks(batches, True), self.batch_law)
 
     def _mean_by(self, rate):
         batches = rate == "arrival_rate" and self.batch_law is not None
@@ -127,10 +127,11 @@ class Lindley(Queue):
 class Batches(Process):
     """A queue whose customers come in batches, served in order: no gap lies between those of one.
 
-    State: that of the queue as the customer at hand finds it; the customers of its batch behind it, int32.
+    State: that of the queue as the customer at hand finds it; the customers of its batch behind it, int32. The first is one
+    of its batch at random: in batches of three all replicas would else count the same one in each third event.
     """
 
-    queue: Queue
+    queue: Process
     """Its arrival_rate is that of batches."""
     law: BatchLaw
 
@@ -139,7 +140,7 @@ class Batches(Process):
         return self.queue.words + self.law.words
 
     def init(self, words):
-        return self.queue.init(words), 0
+        return self.queue.init(words), self.law.behind(words[0])
 
     def _beginning(self):
         of_queue: Any = self.queue._beginning()
@@ -148,10 +149,10 @@ class Batches(Process):
     def next_event(self, state, words):
         found, behind = state
         own = self.queue.words
-        (service, gap, *others), _ = self.queue.next_event(found, words[:own])
+        (service, gap, *others), time = self.queue.next_event(found, words[:own])
         last = behind == 0
-        gap = jnp.where(last, gap, 0.0)
-        return ((service, gap, *others), jnp.where(last, self.law.sample(words[own:]), behind) - 1), gap
+        gap, time = (jnp.where(last, x, 0.0) for x in (gap, time))
+        return ((service, gap, *others), jnp.where(last, self.law.sample(words[own:]), behind) - 1), time
 
     def update(self, state, event):
         (found, _), (customer, behind) = state, event

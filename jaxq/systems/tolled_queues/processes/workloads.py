@@ -37,6 +37,9 @@ class Workloads(Process):
     information: str = eqx.field(static=True)
     random_ties: bool = eqx.field(static=True)
     strict: bool = eqx.field(static=True)
+    grains: (
+        Any  # in one unit of work, of which there is always a whole number before each server; None: it may be any work
+    )
 
     @property
     def words(self):
@@ -121,7 +124,10 @@ class Workloads(Process):
     def update(self, state, event):
         added, _, gap, following = event
         left = [w + a - gap * self.rates[j] for j, (w, a) in enumerate(zip(state[0], added, strict=True))]
-        return tuple(jnp.maximum(w, 0.0) for w in left), following
+        left = [jnp.maximum(w, 0.0) for w in left]
+        if self.grains is not None:  # or rounding would add up, and decide who joins
+            left = [jnp.floor(w * self.grains + 0.5) / self.grains for w in left]
+        return tuple(left), following
 
     def tally(self, state, event):
         (work, stream), (added, kind, gap, _) = state, event
