@@ -63,12 +63,12 @@ def small_numbers(rates: Rates, scores: Scores) -> Float[np.ndarray, " classes"]
         long = last > LOST
         if not long.any():
             return numbers
-        falls = np.log(np.maximum(before, last) / last)
-        known = long & (step > 0)
-        if (falls[known] == 0).any():
+        more, known = np.full(len(most), STEP), long & (step > 0)
+        tail = last[known]
+        falls = np.log(np.maximum(before[known], tail) / tail)
+        if (falls == 0).any():
             return None
-        more = np.full(len(most), STEP)
-        more[known] = np.ceil(np.log(last / LOST)[known] * np.broadcast_to(step, most.shape)[known] / falls[known])
+        more[known] = np.ceil(np.log(tail / LOST) * np.broadcast_to(step, most.shape)[known] / falls)
         step = np.where(long, more, 0)
         most, before = most + step, last
     return None

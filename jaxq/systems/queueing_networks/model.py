@@ -132,10 +132,10 @@ class QueueingNetwork(Model):
     @staticmethod
     def _bound(rates: Rates) -> np.float64 | None:
         """Of the total rate; None where most of its events would change nothing, were the busiest station just full."""
-        fastest = [
-            np.linalg.norm(rates.service_rates[rates.of_station(j)], SHARPNESS) for j in range(len(rates.servers))
-        ]
-        arrivals, most = rates.arrival_rates.sum(), rates.servers @ np.array(fastest)
+        unit = rates.service_rates.max()  # powers of small and of large rates are 0 and infinite
+        speeds = [rates.service_rates[rates.of_station(j)] / unit for j in range(len(rates.servers))]
+        fastest = unit * np.array([np.linalg.norm(here, SHARPNESS) for here in speeds])
+        arrivals, most = rates.arrival_rates.sum(), rates.servers @ fastest
         moves = arrivals + rates.throughputs() @ (1 - np.diag(rates.routing))
         full = rates.utilisations().max()
         return None if arrivals + full * most > WASTE * moves else np.float64(arrivals + most)
@@ -192,8 +192,9 @@ class QueueingNetwork(Model):
     def theory(self):
         from jaxq.systems.queueing_networks import theory
 
-        names = self.network.classes, self.network.station_names
-        return theory.network(self.rates(), *names, self.policy, POLICIES[self.policy].places(self._inputs()))
+        network, places = self.network, POLICIES[self.policy].places(self._inputs())
+        names = network.classes, network.station_names
+        return theory.network(self.rates(), *names, network.holding_costs, self.policy, places)
 
     def objectives(self):
         from jaxq.systems.queueing_networks.objectives import objectives

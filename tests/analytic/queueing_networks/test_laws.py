@@ -99,6 +99,14 @@ def test_the_chain_of_a_small_network_is_that_of_the_definitions(policy):
     assert far == pytest.approx(numbers, rel=0.02) and far.sum() > numbers.sum()
 
 
+def test_a_class_to_which_nobody_comes_is_no_division_by_zero():
+    """Its last number has probability 0; the other class is M/M/1 behind nobody, in a box that grows."""
+    given = rates([0.6, 0.0], [1.0, 2.0], [0, 0], [1], np.zeros((2, 2)))
+    with np.errstate(all="raise"):
+        found = small_numbers(given, Scores(np.eye(2)))
+    assert found == pytest.approx([1.5, 0.0], rel=1e-6)
+
+
 def test_a_chain_is_given_up_where_it_is_long_or_grows():
     heavy = rates(*FEEDBACK)._replace(arrival_rates=np.array([0.45, 0.35, 0]))
     over = rates([0.6, 0.9], [1.0, 1.0], [0, 0], [1], np.zeros((2, 2)))

@@ -143,6 +143,30 @@ def test_the_chain_is_embedded_where_most_uniformised_events_would_change_nothin
     assert bounds == pytest.approx([0.02 + 2 * 2 ** (1 / 16) + 1, 1.8 + 2 * 2 ** (1 / 16) + 1])
 
 
+def test_there_are_no_more_stations_than_classes():
+    with pytest.raises(ValueError, match=r"stations\[2\] = 3.0: must be a whole number >= 1 and <= 2"):
+        jaxq.OpenNetwork([0.5, 0], [1, 1], [1, 3])
+
+
+@pytest.mark.parametrize("unit", [1e-24, 1e24])
+def test_the_bound_is_one_in_any_unit_of_time(unit):
+    """Powers of small and of large rates are 0 and infinite."""
+    here = jaxq.QueueingNetwork("criss-cross")
+    table = here.network.to_dict()
+    rates = {name: unit * np.array(table[name]) for name in ("arrival_rates", "service_rates")}
+    other = jaxq.QueueingNetwork(jaxq.OpenNetwork(**(table | rates)))
+    assert other.process().total_rate_bound() / unit == pytest.approx(here.process().total_rate_bound())
+
+
+def test_max_pressure_is_not_said_to_be_stable_where_a_class_costs_nothing():
+    """Class 1 has no pressure of its own: it is served while nobody is of class 2, a share 1 - .75 of the time."""
+    free = jaxq.OpenNetwork([0.6, 0], [1, 0.8], [1, 2], [[0, 1], [0, 0]], holding_costs=[0, 1])
+    system = jaxq.QueueingNetwork(free, "max-pressure")
+    result = jaxq.simulate(system, events=20_000, replicas=128, seed=1)
+    assert result.flags == ("unstable",) and system.theory()["stable"].value is None
+    assert jaxq.QueueingNetwork("tandem", "max-pressure").theory()["stable"].value is True
+
+
 def test_the_lines_of_qgym_have_one_utilisation():
     for name in ("reentrant-5", "re-reentrant-10"):
         system = jaxq.QueueingNetwork(name, "last-buffer")

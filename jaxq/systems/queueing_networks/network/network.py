@@ -57,7 +57,7 @@ class OpenNetwork:
             raise FieldError("classes", TAKEN, "must be another name, as number_in_system counts all customers")
         at = column("stations", self.stations, classes).tolist()
         listed = [len(x) for x in (self.servers, self.station_names) if np.ndim(x) == 1 and len(x)]
-        count = listed[0] if listed else max(1, int(max(at)))
+        count = listed[0] if listed else max(1, int(min(max(at), len(classes.names))))
         at = [integer(f"stations[{k}]", x, 1, count) for k, x in enumerate(at, 1)]
         stations = Axis("station", names("station_names", self.station_names, count, "servers"))
         servers = column("servers", self.servers, stations, positive=True, default=1.0).tolist()
