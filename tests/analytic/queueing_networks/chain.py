@@ -36,8 +36,9 @@ def served(policy, numbers, mu, cost, routing, station, servers, order=None):
     return busy
 
 
-def means(policy, alpha, mu, station, servers, routing, most, cost=None, order=None):
-    """(mean numbers by class, mean busy servers by class); ``most``: the box, by class."""
+def means(policy, alpha, mu, station, servers, routing, most, cost=None, order=None, lost=False):
+    """(mean numbers by class, mean busy servers by class); ``most``: the box, by class, out of which no customer goes; who
+    becomes one of a class that is full does not, or is ``lost``."""
     size, cost = len(alpha), np.ones(len(alpha)) if cost is None else cost
     states = list(itertools.product(*(range(m + 1) for m in most)))
     index = {state: i for i, state in enumerate(states)}
@@ -53,7 +54,7 @@ def means(policy, alpha, mu, station, servers, routing, most, cost=None, order=N
             if k is not None:
                 after[k] -= 1
             if m is not None:
-                after[m] += 1
+                after[m] += after[m] < most[m] if lost else 1
             if rate > 0 and tuple(after) in index:
                 rows += [index[tuple(after)], i]
                 columns += [i, i]
