@@ -12,13 +12,13 @@ import numpy as np
 
 from jaxq.analytic.queueing_networks.rates import Rates
 from jaxq.checks import FieldError
-from jaxq.engine.fields import choice, compound, positive
+from jaxq.engine.fields import choice, compound, positive, real
 from jaxq.engine.model import Model
 from jaxq.engine.orders import Preferences, parse_preferences
 from jaxq.engine.quantity import Quantity
 from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.queueing_networks.network.library import NETWORKS, network_field
-from jaxq.systems.queueing_networks.network.network import OpenNetwork
+from jaxq.systems.queueing_networks.network.network import OpenNetwork, check_leads_out
 from jaxq.systems.queueing_networks.network.routes import OUTSIDE
 from jaxq.systems.queueing_networks.policy import POLICIES, PolicyInputs
 from jaxq.systems.queueing_networks.processes.counts import Counts
@@ -49,6 +49,9 @@ class QueueingNetwork(Model):
 
     First come first served across classes is left out, as it is no function of the numbers. At a station of one class every
     order has the same numbers; where the classes of each station have one rate, their stationary law is that of ``sharing``.
+
+    ``routing`` has a row a class: the probabilities of becoming one of each class and, last, of leaving. Where the network
+    has 0 it has 0.
     """
 
     network: OpenNetwork = network_field(default="criss-cross")
@@ -64,6 +67,14 @@ class QueueingNetwork(Model):
         default=None,
         optional=True,
         listed=True,
+        momentary=True,
+    )
+    routing: Any = real(
+        "probabilities that a customer is then of each class and, last, leaves, a row a class; none: the network's own",
+        low=0.0,
+        rows=True,
+        default=None,
+        optional=True,
         momentary=True,
     )
     priorities: Preferences | None = compound(
@@ -82,14 +93,36 @@ class QueueingNetwork(Model):
         if self.service_rates is not None and np.shape(self.service_rates) != (len(classes),):
             rule = f"must be {len(classes)} numbers, one a class ({', '.join(classes)})"
             raise FieldError("service_rates", self.service_rates, rule)
+        if self.routing is not None:
+            self._check_routing(np.asarray(self.routing))
         inputs = self._inputs()
         if self.priorities is not None:
             inputs.priority()
         POLICIES[self.policy].build(inputs)
 
+    def _check_routing(self, given: np.ndarray) -> None:
+        classes, own = self.network.classes, self.network.probabilities
+        if given.shape != own.shape:
+            rule = f"must be {len(classes)} rows, one a class ({', '.join(classes)}), of {len(classes) + 1} numbers, one a "
+            raise FieldError("routing", given, f"{rule}class and the last of leaving")
+        for k, m in np.argwhere((given > 0) & (own == 0)):
+            rule = "must be 0, as in the network"
+            to = "leaving" if m == len(classes) else f"class {classes[m]}"
+            place = f" row {k + 1} (class {classes[k]}), {to}"
+            raise FieldError("routing", given[k, m], rule, place, short=True)
+        check_leads_out(classes, given)
+
+    def _probabilities(self) -> np.ndarray:
+        """P_kl and, last, of leaving, shape (K, K + 1)."""
+        if self.routing is None:
+            return self.network.probabilities
+        given = np.asarray(self.routing, np.float64)
+        return given / given.sum(axis=1, keepdims=True)
+
     def rates(self) -> Rates:
         """The rates of this system."""
-        return self.network.at(self.load, self.service_rates)
+        routing = None if self.routing is None else self._probabilities()[:, :-1]
+        return self.network.at(self.load, self.service_rates, routing)
 
     def _inputs(self) -> PolicyInputs:
         return PolicyInputs(self.network, self.rates(), self.priorities)
@@ -118,27 +151,28 @@ class QueueingNetwork(Model):
             )
 
     def process(self):
-        rates, routes = self.rates(), self.network.routes
+        rates, routes, shares = self.rates(), self.network.routes, self._probabilities()
         return Counts(
             arrival_rates=rates.arrival_rates[list(routes.entries)],
             service_rates=rates.service_rates,
-            probabilities=np.array([self.network.probability(*move) for move in routes.moves]),
+            probabilities=np.array([shares[move] for move in routes.moves]),
             servers=rates.servers,
             allocation=POLICIES[self.policy].build(self._inputs()),
             bound=self._bound(rates),
             routes=routes,
         )
 
-    @staticmethod
-    def _bound(rates: Rates) -> np.float64 | None:
-        """Of the total rate; None where most of its events would change nothing, were the busiest station just full."""
+    def _bound(self, rates: Rates) -> np.float64 | None:
+        """Of the total rate; None where most of its events would change nothing, were the busiest station just full. Whether
+        they would is asked of the network's own routing, so that all values of ``routing`` share a program."""
         unit = rates.service_rates.max()  # powers of small and of large rates are 0 and infinite
         speeds = [rates.service_rates[rates.of_station(j)] / unit for j in range(len(rates.servers))]
         fastest = unit * np.array([np.linalg.norm(here, SHARPNESS) for here in speeds])
         arrivals, most = rates.arrival_rates.sum(), rates.servers @ fastest
-        moves = arrivals + rates.throughputs() @ (1 - np.diag(rates.routing))
-        full = rates.utilisations().max()
-        return None if arrivals + full * most > WASTE * moves else np.float64(arrivals + most)
+        own = self.network.at(self.load, self.service_rates)
+        moves = own.arrival_rates.sum() + own.throughputs() @ (1 - np.diag(own.routing))
+        events = own.arrival_rates.sum() + own.utilisations().max() * most
+        return None if events > WASTE * moves else np.float64(arrivals + most)
 
     def metrics(self, sums):
         rates, routes, time = self.rates(), self.network.routes, sums.time
@@ -199,5 +233,6 @@ class QueueingNetwork(Model):
     def objectives(self):
         from jaxq.systems.queueing_networks.objectives import objectives
 
-        costs = self.network.holding_costs
-        return objectives(self.rates(), costs) if self._product_form and self.load is None else {}
+        if not self._product_form or self.load is not None:
+            return {}
+        return objectives(self.rates(), self._probabilities(), self.network.holding_costs)
