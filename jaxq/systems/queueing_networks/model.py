@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxq.analytic.queueing_networks.rates import Rates
 from jaxq.checks import FieldError
-from jaxq.engine.fields import choice, compound, positive, real
+from jaxq.engine.fields import choice, compound, nonnegative, positive, real
 from jaxq.engine.model import Model
 from jaxq.engine.orders import Preferences, parse_preferences
 from jaxq.engine.quantity import Quantity
@@ -46,6 +46,7 @@ class QueueingNetwork(Model):
     A network is a name, a .toml file, or the table of one. At each station ``policy`` shares the servers among the classes,
     at every moment anew: ``sharing`` evenly among all customers (product form), the others by class and preemptive, within a
     class in the order of arrival; of two classes that tie the first. ``priorities``: of the policy priority.
+    ``softmax`` draws the order by ``weights`` and ``offsets``, which can be tuned.
 
     First come first served across classes is left out, as it is no function of the numbers. At a station of one class every
     order has the same numbers; where the classes of each station have one rate, their stationary law is that of ``sharing``.
@@ -77,6 +78,16 @@ class QueueingNetwork(Model):
         optional=True,
         momentary=True,
     )
+    weights: Any = nonnegative(
+        "w_k of softmax, one a class, 1/customers; none: the holding costs",
+        default=None,
+        optional=True,
+        listed=True,
+        momentary=True,
+    )
+    offsets: Any = real(
+        "b_k of softmax, one a class; none: 0", default=None, optional=True, listed=True, momentary=True
+    )
     priorities: Preferences | None = compound(
         "order of the classes, 3 > 1, or by station, 1: 3 > 1; 2: 4 > 2",
         functools.partial(parse_preferences, "priorities"),
@@ -90,9 +101,10 @@ class QueueingNetwork(Model):
 
     def check_fields(self):
         classes = self.network.classes
-        if self.service_rates is not None and np.shape(self.service_rates) != (len(classes),):
-            rule = f"must be {len(classes)} numbers, one a class ({', '.join(classes)})"
-            raise FieldError("service_rates", self.service_rates, rule)
+        for name in ("service_rates", "weights", "offsets"):
+            value = getattr(self, name)
+            if value is not None and np.shape(value) != (len(classes),):
+                raise FieldError(name, value, f"must be {len(classes)} numbers, one a class ({', '.join(classes)})")
         if self.routing is not None:
             self._check_routing(np.asarray(self.routing))
         inputs = self._inputs()
@@ -125,7 +137,9 @@ class QueueingNetwork(Model):
         return self.network.at(self.load, self.service_rates, routing)
 
     def _inputs(self) -> PolicyInputs:
-        return PolicyInputs(self.network, self.rates(), self.priorities)
+        weights = self.network.holding_costs if self.weights is None else np.asarray(self.weights, np.float64)
+        offsets = np.zeros_like(weights) if self.offsets is None else np.asarray(self.offsets, np.float64)
+        return PolicyInputs(self.network, self.rates(), self.priorities, weights, offsets)
 
     def parameters(self):
         """The fields by name; a network that has no name of `NETWORKS` as its table, from which it can be made again."""
@@ -204,7 +218,7 @@ class QueueingNetwork(Model):
         policy, routes, inputs = POLICIES[self.policy], self.network.routes, self._inputs()
         may_idle = {routes.station_of[k] for k, following in routes.moves if policy.idles and following != OUTSIDE}
         works = tuple(j for j in range(len(routes.stations)) if j not in may_idle)
-        return oracle.Control(works, policy.places(inputs), policy.weights(inputs), policy.idles)
+        return oracle.Control(works, policy.shares, policy.places(inputs), policy.weights(inputs), policy.idles)
 
     def oracle(self):
         from jaxq.systems.queueing_networks import oracle
