@@ -1,7 +1,7 @@
 """What `tune` is asked, checked: the objective, the parameters and where they start."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxq.checks import FieldError
@@ -37,8 +37,10 @@ class Problem:
     surface: ResponseSurface | None = None
 
 
-def choose_objective(system: Model, name: str | None, maximise: bool = False) -> tuple[str, Objective]:
-    """The objective of a name, or the default. Raises ValueError."""
+def choose_objective(
+    system: Model, name: str | None, maximise: bool = False, tuned: Sequence[str] = ()
+) -> tuple[str, Objective]:
+    """The objective of a name, or the first that depends on all that is ``tuned``. Raises ValueError."""
     if isinstance(name, str) and name.startswith(simulated.PREFIX):
         return name, simulated.simulated(system, name, maximise)
     known = of_kind(Objective, system.objectives())
@@ -49,7 +51,10 @@ def choose_objective(system: Model, name: str | None, maximise: bool = False) ->
         raise FieldError("objective", name, f"{title(system)} has {', '.join(known)}, or {rest}")
     if maximise:
         raise FieldError("maximise", maximise, f"is for {simulated.PREFIX}METRIC; other objectives know")
-    name = next(iter(known)) if name is None else name
+    if name is None:
+        fields = {parameter.partition("[")[0] for parameter in tuned if isinstance(parameter, str)}
+        fitting = [one for one, of in known.items() if not of.parameters or fields <= {*of.parameters}]
+        name = next(iter(fitting or known))
     return name, known[name]
 
 

@@ -130,8 +130,9 @@ def tune(
         start: where to start, values by parameter or, for one, the value (default: the system's own).
         bounds: (low, high) by parameter or, for one, the pair, within what the field allows (default: all that; a number
             inside of a compound field that is positive stays so).
-        objective: one of ``system.objectives()`` (default: the first), or ``simulated:METRIC``: the simulated mean of any
-            metric of any system, by its simulated derivatives (`jaxq.tuning.simulated`).
+        objective: one of ``system.objectives()`` (default: the first that depends on the parameters), or
+            ``simulated:METRIC``: the simulated mean of any metric of any system, by its simulated derivatives
+            (`jaxq.tuning.simulated`).
         maximise: whether a simulated objective is made large; the others know.
         steps: gradient steps (default: 600, of a simulated objective 120).
         rate: length of the first steps, in the unconstrained coordinates of `jaxq.tuning.parametrise` (default: 0.1, of a
@@ -154,7 +155,8 @@ def tune(
     Example:
         >>> jaxq.tune(jaxq.TokenPool(servers=10, arrival_rate=0.8), "phi", start=0.3).best.values
     """
-    name, chosen = choose_objective(system, objective, maximise)
+    asked = [parameters] if isinstance(parameters, str) else parameters
+    name, chosen = choose_objective(system, objective, maximise, asked or ())
     one_of("method", method, METHODS)
     if method != "auto" and chosen.function is not None:
         raise FieldError("method", method, f"is for {simulated.PREFIX}METRIC; a formula is differentiated exactly")
@@ -165,9 +167,7 @@ def tune(
     usual_steps, usual_rate = (STEPS, RATE) if chosen.function is not None else (simulated.STEPS, simulated.RATE)
     steps = usual_steps if steps is None else steps
     rate = usual_rate if rate is None else rate
-    names = (
-        [parameters] if isinstance(parameters, str) else list(chosen.parameters if parameters is None else parameters)
-    )
+    names = list(chosen.parameters if asked is None else asked)
     for parameter in names:
         check_parameter(system, parameter, name, chosen)
     if not names or len(set(names)) < len(names):

@@ -63,19 +63,19 @@ def small_numbers(rates: Rates, scores: Scores) -> Float[np.ndarray, " classes"]
         long = last > LOST
         if not long.any():
             return numbers
-        falls = np.log(np.maximum(before, last) / last)
-        known = long & (step > 0)
-        if (falls[known] == 0).any():
+        more, known = np.full(len(most), STEP), long & (step > 0)
+        tail = last[known]
+        falls = np.log(np.maximum(before[known], tail) / tail)
+        if (falls == 0).any():
             return None
-        more = np.full(len(most), STEP)
-        more[known] = np.ceil(np.log(last / LOST)[known] * np.broadcast_to(step, most.shape)[known] / falls[known])
+        more[known] = np.ceil(np.log(tail / LOST) * np.broadcast_to(step, most.shape)[known] / falls)
         step = np.where(long, more, 0)
         most, before = most + step, last
     return None
 
 
 def law(rates: Rates, most: Sequence[int], scores: Scores) -> Law:
-    """The means of the network on the box n_k <= K_k, out of which nobody goes.
+    """The means of the network on the box n_k <= K_k; who comes to a class that is full is lost.
 
     Formula: global balance, sparse LU. At each station servers go to the classes in falling order of the scores, one to each
     customer as long as there are any.
@@ -96,15 +96,16 @@ def law(rates: Rates, most: Sequence[int], scores: Scores) -> Law:
     busy = _busy(rates, numbers, score, scores.idles)
     strides = [math.prod(shape[k + 1 :]) for k in range(len(shape))]
     states, full, jumps = np.arange(len(numbers)), numbers == most, []
-    leaves = 1 - rates.routing.sum(axis=1)
+    leaves = np.maximum(1 - rates.routing.sum(axis=1), 0)  # of a row that sums to 1 but for rounding
     for k, stride in enumerate(strides):
         jumps.append((states[~full[:, k]], stride, np.full((~full[:, k]).sum(), rates.arrival_rates[k])))
         served = rates.service_rates[k] * busy[:, k]
         gone = states[busy[:, k] > 0]
         jumps.append((gone, -stride, served[gone] * leaves[k]))
-        for m in np.flatnonzero(rates.routing[k]):
-            moved = gone[~full[gone, m]] if m != k else gone[:0]
-            jumps.append((moved, strides[m] - stride, served[moved] * rates.routing[k, m]))
+        for m in set(np.flatnonzero(rates.routing[k]).tolist()) - {k}:
+            # who waited for room could hold up a server for ever
+            joined = np.where(full[gone, m], 0, strides[m])
+            jumps.append((gone, joined - stride, served[gone] * rates.routing[k, m]))
     origins = np.concatenate([here for here, _, _ in jumps])
     targets = np.concatenate([here + step for here, step, _ in jumps])
     weights = stationary(len(states), origins, targets, np.concatenate([rate for *_, rate in jumps]))

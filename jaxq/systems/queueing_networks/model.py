@@ -12,13 +12,13 @@ import numpy as np
 
 from jaxq.analytic.queueing_networks.rates import Rates
 from jaxq.checks import FieldError
-from jaxq.engine.fields import choice, compound, positive
+from jaxq.engine.fields import choice, compound, nonnegative, positive, real
 from jaxq.engine.model import Model
 from jaxq.engine.orders import Preferences, parse_preferences
 from jaxq.engine.quantity import Quantity
 from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.queueing_networks.network.library import NETWORKS, network_field
-from jaxq.systems.queueing_networks.network.network import OpenNetwork
+from jaxq.systems.queueing_networks.network.network import OpenNetwork, check_leads_out
 from jaxq.systems.queueing_networks.network.routes import OUTSIDE
 from jaxq.systems.queueing_networks.policy import POLICIES, PolicyInputs
 from jaxq.systems.queueing_networks.processes.counts import Counts
@@ -46,9 +46,13 @@ class QueueingNetwork(Model):
     A network is a name, a .toml file, or the table of one. At each station ``policy`` shares the servers among the classes,
     at every moment anew: ``sharing`` evenly among all customers (product form), the others by class and preemptive, within a
     class in the order of arrival; of two classes that tie the first. ``priorities``: of the policy priority.
+    ``softmax`` draws the order by ``weights`` and ``offsets``, which can be tuned.
 
     First come first served across classes is left out, as it is no function of the numbers. At a station of one class every
     order has the same numbers; where the classes of each station have one rate, their stationary law is that of ``sharing``.
+
+    ``routing`` has a row a class: the probabilities of becoming one of each class and, last, of leaving. Where the network
+    has 0 it has 0.
     """
 
     network: OpenNetwork = network_field(default="criss-cross")
@@ -66,6 +70,24 @@ class QueueingNetwork(Model):
         listed=True,
         momentary=True,
     )
+    routing: Any = real(
+        "probabilities that a customer is then of each class and, last, leaves, a row a class; none: the network's own",
+        low=0.0,
+        rows=True,
+        default=None,
+        optional=True,
+        momentary=True,
+    )
+    weights: Any = nonnegative(
+        "w_k of softmax, one a class, 1/customers; none: the holding costs",
+        default=None,
+        optional=True,
+        listed=True,
+        momentary=True,
+    )
+    offsets: Any = real(
+        "b_k of softmax, one a class; none: 0", default=None, optional=True, listed=True, momentary=True
+    )
     priorities: Preferences | None = compound(
         "order of the classes, 3 > 1, or by station, 1: 3 > 1; 2: 4 > 2",
         functools.partial(parse_preferences, "priorities"),
@@ -79,20 +101,45 @@ class QueueingNetwork(Model):
 
     def check_fields(self):
         classes = self.network.classes
-        if self.service_rates is not None and np.shape(self.service_rates) != (len(classes),):
-            rule = f"must be {len(classes)} numbers, one a class ({', '.join(classes)})"
-            raise FieldError("service_rates", self.service_rates, rule)
+        for name in ("service_rates", "weights", "offsets"):
+            value = getattr(self, name)
+            if value is not None and np.shape(value) != (len(classes),):
+                raise FieldError(name, value, f"must be {len(classes)} numbers, one a class ({', '.join(classes)})")
+        if self.routing is not None:
+            self._check_routing(np.asarray(self.routing))
         inputs = self._inputs()
         if self.priorities is not None:
             inputs.priority()
         POLICIES[self.policy].build(inputs)
 
+    def _check_routing(self, given: np.ndarray) -> None:
+        classes, own = self.network.classes, self.network.probabilities
+        if given.shape != own.shape:
+            rule = f"must be {len(classes)} rows, one a class ({', '.join(classes)}), of {len(classes) + 1} numbers, one a "
+            raise FieldError("routing", given, f"{rule}class and the last of leaving")
+        for k, m in np.argwhere((given > 0) & (own == 0)):
+            rule = "must be 0, as in the network"
+            to = "leaving" if m == len(classes) else f"class {classes[m]}"
+            place = f" row {k + 1} (class {classes[k]}), {to}"
+            raise FieldError("routing", given[k, m], rule, place, short=True)
+        check_leads_out(classes, given)
+
+    def _probabilities(self) -> np.ndarray:
+        """P_kl and, last, of leaving, shape (K, K + 1)."""
+        if self.routing is None:
+            return self.network.probabilities
+        given = np.asarray(self.routing, np.float64)
+        return given / given.sum(axis=1, keepdims=True)
+
     def rates(self) -> Rates:
         """The rates of this system."""
-        return self.network.at(self.load, self.service_rates)
+        routing = None if self.routing is None else self._probabilities()[:, :-1]
+        return self.network.at(self.load, self.service_rates, routing)
 
     def _inputs(self) -> PolicyInputs:
-        return PolicyInputs(self.network, self.rates(), self.priorities)
+        weights = self.network.holding_costs if self.weights is None else np.asarray(self.weights, np.float64)
+        offsets = np.zeros_like(weights) if self.offsets is None else np.asarray(self.offsets, np.float64)
+        return PolicyInputs(self.network, self.rates(), self.priorities, weights, offsets)
 
     def parameters(self):
         """The fields by name; a network that has no name of `NETWORKS` as its table, from which it can be made again."""
@@ -118,27 +165,28 @@ class QueueingNetwork(Model):
             )
 
     def process(self):
-        rates, routes = self.rates(), self.network.routes
+        rates, routes, shares = self.rates(), self.network.routes, self._probabilities()
         return Counts(
             arrival_rates=rates.arrival_rates[list(routes.entries)],
             service_rates=rates.service_rates,
-            probabilities=np.array([self.network.probability(*move) for move in routes.moves]),
+            probabilities=np.array([shares[move] for move in routes.moves]),
             servers=rates.servers,
             allocation=POLICIES[self.policy].build(self._inputs()),
             bound=self._bound(rates),
             routes=routes,
         )
 
-    @staticmethod
-    def _bound(rates: Rates) -> np.float64 | None:
-        """Of the total rate; None where most of its events would change nothing, were the busiest station just full."""
-        fastest = [
-            np.linalg.norm(rates.service_rates[rates.of_station(j)], SHARPNESS) for j in range(len(rates.servers))
-        ]
-        arrivals, most = rates.arrival_rates.sum(), rates.servers @ np.array(fastest)
-        moves = arrivals + rates.throughputs() @ (1 - np.diag(rates.routing))
-        full = rates.utilisations().max()
-        return None if arrivals + full * most > WASTE * moves else np.float64(arrivals + most)
+    def _bound(self, rates: Rates) -> np.float64 | None:
+        """Of the total rate; None where most of its events would change nothing, were the busiest station just full. Whether
+        they would is asked of the network's own routing, so that all values of ``routing`` share a program."""
+        unit = rates.service_rates.max()  # powers of small and of large rates are 0 and infinite
+        speeds = [rates.service_rates[rates.of_station(j)] / unit for j in range(len(rates.servers))]
+        fastest = unit * np.array([np.linalg.norm(here, SHARPNESS) for here in speeds])
+        arrivals, most = rates.arrival_rates.sum(), rates.servers @ fastest
+        own = self.network.at(self.load, self.service_rates)
+        moves = own.arrival_rates.sum() + own.throughputs() @ (1 - np.diag(own.routing))
+        events = own.arrival_rates.sum() + own.utilisations().max() * most
+        return None if events > WASTE * moves else np.float64(arrivals + most)
 
     def metrics(self, sums):
         rates, routes, time = self.rates(), self.network.routes, sums.time
@@ -170,7 +218,7 @@ class QueueingNetwork(Model):
         policy, routes, inputs = POLICIES[self.policy], self.network.routes, self._inputs()
         may_idle = {routes.station_of[k] for k, following in routes.moves if policy.idles and following != OUTSIDE}
         works = tuple(j for j in range(len(routes.stations)) if j not in may_idle)
-        return oracle.Control(works, policy.places(inputs), policy.weights(inputs), policy.idles)
+        return oracle.Control(works, policy.shares, policy.places(inputs), policy.weights(inputs), policy.idles)
 
     def oracle(self):
         from jaxq.systems.queueing_networks import oracle
@@ -192,11 +240,13 @@ class QueueingNetwork(Model):
     def theory(self):
         from jaxq.systems.queueing_networks import theory
 
-        names = self.network.classes, self.network.station_names
-        return theory.network(self.rates(), *names, self.policy, POLICIES[self.policy].places(self._inputs()))
+        network, places = self.network, POLICIES[self.policy].places(self._inputs())
+        names = network.classes, network.station_names
+        return theory.network(self.rates(), *names, network.holding_costs, self.policy, places)
 
     def objectives(self):
         from jaxq.systems.queueing_networks.objectives import objectives
 
-        costs = self.network.holding_costs
-        return objectives(self.rates(), costs) if self._product_form and self.load is None else {}
+        if not self._product_form or self.load is not None:
+            return {}
+        return objectives(self.rates(), self._probabilities(), self.network.holding_costs)

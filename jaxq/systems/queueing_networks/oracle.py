@@ -16,13 +16,14 @@ class Control(NamedTuple):
 
     Attributes:
         works: stations, counted from 0, that never idle while somebody waits.
+        shares: whether the customers at a station share its servers.
         order: of a static order, the smallest is served first, shape (K,); None of another policy.
         weights: of scores, the largest is served first: sum_l S_kl n_l, rounded, shape (K, K); None of another policy.
-            Without order and weights the customers at a station share its servers.
         idles: whether a class of a negative score is not served.
     """
 
     works: tuple[int, ...]
+    shares: bool
     order: np.ndarray | None = None
     weights: np.ndarray | None = None
     idles: bool = False
@@ -48,12 +49,13 @@ def queueing_network(
     for name, x in zip(stations, rates.utilisations(), strict=True):
         found[f"utilisation_{name}"] = Reference(float(x), "identity")
     totals = {}
-    if control.order is None and control.weights is None:
+    if control.shares:
         numbers = dict(enumerate(shared_numbers(rates).tolist()))
     else:
         numbers = class_numbers(rates, control.works, control.order)
         totals = station_totals(rates, control.works)
-        if len(numbers) < len(classes):
+        static = control.order is not None or control.weights is not None
+        if static and len(numbers) < len(classes):
             solved = small_numbers(rates, Scores(control.weights, control.order, control.idles))
             numbers = ({} if solved is None else dict(enumerate(solved.tolist()))) | numbers
     for j in range(len(stations)):

@@ -4,6 +4,8 @@ Each is built on the host from a network and its rates; to add one, add a row to
 pure function of the numbers in system. Static orders are numbers by class, the smallest served first.
 """
 
+import functools
+import itertools
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,6 +24,8 @@ from jaxq.systems.queueing_networks.network.routes import Routes
 Classes = Float[np.ndarray, " classes"]
 GRID = 4096.0
 """Scores are rounded to this share of the largest weight: what ties does so whatever a sum is rounded to, in 32 bits too."""
+MOST_DRAWN = 5
+"""Classes of a station of which an order is drawn: their 120 orders are written out."""
 
 
 class Allocation(eqx.Module):
@@ -79,10 +83,7 @@ class ByScore(Allocation):
         return cls(np.array([matrix[term] for term in terms]), terms, idles)
 
     def busy(self, numbers, servers, routes):
-        scores: list = [jnp.float32(0)] * len(numbers)
-        for weight, (k, m) in zip(self.weights, self.terms, strict=True):
-            scores[k] = scores[k] + weight * numbers[m]
-        scores = [jnp.floor(score + 0.5) for score in scores]
+        scores = [jnp.floor(score + 0.5) for score in _linear(self.weights, self.terms, numbers)]
         there = numbers
         if self.idles:
             there = [jnp.where(score >= 0, n, 0) for score, n in zip(scores, numbers, strict=True)]
@@ -91,6 +92,48 @@ class ByScore(Allocation):
             return scores[m] > scores[k] if m > k else scores[m] >= scores[k]
 
         return _filled(there, servers, routes, first)
+
+
+class Drawn(Allocation):
+    """An order of the classes of a station that is drawn anew at every moment: of those that are left the next one is k with
+    probability exp(s_k) / sum exp(s_m), s_k a linear function of the numbers in system + b_k (Plackett and Luce). The busy
+    servers are the mean over the draws, in which the law of the numbers is that of the draws themselves; smooth in all
+    weights."""
+
+    weights: Any  # by term
+    offsets: Any  # b_k, shape (K,)
+    terms: tuple[tuple[int, int], ...] = eqx.field(static=True)
+    """As of `ByScore`."""
+
+    def busy(self, numbers, servers, routes):
+        linear = _linear(self.weights, self.terms, numbers)
+        scores = [score + b for score, b in zip(linear, [*self.offsets], strict=True)]
+        found: list = list(numbers)
+        for j in range(len(routes.stations)):
+            here = routes.of_station(j)
+            if len(here) == 1:
+                found[here[0]] = jnp.minimum(numbers[here[0]], servers[j])
+                continue
+            for k in here:
+                found[k] = jnp.float32(0)
+            for order in itertools.permutations(here):
+                chance, free = jnp.float32(1), servers[j]
+                for place, k in enumerate(order):
+                    chance = chance * jnp.exp(
+                        scores[k] - functools.reduce(jnp.logaddexp, [scores[m] for m in order[place:]])
+                    )
+                for k in order:
+                    taken = jnp.minimum(numbers[k], free)
+                    found[k], free = found[k] + chance * taken, free - taken
+        return found
+
+
+def _linear(weights, terms: tuple[tuple[int, int], ...], numbers) -> list:
+    """The score of each class: the sum of its weights times numbers in system."""
+    scores: list = [jnp.float32(0)] * len(numbers)
+    for weight, (k, m) in zip(weights, terms, strict=True):
+        scores[k] = scores[k] + weight * numbers[m]
+    return scores
 
 
 def _filled(numbers, servers, routes: Routes, first: Callable[[int, int], Any]) -> list:
@@ -113,6 +156,8 @@ class PolicyInputs(NamedTuple):
     network: OpenNetwork
     rates: Rates
     priorities: Preferences | None  # of the classes, by station
+    weights: Classes  # w_k of softmax
+    offsets: Classes  # b_k of softmax
 
     def priority(self) -> Classes:
         """The place of each class in the list of its station. FieldError without ``priorities`` where there is a choice."""
@@ -135,7 +180,7 @@ class PolicyInputs(NamedTuple):
         size = len(self.rates.routing)
         return np.linalg.solve(np.eye(size) - self.rates.routing, np.ones(size)).round(9)
 
-    def weights(self) -> Classes:
+    def cost_weight(self) -> Classes:
         """h_k mu_k (MaxWeight)."""
         return -self.cost_rate()
 
@@ -144,20 +189,33 @@ class PolicyInputs(NamedTuple):
         size = len(self.rates.routing)
         return self.rates.service_rates[:, None] * (np.eye(size) - self.rates.routing) * self.network.holding_costs
 
+    def drawn(self) -> Drawn:
+        """By softmax of w_k n_k - sum_l P_kl w_l n_l + b_k. FieldError for more classes at a station than `MOST_DRAWN`."""
+        most = max(np.bincount(self.rates.stations))
+        if most > MOST_DRAWN:
+            rule = f"draws an order of the classes of a station, of which there are {most} here: at most {MOST_DRAWN}"
+            raise FieldError("policy", "softmax", rule)
+        size = len(self.rates.routing)
+        scores = (np.eye(size) - self.rates.routing) * self.weights
+        # whatever the weights and the routing are, as these may be tuned
+        terms = tuple(map(tuple, np.argwhere(np.eye(size) + self.network.routing > 0).tolist()))
+        return Drawn(np.array([scores[term] for term in terms]), self.offsets, terms)
+
 
 class Policy(NamedTuple):
-    """A row of `POLICIES`: what it does, and one of ``order`` (a static order), ``score`` (of the numbers in system) and
-    neither (the customers share the servers); ``idles``: see `ByScore`."""
+    """A row of `POLICIES`: what it does, and one of ``order`` (a static order), ``score`` (of the numbers in system),
+    ``draws`` (by lot) and none (the customers share the servers); ``idles``: see `ByScore`."""
 
     doc: str
     order: Callable[[PolicyInputs], Classes] | None = None
     score: Callable[[PolicyInputs], Float[np.ndarray, "classes classes"]] | None = None
     idles: bool = False
+    draws: bool = False
 
     @property
     def shares(self) -> bool:
         """Whether the customers at a station share its servers."""
-        return self.order is None and self.score is None
+        return self.order is None and self.score is None and not self.draws
 
     def places(self, inputs: PolicyInputs) -> Int[np.ndarray, " classes"] | None:
         """The place of each class in the static order, of two equal ones the first first; None of another policy."""
@@ -174,6 +232,8 @@ class Policy(NamedTuple):
 
     def build(self, inputs: PolicyInputs) -> Allocation:
         """What the process is stepped with."""
+        if self.draws:
+            return inputs.drawn()
         places, weights = self.places(inputs), self.weights(inputs)
         if places is not None:
             return InOrder(tuple(places.tolist()))
@@ -192,11 +252,15 @@ POLICIES: dict[str, Policy] = {
         "preemptive: the class with the most customers", score=lambda s: np.eye(len(s.rates.routing))
     ),
     "max-weight": Policy(
-        "preemptive: the largest holding cost x service rate x number", score=lambda s: np.diag(s.weights())
+        "preemptive: the largest holding cost x service rate x number", score=lambda s: np.diag(s.cost_weight())
     ),
     "max-pressure": Policy(
         "preemptive: the largest service rate x (cost x number here - that of the class to come); idle if all are negative",
         score=PolicyInputs.pressure,
         idles=True,
+    ),
+    "softmax": Policy(
+        "preemptive: an order drawn at every moment, the next class by softmax of w_k n_k - that of the class to come + b_k",
+        draws=True,
     ),
 }

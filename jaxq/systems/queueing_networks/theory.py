@@ -11,13 +11,19 @@ ROUND_THERE_AND_BACK = "first-buffer", "last-buffer"
 
 
 def network(
-    rates: Rates, classes: tuple[str, ...], stations: tuple[str, ...], policy: str, order: np.ndarray | None
+    rates: Rates,
+    classes: tuple[str, ...],
+    stations: tuple[str, ...],
+    holding_costs: np.ndarray,
+    policy: str,
+    order: np.ndarray | None,
 ) -> dict[str, Statement]:
     """Loads, visits and stability.
 
     Args:
         rates: of the network.
         classes, stations: names.
+        holding_costs: h_k, shape (K,).
         policy: its name.
         order: of a static order, the smallest is served first, shape (K,); None of another policy.
     """
@@ -41,12 +47,13 @@ def network(
         )
         source = "Dai, Vande Vate 2000, virtual stations"
         found[f"virtual_load_{classes[k]}_{classes[m]}"] = Statement(load, meaning, source)
-    return found | {"stable": _stable(rates, policy, bool(busy.max() < 1), max((x for *_, x in pairs), default=0.0))}
+    virtual = max((x for *_, x in pairs), default=0.0)
+    return found | {"stable": _stable(rates, policy, bool((holding_costs > 0).all()), virtual)}
 
 
-def _stable(rates: Rates, policy: str, fits: bool, virtual: float) -> Statement:
+def _stable(rates: Rates, policy: str, costly: bool, virtual: float) -> Statement:
     """Whether there is a stationary regime, as far as theorems say."""
-    if not fits:
+    if rates.utilisations().max() >= 1:
         return Statement(False, "a station has more work than it can do", TRAFFIC)
     if virtual > 1:
         return Statement(
@@ -54,6 +61,10 @@ def _stable(rates: Rates, policy: str, fits: bool, virtual: float) -> Statement:
         )
     if policy == "sharing":
         return Statement(True, "product form", "Baskett, Chandy, Muntz, Palacios 1975")
+    if policy == "max-pressure" and not costly:
+        return Statement(
+            None, "who costs nothing has no pressure: max pressure needs holding costs > 0", "Dai, Lin 2005"
+        )
     if policy == "max-pressure":
         return Statement(True, "max pressure is stable wherever a policy is", "Dai, Lin 2005")
     if len(rates.stations) == len(rates.servers):

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import spsolve
 
 
 def served(policy, numbers, mu, cost, routing, station, servers, order=None):
-    """Busy servers by class."""
+    """Busy servers by class; ``order``: of a priority, the smallest first, of softmax b_k, its w_k being the costs."""
     classes, busy = range(len(numbers)), np.zeros(len(numbers))
     pressure = [
         mu[k] * (cost[k] * numbers[k] - sum(routing[k][m] * cost[m] * numbers[m] for m in classes)) for k in classes
@@ -27,6 +27,14 @@ def served(policy, numbers, mu, cost, routing, station, servers, order=None):
             for k in here:
                 busy[k] = min(there, c) * numbers[k] / max(there, 1)
             continue
+        if policy == "softmax":
+            scores = [pressure[k] / mu[k] + order[k] for k in classes]
+            for chance, first in lots(here, scores):
+                free = c
+                for k in first:
+                    busy[k] += chance * min(free, numbers[k])
+                    free -= min(free, numbers[k])
+            continue
         free = c
         for k in sorted(here, key=rank[policy]):
             if policy == "max-pressure" and pressure[k] < 0:
@@ -36,8 +44,20 @@ def served(policy, numbers, mu, cost, routing, station, servers, order=None):
     return busy
 
 
-def means(policy, alpha, mu, station, servers, routing, most, cost=None, order=None):
-    """(mean numbers by class, mean busy servers by class); ``most``: the box, by class."""
+def lots(left, scores):
+    """(probability, order) of each order in which ``left`` are drawn one by one, in proportion to exp(score)."""
+    if not left:
+        return [(1.0, [])]
+    found = []
+    for k in left:
+        chance = 1 / sum(np.exp(scores[m] - scores[k]) for m in left)
+        found += [(chance * p, [k, *rest]) for p, rest in lots([m for m in left if m != k], scores)]
+    return found
+
+
+def means(policy, alpha, mu, station, servers, routing, most, cost=None, order=None, lost=False):
+    """(mean numbers by class, mean busy servers by class); ``most``: the box, by class, out of which no customer goes; who
+    becomes one of a class that is full does not, or is ``lost``."""
     size, cost = len(alpha), np.ones(len(alpha)) if cost is None else cost
     states = list(itertools.product(*(range(m + 1) for m in most)))
     index = {state: i for i, state in enumerate(states)}
@@ -53,7 +73,7 @@ def means(policy, alpha, mu, station, servers, routing, most, cost=None, order=N
             if k is not None:
                 after[k] -= 1
             if m is not None:
-                after[m] += 1
+                after[m] += after[m] < most[m] if lost else 1
             if rate > 0 and tuple(after) in index:
                 rows += [index[tuple(after)], i]
                 columns += [i, i]

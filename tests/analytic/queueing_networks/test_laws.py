@@ -92,11 +92,30 @@ POLICIES = {
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_chain_of_a_small_network_is_that_of_the_definitions(policy):
     most = [9, 8, 8]
-    numbers, _ = means(policy, *FEEDBACK, most=most, order=[1, 0, 0])
+    numbers, _ = means(policy, *FEEDBACK, most=most, order=[1, 0, 0], lost=True)
     found = law(rates(*FEEDBACK), most, POLICIES[policy])
     assert found.numbers == pytest.approx(numbers, rel=1e-9) and found.last.max() > 1e-7
     far = small_numbers(rates(*FEEDBACK), POLICIES[policy])
     assert far == pytest.approx(numbers, rel=0.02) and far.sum() > numbers.sum()
+
+
+def test_a_class_to_which_nobody_comes_is_no_division_by_zero():
+    """Its last number has probability 0; the other class is M/M/1 behind nobody, in a box that grows."""
+    given = rates([0.6, 0.0], [1.0, 2.0], [0, 0], [1], np.zeros((2, 2)))
+    with np.errstate(all="raise"):
+        found = small_numbers(given, Scores(np.eye(2)))
+    assert found == pytest.approx([1.5, 0.0], rel=1e-6)
+
+
+def test_a_class_that_comes_first_and_feeds_the_other_does_not_lock_the_box():
+    """One server, two visits, the first visit first; equal rates: M/M/1 whose customer leaves or goes behind, and the first
+    class alone is M/M/1 of half the load."""
+    given = rates([0.3, 0.0], [1.0, 1.0], [0, 0], [1], [[0, 1 + 1e-15], [0, 0]])
+    found = small_numbers(given, Scores(None, np.array([0, 1])))
+    numbers, _ = means(
+        "priority", [0.3, 0], [1, 1], [0, 0], [1], [[0, 1], [0, 0]], most=[25, 60], order=[0, 1], lost=True
+    )
+    assert found == pytest.approx(numbers, rel=1e-6) and found[0] == pytest.approx(0.3 / 0.7)
 
 
 def test_a_chain_is_given_up_where_it_is_long_or_grows():

@@ -16,17 +16,21 @@ SMALL = jaxq.OpenNetwork(
 )
 """Two classes at two servers, one class at one, to itself and back; numbers of which pressures are exact, ties too."""
 ORDER = "1: 2 > 1"
+LOTS = [0.5, 0, -1]
 
 
 def network(policy: str) -> jaxq.QueueingNetwork:
-    return jaxq.QueueingNetwork(SMALL, policy, priorities=ORDER if policy == "priority" else None)
+    offsets = LOTS if policy == "softmax" else None
+    return jaxq.QueueingNetwork(SMALL, policy, priorities=ORDER if policy == "priority" else None, offsets=offsets)
 
 
 def witness(policy: str):
     """Numbers and busy servers by class, cut to a box."""
     at = [x - 1 for x in SMALL.stations]
     given = (SMALL.arrival_rates, SMALL.service_rates, at, SMALL.servers, SMALL.routing.tolist())
-    return means(policy, *given, most=[13, 10, 20], cost=SMALL.holding_costs, order=[1, 0, 0])
+    return means(
+        policy, *given, most=[13, 10, 20], cost=SMALL.holding_costs, order=LOTS if policy == "softmax" else [1, 0, 0]
+    )
 
 
 @pytest.mark.parametrize("policy", ["sharing", "priority", "longest-queue", "max-pressure"])
@@ -56,7 +60,7 @@ def test_exact_is_the_law_of_the_process():
     def keep(n):
         return (n[0] <= 13) & (n[1] <= 10) & (n[2] <= 20)
 
-    for policy in ("priority", "max-pressure"):
+    for policy in ("priority", "max-pressure", "softmax"):
         numbers, _ = witness(policy)
         found = jaxq.exact(network(policy), keep=keep)
         assert [found[f"number_{name}"] for name in SMALL.classes] == pytest.approx(numbers, rel=1e-9)
@@ -141,6 +145,49 @@ def test_the_chain_is_embedded_where_most_uniformised_events_would_change_nothin
     bounds = [jaxq.QueueingNetwork("criss-cross", load=load).process().total_rate_bound() for load in (0.01, 0.9)]
     # two arrival rates, the two rates of 2 at the first station rounded off, and 1 at the second; whatever the load is
     assert bounds == pytest.approx([0.02 + 2 * 2 ** (1 / 16) + 1, 1.8 + 2 * 2 ** (1 / 16) + 1])
+
+
+def test_lots_with_far_offsets_are_a_priority_and_keep_totals():
+    far = jaxq.QueueingNetwork("criss-cross", "softmax", weights=[0, 0, 0], offsets=[60, 0, 0]).process()
+    order = jaxq.QueueingNetwork("criss-cross", "priority", priorities="1 > 3 > 2").process()
+    for state in [(3, 0, 2), (0, 4, 1), (1, 1, 0), (0, 0, 0)]:
+        assert list(map(float, far.rates(state))) == pytest.approx(list(map(float, order.rates(state))), abs=1e-6)
+    known = jaxq.QueueingNetwork("criss-cross", "softmax").oracle()
+    assert known["station_number_1"].value == pytest.approx(9) and not {"number_1", "number_2"} & set(known)
+
+
+def test_what_softmax_cannot_draw_is_said():
+    with pytest.raises(ValueError, match=r"weights = \[1.0, 2.0\]: must be 3 numbers, one a class \(1, 2, 3\)"):
+        jaxq.QueueingNetwork("criss-cross", "softmax", weights=[1, 2])
+    many = jaxq.OpenNetwork([0.1] * 6, [1] * 6, [1] * 6)
+    with pytest.raises(
+        ValueError, match="policy = softmax: draws an order of the classes of a station, .* 6 here: at most 5"
+    ):
+        jaxq.QueueingNetwork(many, "softmax")
+
+
+def test_there_are_no_more_stations_than_classes():
+    with pytest.raises(ValueError, match=r"stations\[2\] = 3.0: must be a whole number >= 1 and <= 2"):
+        jaxq.OpenNetwork([0.5, 0], [1, 1], [1, 3])
+
+
+@pytest.mark.parametrize("unit", [1e-24, 1e24])
+def test_the_bound_is_one_in_any_unit_of_time(unit):
+    """Powers of small and of large rates are 0 and infinite."""
+    here = jaxq.QueueingNetwork("criss-cross")
+    table = here.network.to_dict()
+    rates = {name: unit * np.array(table[name]) for name in ("arrival_rates", "service_rates")}
+    other = jaxq.QueueingNetwork(jaxq.OpenNetwork(**(table | rates)))
+    assert other.process().total_rate_bound() / unit == pytest.approx(here.process().total_rate_bound())
+
+
+def test_max_pressure_is_not_said_to_be_stable_where_a_class_costs_nothing():
+    """Class 1 has no pressure of its own: it is served while nobody is of class 2, a share 1 - .75 of the time."""
+    free = jaxq.OpenNetwork([0.6, 0], [1, 0.8], [1, 2], [[0, 1], [0, 0]], holding_costs=[0, 1])
+    system = jaxq.QueueingNetwork(free, "max-pressure")
+    result = jaxq.simulate(system, events=20_000, replicas=128, seed=1)
+    assert result.flags == ("unstable",) and system.theory()["stable"].value is None
+    assert jaxq.QueueingNetwork("tandem", "max-pressure").theory()["stable"].value is True
 
 
 def test_the_lines_of_qgym_have_one_utilisation():

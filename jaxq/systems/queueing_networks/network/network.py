@@ -57,7 +57,7 @@ class OpenNetwork:
             raise FieldError("classes", TAKEN, "must be another name, as number_in_system counts all customers")
         at = column("stations", self.stations, classes).tolist()
         listed = [len(x) for x in (self.servers, self.station_names) if np.ndim(x) == 1 and len(x)]
-        count = listed[0] if listed else max(1, int(max(at)))
+        count = listed[0] if listed else max(1, int(min(max(at), len(classes.names))))
         at = [integer(f"stations[{k}]", x, 1, count) for k, x in enumerate(at, 1)]
         stations = Axis("station", names("station_names", self.station_names, count, "servers"))
         servers = column("servers", self.servers, stations, positive=True, default=1.0).tolist()
@@ -85,13 +85,7 @@ class OpenNetwork:
             if total > 1 + SLACK:
                 rule = f"must sum to at most 1, not {total:.9g}"
                 raise FieldError("routing", ..., rule, f" row {k + 1} (class {self.classes[k]})")
-        # backwards from those who can leave at once
-        leaves = self.routing.sum(axis=1) < 1 - SLACK
-        for _ in self.classes:
-            leaves = leaves | (self.routing[:, leaves] > 0).any(axis=1)
-        if not leaves.all():
-            inside = ", ".join(name for name, out in zip(self.classes, leaves, strict=True) if not out)
-            raise FieldError("routing", ..., f"must lead out in the end: from class {inside} nobody ever leaves")
+        check_leads_out(self.classes, self.probabilities)
 
     @property
     def routes(self) -> Routes:
@@ -99,21 +93,24 @@ class OpenNetwork:
         # who comes from outside alone stays an entry while a schedule has closed it
         entries = tuple(np.flatnonzero((self.arrival_rates > 0) | ~self.routing.any(axis=0)).tolist())
         moves = []
-        for k, row in enumerate(self.routing):
-            moves += [(k, int(m)) for m in np.flatnonzero(row > 0) if m != k]
-            if row.sum() < 1 - SLACK:
+        for k, row in enumerate(self.probabilities):
+            moves += [(k, int(m)) for m in np.flatnonzero(row[:-1] > 0) if m != k]
+            if row[OUTSIDE] > 0:
                 moves.append((k, OUTSIDE))
         return Routes(self.classes, self.station_names, tuple((self.stations - 1).tolist()), entries, tuple(moves))
 
-    def probability(self, k: int, following: int) -> float:
-        """P_kl, or of `OUTSIDE` that a customer of class k leaves."""
-        return 1 - float(self.routing[k].sum()) if following == OUTSIDE else float(self.routing[k, following])
+    @property
+    def probabilities(self) -> np.ndarray:
+        """P_kl and, last (`OUTSIDE`), that a customer leaves, shape (K, K + 1)."""
+        rest = 1 - self.routing.sum(axis=1)
+        return np.column_stack([self.routing, np.where(rest > SLACK, rest, 0.0)])
 
-    def at(self, load: float | None = None, service_rates: Any = None) -> Rates:
-        """The rates, with the arrival rates scaled to a utilisation of the busiest station and other service rates if they
-        are given. FieldError where nobody arrives who could be scaled."""
+    def at(self, load: float | None = None, service_rates: Any = None, routing: Any = None) -> Rates:
+        """The rates, with the arrival rates scaled to a utilisation of the busiest station, other service rates and other
+        probabilities P_kl if they are given. FieldError where nobody arrives who could be scaled."""
         services = self.service_rates if service_rates is None else np.asarray(service_rates, np.float64)
-        rates = Rates(self.arrival_rates, services, self.stations - 1, self.servers, self.routing)
+        routing = self.routing if routing is None else routing
+        rates = Rates(self.arrival_rates, services, self.stations - 1, self.servers, routing)
         if load is None:
             return rates
         busiest = rates.utilisations().max()
@@ -128,3 +125,14 @@ class OpenNetwork:
         """Everything as plain values, as a network file has it."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: x if name == "name" else np.asarray(x).tolist() for name, x in values.items()}
+
+
+def check_leads_out(classes: tuple[str, ...], probabilities: np.ndarray) -> None:
+    """FieldError unless every customer leaves in the end; ``probabilities``: as `OpenNetwork.probabilities`."""
+    # backwards from those who can leave at once
+    leaves = probabilities[:, OUTSIDE] > 0
+    for _ in classes:
+        leaves = leaves | (probabilities[:, :-1][:, leaves] > 0).any(axis=1)
+    if not leaves.all():
+        inside = ", ".join(name for name, out in zip(classes, leaves, strict=True) if not out)
+        raise FieldError("routing", ..., f"must lead out in the end: from class {inside} nobody ever leaves")

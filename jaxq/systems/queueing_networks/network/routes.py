@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 OUTSIDE = -1
-"""Where those go who leave."""
+"""Where those go who leave: the last of the places to which a class goes."""
 
 
 class Routes(NamedTuple):
