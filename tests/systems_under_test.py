@@ -127,6 +127,7 @@ QUEUEING_NETWORKS = {
     "criss-cross, shared": jaxq.QueueingNetwork("criss-cross", load=0.8),
     "re-entrant line, in order": jaxq.QueueingNetwork("lu-kumar", "priority", priorities="1: 4 > 1; 2: 2 > 3"),
     "feedback, by pressure": jaxq.QueueingNetwork("jackson-feedback", "max-pressure"),
+    "criss-cross, drawn": jaxq.QueueingNetwork("criss-cross", "softmax", load=0.8),
 }
 TOLLED = {
     "tolls, workload": jaxq.TolledQueues(**TOLLS),

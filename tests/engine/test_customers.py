@@ -49,8 +49,10 @@ def check_sums(log):
         jaxq.GG1(0.8, arrival_law=jaxq.Erlang(2), service_law=jaxq.Lognormal(2)),
         jaxq.GGc(2.5, 1.0, 3),
         jaxq.GGc(2.5, 1.0, 3, batch_law=jaxq.GeometricBatch(2)),
+        jaxq.GGc(0.5, 0.3, 2, jaxq.Empirical([0, 1, 2, 5]), jaxq.Empirical([1, 2, 7])),
+        jaxq.GGc(0.5, 0.3, 2, service_law=jaxq.Deterministic(), batch_law=jaxq.FixedBatch(2)),
     ],
-    ids=["one", "three", "batches"],
+    ids=["one", "three", "batches", "whole minutes", "batches of one length"],
 )
 def test_waits_are_those_of_an_event_list(system):
     log = jaxq.customers(system, 1500, replicas=3, seed=2)

@@ -10,6 +10,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 from jaxq.engine.process import Process
 from jaxq.laws.lattice import MOST, common
@@ -61,6 +62,17 @@ class Ticks(Process):
 
     def _values(self, state, event):
         return self._in_time(self.queue._values(state, event))
+
+    def _record(self, state, event):
+        return self._in_time(self.queue._record(state, event))
+
+    def _beginning(self):
+        of_queue: Any = self.queue._beginning()
+
+        def state(state, given):
+            return of_queue.state(state, {name: np.asarray(x) / self.tick for name, x in given.items()})
+
+        return of_queue._replace(state=state)
 
     def _in_time(self, seen: dict[str, Any]) -> dict[str, Any]:
         return {name: x * self.tick if name in TIMES else x for name, x in seen.items()}
