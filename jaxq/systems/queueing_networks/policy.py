@@ -198,7 +198,7 @@ class PolicyInputs(NamedTuple):
         size = len(self.rates.routing)
         scores = (np.eye(size) - self.rates.routing) * self.weights
         # whatever the weights and the routing are, as these may be tuned
-        terms = tuple(map(tuple, np.argwhere(np.eye(size) + self.network.routing > 0).tolist()))
+        terms = tuple((int(k), int(m)) for k, m in np.argwhere(np.eye(size) + self.network.routing > 0))
         return Drawn(np.array([scores[term] for term in terms]), self.offsets, terms)
 
 
