@@ -44,8 +44,10 @@ def _row(found):
 def _put(all, rows, first):
     """All arrays with these rows from number ``first`` on."""
 
+    zero = jnp.zeros_like(first)
+
     def one(x, y):
-        return lax.dynamic_update_slice(x, y, (first,) + (0,) * (x.ndim - 1), allow_negative_indices=False)
+        return lax.dynamic_update_slice(x, y, (first,) + (zero,) * (x.ndim - 1), allow_negative_indices=False)
 
     return jax.tree.map(one, all, rows)
 
