@@ -202,14 +202,16 @@ class Campaign:
         shutil.rmtree(place)
 
     def check_result(self, where: str, number: int, code: int, out: Path, wanted: list, process: Process) -> None:
-        """After a stop there is no result, or the whole one, or (not after a SIGKILL) one that is marked."""
+        """After a stop there is no result, or the whole one (with exit code 130 if the signal came once it was written), or
+        (not after a SIGKILL) one that is marked."""
         ended = (0, 3, -signal.SIGKILL if number == signal.SIGKILL else 130)
         self.check(code in ended, f"{where}: exit code {code} after signal {number}")
         ran = any(kind == b"r" for kind, _ in process.said)
         found = numbers(out) if out.exists() else None
         partial = found is not None and any("unfinished" in result[2] for result in found)
         if code == 130:
-            self.check(partial or (found is None and not ran), f"{where}: no partial result after signal {number}")
+            good = partial or found == wanted or (found is None and not ran)
+            self.check(good, f"{where}: neither a marked result nor the whole one after signal {number}")
         else:
             self.check(found is None or found == wanted, f"{where}: another result, exit code {code}")
         out.unlink(missing_ok=True)
