@@ -28,6 +28,11 @@ class Axis(NamedTuple):
     def __str__(self) -> str:
         return f"one a {self.kind} ({', '.join(self.names)})"
 
+    def check_size(self, field: str, value: Any) -> None:
+        """FieldError unless a value is None or a number for each."""
+        if value is not None and np.size(value) != len(self.names):
+            raise FieldError(field, np.asarray(value), f"must be {len(self.names)} numbers, {self}")
+
 
 def described(
     field: str, given: str | Mapping[str, Any] | Record, kind: type[Record], library: Mapping[str, Record]
@@ -55,6 +60,11 @@ def described(
         hint = f"; did you mean {close[0]}?" if close else ""
         raise FieldError(field, given, f"must be one of {', '.join(library)}, or a .toml file{hint}")
     return library[given]
+
+
+def told(record: Any, library: Mapping[str, Any]) -> Any:
+    """What a record can be made again from: its name in the library, or else its table."""
+    return record.name if library.get(record.name) is record else record.to_dict()
 
 
 def from_table(field: str, data: Mapping[str, Any], kind: type[Record], name: str = "") -> Record:

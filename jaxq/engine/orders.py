@@ -1,11 +1,14 @@
 """Who comes first where: the neighbours of each node of a network, in order; written ``2 > 1`` or ``3: 2 > 1; 4: 1 > 2``."""
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import equinox as eqx
 
 from jaxq.checks import FieldError
+from jaxq.engine.fields import compound
 
 
 class Preferences(eqx.Module):
@@ -70,3 +73,9 @@ def parse_preferences(field: str, text: str) -> Preferences:
             raise FieldError(field, text, f"must have one order for {'all nodes' if node == '*' else node}")
         orders.append((node, names))
     return Preferences(tuple(orders))
+
+
+def orders_field(name: str, doc: str) -> Any:
+    """A field that holds `Preferences`, or None."""
+    parse = functools.partial(parse_preferences, name)
+    return compound(doc, parse, Preferences, default=None, optional=True)

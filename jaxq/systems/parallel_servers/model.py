@@ -6,7 +6,6 @@ N_j servers of pool j serve it at rate mu_ij, it abandons its line at rate theta
 pool j are busy with class i, Y_i customers of class i wait.
 """
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ from jaxtyping import Float
 
 from jaxq.analytic.parallel_servers.rates import Rates
 from jaxq.checks import FieldError
+from jaxq.engine.described import told
 from jaxq.engine.fields import choice, compound, nonnegative, positive, real
 from jaxq.engine.model import Model
-from jaxq.engine.orders import Preferences, parse_preferences
+from jaxq.engine.orders import Preferences, orders_field
 from jaxq.engine.reference import Reference
 from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.parallel_servers.network.library import NETWORKS, network_field
@@ -57,19 +57,11 @@ class ParallelServers(Model):
     network: Network = network_field(default="x-model", table=True)
     policy: str = choice("policy", {name: known.doc for name, known in POLICIES.items()}, default="c-mu-theta")
     scale: float | None = positive("n, the size of the network; none: its own", default=None, optional=True)
-    priorities: Preferences | None = compound(
-        "order of the classes, 2 > 1, or by pool, 3: 2 > 1; 4: 1 > 2",
-        functools.partial(parse_preferences, "priorities"),
-        Preferences,
-        default=None,
-        optional=True,
+    priorities: Preferences | None = orders_field(
+        "priorities", "order of the classes, 2 > 1, or by pool, 3: 2 > 1; 4: 1 > 2"
     )
-    preferences: Preferences | None = compound(
-        "order of the pools, 3 > 4, or by class, 1: 3 > 4; 2: 4 > 3; none: the fastest first",
-        functools.partial(parse_preferences, "preferences"),
-        Preferences,
-        default=None,
-        optional=True,
+    preferences: Preferences | None = orders_field(
+        "preferences", "order of the pools, 3 > 4, or by class, 1: 3 > 4; 2: 4 > 3; none: the fastest first"
     )
     eta: float = positive("step of shadow routing; prices are eta x virtual queues", default=0.1, momentary=True)
     routing: Any = real(
@@ -224,8 +216,7 @@ class ParallelServers(Model):
 
     def parameters(self):
         """The fields by name; a network that has no name of `NETWORKS` as its table, from which it can be made again."""
-        named = NETWORKS.get(self.network.name) is self.network
-        return {**super().parameters(), "network": self.network.name if named else self.network.to_dict()}
+        return {**super().parameters(), "network": told(self.network, NETWORKS)}
 
     def stationarity(self):
         # what SHADOW-RM admits just fills the pools, so the virtual queues of the load behind it walk together

@@ -5,16 +5,16 @@ Probability 5(1), 1995. Notation: class k arrives from outside Poisson(alpha_k),
 one of its c_j servers, and becomes class l with probability P_kl; with the rest it leaves. n_k customers are of class k.
 """
 
-import functools
 from typing import Any
 
 import numpy as np
 
 from jaxq.analytic.queueing_networks.rates import Rates
 from jaxq.checks import FieldError
-from jaxq.engine.fields import choice, compound, nonnegative, positive, real
+from jaxq.engine.described import Axis, told
+from jaxq.engine.fields import choice, nonnegative, positive, real
 from jaxq.engine.model import Model
-from jaxq.engine.orders import Preferences, parse_preferences
+from jaxq.engine.orders import Preferences, orders_field
 from jaxq.engine.quantity import Quantity
 from jaxq.engine.stationarity import Stationarity
 from jaxq.systems.queueing_networks.network.library import NETWORKS, network_field
@@ -88,23 +88,16 @@ class QueueingNetwork(Model):
     offsets: Any = real(
         "b_k of softmax, one a class; none: 0", default=None, optional=True, listed=True, momentary=True
     )
-    priorities: Preferences | None = compound(
-        "order of the classes, 3 > 1, or by station, 1: 3 > 1; 2: 4 > 2",
-        functools.partial(parse_preferences, "priorities"),
-        Preferences,
-        default=None,
-        optional=True,
+    priorities: Preferences | None = orders_field(
+        "priorities", "order of the classes, 3 > 1, or by station, 1: 3 > 1; 2: 4 > 2"
     )
 
     name = "queueing-network"
     metric_table = METRICS
 
     def check_fields(self):
-        classes = self.network.classes
         for name in ("service_rates", "weights", "offsets"):
-            value = getattr(self, name)
-            if value is not None and np.shape(value) != (len(classes),):
-                raise FieldError(name, value, f"must be {len(classes)} numbers, one a class ({', '.join(classes)})")
+            Axis("class", self.network.classes).check_size(name, getattr(self, name))
         if self.routing is not None:
             self._check_routing(np.asarray(self.routing))
         inputs = self._inputs()
@@ -143,8 +136,7 @@ class QueueingNetwork(Model):
 
     def parameters(self):
         """The fields by name; a network that has no name of `NETWORKS` as its table, from which it can be made again."""
-        named = NETWORKS.get(self.network.name) is self.network
-        return {**super().parameters(), "network": self.network.name if named else self.network.to_dict()}
+        return {**super().parameters(), "network": told(self.network, NETWORKS)}
 
     def stationarity(self):
         return Stationarity(self._check_load)

@@ -4,8 +4,6 @@ Each is built on the host from a network and its rates; to add one, add a row to
 pure function of the numbers in system. Static orders are numbers by class, the smallest served first.
 """
 
-import functools
-import itertools
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,6 +15,7 @@ from jaxtyping import Float, Int
 
 from jaxq.analytic.queueing_networks.rates import Rates
 from jaxq.checks import FieldError
+from jaxq.engine.drawn_orders import drawn_orders
 from jaxq.engine.orders import Preferences
 from jaxq.systems.queueing_networks.network.network import OpenNetwork
 from jaxq.systems.queueing_networks.network.routes import Routes
@@ -116,12 +115,8 @@ class Drawn(Allocation):
                 continue
             for k in here:
                 found[k] = jnp.float32(0)
-            for order in itertools.permutations(here):
-                chance, free = jnp.float32(1), servers[j]
-                for place, k in enumerate(order):
-                    chance = chance * jnp.exp(
-                        scores[k] - functools.reduce(jnp.logaddexp, [scores[m] for m in order[place:]])
-                    )
+            for order, chance in drawn_orders(here, scores):
+                free = servers[j]
                 for k in order:
                     taken = jnp.minimum(numbers[k], free)
                     found[k], free = found[k] + chance * taken, free - taken

@@ -105,11 +105,7 @@ class Network:
 
     def check_size(self, field: str, value: Any, one: str) -> None:
         """FieldError unless a value is None or a number for each ``class`` or ``pool``."""
-        names = {"class": self.classes, "pool": self.pools}[one]
-        if value is not None and np.size(value) != len(names):
-            raise FieldError(
-                field, np.asarray(value), f"must be {len(names)} numbers, one a {one} ({', '.join(names)})"
-            )
+        Axis(one, {"class": self.classes, "pool": self.pools}[one]).check_size(field, value)
 
     def at(self, scale: float | None = None, staffing: Any = None) -> Rates:
         """The rates at scale n; ``staffing``: nh_j in place of the network's own.

@@ -1,13 +1,12 @@
 """Preemptive policies: the busy servers are a function of the numbers in system, at every moment anew."""
 
-import functools
-import itertools
 from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 
+from jaxq.engine.drawn_orders import drawn_orders
 from jaxq.systems.parallel_servers.policies.selection_rules import InOrder, Rule
 
 
@@ -63,11 +62,7 @@ class DrawnPriorities(Allocation):
     def fill(self, numbers, servers, edges):
         scores = [w * x + b for w, x, b in zip(self.weights, numbers, self.offsets, strict=True)]
         busy = [jnp.float32(0.0)] * len(edges)
-        for order in itertools.permutations(range(len(numbers))):
-            chance = jnp.float32(1.0)
-            for place, i in enumerate(order[:-1]):
-                left = functools.reduce(jnp.logaddexp, [scores[k] for k in sorted(order[place:])])
-                chance = chance * jnp.exp(scores[i] - left)
+        for order, chance in drawn_orders(range(len(numbers)), scores):
             customers, free = list(numbers), list(servers)
             for e in (e for i in order for e in self.own[i]):
                 i, j = edges[e]
