@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxq.engine.initial import initial_text
 from jaxq.engine.transient import Paths
 from jaxq.plotting.figure import head, panels
 from jaxq.plotting.labels import axis_label, given_or_new, heading
@@ -69,5 +70,6 @@ def fill_paths(paths: Paths, figure: Any, metric: Collection[str] = ()) -> Any:
         figure.legend(found.values(), found.keys(), loc="outside lower right", ncols=len(found))
         figure.align_ylabels()
         moved = dict.fromkeys(paths.schedule.get("fields", ()), "by schedule")
-        head(figure, heading(paths.system, paths.parameters | moved), paths.flags)
+        begins = {} if paths.initial is None else {"initial": initial_text(paths.initial)}
+        head(figure, heading(paths.system, paths.parameters | moved | begins), paths.flags)
     return axes[0]

@@ -124,6 +124,13 @@ def test_paths_have_axes_each_with_the_stationary_mean_and_the_changes(tmp_path)
     assert chosen.get_ylabel() == "queue length (customers)"
 
 
+def test_the_head_of_paths_says_how_they_begin_and_what_moves(tmp_path):
+    given = {"initial": {"number_in_system": 7}, "schedule": {"servers": {0: 1, 2: 3}}}
+    found = jaxq.paths(jaxq.MMc(arrival_rate=0.5), range(4), replicas=16, **given)
+    head = jaxq.plot(found, path=tmp_path / "x.png").figure.get_suptitle()
+    assert "servers by schedule" in head and head.endswith("initial number_in_system=7")
+
+
 def test_the_sum_over_servers_is_not_taken_for_the_mean_of_one():
     found = jaxq.paths(jaxq.TokenPool(2, 0.5, 0.4, 3), range(3), replicas=64)
     assert "tokens" in found.mean and "tokens" not in found.stationary and "tokens" not in found.units
