@@ -1,9 +1,11 @@
-"""Every test runs with two CPU devices, so that sharding is always on, and checks the annotations of numerical code."""
+"""Tests run with two CPU devices, so that sharding is on, but for those of `ONE_DEVICE`, and check the annotations of
+numerical code."""
 
 import contextlib
 import gc
 from typing import NamedTuple
 
+import jax
 import pytest
 
 import jaxq
@@ -54,6 +56,11 @@ SHORT_RUNS = (
 """Files whose runs are over sooner than they are compiled."""
 
 
+ONE_DEVICE = "experiments/", "systems/", "tuning/"
+"""Files that are of systems, not of how a run is shared out, which takes XLA a seventh of compiling; that every system is
+the same on two devices is tested in engine/test_invariance.py."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Long files first; the order within a file, and of the others, is kept."""
@@ -74,6 +81,17 @@ def short_runs(request):
     """The files of `SHORT_RUNS` are compiled quickly."""
     short = any(name in request.node.nodeid for name in SHORT_RUNS)
     with compiled.quickly() if short else contextlib.nullcontext():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_device(request):
+    """The runs of `ONE_DEVICE` are on the first device."""
+    with pytest.MonkeyPatch.context() as patch:
+        if any(name in request.node.nodeid for name in ONE_DEVICE):
+            first = jax.local_devices()[:1]
+            patch.setattr(jax, "local_devices", lambda: first)
+            patch.setattr("jaxq.engine.devices._warned", True)
         yield
 
 

@@ -117,7 +117,7 @@ def test_rates_that_go_wrong_on_the_way_are_flagged(kind):
     assert result["number"].mean is None and not result.estimates
     assert "FLAG invalid_rates: a rate was negative or not finite" in str(result)
     assert result.run["events"] < 10**7, "the run ends at the next look"
-    path = jaxq.paths(system, [10.0, 10_000.0], replicas=64)
+    path = jaxq.paths(system, [10.0, 1000.0], replicas=64)
     assert "invalid_rates" in path.flags
     assert np.isfinite(path.mean["number"][0]) and np.isnan(path.mean["number"][1])
 

@@ -51,13 +51,13 @@ def crash_and_resume(run, file, *crashes):
 
 LEVELS = {"quantiles": "own:0.5", "service_level": "own:0,2"}
 RUNS = {
-    "events": lambda **more: jaxq.simulate(QUEUE, events=1_000_000, replicas=64, **more),
-    "warm-up given": lambda **more: jaxq.simulate(QUEUE, events=800_000, warmup=200_000, replicas=64, **more),
+    "events": lambda **more: jaxq.simulate(QUEUE, events=200_000, replicas=64, **more),
+    "warm-up given": lambda **more: jaxq.simulate(QUEUE, events=160_000, warmup=40_000, replicas=64, **more),
     "precision": lambda **more: jaxq.simulate(QUEUE, precision=0.004, replicas=64, **more),
-    "horizon": lambda **more: jaxq.simulate(QUEUE, horizon=500_000.0, replicas=64, **more),
-    "quantiles": lambda **more: jaxq.simulate(SYSTEM, events=100_000, replicas=32, **LEVELS, **more),
+    "horizon": lambda **more: jaxq.simulate(QUEUE, horizon=100_000.0, replicas=64, **more),
+    "quantiles": lambda **more: jaxq.simulate(SYSTEM, events=40_000, replicas=32, **LEVELS, **more),
     "sweep": lambda **more: jaxq.sweep(QUEUE, {"arrival_rate": [0.5, 0.7]}, precision=0.006, replicas=64, **more),
-    "two programs": lambda **more: jaxq.compare([QUEUE, SYSTEM], events=200_000, replicas=64, **more),
+    "two programs": lambda **more: jaxq.compare([QUEUE, SYSTEM], events=50_000, replicas=64, **more),
 }
 
 
@@ -80,10 +80,10 @@ def test_a_resumed_run_is_the_same_bit_for_bit(tmp_path, short_launches, kind):
 def test_a_run_that_was_truncated_goes_on(tmp_path):
     file = tmp_path / "run.npz"
     options = {"precision": 1e-9, "replicas": 64}
-    first = jaxq.simulate(QUEUE, max_events=32_000_000, checkpoint=file, **options)
+    first = jaxq.simulate(QUEUE, max_events=8_000_000, checkpoint=file, **options)
     assert "precision_not_reached" in first.flags
-    again = jaxq.simulate(QUEUE, max_events=160_000_000, checkpoint=file, **options)
-    whole = jaxq.simulate(QUEUE, max_events=160_000_000, **options)
+    again = jaxq.simulate(QUEUE, max_events=40_000_000, checkpoint=file, **options)
+    whole = jaxq.simulate(QUEUE, max_events=40_000_000, **options)
     assert again.run["events"] == whole.run["events"] > first.run["events"]
     assert numbers(again) == numbers(whole)
 
@@ -97,16 +97,16 @@ def test_more_precision_is_the_same_as_at_once(tmp_path):
 
 
 def test_more_events_go_on_with_the_blocks_there_are(tmp_path, short_launches):
-    """500 events a replica are cut into blocks of 16 observations, 20,000 of their own into blocks of 512."""
+    """500 events a replica are cut into blocks of 16 observations, 5000 of their own into blocks of 128."""
     file = tmp_path / "run.npz"
     first = jaxq.simulate(QUEUE, **SHORT, checkpoint=file)
     shutil.copy(file, tmp_path / "copy.npz")
 
     def more(**options):
-        return jaxq.simulate(QUEUE, **{**SHORT, "events": 20_000}, **options)
+        return jaxq.simulate(QUEUE, **{**SHORT, "events": 5000}, **options)
 
     second = more(checkpoint=file)
-    assert first.run["events_per_replica"] < 20_000 <= second.run["events_per_replica"] and not second.flags
+    assert first.run["events_per_replica"] < 5000 <= second.run["events_per_replica"] and not second.flags
     assert numbers(crash_and_resume(more, tmp_path / "copy.npz", 0.6 * second.run["events"])) == numbers(second)
 
 

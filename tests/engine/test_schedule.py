@@ -50,12 +50,13 @@ def z_scores(found, name, exact, replicas):
 def test_a_day_with_shifts_has_the_means_of_the_forward_equations():
     hours = np.arange(0, 49, 3)
     found = jaxq.paths(STATION, hours, replicas=16384, seed=3, schedule=DAY, period=24)
+    shifts = {shift: expm(generator(*shift, 120)) for shift in ((4, 6), (12, 14), (6, 8))}
     law, number, mean, queue = np.eye(121)[0], np.arange(121), [], []
     for hour in range(49):
         rate, servers = (4, 6) if hour % 24 < 8 else (12, 14) if hour % 24 < 18 else (6, 8)
         mean.append(law @ number)
         queue.append(law @ np.maximum(number - servers, 0))
-        law = law @ expm(generator(rate, servers, 120))
+        law = law @ shifts[rate, servers]
     for name, exact in (("number_in_system", mean), ("queue_length", queue)):
         assert np.abs(z_scores(found, name, np.array(exact)[hours], 16384)).max() < 4
     assert found.switches == (8, 18, 24, 32, 42, 48)

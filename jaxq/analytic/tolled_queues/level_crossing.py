@@ -1,5 +1,6 @@
 """M/D/1 with balking and several classes, by level crossing."""
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -86,6 +87,7 @@ class _Law(NamedTuple):
     work: NDArray[np.float64]
 
 
+@functools.cache
 def _collocation() -> tuple[NDArray, NDArray, NDArray]:
     """Gauss points on [0, 1], the integrals of their cardinal polynomials up to each point, and up to 1."""
     points, weights = legendre.leggauss(_STAGES)
