@@ -7,7 +7,7 @@ import pytest
 
 import jaxq
 from tests.pages import execute, slug, steps
-from tests.test_pages import run
+from tests.test_pages import here
 
 ROOT = Path(__file__).parents[1]
 FOLLOWED = "add_a_system.md"
@@ -34,7 +34,7 @@ def test_it_runs_and_prints_what_it_says(page, tmp_path, monkeypatch):
             (tmp_path / what).write_text(text, encoding="utf8")
         elif kind == "sh":
             for line in text.splitlines():
-                run(line, tmp_path, ROOT)
+                here(line, tmp_path)
         else:
             assert kind in SHOWN, f"{page}: a block of {kind} is neither run nor one that is only shown"
 
