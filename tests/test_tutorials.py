@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import jaxq
+from tests import compiled
 from tests.pages import execute, slug, steps
 from tests.test_pages import here
 
@@ -25,6 +26,7 @@ TUTORIALS = {
 def test_it_runs_and_prints_what_it_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("XLA_FLAGS", compiled.flags())  # of the workers of gpus_and_clusters.md
     monkeypatch.setattr(jaxq, "use_all_cores", lambda *count: 2)
     names = {"__name__": "page"}
     for kind, what, text in TUTORIALS[page]:
