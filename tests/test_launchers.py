@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import jaxq
+from jaxq.__main__ import main
+from jaxq.engine.distributed import NotMet
 from jaxq.engine.launcher import FIRST_PORT, PORTS
 from tests.engine.test_processes import ended, free_port, started
 
@@ -64,19 +66,43 @@ LAUNCHERS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_two_processes_by_a_launcher(tmp_path, launcher):
-    """But for the number of processes, the folder and the name of the first machine, to the letter."""
+def words_of(launcher: str, folder: Path) -> tuple[list[str], list[dict[str, str]], str]:
+    """But for the number of processes, the folder and the name of the first machine, to the letter: the words of the page,
+    the variables of two processes, and where they meet."""
     words, variables, a_port = LAUNCHERS[launcher]
     port, command = a_port(), []
     for word in words():
-        word = re.sub(r"^[\w.-]+:5000$", f"127.0.0.1:{port}", word).replace("/data/", f"{tmp_path}/")
+        word = re.sub(r"^[\w.-]+:5000$", f"127.0.0.1:{port}", word).replace("/data/", f"{folder}/")
         command.append("2" if word == "4" else word)
-    (tmp_path / "sa-jsq.toml").write_text(FILE)
-    more = ("--devices", 1, "--out", "all.json")
-    commands = [("-m", "jaxq", *command, *more)] * 2
-    with started(*commands, variables=[variables(n, port) for n in range(2)], folder=tmp_path) as processes:
+    (folder / "sa-jsq.toml").write_text(FILE)
+    return command, [variables(number, port) for number in range(2)], f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_each_process_knows_its_place(monkeypatch, tmp_path, launcher):
+    monkeypatch.chdir(tmp_path)
+    words, variables, coordinator = words_of(launcher, tmp_path)
+    places = []
+
+    def met(at, timeout):
+        places.append(at)
+        raise NotMet("coordinator", at.coordinator, "is met by nobody")
+
+    monkeypatch.setattr("jaxq.engine.distributed.join", met)
+    for some in variables:
+        with monkeypatch.context() as patch:
+            for name, value in some.items():
+                patch.setenv(name, value)
+            assert main(words) == 2
+    assert [at.coordinator for at in places] == [coordinator] * 2
+    assert [(at.processes, at.process_id) for at in places] == [(2, 0), (2, 1)]
+
+
+@pytest.mark.slow
+def test_two_processes_by_a_launcher(tmp_path):
+    words, variables, _ = words_of("slurm", tmp_path)
+    commands = [("-m", "jaxq", *words, "--devices", 1, "--out", "all.json")] * 2
+    with started(*commands, variables=variables, folder=tmp_path) as processes:
         outcomes = ended(processes)
     assert [code for code, *_ in outcomes] == [0, 0], outcomes
     assert "number_in_system" in outcomes[0][1] and not outcomes[1][1]

@@ -1,5 +1,7 @@
 """The written pages are followed to the letter: files written, edits made, commands run, links opened."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -7,12 +9,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import jaxq
+from jaxq.__main__ import main
 from jaxq.engine.flags import Flag
+from tests import compiled
 from tests.pages import Step, slug, steps
 
 ROOT = Path(__file__).parents[1]
@@ -40,20 +45,35 @@ def apply(diff: str, path: Path) -> None:
     path.write_text(text.replace(old, new), encoding="utf8")
 
 
+def here(line: str, folder: Path) -> str:
+    """What a line of shell that begins with ``jaxq`` prints, run in this process; it must end as it says."""
+    program, *words = shlex.split(line, comments=True)
+    assert program == "jaxq", line
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(words)
+    return check_end(line, code or 0, out.getvalue(), err.getvalue())
+
+
 def run(line: str, folder: Path, package: Path) -> str:
-    """What a line of shell prints with the jaxq of ``package``; it must end as it says (``# exit code 2``)."""
+    """What a line of shell prints in a process of its own, with the jaxq of ``package``; it must end as it says."""
     words = shlex.split(line, comments=True)
     words = [sys.executable, *(["-m", "jaxq"] if words[0] == "jaxq" else []), *words[1:]]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment |= {"PYTHONPATH": str(package), "MPLBACKEND": "Agg"}
+    environment |= {"PYTHONPATH": str(package), "MPLBACKEND": "Agg", "XLA_FLAGS": compiled.flags()}
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+    return check_end(line, done.returncode, done.stdout, done.stderr)
+
+
+def check_end(line: str, code: int, out: str, err: str) -> str:
+    """What was printed, if the exit code is that which the line says (``# exit code 2``)."""
     said = re.search(r"# exit code (\d)", line)
-    assert done.returncode == (int(said[1]) if said else 0), f"{line}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    assert "Warning" not in done.stderr and "Traceback" not in done.stderr, done.stderr
-    return done.stdout
+    assert code == (int(said[1]) if said else 0), f"{line}\n{out[-3000:]}{err[-3000:]}"
+    assert "Warning" not in err and "Traceback" not in err, err
+    return out
 
 
-def follow(part: list[Step], folder: Path, package: Path) -> dict[str, str]:
+def follow(part: list[Step], folder: Path, shell: Callable[[str], str]) -> dict[str, str]:
     """Do what a part of the page says; what each line of shell printed."""
     printed = {}
     for kind, what, text in part:
@@ -63,14 +83,19 @@ def follow(part: list[Step], folder: Path, package: Path) -> dict[str, str]:
         elif kind == "edit":
             apply(text, folder / what)
         elif kind == "sh":
-            printed |= {line: run(line, folder, package) for line in text.splitlines()}
+            printed |= {line: shell(line) for line in text.splitlines()}
     return printed
 
 
 @pytest.mark.slow
-def test_a_system_in_one_file(tmp_path):
+def test_a_system_in_one_file(tmp_path, monkeypatch):
     assert {step.what for step in ONE_FILE if step.kind == "file"} == {"machine_repair.py", "check.py"}
-    printed = follow(ONE_FILE, tmp_path, ROOT)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+
+    def shell(line):
+        return here(line, tmp_path) if line.startswith("jaxq ") else run(line, tmp_path, ROOT)
+
+    printed = follow(ONE_FILE, tmp_path, shell)
     metrics = json.loads((tmp_path / "repair.json").read_text())["metrics"]
     assert set(metrics) == {"machines_down", "waiting", "downtime", "busy_repairers", "cost"}
     assert all(abs(m["z"]) < 4.5 and m["half_width"] < 0.02 * m["oracle"] for m in metrics.values())
@@ -88,7 +113,7 @@ def test_a_system_in_a_folder_of_the_package(tmp_path):
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
-    follow(FOLDER, tmp_path, tmp_path)
+    follow(FOLDER, tmp_path, lambda line: run(line, tmp_path, tmp_path))
 
 
 def test_an_edit_of_other_lines_is_noticed(tmp_path):
@@ -98,7 +123,7 @@ def test_an_edit_of_other_lines_is_noticed(tmp_path):
     with pytest.raises(AssertionError, match="has not"):
         apply("-d\n", tmp_path / "file.py")
     with pytest.raises(AssertionError, match="nothing"):
-        run("jaxq run nothing", tmp_path, ROOT)
+        here("jaxq run nothing", tmp_path)
 
 
 def test_every_public_name_is_in_the_reference():

@@ -22,7 +22,7 @@ def test_the_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(jaxq, "use_all_cores", lambda: 2)
     names = {}
-    exec(block("example"), names)
+    exec(block("example").replace("events=100_000", "events=20_000"), names)
     assert names["result"].flags == () and len(names["curve"]) == 11
     difference = names["staffed"].differences[2]
     assert difference["metric"] == "waiting_time" and difference["mean"] < 0

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 import jaxq
+from tests import compiled
 from tests.pages import execute, slug, steps
-from tests.test_pages import run
+from tests.test_pages import here
 
 ROOT = Path(__file__).parents[1]
 FOLLOWED = "add_a_system.md"
@@ -25,6 +26,7 @@ TUTORIALS = {
 def test_it_runs_and_prints_what_it_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("XLA_FLAGS", compiled.flags())  # of the workers of gpus_and_clusters.md
     monkeypatch.setattr(jaxq, "use_all_cores", lambda *count: 2)
     names = {"__name__": "page"}
     for kind, what, text in TUTORIALS[page]:
@@ -34,7 +36,7 @@ def test_it_runs_and_prints_what_it_says(page, tmp_path, monkeypatch):
             (tmp_path / what).write_text(text, encoding="utf8")
         elif kind == "sh":
             for line in text.splitlines():
-                run(line, tmp_path, ROOT)
+                here(line, tmp_path)
         else:
             assert kind in SHOWN, f"{page}: a block of {kind} is neither run nor one that is only shown"
 

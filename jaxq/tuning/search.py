@@ -118,7 +118,7 @@ def search(
         ValueError: the objective or an option is not allowed.
 
     Example:
-        >>> jaxq.search(jaxq.TolledQueues(service_rates=[0.5, 0.5], tolls=[4, 4]), starts=4).found
+        >>> jaxq.search(jaxq.TolledQueues(service_rates=[0.5, 0.5], tolls=[4, 4]), starts=1).found
     """
     known = of_kind(Search, system.objectives())
     if not known:

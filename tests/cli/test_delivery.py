@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests import compiled
+
 MMC = ["mmc", "--arrival-rate", "0.5"]
 QUICK = ["--replicas", "64", "--events", "500", "--warmup", "0"]
 COMMANDS = {
@@ -125,12 +127,13 @@ def test_the_checkpoint_is_the_command_line_s_too(jaxq, tmp_path):
 def test_stdout_that_takes_nothing(tmp_path, stdout):
     path = tmp_path / "x.json"
     command = [sys.executable, "-m", "jaxq", "run", *MMC, *QUICK, "--out", str(path)]
+    environment = {**os.environ, "XLA_FLAGS": compiled.flags()}
     if stdout == "closed":
         command = ["sh", "-c", '"$@" >&-', "sh", *command]
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=300)
+        done = subprocess.run(command, stderr=subprocess.PIPE, env=environment, text=True, timeout=300)
     else:
         with open(stdout, "w") as file:
-            done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, text=True, timeout=300)
+            done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, env=environment, text=True, timeout=300)
     reason = "is closed" if stdout == "closed" else "No space left on device"
     assert done.returncode == 2 and done.stderr == f"error: stdout: {reason}\n"
     assert path.exists()
@@ -145,7 +148,7 @@ def test_names_that_the_terminal_cannot_write(tmp_path):
         encoding="utf8",
     )
     command = [sys.executable, "-m", "jaxq", "run", str(path), *MMC[1:], *QUICK, "--quiet"]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "XLA_FLAGS": compiled.flags()}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and done.stderr == "" and r"\u03bb" in done.stdout
 

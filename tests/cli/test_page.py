@@ -45,7 +45,7 @@ class Page(HTMLParser):
     [
         ["run", "mmc", "--arrival-rate", "0.5", "--servers", "1", "--quantiles", "queue_length:0.9"],
         ["run", "mmc", "--arrival-rate", "0.5", "--servers", "1", "--service-level", "queue_length:0,5"],
-        ["sweep", "token-pool", "--servers", "2", "--arrival-rate", "0.5", "--token-cap", "3", "--phi", "0.3,0.4"],
+        ["sweep", "mmc", "--arrival-rate", "0.3,0.5", "--servers", "1"],
         ["compare", "mmc", "--arrival-rate", "0.5", "--servers", "1,2"],
         ["gradient", "mmc", "--arrival-rate", "0.5", "--parameter", "arrival_rate", "--method", "coupling"],
     ],

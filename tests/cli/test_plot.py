@@ -17,7 +17,8 @@ KINDS = {
 def test_what_was_saved(kind, ending, jaxq, short, tmp_path):
     saved, figure = tmp_path / f"saved.{ending}", tmp_path / "figure.png"
     assert jaxq(*KINDS[kind], *short, "--out", str(saved))[0] in (0, 3)
-    for args in ([], ["--metric", "queue_length"], ["--style", "ggplot"]):
+    choices = (["--metric", "queue_length"], ["--style", "ggplot"]) if ending == "json" else ()
+    for args in ([], *choices):
         assert jaxq("plot", str(saved), *args, "--out", str(figure)) == (0, "", "")
         assert figure.read_bytes()[:4] == b"\x89PNG"
         figure.unlink()

@@ -1,22 +1,39 @@
 """`jaxq tutorial`: its commands work as they are printed."""
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from jaxq.cli import tutorial
 
 
-def test_all_steps_run(tmp_path):
-    command = [sys.executable, "-m", "jaxq", "tutorial", "--yes"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    assert all(step.command in done.stdout for step in tutorial.STEPS) and "differences" in done.stdout
+class Done(NamedTuple):
+    """A command that has ended."""
+
+    returncode: int
+
+
+def test_all_steps_run(jaxq, tmp_path, monkeypatch):
+    """In this process; that it begins others: `test_a_step_that_fails_is_named`."""
+    printed = []
+
+    def here(words, cwd):
+        python, option, program, *arguments = words
+        assert (python, option, program) == (sys.executable, "-m", "jaxq")
+        with monkeypatch.context() as patch:
+            patch.chdir(cwd)
+            code, out, err = jaxq(*arguments)
+        assert err == ""
+        printed.append(out)
+        return Done(code)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tutorial.subprocess, "run", here)
+    assert jaxq("tutorial", "--yes").code == 0
+    told = "".join(printed)
+    assert all(step.command in told for step in tutorial.STEPS) and "differences" in told
     sweep = json.loads((tmp_path / tutorial.FOLDER / "staffing.json").read_text())
     assert len(sweep["results"]) == 6 and not any(result["flags"] for result in sweep["results"])
     assert (tmp_path / tutorial.FOLDER / "staffing.html").stat().st_size > 10_000
@@ -32,16 +49,13 @@ def test_it_stops_when_asked_to(jaxq, tmp_path, monkeypatch, answers, run):
     monkeypatch.chdir(tmp_path)
     done = []
 
-    class Done:
-        returncode = 0
-
     def answer(_):
         found = answers.pop(0)
         if found is EOFError:
             raise EOFError
         return found
 
-    monkeypatch.setattr(tutorial.subprocess, "run", lambda args, **_: done.append(args) or Done())
+    monkeypatch.setattr(tutorial.subprocess, "run", lambda args, **_: done.append(args) or Done(0))
     monkeypatch.setattr("builtins.input", answer)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     assert jaxq("tutorial")[0] == 0 and len(done) == run

@@ -9,23 +9,32 @@ from tests.compiled import quickly
 QUEUE = jaxq.MMc(0.8)
 IMPATIENT = jaxq.MMc(arrival_rate=4, service_rate=1, servers=3, abandonment_rate=1)
 LENGTH = {"events": 2000, "warmup": 500}
-RUNS = {
-    "uneven": lambda: jaxq.simulate(QUEUE, **LENGTH, replicas=131),
-    "batches": lambda: jaxq.simulate(jaxq.TokenPool(4, 0.8, 0.6, 3), **LENGTH, replicas=70, batch=16),
-    "few": lambda: jaxq.simulate(QUEUE, events=4000, replicas=5),
-    "sweep": lambda: jaxq.sweep(QUEUE, {"arrival_rate": [0.5, 0.6, 0.7]}, events=2000, replicas=61),
-    "two programs": lambda: jaxq.compare([QUEUE, jaxq.MG1(0.7)], **LENGTH, replicas=50),
-    "precision": lambda: jaxq.simulate(QUEUE, precision=0.05, replicas=64, seed=3),
-    "controls": lambda: jaxq.simulate(IMPATIENT, events=4000, replicas=300, control="generator"),
-    "quantiles": lambda: jaxq.sweep(
+GONE_ON = "counts.npz"
+
+
+def counted(events: int) -> jaxq.Results:
+    """A run with quantiles and a checkpoint, from which a longer one goes on."""
+    return jaxq.sweep(
         jaxq.MG1(0.7),
         {"arrival_rate": [0.5, 0.8]},
-        **LENGTH,
+        events=events,
+        warmup=500,
         replicas=67,
         quantiles="waiting_time",
         service_level="waiting_time:2",
-    ),
-    "coupled": lambda: jaxq.gradient(IMPATIENT, "queue_length", "arrival_rate", events=2000, replicas=40).result,
+        checkpoint=GONE_ON,
+    )
+
+
+RUNS = {
+    "uneven": lambda: jaxq.simulate(QUEUE, **LENGTH, replicas=131),
+    "batches": lambda: jaxq.simulate(QUEUE, **LENGTH, replicas=70, batch=16),
+    "few": lambda: jaxq.simulate(QUEUE, events=4000, replicas=5),
+    "two programs": lambda: jaxq.compare([QUEUE, jaxq.MG1(0.7)], **LENGTH, replicas=131),
+    "precision": lambda: jaxq.simulate(QUEUE, precision=0.05, replicas=131, seed=3),
+    "controls": lambda: jaxq.simulate(IMPATIENT, events=4000, replicas=300, control="generator"),
+    "quantiles": lambda: counted(4000),
+    "coupled": lambda: jaxq.gradient(IMPATIENT, "queue_length", "service_rate", events=2000, replicas=60).result,
     "tuned": lambda: jaxq.tune(
         IMPATIENT, "service_rate", objective="simulated:queue_length", steps=3, events=2000, replicas=60
     ),

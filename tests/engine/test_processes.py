@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,11 +16,11 @@ import pytest
 import jaxq
 from jaxq.engine.files import read_npz
 from tests.compiled import quickly
-from tests.engine.process_runs import QUEUE, RUNS, numbers
+from tests.engine.process_runs import GONE_ON, QUEUE, RUNS, counted, numbers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-FOUR = "uneven", "few"
+THREE = "uneven", "few"
 TWO = tuple(name for name in RUNS if name != "few")
 
 
@@ -57,11 +58,20 @@ def command(count, number, port, *words):
     return ("-m", "jaxq", *words, *(at if count > 1 else ()), "--devices", 1)
 
 
-@pytest.mark.parametrize(("count", "names"), [(2, TWO), (4, FOUR)])
-def test_several_processes_are_one(tmp_path, count, names):
+@pytest.mark.parametrize(("count", "names"), [(2, TWO), (3, THREE)])
+def test_several_processes_are_one(tmp_path, monkeypatch, count, names):
+    """Quantiles go on from the checkpoint of a shorter run, which one process made."""
+    monkeypatch.chdir(tmp_path)
     port, script = free_port(), HERE / "process_runs.py"
     files = [tmp_path / f"{number}.json" for number in range(count)]
-    with started(*[(script, port, count, number, file, *names) for number, file in enumerate(files)]) as processes:
+    together = tmp_path / "together"
+    together.mkdir()
+    if "quantiles" in names:
+        with quickly():
+            counted(2000)
+        shutil.copy(GONE_ON, together)
+    commands = [(script, port, count, number, file, *names) for number, file in enumerate(files)]
+    with started(*commands, folder=together) as processes:
         with quickly():
             alone = {name: numbers(RUNS[name]()) for name in names}
         outcomes = ended(processes)
@@ -70,6 +80,9 @@ def test_several_processes_are_one(tmp_path, count, names):
         found, place = json.loads(file.read_text())
         assert place == [number, count, number == 0]
         assert [name for name in names if found[name] != alone[name]] == []
+    if "quantiles" in names:
+        monkeypatch.chdir(together)
+        assert numbers(counted(4000)) == alone["quantiles"]  # runs nothing: the file has all
 
 
 LONG = ("run", "mmc", "--arrival-rate", 0.8, "--events", 2e7, "--warmup", 1000, "--replicas", 64)
@@ -115,20 +128,8 @@ def test_a_process_that_is_killed_ends_the_others(tmp_path, uninterrupted, kille
     before = read_npz(file)
     blocks = int(before["0/blocks"])
     assert before["0/windows"].shape[-1] == 64 and blocks > 0
-    if killed:
-        found = jaxq.simulate(QUEUE, **LONG_RUN, checkpoint=file)
-        assert numbers(found) == uninterrupted and int(read_npz(file)["0/blocks"]) > blocks
-        return
-    # three go on where two were, with other shares
-    result = tmp_path / "result.json"
-    port, words = free_port(), (*LONG, "--checkpoint", file, "--out", result, "--quiet")
-    with started(*[command(3, number, port, *words) for number in range(3)]) as processes:
-        outcomes = ended(processes)
-    assert [(code, err) for code, _, err in outcomes] == [(0, "")] * 3
-    assert outcomes[0][1] and not outcomes[1][1] and not outcomes[2][1]
-    found = jaxq.Result.load(result)
-    assert json.dumps(found.to_dict()["metrics"]) == json.dumps(json.loads(uninterrupted)[0][0][0])
-    assert found.run["processes"] == len(found.run["devices"]) == 3
+    found = jaxq.simulate(QUEUE, **LONG_RUN, checkpoint=file)
+    assert numbers(found) == uninterrupted and int(read_npz(file)["0/blocks"]) > blocks
 
 
 def test_sigterm_in_any_process_saves_all(tmp_path, uninterrupted):
@@ -152,28 +153,15 @@ def test_processes_that_are_asked_other_things_are_refused():
     assert outcomes == [(2, "", sentence)] * 2
 
 
-@pytest.mark.parametrize("wrong", [0, 1])
-def test_a_process_whose_input_is_refused_ends_the_others_at_once(tmp_path, wrong):
+@pytest.mark.parametrize(("count", "wrong"), [(2, 0), (3, 1)])
+def test_a_process_whose_input_is_refused_ends_the_others_at_once(tmp_path, count, wrong):
     """The file that all run is missing on one machine: they waited for it for five minutes."""
     (tmp_path / "queue.toml").write_text('system = "mmc"\n[parameters]\narrival_rate = 0.8\n[run]\nevents = 1000\n')
-    files = [tmp_path / ("nowhere.toml" if number == wrong else "queue.toml") for number in range(3)]
+    files = [tmp_path / ("nowhere.toml" if number == wrong else "queue.toml") for number in range(count)]
     port, began = free_port(), time.monotonic()
-    with started(*[command(3, number, port, "run", file) for number, file in enumerate(files)]) as processes:
+    with started(*[command(count, number, port, "run", file) for number, file in enumerate(files)]) as processes:
         outcomes = ended(processes)
     assert time.monotonic() - began < 60
     sentence = f"{files[wrong]}: No such file or directory\n"
-    told = f"error: process {wrong} of 3 has ended: {sentence}"
-    assert outcomes == [(2, "", f"error: {sentence}") if number == wrong else (4, "", told) for number in range(3)]
-
-
-def test_counts_of_several_processes_go_on(tmp_path):
-    options = {"warmup": 500, "replicas": 67, "quantiles": "waiting_time"}
-    words = ("run", "mg1", "--arrival-rate", 0.7, "--warmup", 500, "--replicas", 67, "--quantiles", "waiting_time")
-    for events in (2000, 4000):
-        port, out = free_port(), ("--checkpoint", tmp_path / "run.npz", "--out", tmp_path / "all.json")
-        with started(*[command(2, n, port, *words, "--events", events, *out) for n in range(2)]) as processes:
-            outcomes = ended(processes)
-        assert [code for code, *_ in outcomes] == [0, 0], outcomes
-        alone = jaxq.simulate(jaxq.MG1(0.7), events=events, **options, checkpoint=tmp_path / "alone.npz")
-    found = jaxq.Result.load(tmp_path / "all.json")
-    assert found.histograms == alone.histograms and found.quantiles == alone.quantiles
+    told = f"error: process {wrong} of {count} has ended: {sentence}"
+    assert outcomes == [(2, "", f"error: {sentence}") if number == wrong else (4, "", told) for number in range(count)]
