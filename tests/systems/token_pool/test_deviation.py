@@ -15,7 +15,7 @@ from tests.agreement import check_agreement
 from tests.systems.token_pool.test_model import states
 
 K = 4.5
-RUN = {"events": 200_000, "replicas": 128}
+RUN = {"events": 100_000, "replicas": 128}
 
 
 # --- a slow witness: the pool is a list of (owner, arrival time), each server a list of arrival times -----------------
