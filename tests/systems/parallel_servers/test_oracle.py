@@ -15,7 +15,6 @@ SMALL = Network(
 RUN = {"replicas": 1024, "events": 4000, "warmup": 1000, "seed": 5}
 POLICIES = {
     "priority": {"priorities": "1: 2 > 1; 2: 1 > 2", "preferences": "2 > 1"},
-    "max-weight": {},
     "lqfs": {},
     "priority-preemptive": {"priorities": "2 > 1"},
     "max-weight-preemptive": {},
