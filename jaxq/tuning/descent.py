@@ -11,6 +11,7 @@ import numpy as np
 from jaxq.checks import FieldError
 from jaxq.engine.flags import Flag
 from jaxq.engine.objective import Optimum
+from jaxq.tuning.compiled import compiled
 
 MEMORY = 0.7
 """Decay of Adam's two means. Gradients are exact, so that a short memory loses nothing; at a kink whose sides differ in
@@ -93,7 +94,7 @@ def descend(
         )
         adam = optax.adam(schedule, b1=MEMORY, b2=MEMORY)
         at: Any = {name: jnp.asarray(x, jnp.float64) for name, x in start.items()}
-        memory = adam.init(at)
+        memory = jax.jit(adam.init)(at)
 
         @jax.jit
         def advance(gradient, memory, at):
@@ -128,7 +129,9 @@ def descend(
         average = None
         if not flags:
             last = path[-max(1, round(AVERAGED * steps)) :]
-            average = evaluate(steps, jax.tree.map(lambda *z: jnp.mean(jnp.stack(z), axis=0), *last), *cooling[-1:])[0]
+            average = evaluate(
+                steps, jax.tree.map(lambda *z: np.mean(z, axis=0), *jax.device_get(last)), *cooling[-1:]
+            )[0]
             best = min(best, average, key=lambda step: step.objective)
             gained = trace[min(settling, steps)].objective - best.objective
             still = {} if held is None else held(best.values)
@@ -138,30 +141,17 @@ def descend(
 
 
 class _Evaluation:
-    """Objective and gradient at coordinates, compiled where possible."""
+    """Objective and gradient at coordinates."""
 
     def __init__(self, function: Callable, decode: Callable):
-        self.decode = decode
-        self.plain = jax.value_and_grad(lambda z, *temperature: function(decode(z), *temperature))
-        self.chosen = None
+        self.decode = jax.jit(decode)
+        self.both = compiled(jax.value_and_grad(lambda z, *temperature: function(decode(z), *temperature)))
 
     def __call__(self, number: int, at, *temperature) -> tuple[Step, Any]:
-        value, gradient = self._both(at, *temperature)
-        norm = np.sqrt(sum(float(jnp.vdot(g, g)) for g in gradient.values()))
+        value, gradient = self.both(at, *temperature)
+        norm = np.sqrt(sum(float(np.sum(np.square(g))) for g in gradient.values()))
         values = {name: np.asarray(x, np.float64)[()] for name, x in self.decode(at).items()}
         return Step(number, values, float(value), float(norm)), gradient
-
-    def _both(self, *at):
-        if self.chosen is None:
-            compiled = jax.jit(self.plain)
-            try:
-                found = compiled(*at)
-            except jax.errors.ConcretizationTypeError:
-                self.chosen = self.plain
-            else:
-                self.chosen = compiled
-                return found
-        return self.chosen(*at)
 
 
 def straight(path: list, held: dict[str, np.ndarray]) -> bool:

@@ -23,6 +23,7 @@ from jaxq.engine.simulate import compare
 from jaxq.engine.stepless import STEPLESS
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
+from jaxq.tuning.compiled import compiled
 from jaxq.tuning.descent import shown
 from jaxq.tuning.entries import as_fields, check_apart, placed, rule_of, value_of
 from jaxq.tuning.formula import of_formula
@@ -184,9 +185,9 @@ def tune(
     if chosen.hard is not None or chosen.optimum is not None:
         chosen = choose_objective(first, name)[1]
     run, surface = paired_options(chosen.metric, options), None
-    if chosen.function is not None:
+    if (function := chosen.function) is not None:
         with jax.enable_x64(True):
-            there = float(chosen.function(as_fields(system, values)))
+            there = float(compiled(lambda at: function(as_fields(system, at)))(values))
         if not math.isfinite(there):
             raise FieldError("start", shown(values), f"the objective {name} is {there} there")
     if chosen.function is None or (verify and chosen.metric is not None):

@@ -1,5 +1,7 @@
 """Tuning on simulated derivatives, against optima in closed form or from an exact chain."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -173,7 +175,7 @@ class Polled(jaxq.JumpProcess):
 
 
 def test_capacity_and_polling_of_two_queues():
-    found = jaxq.tune(Polled(), ["first_rate", "blind"], objective="simulated:cost", verify=False, steps=100)
+    found = jaxq.tune(Polled(), ["first_rate", "blind"], objective="simulated:cost", verify=False, steps=85)
     rate, blind = found.best.values["first_rate"], found.best.values["blind"]
 
     def cost(first_rate, blind):
@@ -181,11 +183,9 @@ def test_capacity_and_polling_of_two_queues():
         return jaxq.exact(system, keep=lambda x: (x[0] < 70) & (x[1] < 70)).metrics["cost"]
 
     # the minimum of the quadratic through exact costs around it
-    rates, blinds = np.meshgrid([1.02, 1.04, 1.06], [0.50, 0.55, 0.60])
-    costs = np.vectorize(cost)(rates, blinds).ravel()
-    u, v = (rates.ravel() - 1.04) / 0.02, (blinds.ravel() - 0.55) / 0.05
-    terms = np.stack([np.ones(9), u, v, u * u, u * v, v * v], 1)
-    _, a, b, c, d, e = np.linalg.lstsq(terms, costs, rcond=None)[0]
+    u, v = np.array([(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (1, 1)]).T
+    costs = np.array([cost(*at) for at in zip(1.04 + 0.02 * u, 0.55 + 0.05 * v, strict=True)])
+    _, a, b, c, d, e = np.linalg.solve(np.stack([np.ones(6), u, v, u * u, u * v, v * v], 1), costs)
     x, y = np.linalg.solve([[2 * c, d], [d, 2 * e]], [-a, -b])
     assert (rate, blind) == pytest.approx((1.04 + 0.02 * x, 0.55 + 0.05 * y), abs=0.006)
     assert cost(rate, blind) - costs.min() < 2e-4
@@ -202,20 +202,27 @@ class Priced(jaxq.TokenPool):
         return {**found, "priced": found["total_jobs"] + 1.8 * found["request_rate"] * found["request_rate"]}
 
 
+POOL = Priced(servers=2, arrival_rate=0.5, phi=0.3, token_cap=3)
+
+
+@functools.cache
+def exact_of_pool(phi):
+    return jaxq.exact(POOL.replace(phi=float(phi))).metrics
+
+
 @pytest.mark.parametrize(("metric", "kink"), [("total_jobs", True), ("priced", False)])
 def test_phi_of_two_capped_servers_is_that_of_the_exact_grid(metric, kink):
     """The best phi is the arrival rate, a kink; where a request has a price, it is inside."""
-    pool = Priced(servers=2, arrival_rate=0.5, phi=0.3, token_cap=3)
     phis = np.linspace(0.3, 0.7, 21)
-    exact = [jaxq.exact(pool.replace(phi=float(phi))).metrics[metric] for phi in phis]
+    exact = [exact_of_pool(phi)[metric] for phi in phis]
     best = phis[np.argmin(exact)]
     assert (best == pytest.approx(0.5)) == kink and 0.3 < best < 0.6
     found = jaxq.tune(
-        pool, "phi", objective=f"simulated:{metric}", method="finite-difference", verify=False, replicas=512, steps=60
+        POOL, "phi", objective=f"simulated:{metric}", method="finite-difference", verify=False, replicas=512, steps=60
     )
     phi = found.best.values["phi"]
     assert phi == pytest.approx(best, abs=0.03) and found.flags == () and found.bounds == {}
-    there = jaxq.exact(pool.replace(phi=float(phi))).metrics[metric]
+    there = exact_of_pool(phi)[metric]
     assert there - min(exact) < 0.012 and abs(found.best.objective - there) < 4 * found.best.objective_error < 0.05
 
 

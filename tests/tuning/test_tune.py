@@ -52,8 +52,8 @@ class Shop(jaxq.JumpProcess):
         return (rho - 0.2) ** 2
 
 
-@pytest.mark.parametrize("start", [0.05, 0.3, 0.95])
-@pytest.mark.parametrize(("servers", "rate"), [(10, 0.8), (10, 0.5), (4, 0.8)])
+@pytest.mark.parametrize("start", [0.05, 0.95])
+@pytest.mark.parametrize(("servers", "rate"), [(10, 0.5), (4, 0.8)])
 def test_phi_is_tuned_to_the_utilisation_from_any_start(servers, rate, start):
     found = jaxq.tune(jaxq.TokenPool(servers, rate), "phi", start=start, verify=False)
     assert found.best.values["phi"] == pytest.approx(rate, abs=1e-3)
@@ -62,8 +62,7 @@ def test_phi_is_tuned_to_the_utilisation_from_any_start(servers, rate, start):
     assert found.start.values == {"phi": start} and found.tuned.phi == found.best.values["phi"]
 
 
-@pytest.mark.parametrize("start", [0.05, 0.3, 0.95])
-@pytest.mark.parametrize("rates", [[0.5, 0.6, 0.7, 0.8], [0.9, 0.2, 0.9]])
+@pytest.mark.parametrize(("rates", "start"), [([0.5, 0.6, 0.7, 0.8], 0.05), ([0.9, 0.2, 0.9], 0.95)])
 def test_unlike_servers_meet_at_the_largest_utilisation(rates, start):
     found = jaxq.tune(jaxq.TokenPool(len(rates), rates), "phi", start=start, verify=False)
     assert found.best.values["phi"] == pytest.approx(max(rates), abs=1e-3)

@@ -11,9 +11,9 @@ from jaxq.experiments.token_pool.paper import PAPER, REPLICAS
 from jaxq.systems.token_pool.model import TokenPool
 
 UNCONSTRAINED = (
-    (0.8, 0.4, 10),
-    (0.8, 0.6, 2),
     (0.8, 0.6, 10),
+    (0.8, 0.6, 2),
+    (0.8, 0.4, 10),
     (0.8, 0.7, 100),
     (0.8, 0.8, 10),
     (0.8, 0.8, 100),

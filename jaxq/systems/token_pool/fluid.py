@@ -47,7 +47,8 @@ def _lines(rho, phi, levels: int):
     return (powers - phi) / (1 - phi)
 
 
-def own_queue(rho: Float[np.ndarray, "*batch"] | float, phi: Scalar, levels: int) -> Float[Array, "*batch"]:
+@functools.partial(jax.jit, static_argnames="levels")
+def own_queue(rho: Float[Array | np.ndarray, "*batch"] | float, phi: Scalar, levels: int) -> Float[Array, "*batch"]:
     """Mean own queue of a server in the fluid mean-field problem.
 
     Formula: q(phi) = max_{0 <= k <= levels} [k - m(k) (1 - rho) / (1 - phi)], where
@@ -160,9 +161,6 @@ def finite(rho: Kinds, phi: Scalar, servers, service_rate=1.0) -> Scalar:
     rhos, counts, services = np.broadcast_arrays(*map(np.atleast_1d, (rho, servers, service_rate)))
     known = float(jax.lax.stop_gradient(phi))
     thresholds = [best_response(float(r), known)[0] for r in rhos]
-    own = sum(int(n) * own_queue(float(r), phi, max(k, 1)) for r, n, k in zip(rhos, counts, thresholds, strict=True))
-    if not any(thresholds):
-        return phi / (1 - phi) + own
     count = math.prod(math.comb(int(n) + k, k) for n, k in zip(counts, thresholds, strict=True))
     if count > MOST_PHASES:
         raise FieldError(
@@ -173,7 +171,16 @@ def finite(rho: Kinds, phi: Scalar, servers, service_rate=1.0) -> Scalar:
             short=True,
         )
     phases = tuple(_phases(int(n), k) for n, k in zip(counts, thresholds, strict=True))
-    return own + _pool(phases, rhos * services, services, jnp.asarray(phi))
+    return _jobs(phases, counts, rhos, services, phi)
+
+
+@jax.jit
+def _jobs(kinds: tuple["_Phases", ...], servers, rhos, services, phi):
+    """J_N(phi) of kinds of servers with the thresholds of their phases."""
+    phi = jnp.asarray(phi)
+    thresholds = [phases.counts.shape[1] - 1 for phases in kinds]
+    own = sum(n * own_queue(r, phi, max(k, 1)) for n, r, k in zip(servers, rhos, thresholds, strict=True))
+    return own + (_pool(kinds, rhos * services, services, phi) if any(thresholds) else phi / (1 - phi))
 
 
 def _mixing(rho, phi, threshold: int):
@@ -206,26 +213,34 @@ def capped(rho: Kinds, phi: Scalar, servers, token_cap: int) -> Scalar:
     """
     known = float(jax.lax.stop_gradient(phi))
     rhos, counts = np.broadcast_arrays(*map(np.atleast_1d, (rho, servers)))
+    thresholds = tuple(best_response(r, known)[0] for r in rhos.tolist())
+    states = (max(thresholds) + 1) * (token_cap + 1)
+    if any(thresholds) and states > MOST_PHASES:
+        raise FieldError(
+            "phi",
+            known,
+            f"with token_cap = {token_cap} a server has {states} states; the objective takes {MOST_PHASES} at most",
+            short=True,
+        )
+    rates = tuple(_token_rates(r, k, token_cap) if k else () for r, k in zip(rhos.tolist(), thresholds, strict=True))
+    return _capped_jobs(thresholds, rates, rhos, counts, token_cap, phi)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _capped_jobs(thresholds: tuple[int, ...], rates, rhos, counts, token_cap, phi):
+    """`capped` of kinds of servers with these thresholds; rates as `_token_rates`, where the threshold is not 0."""
+    phi = jnp.asarray(phi)
     total = phi / (1 - phi)
-    for r, n in zip(rhos.tolist(), counts.tolist(), strict=True):
-        k = best_response(r, known)[0]
+    for k, parts, r, n in zip(thresholds, rates, rhos.astype(phi.dtype), counts, strict=True):
         if k == 0:
-            total = total + n * r / (1 - r) / (1 + token_cap * (1 - r))
+            total += n * r / (1 - r) / (1 + token_cap * (1 - r))
             continue
-        if (k + 1) * (token_cap + 1) > MOST_PHASES:
-            raise FieldError(
-                "phi",
-                known,
-                f"with token_cap = {token_cap} a server has {(k + 1) * (token_cap + 1)} states; the "
-                f"objective takes {MOST_PHASES} at most",
-                short=True,
-            )
-        constant, mixed, earning, weights, jobs = _token_rates(r, k, token_cap)
+        constant, mixed, earning, weights, jobs = parts
         generator = constant + _mixing(r, phi, k) * mixed + phi * earning
         # the law up to a factor: balance of all states but the first, whose weight is 1
         rest = jnp.linalg.solve(generator.T[1:, 1:], -generator[0, 1:])
         law = jnp.concatenate([jnp.ones(1, rest.dtype), rest])
-        total = total + n * (law @ jobs) / (law @ weights)
+        total += n * (law @ jobs) / (law @ weights)
     return total
 
 
@@ -287,7 +302,6 @@ def _phases(servers: int, threshold: int) -> _Phases:
     return _Phases(counts, log_ways, joins, last_joins, leaves)
 
 
-@jax.jit
 def _pool(kinds: tuple[_Phases, ...], arrivals, services, phi):
     """E[Q_0] of kinds of servers with the thresholds of their phases, of which not all are 0."""
     law, jobs, units, moves = (

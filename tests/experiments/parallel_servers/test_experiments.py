@@ -17,26 +17,17 @@ from jaxq.experiments.parallel_servers import (
     virtual_queues,
 )
 from jaxq.experiments.reproduction import reproduce
+from tests.experiments.drawn import has_figure
+from tests.experiments.once import once
 
 
 @pytest.fixture(scope="module", autouse=True)
 def simulated_once():
-    """A run that was simulated before is given again: with the same seed it has the same numbers."""
-    known: dict = {}
-
-    def once(right):
-        def results(run, *args, **options):
-            key = str((right.__qualname__, right.__module__, run.seed, run.interrupted, args, options))
-            if key not in known:
-                known[key] = right(run, *args, **options)
-            return known[key]
-
-        return results
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "results", once(Run.results))
         patch.setattr(virtual_queues, "follow", once(virtual_queues.follow))
         patch.setattr(change, "follow", once(change.follow))
+        patch.setattr(random_networks, "tuned", once(random_networks.tuned))
         yield
 
 
@@ -53,7 +44,7 @@ def test_names():
     assert [e.stem for e in select(["parallel-servers"])] == wanted
 
 
-def test_the_companion_and_the_honest_loss(tmp_path, monkeypatch):
+def test_the_companion_and_the_honest_loss(monkeypatch):
     found = done("companion")
     assert found.passed and found.flags == ()
     rows = {(row["set"], row["quantity"]): row for row in found.findings.published}
@@ -79,21 +70,21 @@ def test_the_companion_and_the_honest_loss(tmp_path, monkeypatch):
     # printed: .9918, of one run of 5 million arrivals; SHADOW-RM and the planning problem know nothing of mu_14
     assert rows["B slow", "abandonment_1"]["here"] == pytest.approx(0.992, abs=6e-4)
     assert rows["B slow", "loss"]["here"] == pytest.approx(0.215, abs=0.004)
-    assert len(found.save(tmp_path)) == 4
+    assert has_figure(found)
     monkeypatch.setitem(companion.FLUID, "busy_1_3", 12.87)  # rounded, as it is not printed
     monkeypatch.setattr(companion, "LOSS", 0.23)
     failures = done("companion").failures
     assert len(failures) == 3 and "busy_1_3" in failures[0] and all("reward_rate" in text for text in failures[1:])
 
 
-def test_shadow_routing_comes_closer_to_the_optimum_with_the_size(tmp_path, monkeypatch):
+def test_shadow_routing_comes_closer_to_the_optimum_with_the_size(monkeypatch):
     found = done("shadow-scaling")
     assert found.passed and found.flags == ()
     for row in found.findings.published:
         assert abs(row["share_here"] - row["share_published"]) < 0.0005 + 2.3 * row["half_width"]
     for row in found.findings.tables["shadow-scaling-exponents"]:
         assert -0.75 < row["exponent"] < -0.45
-    assert len(found.save(tmp_path)) == 5
+    assert has_figure(found)
     right = scaling.rejected
     monkeypatch.setattr(scaling, "rejected", lambda system, plan: [1.1 * x for x in right(system, plan)])
     assert "tagged_1" in done("shadow-scaling").failures[0]
@@ -105,7 +96,7 @@ def test_an_exponent_is_found():
     assert slope == pytest.approx(-0.7) and 0 < error < 0.01
 
 
-def test_virtual_queues_find_the_duals(tmp_path, monkeypatch):
+def test_virtual_queues_find_the_duals(monkeypatch):
     found = done("virtual-queues")
     assert found.passed and found.flags == ()
     rows = found.findings.tables["virtual-queues"]
@@ -116,19 +107,19 @@ def test_virtual_queues_find_the_duals(tmp_path, monkeypatch):
     assert 4 - prices[0.3] == pytest.approx(3 * (4 - prices[0.1]), rel=0.15)
     leaks = values(found, "virtual-queues-eta", "eta", "busy_1_4")
     assert leaks[0.1] == 0 and leaks[1.0] > 0.1
-    assert len(found.save(tmp_path)) == 5
+    assert has_figure(found)
     monkeypatch.setattr(virtual_queues, "SLACK", 0.5)
     assert all("price" in failure for failure in done("virtual-queues").failures)
     assert not done("virtual-queues").passed
 
 
-def test_tandem_tells_overload_from_underload(tmp_path, monkeypatch):
+def test_tandem_tells_overload_from_underload(monkeypatch):
     found = done("balance")
     assert found.passed and found.flags == ()
     tagged = [row for row in found.findings.tables["balance"] if row["policy"] == "shadow-tandem"]
     assert [row["load"] for row in tagged] == [0.7, 1.0, 1.2]
     assert tagged[0]["tagged_1"] == 0 and tagged[2]["tagged_1"] > 0.5
-    assert len(found.save(tmp_path)) == 4
+    assert has_figure(found)
     monkeypatch.setattr(balance, "MOST_TAGGED", 0.0)
     monkeypatch.setattr(balance, "rejected", lambda system, plan: [0.5, 0.0])
     assert [failure.split(", load ")[1].split(":")[0] for failure in done("balance").failures] == ["0.7", "1.0", "1.2"]
@@ -158,11 +149,11 @@ def test_random_networks_are_what_they_are_said_to_be():
     assert first.to_dict() == again.to_dict()
 
 
-def test_random_networks(tmp_path, monkeypatch):
+def test_random_networks(monkeypatch):
     found = done("random-networks")
     assert found.passed and found.flags == ()
     assert all(0.85 < row["share"] < 1 for row in found.findings.tables["random-networks"])
-    assert len(found.save(tmp_path)) == 4
+    assert has_figure(found)
     monkeypatch.setattr(random_networks, "NEAR", 0.999)
     monkeypatch.setattr(random_networks, "TUNED", 1.0 + 1e-6)
     failures = done("random-networks").failures

@@ -15,9 +15,10 @@ from tests.analytic.staffing.random_trees import random_tree
 POOLED = Network([1.3, 0.48], [[1.0], [1.0]], [1.78], staffing=[0.6])
 
 
-def simulated(step, time=400, **fields):
+def simulated(step, events=8000, warmup=1200, **fields):
+    """Of one length whatever the step, so that a program is compiled once."""
     system = StaffingDiffusion(step=step, **fields)
-    found = jaxq.simulate(system, replicas=1024, events=int(time / step), warmup=int(60 / step), seed=3)
+    found = jaxq.simulate(system, replicas=1024, events=events, warmup=warmup, seed=3)
     assert not found.flags
     return system, found
 
@@ -40,8 +41,8 @@ def test_remark_6_5_holds_for_every_step(step, fields, spare):
 
 
 def test_equal_rates_have_the_halfin_whitt_law():
-    system, long = simulated(0.4, 2000, network=POOLED)
-    _, short = simulated(0.2, 2000, network=POOLED)
+    system, long = simulated(0.4, 10_000, 300, network=POOLED)
+    _, short = simulated(0.2, 10_000, 300, network=POOLED)
     exact = system.oracle()["total_queue"]
     assert exact.kind == "limit" and exact.value == pytest.approx(1.61226, abs=5e-6)
     first, second = long["total_queue"], short["total_queue"]
@@ -118,7 +119,7 @@ def larger(x):
 
 def test_any_markov_control_has_the_spare_capacity_of_remark_6_5():
     for control in (larger, "constant:0.25,0.75;0.5,0.5"):
-        system, found = simulated(0.1, control=control)
+        system, found = simulated(0.1, 4000, 600, control=control)
         check_agreement(found["weighted_idle"], 0.8425, 0.02)
         assert found["queue_1"].mean > 0.05 < found["queue_2"].mean and found["idle_1"].mean > 0.05
     assert found["queue_2"].mean == pytest.approx(3 * found["queue_1"].mean, rel=1e-5)

@@ -101,9 +101,8 @@ def test_the_x_model_comes_to_rest_at_the_companions_digits():
     np.testing.assert_allclose(servers[1][0, 0] + servers[1][1, 0], (850 / 4) * (1 - np.exp(-0.4)), rtol=1e-4)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_any_overloaded_x_model(seed):
-    random = np.random.default_rng(seed)
+def test_any_overloaded_x_model():
+    random = np.random.default_rng(1)
     classes, pools = random.integers(2, 5, 2)
     speeds, servers = random.uniform(0.3, 3, (classes, pools)), random.integers(5, 50, pools).astype(float)
     rates = random.uniform(1, 5, classes)
@@ -173,7 +172,7 @@ def test_first_positive_is_the_order():
 # --- rewards ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_reward_of_a_routing_is_the_witness_and_concave(seed):
     rates, speeds, servers, rewards = random_network(seed)
     random = np.random.default_rng(seed)
@@ -194,7 +193,7 @@ def test_the_reward_of_a_routing_is_the_witness_and_concave(seed):
     np.testing.assert_allclose(gradient, differences, rtol=1e-4, atol=1e-4 * np.abs(gradient).max())
 
 
-@pytest.mark.parametrize("seed", range(100, 120))
+@pytest.mark.parametrize("seed", range(100, 106))
 def test_tuned_routing_reaches_the_planning_optimum(seed):
     rates, speeds, servers, rewards = random_network(seed)
     network = Network(rates, speeds, servers, np.ones(len(rates)), rewards)

@@ -3,12 +3,12 @@
 import math
 import random as plain_random
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxq
-from jaxq.analytic.parallel_servers.planning import static_planning
 from jaxq.systems.parallel_servers.network.library import NETWORKS
 from jaxq.systems.parallel_servers.processes.dispatch import Dispatch
 from tests.agreement import check_agreement
@@ -111,7 +111,8 @@ class Witness:
 )
 def test_shadow_routing_meets_the_plain_simulator(network, policy, eta, start):
     found = jaxq.simulate(jaxq.ParallelServers(network=network, policy=policy, eta=eta), replicas=128, events=40_000)
-    runs = np.array([Witness(network, policy, eta, start, seed).run(8_000, 4_000) for seed in range(8)])
+    warmup = 2_000 if network is LIGHT else 4_000
+    runs = np.array([Witness(network, policy, eta, start, seed).run(2 * warmup, warmup) for seed in range(8)])
     means, errors = runs.mean(axis=0), runs.std(axis=0, ddof=1) / math.sqrt(len(runs))
     edges = [(i, j) for i, row in enumerate(network.service_rates) for j, mu in enumerate(row) if mu > 0]
     names = [f"busy_{i + 1}_{j + 1}" for i, j in edges] + [f"queue_{i}" for i in network.classes]
@@ -135,8 +136,8 @@ def arrival(policy, network, i):
     prepared = jaxq.ParallelServers(network=network, policy=policy).process()
     assert isinstance(prepared, Dispatch)
     state = prepared.init((jnp.uint32(0),))._replace(memory=(jnp.float32(0),) * 2)
-    first = len(prepared.rates(state)) - len(prepared.graph.classes)
-    return prepared, prepared.transition(state, jnp.int32(first + i))
+    first = len(jax.eval_shape(lambda x: prepared.rates(x), state)) - len(prepared.graph.classes)
+    return prepared, jax.jit(lambda x, k: prepared.transition(x, k))(state, jnp.int32(first + i))
 
 
 @pytest.mark.parametrize("policy", ["shadow-rm", "shadow-rm-tag"])
@@ -155,25 +156,6 @@ def test_virtual_queues_fall_at_the_rate_of_their_pool_and_stop_at_zero():
     prepared, state = arrival("shadow-rm", NETWORKS["x"], 0)
     np.testing.assert_allclose(prepared.drift(state, 1 / 300).memory, [0, 1 / 1.5 - 1 / 3], atol=1e-6)
     assert [float(q) for q in prepared.drift(state, 1.0).memory] == [0, 0]
-
-
-@pytest.mark.parametrize("seed", [2, 5])
-def test_shadow_routing_comes_close_to_the_planning_optimum(seed):
-    """Random networks in overload, of about a hundred servers a pool."""
-    rng = np.random.default_rng(seed)
-    classes, pools = rng.integers(2, 5, 2)
-    services = rng.uniform(0.5, 3, (classes, pools)) * (rng.random((classes, pools)) < 0.7)
-    services[np.arange(classes), np.arange(classes) % pools] += 1.0
-    services[np.arange(pools) % classes, np.arange(pools)] += 0.5
-    servers, rewards = rng.integers(80, 121, pools), rng.uniform(1, 3, classes)
-    arrivals = rng.uniform(0.5, 1.5, classes) * 2 * servers.sum() / classes
-    network = jaxq.Network(arrivals, services, servers, rng.uniform(0.3, 1, classes), rewards)
-    best = static_planning(arrivals, services, servers, rewards)
-    assert (best.pool_prices > 0).any()
-    found = jaxq.simulate(jaxq.ParallelServers(network=network, policy="shadow-rm"), replicas=64, events=100_000)
-    metric = found["reward_rate"]
-    assert metric.oracle == pytest.approx(best.reward) and metric.half_width < 0.01 * best.reward
-    assert 0.9 < metric.mean / best.reward < 1 + metric.half_width / best.reward
 
 
 # --- values of plain simulations, with 95 % half-widths: those of set A under c-mu/theta by `python benchmarks/witnesses.py
@@ -201,15 +183,19 @@ def test_set_a_under_c_mu_theta():
 def test_slow_strangers():
     """mu14 = .01: the chain relaxes on a time scale of 100."""
     system = jaxq.ParallelServers(network="x-model-slow")
-    result = jaxq.simulate(system, replicas=64, events=1_500_000, warmup=1_500_000)
+    result = jaxq.simulate(system, replicas=64, events=400_000, warmup=1_500_000)
     check_values(result, {"abandonment_1": (0.99120, 0.00008), "queue_2": (46.9, 0.1), "reward_rate": (1053.0, 0.1)})
 
 
-def test_set_a_under_shadow_routing():
-    drop, tag = (
-        jaxq.simulate(jaxq.ParallelServers(policy=policy), replicas=128, events=200_000, warmup=20_000)
-        for policy in ("shadow-rm", "shadow-rm-tag")
-    )
+@pytest.fixture(scope="module")
+def drop():
+    """Set A under SHADOW-RM."""
+    system = jaxq.ParallelServers(policy="shadow-rm")
+    return jaxq.simulate(system, replicas=128, events=150_000, warmup=50_000, seed=1)
+
+
+def test_set_a_under_shadow_routing(drop):
+    tag = jaxq.simulate(jaxq.ParallelServers(policy="shadow-rm-tag"), replicas=128, events=100_000, warmup=20_000)
     values = {"reward_rate": (1315.9, 0.7), "busy_1_3": (48.25, 0.13), "busy_2_3": (49.77, 0.12)}
     check_values(drop, values | {"busy_2_4": (97.98, 0.06), "tagged_1": (0.1987, 0.0018)}, 0.03)
     check_values(tag, {"reward_rate": (1323.1, 0.6)}, 0.01)
@@ -233,14 +219,13 @@ def test_the_reference_workload():
     check_values(result, {"queue_1": (125.825, 0.008), "queue_2": (2.7111, 0.0007)}, 0.005)
 
 
-def test_prices_that_keep_a_phase_do_not_hold_a_run_up():
+def test_prices_that_keep_a_phase_do_not_hold_a_run_up(drop):
     """Both pools of set A fall alike and are charged multiples of 1/4: the difference of their virtual queues stays on the
     lattice that it began on, another in each replica, so that price_4 remembers without end. The run ends all the same,
     with the prices of a long one."""
     system = jaxq.ParallelServers(policy="shadow-rm")
     found = jaxq.simulate(system, replicas=512, max_events=5 * 10**8)
-    long = jaxq.simulate(system, replicas=64, events=600_000, warmup=100_000, seed=1)
     assert found.flags == () and found["price_4"].half_width < 0.002
     for name in ("price_3", "price_4", "reward_rate"):
-        width = np.hypot(found[name].half_width, long[name].half_width)
-        assert abs(found[name].mean - long[name].mean) < 2 * width < 0.003 * found[name].mean
+        width = np.hypot(found[name].half_width, drop[name].half_width)
+        assert abs(found[name].mean - drop[name].mean) < 2 * width < 0.003 * found[name].mean

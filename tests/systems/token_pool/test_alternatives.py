@@ -27,19 +27,18 @@ def test_two_servers_beside_the_exact_chain(phi):
     assert found["total_jobs", "phi"].oracle == pytest.approx({0.4: -0.62322, 0.6: 2.6571}[phi], rel=1e-4)
 
 
-@pytest.mark.parametrize(("side", "own"), [("left", -3.22643), ("right", 0.0)])
-def test_sides_of_the_kink(side, own):
-    """At phi = lambda own queues fall with phi on the left only, where some jobs are moved at a length of one."""
+def test_the_left_of_the_kink():
+    """At phi = lambda own queues fall with phi on the left only, where some jobs are moved at a length of one; the right is
+    what a phi beyond lambda has."""
     system = jaxq.TokenPool(10, 0.8, 0.8, 10)
     found = jaxq.gradient(
-        system, None, "phi", side=side, events=12_000, warmup=6000, replicas=512, seed=5, method="coupling"
+        system, None, "phi", side="left", events=12_000, warmup=6000, replicas=512, seed=5, method="coupling"
     )
     assert found.run["gradient"]["method"] == "coupling"
     slope = found["own_queue", "phi"]
-    assert slope.oracle == pytest.approx(own, abs=1e-4) and slope.half_width < 0.5
-    assert abs(slope.mean - own) <= 4 * slope.standard_error
-    jobs = found["total_jobs", "phi"]
-    assert (jobs.mean < -10) if side == "left" else jobs.mean == pytest.approx(17.98, abs=1.0)
+    assert slope.oracle == pytest.approx(-3.22643, abs=1e-4) and slope.half_width < 0.5
+    assert abs(slope.mean - slope.oracle) <= 4 * slope.standard_error
+    assert found["total_jobs", "phi"].mean < -10
 
 
 def test_without_a_cap_no_token_keeps_an_alternative_alive():
