@@ -17,8 +17,6 @@ from tests.systems_under_test import UNDER_TEST
 
 NOT_LIFTED = {"M/empirical/infinity": ("large arrays are joined", "a constant of shape (32,) inside a loop")}
 """Systems that the scan runs, and why: what stands first in the program of JAX 0.10, and of 0.12."""
-FORMS = list({type(system.process()): name for name, system in reversed(UNDER_TEST.items())}.values())
-"""One of the list for each compiled half."""
 
 
 class PeriodTwo(jaxq.JumpProcess):
@@ -78,16 +76,6 @@ def test_sums_in_memory_are_those_in_registers(monkeypatch, name):
     monkeypatch.setattr("jaxq.engine.kernel.program.REGISTERS", 0)
     scan, kernel = (ran(monkeypatch, kind, [UNDER_TEST[name]], observations=128) for kind in ("scan", "kernel"))
     assert kernel.fallback is None and len(spilled) >= 2 * len(scan.quantities)
-    assert same(scan, kernel)
-
-
-@pytest.mark.parametrize("name", FORMS)
-def test_a_kernel_is_the_scan_to_the_bit(name, monkeypatch):
-    system = UNDER_TEST[name]
-    scan, kernel = (ran(monkeypatch, kind, [system]) for kind in ("scan", "kernel"))
-    assert scan.program.kind == "scan" and scan.fallback is None
-    assert kernel.program.kind == ("scan" if name in NOT_LIFTED else "kernel")
-    assert kernel.fallback in NOT_LIFTED.get(name, (None,))
     assert same(scan, kernel)
 
 
