@@ -102,9 +102,7 @@ def test_a_tile_of_another_size_may_round_a_float_state_otherwise(quickly_compil
     assert all(np.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in zip(states(base), states(other), strict=True))
 
 
-@pytest.mark.parametrize(
-    "name", ["M/M/1", "Erlang A", "M/lognormal/1", "token pool", "network, preemptive", "load balancing, queues"]
-)
+@pytest.mark.parametrize("name", ["M/M/1", "Erlang A", "M/lognormal/1", "token pool", "network, preemptive"])
 def test_nor_on_how_the_run_is_cut(name):
     """Tiles and blocks change sums by rounding."""
     base = ran(UNDER_TEST[name])
