@@ -110,10 +110,9 @@ def test_controls_regress_groups(in_groups):
     assert mine.half_width < 2 * other.half_width and abs(mine.mean - other.mean) < 4 * other.half_width
 
 
-@pytest.mark.parametrize("method", ["coupling", "finite-difference"])
-def test_derivatives_are_those_of_their_replicas(in_groups, method):
+def test_derivatives_are_those_of_their_replicas(in_groups):
     def run():
-        return jaxq.gradient(QUEUE, None, "arrival_rate", method=method, **RUN)
+        return jaxq.gradient(QUEUE, None, "arrival_rate", method="finite-difference", **RUN)
 
     few, alone = run(), one_by_one(run)
     assert few.run["groups"] == 40 and "groups" not in alone.run

@@ -114,7 +114,6 @@ def test_a_scan_is_resumed_as_a_kernel(monkeypatch, tmp_path):
 
 
 SAMPLED = {
-    "M/M/1": (jaxq.MMc(0.8), ("queue_length",)),
     "events of unequal length": (PeriodTwo(0.5), ("number",)),
     "customer by customer": (jaxq.MG1(0.7), ("waiting_time",)),
     "some join": (jaxq.TolledQueues(0.8, 5, 1, 1, 1), ("sojourn_1",)),

@@ -40,16 +40,16 @@ def test_one_server(load, value):
     assert found["number_in_system", "arrival_rate"].oracle == pytest.approx(value, rel=1e-7)
 
 
-def test_three_parameters_of_an_embedded_chain():
+def test_parameters_of_an_embedded_chain():
     """Erlang A has no bound on its rates: the time of an event depends on the parameters too."""
-    values = {"arrival_rate": 0.7576078, "service_rate": -6.856291, "abandonment_rate": -2.235003}
+    values = {"service_rate": -6.856291, "abandonment_rate": -2.235003}
     found = jaxq.gradient(ERLANG_A, "queue_length", list(values), precision=0.019, **SCORE)
     for path, value in values.items():
         check(found, "queue_length", path, value, 0.02)
         bias, width = found.bias[f"queue_length/{path}"]
         assert 0 < width < 0.02 * abs(value) and abs(bias) < 2 * width
     slopes = [x for slopes in found.derivatives.values() for x in slopes.values()]
-    assert len(slopes) == 18 and all(abs(x.z) < 4.5 for x in slopes)
+    assert len(slopes) == 12 and all(abs(x.z) < 4.5 for x in slopes)
 
 
 def test_loss_at_a_tight_bound():
