@@ -1,6 +1,6 @@
-"""Bytes that a run holds at its peak, beside those that are said before it begins: two numbers on a line, for each run.
+"""Bytes that a run holds at its peak, beside those that are said before it begins: two numbers on a line.
 
-    MALLOC_MMAP_THRESHOLD_=131072 python -m benchmarks.peak "MMc(0.8)" "{'replicas': 65536, 'events': 4000}" ...
+    MALLOC_MMAP_THRESHOLD_=131072 python -m benchmarks.peak "MMc(0.8)" "{'replicas': 65536, 'events': 4000}"
 
 The same run begins twice in one process on two cores. The first ends where it has compiled; what is resident then is taken
 off the peak of the second. Launches are as long as they have room for, as in a long run, however busy the machine; two of
@@ -26,6 +26,7 @@ def resident(name: str) -> int:
 
 def main(system: str, options: str) -> None:
     """Print both figures."""
+    jaxq.use_all_cores(2)
     names = {name: getattr(jaxq, name) for name in jaxq.__all__}
     planned = plan([eval(system, names)], jaxq.Options(**{"warmup": 0, **eval(options)}))
     loop.LAUNCH_SECONDS = 1e9
@@ -44,6 +45,4 @@ def main(system: str, options: str) -> None:
 
 
 if __name__ == "__main__":
-    jaxq.use_all_cores(2)
-    for each in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-        main(*each)
+    main(*sys.argv[1:])

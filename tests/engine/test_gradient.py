@@ -121,7 +121,8 @@ def test_loss_at_a_tight_bound():
 
 def test_coupling_without_abandonment_yet():
     """The derivative at 0, where an event of rate 0 would become possible."""
-    found = jaxq.gradient(PATIENT, "number_in_system", "abandonment_rate", side="right", precision=0.03, seed=3)
+    how = {"side": "right", "precision": 0.03, "replicas": 256, "seed": 3}
+    found = jaxq.gradient(PATIENT, "number_in_system", "abandonment_rate", **how)
     check(found, "number_in_system", "abandonment_rate", -4.0, 0.031)  # - Cov(N, N (N - 1) / 2), N geometric
 
 
