@@ -95,7 +95,7 @@ BALANCING = {
     "load balancing, counts": balancing(100, "sa-jsq"),
     "load balancing, counts, ties": balancing(40, "jsq"),
     "load balancing, counts, delays": balancing(40, "led", laws="yes", buffer=(4, 3)),
-    "load balancing, counts, draws": balancing(40, "sa-pod3", buffer=4),
+    "load balancing, counts, draws": balancing(40, "sa-pod2", buffer=4),
     "load balancing, counts, idle first": balancing(40, "sa-jiq", levels=6),
     "load balancing, few": balancing(5, "jsq-slowest", buffer=3),
     "load balancing, queues": balancing(20, "pod2"),
@@ -103,7 +103,7 @@ BALANCING = {
     "load balancing, queues, random": balancing(20, "random"),
     "load balancing, a queue a type": balancing(20, "med-fsf"),
     "load balancing, modified": balancing(20, "modified"),
-    "sa-jsq limit": SpeedAwareLimit(),
+    "sa-jsq limit": SpeedAwareLimit(beta=2.0),
 }
 NETWORKS_UNDER_TEST = {
     "network, priority": network("priority", priorities=parse_preferences("priorities", "b > a")),

@@ -36,12 +36,8 @@ def test_balanced_saturation_meets_the_exact_chain():
 
 
 def test_shadow_routing_runs_on_the_real_clock():
-    """Against the system that ships, which was written by itself and has a plain witness (benchmarks/witnesses.py)."""
+    """Against the figure that the system that ships is held to, in tests/systems/parallel_servers/test_shadow.py."""
     result = jaxq.simulate(ShadowRouting(), events=60_000, replicas=64)
-    shipped = jaxq.simulate(
-        jaxq.ParallelServers(policy="shadow-rm"), events=100_000, warmup=20_000, replicas=128, seed=1
-    )["reward_rate"]
-    check_agreement(result["reward_rate"], shipped.mean, 0.005, error=shipped.standard_error)
     # notebooks/mathematics/parallel_servers.md, section 5
     check_agreement(result["reward_rate"], 1315.9, 0.005, error=0.35)
 

@@ -9,13 +9,6 @@ from jaxq.engine.planned import plan_of
 RUN = {"events": 10_000, "warmup": 2000, "replicas": 512, "seed": 7, "method": "coupling"}
 
 
-def test_an_identity_is_exact():
-    found = jaxq.gradient(jaxq.MMc(0.5), None, "arrival_rate", control="generator", **RUN)
-    for name, value in {"number_in_system": 4.0, "probability_wait": 1.0, "waiting_time": 4.0}.items():
-        slope = found[name, "arrival_rate"]
-        assert slope.half_width < 1e-5 and slope.mean == pytest.approx(value, abs=1e-5)
-
-
 def test_a_ratio_has_no_bias_of_the_size_of_what_is_left():
     """Regressed as it is, the wait and its derivative were 5 and 12 standard errors off."""
     system = jaxq.MMc(0.14099218350449205, 0.40968677590990193, 1, 0.11431795396004668, 2)
@@ -27,13 +20,11 @@ def test_a_ratio_has_no_bias_of_the_size_of_what_is_left():
 
 def test_ten_times_less_variance_and_as_right():
     system = jaxq.MMc(12.0, 1.0, 10, abandonment_rate=1.0)
-    plain, found = (jaxq.gradient(system, None, "arrival_rate", control=c, **RUN) for c in ("none", "generator"))
+    found = jaxq.gradient(system, None, "arrival_rate", control="generator", **RUN)
     assert found.run["control"]["controls"] == 10 and found.run["control"]["freedom"] == 501
     for name, least in {"queue_length": 30.0, "probability_wait": 8.0, "utilisation": 8.0}.items():
-        slope, wide = found[name, "arrival_rate"], plain[name, "arrival_rate"]
-        ratio = (wide.standard_error / slope.standard_error) ** 2
-        assert ratio > least and ratio == pytest.approx(found.run["control"]["variance_ratio"][f"{name}/arrival_rate"])
-        assert abs(slope.z) < 4.5 and abs(wide.z) < 4.5
+        assert found.run["control"]["variance_ratio"][f"{name}/arrival_rate"] > least
+        assert abs(found[name, "arrival_rate"].z) < 4.5
 
 
 def test_differences_are_regressed_too():
@@ -44,7 +35,8 @@ def test_differences_are_regressed_too():
     for path in paths:
         for name, least in {"queue_length": 10.0, "utilisation": 8.0}.items():
             slope, wide = found[name, path], plain[name, path]
-            assert (wide.standard_error / slope.standard_error) ** 2 > least
+            ratio = (wide.standard_error / slope.standard_error) ** 2
+            assert ratio > least and ratio == pytest.approx(found.run["control"]["variance_ratio"][f"{name}/{path}"])
             assert abs(slope.z) < 4.5 and abs(wide.z) < 4.5
 
 

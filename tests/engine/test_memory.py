@@ -17,7 +17,7 @@ from tests.systems_under_test import UNDER_TEST
 MMC = jaxq.MMc(arrival_rate=0.5)
 
 
-@pytest.mark.parametrize("name", ["M/M/1", "token pool", "Erlang A"])
+@pytest.mark.parametrize("name", ["M/M/1", "token pool"])
 def test_the_sums_of_a_run_are_kept_in_fewer_windows_where_they_are_large(name, monkeypatch):
     monkeypatch.setattr(footprint, "WINDOW_BYTES", 80 * 2**10)
     system = UNDER_TEST[name]

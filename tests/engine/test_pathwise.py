@@ -13,7 +13,6 @@ from tests.engine.test_gradient import TwoQueues, check
 
 RATES = ["arrival_rate", "service_rate"]
 STATIONS = {
-    "mm1": (jaxq.MG1(0.5), 4.0, -3.0),
     "md1": (jaxq.MG1(0.7, service_law="deterministic"), 5.555556, -5.055556),
     "erlang": (jaxq.GG1(0.7, arrival_law="erlang:3"), 7.305055, -6.471265),
     "two servers": (jaxq.GGc(1.5, 1.0, 2), 3.918367, -7.163265),
