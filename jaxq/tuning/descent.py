@@ -93,7 +93,7 @@ def descend(
         )
         adam = optax.adam(schedule, b1=MEMORY, b2=MEMORY)
         at: Any = {name: jnp.asarray(x, jnp.float64) for name, x in start.items()}
-        memory = adam.init(at)
+        memory = jax.jit(adam.init)(at)
 
         @jax.jit
         def advance(gradient, memory, at):
@@ -128,7 +128,7 @@ def descend(
         average = None
         if not flags:
             last = path[-max(1, round(AVERAGED * steps)) :]
-            average = evaluate(steps, jax.tree.map(lambda *z: jnp.mean(jnp.stack(z), axis=0), *last), *cooling[-1:])[0]
+            average = evaluate(steps, jax.tree.map(lambda *z: np.mean(z, axis=0), *last), *cooling[-1:])[0]
             best = min(best, average, key=lambda step: step.objective)
             gained = trace[min(settling, steps)].objective - best.objective
             still = {} if held is None else held(best.values)
@@ -141,17 +141,19 @@ class _Evaluation:
     """Objective and gradient at coordinates, compiled where possible."""
 
     def __init__(self, function: Callable, decode: Callable):
-        self.decode = decode
-        self.plain = jax.value_and_grad(lambda z, *temperature: function(decode(z), *temperature))
-        self.chosen = None
+        def plain(z, *temperature):
+            value, gradient = jax.value_and_grad(lambda z: function(decode(z), *temperature))(z)
+            norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in gradient.values()))
+            return value, gradient, norm, decode(z)
+
+        self.plain, self.chosen = plain, None
 
     def __call__(self, number: int, at, *temperature) -> tuple[Step, Any]:
-        value, gradient = self._both(at, *temperature)
-        norm = np.sqrt(sum(float(jnp.vdot(g, g)) for g in gradient.values()))
-        values = {name: np.asarray(x, np.float64)[()] for name, x in self.decode(at).items()}
+        value, gradient, norm, values = self._all(at, *temperature)
+        values = {name: np.asarray(x, np.float64)[()] for name, x in values.items()}
         return Step(number, values, float(value), float(norm)), gradient
 
-    def _both(self, *at):
+    def _all(self, *at):
         if self.chosen is None:
             compiled = jax.jit(self.plain)
             try:
