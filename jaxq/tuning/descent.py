@@ -138,7 +138,7 @@ def descend(
 
 
 class _Evaluation:
-    """Objective and gradient at coordinates, compiled where possible."""
+    """Objective and gradient at coordinates."""
 
     def __init__(self, function: Callable, decode: Callable):
         def plain(z, *temperature):
@@ -146,14 +146,22 @@ class _Evaluation:
             norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in gradient.values()))
             return value, gradient, norm, decode(z)
 
-        self.plain, self.chosen = plain, None
+        self.all = Compiled(plain)
 
     def __call__(self, number: int, at, *temperature) -> tuple[Step, Any]:
-        value, gradient, norm, values = self._all(at, *temperature)
+        value, gradient, norm, values = self.all(at, *temperature)
         values = {name: np.asarray(x, np.float64)[()] for name, x in values.items()}
         return Step(number, values, float(value), float(norm)), gradient
 
-    def _all(self, *at):
+
+class Compiled:
+    """A function, compiled where it can be traced, and called as it is where it needs to know its arguments."""
+
+    def __init__(self, function: Callable):
+        # a method of a system has no hash, which jax.jit asks for
+        self.plain, self.chosen = lambda *at: function(*at), None
+
+    def __call__(self, *at):
         if self.chosen is None:
             compiled = jax.jit(self.plain)
             try:
