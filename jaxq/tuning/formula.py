@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxq.engine.flags import Flag
-from jaxq.tuning.descent import Compiled, Descent, Step, descend
+from jaxq.tuning.descent import Descent, Step, descend
 from jaxq.tuning.entries import as_fields, placed
 from jaxq.tuning.parametrise import Coordinates
 from jaxq.tuning.polish import by_simplex, carried, over_jumps
@@ -63,8 +63,7 @@ def _end(problem: Problem, best: Step, coordinates: Coordinates) -> Step:
     """The best step polished, where the objective has a true metric, and as it is printed."""
     objective, shares = problem.objective, coordinates.sums
     sign = 1.0 if objective.maximise else -1.0
-    function: Any = objective.function
-    evaluate = Compiled(function) if objective.hard is None else objective.hard
+    evaluate: Any = objective.function if objective.hard is None else objective.hard
 
     def value(fields: dict[str, Any]) -> float:
         try:

@@ -23,7 +23,7 @@ from jaxq.engine.simulate import compare
 from jaxq.engine.stepless import STEPLESS
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
-from jaxq.tuning.descent import shown
+from jaxq.tuning.descent import Compiled, shown
 from jaxq.tuning.entries import as_fields, check_apart, placed, rule_of, value_of
 from jaxq.tuning.formula import of_formula
 from jaxq.tuning.parametrise import Coordinates, at_bounds
@@ -185,8 +185,10 @@ def tune(
         chosen = choose_objective(first, name)[1]
     run, surface = paired_options(chosen.metric, options), None
     if chosen.function is not None:
+        function = Compiled(chosen.function)
+        chosen = chosen._replace(function=function)
         with jax.enable_x64(True):
-            there = float(chosen.function(as_fields(system, values)))
+            there = float(function(as_fields(system, values)))
         if not math.isfinite(there):
             raise FieldError("start", shown(values), f"the objective {name} is {there} there")
     if chosen.function is None or (verify and chosen.metric is not None):

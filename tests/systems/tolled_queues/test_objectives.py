@@ -74,7 +74,7 @@ def test_nothing_is_known_of_two_servers():
     assert max(both.best.values["service_rates"]) > 0.999
 
 
-TWO = {"arrival_rates": [0.5, 0.8], "rewards": [12.0, 4.0], "waiting_costs": [2.0, 0.4]}
+TWO = {"arrival_rates": [0.5, 0.8], "rewards": [12.0, 4.0], "waiting_costs": [3.0, 0.8]}
 
 
 def test_rates_alone_are_tuned_at_fixed_tolls():
