@@ -92,12 +92,11 @@ def test_tiny_systems_have_these_means_in_simulation(case):
     check_agreement(result["number_in_system"], TINY[case], 0.03)
 
 
-@pytest.mark.parametrize("policy", ["jsq", "jiq", "led", "sa-jiq", "uniform", "random", "sa-pod2"])
+@pytest.mark.parametrize("policy", ["jsq", "led", "sa-jiq", "uniform", "sa-pod2"])
 def test_every_policy_in_every_layout_has_its_exact_law(policy):
     """Three servers with room for three jobs: the few-queues layout by exact and simulation, counts by exact."""
     few = system(policy, 3, "2:0.33333333333333333,1:0.66666666666666667", load=0.8, buffer=3)
     rule = RULES.get(policy) or policies.Policy(ranks.shortest_fastest, 2, distinct=True)
-    rule = rule._replace(weights=(2.0, 1.0)) if policy == "random" else rule
     law = exact.small_system(few.arrival_rate, (2.0, 1.0), (1, 2), 3, rule)
     counted = jaxq.exact(few.replace(laws="yes"))
     for found in (jaxq.exact(few), counted):
@@ -112,10 +111,9 @@ def test_every_policy_in_every_layout_has_its_exact_law(policy):
     assert result["number_in_system"].half_width < 0.02 * law["number_in_system"], "no power"
 
 
-@pytest.mark.parametrize("policy", ["sa-jsq", "jsq-slowest"])
-def test_types_of_equal_speed_have_the_exact_law_too(policy):
-    few = system(policy, 3, "1:0.3333333333333333,1:0.3333333333333333,0.5:0.3333333333333333", load=0.8, buffer=3)
-    law = exact.small_system(few.arrival_rate, (1.0, 1.0, 0.5), (1, 1, 1), 3, RULES[policy])["number_in_system"]
+def test_types_of_equal_speed_have_the_exact_law_too():
+    few = system("sa-jsq", 3, "1:0.3333333333333333,1:0.3333333333333333,0.5:0.3333333333333333", load=0.8, buffer=3)
+    law = exact.small_system(few.arrival_rate, (1.0, 1.0, 0.5), (1, 1, 1), 3, ranks.SA_JSQ)["number_in_system"]
     for found in (jaxq.exact(few), jaxq.exact(few.replace(laws="yes"))):
         assert found["number_in_system"] == pytest.approx(law, rel=1e-6)
 
@@ -166,9 +164,8 @@ def test_one_function_adds_a_policy_to_every_layout_and_oracle(added):
 
 
 def test_an_added_policy_is_a_choice_of_the_command_line(added, capsys):
-    options = ["--servers", "4", "--buffer", "3", "--events", "2000", "--replicas", "64", "--quiet"]
-    assert main(["run", "load-balancing", "--policy", "jbt", *options]) == 0
-    assert "number_in_system" in capsys.readouterr().out
+    assert main(["theory", "load-balancing", "--policy", "jbt"]) == 0
+    assert "not told apart" in capsys.readouterr().out
     assert main(["run", "load-balancing", "--policy", "jbt0"]) == 2
     assert "jbt, jbt<d>, with a number" in capsys.readouterr().err
 

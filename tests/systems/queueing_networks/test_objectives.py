@@ -88,7 +88,7 @@ def test_a_routing_that_is_given_is_the_network_of_these_probabilities():
         {name: x.value for name, x in there.oracle().items()}
     )
     with jax.enable_x64(True):
-        cost = here.objectives()["product_form_routed"].function({"routing": given})
+        cost = jax.jit(here.objectives()["product_form_routed"].function)({"routing": given})
     assert float(cost) == pytest.approx(there.oracle()["holding_cost"].value, rel=1e-12)
 
 

@@ -29,7 +29,6 @@ def check_exact_metrics(result, count):
 ONE_SERVER = {
     "M^X/M/1, geometric": jaxq.GG1(0.7, 1.0, batch_law="geometric:3"),
     "M^X/E3/1": jaxq.MG1(0.6, 1.0, "erlang:3", "sizes:0.5,0.3,0,0.2"),
-    "M^X/lognormal/1": jaxq.GG1(1.0, 2.0, "exponential", "lognormal:2", "fixed:4"),
     "D^X/M/1": jaxq.GG1(0.7, 1.0, "deterministic", batch_law="geometric:1.5"),
 }
 SEVERAL = {

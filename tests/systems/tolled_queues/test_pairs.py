@@ -80,15 +80,37 @@ def exact_slopes(system, path):
     return {name: (8 * (near[name] - below[name]) - (far[name] - under[name])) / (12 * h) for name in near}
 
 
-@pytest.mark.parametrize("toll", [4.0, 6.3])
-def test_mm1_of_known_work(toll):
-    system, paths = ONE.replace(size_law=parse_law("exponential"), tolls=toll), ["tolls", "arrival_rates"]
-    found = jaxq.gradient(system, None, paths, events=12_000, warmup=3000, seed=2, method="coupling")
-    for path in paths:
-        for name, value in exact_slopes(system, path).items():
-            slope = found[name, path]
-            assert abs(slope.mean - value) < 4 * slope.standard_error, f"{name} by {path}"
-            assert slope.half_width < max(0.02 * abs(value), 0.002), "no power"
+RUNS, REPLICAS = 192, 64
+BY = "tolls", "service_rates", "arrival_rates"
+
+
+@pytest.fixture(scope="module")
+def mm1():
+    """A system, and a run of it whose replicas are many small runs too."""
+    system = ONE.replace(size_law=parse_law("exponential"))
+    return system, jaxq.gradient(system, None, BY, events=3000, warmup=1000, replicas=RUNS * REPLICAS, seed=3)
+
+
+@pytest.mark.parametrize("path", BY)
+def test_mm1_of_known_work(path, mm1):
+    system, found = mm1
+    assert found.run["gradient"]["method"] == "coupling"
+    for name, value in exact_slopes(system, path).items():
+        slope = found[name, path]
+        assert abs(slope.mean - value) < 4 * slope.standard_error, f"{name} by {path}"
+        assert slope.half_width < max(0.02 * abs(value), 0.002), "no power"
+
+
+@pytest.mark.parametrize("path", BY[:2])
+def test_z_over_many_small_runs(path, mm1):
+    """Groups of the replicas of one run, which are independent."""
+    system, found = mm1
+    exact = exact_slopes(system, path)
+    for name in ("revenue", "sojourn_time"):
+        slope = found.result.estimates[f"{name}/{path}"]
+        sums = (slope.value + slope.residuals).reshape(RUNS, REPLICAS)
+        z = (sums.mean(axis=1) - exact[name]) / (sums.std(axis=1, ddof=1) / REPLICAS**0.5)
+        assert abs(z.mean()) < 0.3 and 0.7 < z.var(ddof=1) < 1.4, f"{name} by {path}"
 
 
 def of_mg1(law, toll, points=3000):
@@ -149,22 +171,6 @@ def test_mg1_of_known_work(law):
         assert found[name].mean == pytest.approx((ends[0][name] + ends[1][name]) / 2, rel=0.01)
         assert abs(slope.mean - value) < 3.5 * slope.standard_error + 0.003 * abs(value)
         assert slope.half_width < 0.02 * abs(value), "no power"
-
-
-RUNS, REPLICAS = 192, 64
-
-
-def test_z_over_many_small_runs():
-    """Groups of the replicas of one run, which are independent."""
-    system, paths = ONE.replace(size_law=parse_law("exponential")), ["tolls", "service_rates"]
-    found = jaxq.gradient(system, None, paths, events=3000, warmup=1000, replicas=RUNS * REPLICAS, seed=3)
-    for path in paths:
-        exact = exact_slopes(system, path)
-        for name in ("revenue", "sojourn_time"):
-            slope = found.result.estimates[f"{name}/{path}"]
-            sums = (slope.value + slope.residuals).reshape(RUNS, REPLICAS)
-            z = (sums.mean(axis=1) - exact[name]) / (sums.std(axis=1, ddof=1) / REPLICAS**0.5)
-            assert abs(z.mean()) < 0.3 and 0.7 < z.var(ddof=1) < 1.4, f"{name} by {path}"
 
 
 def test_sizes_of_a_density_and_any_arrivals():
