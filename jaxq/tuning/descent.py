@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.checks import FieldError
+from jaxq.engine.compiling import Compiled
 from jaxq.engine.flags import Flag
 from jaxq.engine.objective import Optimum
 
@@ -152,26 +153,6 @@ class _Evaluation:
         value, gradient, norm, values = self.all(at, *temperature)
         values = {name: np.asarray(x, np.float64)[()] for name, x in values.items()}
         return Step(number, values, float(value), float(norm)), gradient
-
-
-class Compiled:
-    """A function, compiled where it can be traced, and called as it is where it needs to know its arguments."""
-
-    def __init__(self, function: Callable):
-        # a method of a system has no hash, which jax.jit asks for
-        self.plain, self.chosen = lambda *at: function(*at), None
-
-    def __call__(self, *at):
-        if self.chosen is None:
-            compiled = jax.jit(self.plain)
-            try:
-                found = compiled(*at)
-            except jax.errors.ConcretizationTypeError:
-                self.chosen = self.plain
-            else:
-                self.chosen = compiled
-                return found
-        return self.chosen(*at)
 
 
 def straight(path: list, held: dict[str, np.ndarray]) -> bool:

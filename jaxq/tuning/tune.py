@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from jaxq.checks import FieldError, integer, one_of, positive
+from jaxq.engine.compiling import Compiled
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.flags import Flag
 from jaxq.engine.layout import default_replicas
@@ -23,7 +24,7 @@ from jaxq.engine.simulate import compare
 from jaxq.engine.stepless import STEPLESS
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
-from jaxq.tuning.descent import Compiled, shown
+from jaxq.tuning.descent import shown
 from jaxq.tuning.entries import as_fields, check_apart, placed, rule_of, value_of
 from jaxq.tuning.formula import of_formula
 from jaxq.tuning.parametrise import Coordinates, at_bounds
