@@ -369,8 +369,8 @@ FAULTS = [
     Fault(
         "customers of one batch come apart",
         "systems/stations/processes/by_customer.py",
-        "gap = jnp.where(last, gap, 0.0)",
-        "gap = gap * 1.0",
+        "gap, time = (jnp.where(last, x, 0.0) for x in (gap, time))",
+        "gap, time = (x * 1.0 for x in (gap, time))",
         "tests/systems/stations/test_batches.py",
     ),
     Fault(

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxq.checks import FieldError
+from jaxq.engine.compiling import Compiled
 from jaxq.engine.derivatives import Gradients
 from jaxq.engine.differences import named
 from jaxq.engine.metric import Metric
@@ -63,7 +64,7 @@ def fluid_gradient(system: Model, parameters: Sequence[Parameter], objectives: M
                     return of_values({field: x}, *last)
 
                 here = np.asarray(getattr(system, field), np.float64)
-                value, slopes = jax.value_and_grad(function)(here)
+                value, slopes = Compiled(jax.value_and_grad(function))(here)
                 slope = float(np.sum(np.asarray(slopes) * (ends[0] - ends[1])) / (2 * h))
                 put(name, value, oracle.get(objective.metric or ""))
                 put(named(name, of.path), slope, oracle.get(named(objective.metric or "", of.path)))

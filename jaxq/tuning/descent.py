@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxq.checks import FieldError
+from jaxq.engine.compiling import Compiled
 from jaxq.engine.flags import Flag
 from jaxq.engine.objective import Optimum
-from jaxq.tuning.compiled import compiled
 
 MEMORY = 0.7
 """Decay of Adam's two means. Gradients are exact, so that a short memory loses nothing; at a kink whose sides differ in
@@ -129,9 +129,7 @@ def descend(
         average = None
         if not flags:
             last = path[-max(1, round(AVERAGED * steps)) :]
-            average = evaluate(
-                steps, jax.tree.map(lambda *z: np.mean(z, axis=0), *jax.device_get(last)), *cooling[-1:]
-            )[0]
+            average = evaluate(steps, jax.tree.map(lambda *z: np.mean(z, axis=0), *last), *cooling[-1:])[0]
             best = min(best, average, key=lambda step: step.objective)
             gained = trace[min(settling, steps)].objective - best.objective
             still = {} if held is None else held(best.values)
@@ -145,7 +143,7 @@ class _Evaluation:
 
     def __init__(self, function: Callable, decode: Callable):
         self.decode = jax.jit(decode)
-        self.both = compiled(jax.value_and_grad(lambda z, *temperature: function(decode(z), *temperature)))
+        self.both = Compiled(jax.value_and_grad(lambda z, *temperature: function(decode(z), *temperature)))
 
     def __call__(self, number: int, at, *temperature) -> tuple[Step, Any]:
         value, gradient = self.both(at, *temperature)

@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from jaxq.engine.flags import Flag
-from jaxq.tuning.compiled import compiled
 from jaxq.tuning.descent import Descent, Step, descend
 from jaxq.tuning.entries import as_fields, placed
 from jaxq.tuning.parametrise import Coordinates
@@ -64,18 +63,12 @@ def _end(problem: Problem, best: Step, coordinates: Coordinates) -> Step:
     """The best step polished, where the objective has a true metric, and as it is printed."""
     objective, shares = problem.objective, coordinates.sums
     sign = 1.0 if objective.maximise else -1.0
-    metric: Any = objective.function if objective.hard is None else objective.hard
-
-    def evaluate(fields: dict[str, Any]) -> Any:
-        return metric(as_fields(problem.system, fields))
-
-    if objective.hard is None:
-        evaluate = compiled(evaluate)
+    evaluate: Any = objective.function if objective.hard is None else objective.hard
 
     def value(fields: dict[str, Any]) -> float:
         try:
             placed(problem.system, fields)
-            return sign * float(evaluate(fields))
+            return sign * float(evaluate(as_fields(problem.system, fields)))
         except ValueError:
             return -math.inf
 

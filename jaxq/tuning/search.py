@@ -55,16 +55,17 @@ def solve(asked: Question, meter: Watch = None) -> Outcome:
         starts = np.stack([sample_average.start(rng) for _ in range(asked.starts)])
         climbed = climb(sample_average, starts, asked.steps, asked.rate)
         ends = [finish(sample_average, z, asked.system) for z in climbed]
-        begun = [_host(sample_average.decode(jnp.asarray(z))) for z in starts]
-        smooth = [float(sample_average.smooth(jnp.asarray(z), sample_average.temperatures[1])) for z in climbed]
+        decode, smooth = jax.jit(sample_average.decode), jax.jit(sample_average.smooth)
+        begun = [_host(decode(z)) for z in starts]
+        low = [float(smooth(z, sample_average.temperatures[1])) for z in climbed]
     baseline = asked.search.baseline()
     systems = [asked.system.replace(**end) for end, _ in ends]
     results = compare([baseline, *systems], meter=meter, **asked.options.to_dict())
     metric = asked.search.metric
     rows = [row for row in results.differences if row["metric"] == metric]
     climbs = tuple(
-        Climb(start, end, low, value, Metric(row["mean"], row["half_width"], row["level"]), result)
-        for start, low, (end, value), row, result in zip(begun, smooth, ends, rows, results[1:], strict=True)
+        Climb(start, end, at, value, Metric(row["mean"], row["half_width"], row["level"]), result)
+        for start, at, (end, value), row, result in zip(begun, low, ends, rows, results[1:], strict=True)
     )
     best = max(range(asked.starts), key=lambda i: climbs[i].searched)
     return Outcome(

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from jaxq.checks import FieldError, integer, one_of, positive
+from jaxq.engine.compiling import Compiled
 from jaxq.engine.devices import choose_devices
 from jaxq.engine.flags import Flag
 from jaxq.engine.layout import default_replicas
@@ -23,7 +24,6 @@ from jaxq.engine.simulate import compare
 from jaxq.engine.stepless import STEPLESS
 from jaxq.engine.unknown import known_keywords
 from jaxq.tuning import simulated
-from jaxq.tuning.compiled import compiled
 from jaxq.tuning.descent import shown
 from jaxq.tuning.entries import as_fields, check_apart, placed, rule_of, value_of
 from jaxq.tuning.formula import of_formula
@@ -185,9 +185,11 @@ def tune(
     if chosen.hard is not None or chosen.optimum is not None:
         chosen = choose_objective(first, name)[1]
     run, surface = paired_options(chosen.metric, options), None
-    if (function := chosen.function) is not None:
+    if chosen.function is not None:
+        function = Compiled(chosen.function)
+        chosen = chosen._replace(function=function)
         with jax.enable_x64(True):
-            there = float(compiled(lambda at: function(as_fields(system, at)))(values))
+            there = float(function(as_fields(system, values)))
         if not math.isfinite(there):
             raise FieldError("start", shown(values), f"the objective {name} is {there} there")
     if chosen.function is None or (verify and chosen.metric is not None):

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import expm
 
+from jaxq.analytic.distributions.forms import exponentials
 from jaxq.analytic.tolled_queues.customers import accepted, classes
 from jaxq.checks import number, positive
 
@@ -70,7 +70,7 @@ def exponential(
         slope[-2, :number_of_classes] = 1 / mu
         slope[-1, -2] = 1.0
         parts = max(1, math.ceil((end - level) * np.abs(slope).sum(axis=1).max() / _LONGEST))
-        step = expm(slope * (end - level) / parts)
+        step = exponentials(slope[None] * (end - level) / parts)[0]
         for _ in range(parts):
             state = step @ state
             scale = max(1.0, state[-2])

@@ -46,15 +46,18 @@ def count(result: Result, system: Coupled, name: str) -> int:
 
 def path(system: Coupled, events: int, seed: int) -> dict[str, np.ndarray]:
     """What one replica observes after each event, from time 0."""
-    words = jax.random.bits(jax.random.key(seed), (events, system.words), jnp.uint32)
 
     def step(state, row):
         event, _ = system.next_event(state, tuple(row))
         state = system.update(state, event)
         return state, {**system.observe(state), **system.counters(state)}
 
-    start = jax.tree.map(jnp.int32, system.init(()))
-    found = jax.jit(lambda words: jax.lax.scan(step, start, words)[1])(words)
+    @jax.jit
+    def observed(key):
+        words = jax.random.bits(key, (events, system.words), jnp.uint32)
+        return jax.lax.scan(step, jax.tree.map(jnp.int32, system.init(())), words)[1]
+
+    found = observed(jax.random.key(seed))
     return {name: np.asarray(values) for name, values in found.items()}
 
 

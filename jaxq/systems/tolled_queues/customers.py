@@ -47,18 +47,20 @@ def draw_customers(system: Tunable, seed: int, paths: int, count: int) -> Custom
     """
     one = system.replace(service_rates=[1.0], tolls=[0.0], capacity=None, information="workload", ties="first")
     everyone: Any = dataclasses.replace(one.process(), thresholds=np.full((system.classes, 1), np.inf))
-    first, rest = jax.random.split(jax.random.key(seed))
-    words = jax.random.bits(rest, (count, everyone.words, paths), "uint32")
-    starting = jax.random.bits(first, (everyone.scan.init_words, paths), "uint32")
 
     @jax.jit
-    @jax.vmap
-    def draw(starting, words):
-        def step(state, words):
-            event, gap = everyone.next_event(state, tuple(words))
-            return everyone.update(state, event), Customers(gap, event[1], event[0][0])
+    def draw(key):
+        first, rest = jax.random.split(key)
+        words = jax.random.bits(rest, (count, everyone.words, paths), "uint32")
+        starting = jax.random.bits(first, (everyone.scan.init_words, paths), "uint32")
 
-        return jax.lax.scan(step, everyone.init(tuple(starting)), words)[1]
+        def path(starting, words):
+            def step(state, words):
+                event, gap = everyone.next_event(state, tuple(words))
+                return everyone.update(state, event), Customers(gap, event[1], event[0][0])
 
-    found = draw(starting.T, words.transpose(2, 0, 1))
-    return Customers(*(x.T for x in found))
+            return jax.lax.scan(step, everyone.init(tuple(starting)), words)[1]
+
+        return jax.vmap(path, out_axes=1)(starting.T, words.transpose(2, 0, 1))
+
+    return draw(jax.random.key(seed))

@@ -97,14 +97,14 @@ def test_fluid_paths_and_the_curve_solve_the_differential_equation(tmp_path, mon
             assert not done("figure-6-1").passed
 
 
-def test_tails_against_those_of_the_bound(tmp_path, monkeypatch):
+def test_tails_against_those_of_the_bound(monkeypatch):
     found = done("tails")
     assert found.passed and found.flags == ()
     judged = {(point.where["policy"], point.relation) for point in found.findings.points}
     assert judged == {("modified", "equals"), ("sa-jsq", "at least"), ("jsq", "at least")}
     rows = [row for row in found.findings.tables["tails"] if row["policy"] == "modified" and 0.01 < row["bound"] < 0.1]
     assert rows and all(row["half_width"] < row["bound"] / 2 for row in rows)  # it can tell the policies apart
-    found.save(tmp_path)
+    assert tails.draw(found.findings).axes
     # a bound with one job more: the modified system has not its law
     right = tails.law()
     monkeypatch.setattr(tails, "QUICK", ("modified",))
@@ -113,13 +113,13 @@ def test_tails_against_those_of_the_bound(tmp_path, monkeypatch):
     assert not wrong.passed and any("modified" in failure for failure in wrong.failures)
 
 
-def test_the_coupled_bound_is_below_on_every_path(tmp_path, monkeypatch):
+def test_the_coupled_bound_is_below_on_every_path(monkeypatch):
     found = done("coupling")
     assert found.passed and found.flags == () and found.tested.startswith("0 violations in 4,096,000 events; controls")
     claimed, control = found.findings.tables["coupling"][0], found.findings.tables["coupling"][-1]
     assert claimed["jobs_violations"] == claimed["waiting_violations"] == 0
     assert min(control["jobs_violations"], control["waiting_violations"]) > 10_000
-    found.save(tmp_path)
+    assert coupling.draw(found.findings).axes
     # the control in the place of the claim, and the claim in the place of the control
     right, other = coupling.make, {"proposition": "reversed", "reversed": "proposition"}
     monkeypatch.setattr(coupling, "QUICK_CLAIMS", coupling.QUICK_CLAIMS[:1])
@@ -153,7 +153,7 @@ def test_random_routing_has_its_exact_reference():
     assert policies.references()["random"] == pytest.approx(10.0)
 
 
-def test_convergence(monkeypatch, tmp_path):
+def test_convergence(monkeypatch):
     found = done("convergence")
     assert found.passed and found.flags == ()
     assert {f["quantity"] for f in found.findings.tables["convergence-fits"]} == set(convergence.QUICK_QUANTITIES)
@@ -162,7 +162,6 @@ def test_convergence(monkeypatch, tmp_path):
     rows = found.findings.tables["convergence-points"]
     assert all(isinstance(row.get("servers", 0), int) or row["servers"] == "infinite" for row in rows)
     assert all(ax.get_ylabel() for ax in convergence.draw(found.findings).axes)
-    found.save(tmp_path)
     monkeypatch.setattr(convergence, "RATE", -1.0)
     wrong = done("convergence")
     assert not wrong.passed and any("slope" in failure for failure in wrong.failures)
@@ -178,7 +177,7 @@ def test_the_fits_find_what_they_are_given():
     assert value == pytest.approx(0.25) and 0.001 < error < 0.02
 
 
-def test_response_times(monkeypatch, tmp_path):
+def test_response_times(monkeypatch):
     found = done("response-times")
     assert found.passed and found.flags == () and len(found.compared) == 8
     curves = found.findings.tables["response-times"]
@@ -188,7 +187,7 @@ def test_response_times(monkeypatch, tmp_path):
         # its integral is the mean
         row = next(row for row in found.findings.tables["response-times-quantiles"] if row["policy"] == name)
         assert np.trapezoid(mine, response_times.TIMES) == pytest.approx(row["mean"], abs=0.01)
-    found.save(tmp_path)
+    assert response_times.draw(found.findings).axes
     right = response_times.stay
     monkeypatch.setattr(response_times, "stay", lambda kind, jobs: 1.02 * right(kind, jobs))
     wrong = done("response-times")

@@ -21,42 +21,47 @@ from jaxq.experiments.tolled_queues.dominance import (
 ONE = Fraction(1)
 
 
+COUNT, CUSTOMERS = 120, 60
+
+
+@jax.jit
+@functools.partial(jax.vmap, in_axes=(0, None))
+def draw(number, changes):
+    instance = _draw(jax.random.fold_in(jax.random.key(7), number), changes, CUSTOMERS)
+    return instance, _first_violation(instance, changes)
+
+
 @functools.cache
-def drawn(claim, count, customers):
+def drawn(claim):
     """(instances, first violations on the device) of a claim."""
-
-    def one(number):
-        instance = _draw(jax.random.fold_in(jax.random.key(7), number), CLAIMS[claim].changes, customers)
-        return instance, _first_violation(instance, CLAIMS[claim].changes)
-
-    found, first = jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(np.arange(count)))
-    return [jax.tree.map(lambda x, i=i: x[i], found) for i in range(count)], first
+    found, first = jax.tree.map(np.asarray, draw(np.arange(COUNT), CLAIMS[claim].changes))
+    return [jax.tree.map(lambda x, i=i: x[i], found) for i in range(COUNT)], first
 
 
 @pytest.mark.parametrize("claim", ["theorem", "random-sizes", "lengths"])
 def test_fractions_customer_by_customer_agree_with_the_device(claim):
     """Over all prefixes, in other code: the same first violation, or none."""
-    instances, first = drawn(claim, 200, 60)
+    instances, first = drawn(claim)
     for instance, k in zip(instances, first, strict=True):
-        violation = _instance(instance, CLAIMS[claim], 60).violation()
-        assert (60 if violation is None else violation - 1) == k
-    assert (first < 60).any() == (claim == "random-sizes")
+        violation = _instance(instance, CLAIMS[claim], CUSTOMERS).violation()
+        assert (CUSTOMERS if violation is None else violation - 1) == k
+    assert (first < CUSTOMERS).any() == (claim == "random-sizes")
 
 
 def test_instances_are_of_every_kind_and_full_of_exact_ties():
-    instances, _ = drawn("theorem", 200, 60)
+    instances, _ = drawn("theorem")
     servers = {int((i.rates > 0).sum()) for i in instances}
     classes = {len(set(i.kinds.tolist())) for i in instances}
     assert servers == {2, 3, 4, 5, 6} and classes == {1, 2, 3, 4} and len(STREAMS) == 6
     assert {bool(i.strict) for i in instances} == {False, True}
     indifferent = sum(
-        any(utility == 0 for _, utility in _instance(i, CLAIMS["theorem"], 60).decisions()) for i in instances
+        any(utility == 0 for _, utility in _instance(i, CLAIMS["theorem"], CUSTOMERS).decisions()) for i in instances
     )
     assert indifferent > 20
 
 
 def test_a_weak_split_beats_a_strict_pool_and_the_example_is_the_shortest():
-    found = check_dominance("strict-pool", instances=4096, customers=60, seed=3)
+    found = check_dominance("strict-pool", instances=4096, customers=CUSTOMERS, seed=3)
     assert found.violations > 0 and found.counterexample is not None
     example = found.counterexample
     assert example.violation() == len(example.customers) and not example.strict and example.strict_pool

@@ -19,7 +19,7 @@ def simulated(beta: float, step: float, time: float, **fields):
     return system, jaxq.simulate(system, events=int(time / step), warmup=int(30 / step), **RUN)
 
 
-@pytest.mark.parametrize(("beta", "step", "time"), [(0.5, 0.01, 250), (1.0, 0.01, 250), (1.0, 0.005, 250)])
+@pytest.mark.parametrize(("beta", "step", "time"), [(0.5, 0.01, 250), (1.0, 0.005, 250)])
 def test_a_small_step_agrees_with_the_stationary_law(beta, step, time):
     system, found = simulated(beta, step, time)
     references = system.oracle()

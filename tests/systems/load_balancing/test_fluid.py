@@ -47,10 +47,16 @@ def witness(p, draws, arrival_rate, rates=RATES, shares=SHARES):
 # --- random routing ---------------------------------------------------------------------------------------------------
 
 
+@jax.jit
+@jax.value_and_grad
+def random_routing(p, arrival_rate):
+    return fluid.random_routing(p, arrival_rate, RATES, SERVERS)
+
+
 @pytest.mark.parametrize(("load", "first"), [(0.5, 0.3), (0.5, 0.6), (0.5, 0.9), (0.9, 0.5), (0.99, 0.502)])
 def test_random_routing_is_the_witness_with_its_gradient(load, first):
     p = np.array([first, 1 - first])
-    value, gradient = jax.value_and_grad(fluid.random_routing)(p, load * CAPACITY, RATES, SERVERS)
+    value, gradient = random_routing(p, load * CAPACITY)
     expected, derivative = splitting.split_response_time(load * CAPACITY, RATES, SERVERS, p)
     assert float(value) == pytest.approx(expected, rel=1e-12)
     np.testing.assert_allclose(gradient, derivative, rtol=1e-12)
@@ -61,7 +67,7 @@ def test_random_routing_outside_stability_is_finite_convex_and_leads_back():
         return fluid.random_routing(jnp.stack([first, 1 - first]), 0.9 * CAPACITY, RATES, SERVERS)
 
     grid = np.linspace(0.001, 0.999, 999)
-    values, gradients = jax.vmap(jax.value_and_grad(function))(grid)
+    values, gradients = jax.jit(jax.vmap(jax.value_and_grad(function)))(grid)
     # within rounding of values of 1e9
     assert np.all(np.isfinite(values)) and np.all(np.diff(gradients) > -1e-9 * np.abs(gradients).max())
     stable = (0.9 * CAPACITY * grid < 200) & (0.9 * CAPACITY * (1 - grid) < 200)
@@ -169,7 +175,7 @@ def test_sampling_probabilities_of_two_choices_are_tuned_and_the_gain_is_simulat
 def test_without_replacement_the_gradient_is_that_of_central_differences():
     objective = system("pod2", 0.9).objectives()["mean_field"]
     p = np.array([0.52, 0.48])
-    gradient = jax.grad(lambda p: objective.function({"routing": p}))(jnp.asarray(p))
+    gradient = jax.jit(jax.grad(lambda p: objective.function({"routing": p})))(p)
     wanted = slopes(lambda p: witness(p / p.sum(), 2, 0.9)["response_time"], p)
     # the witness knows probabilities of sum 1 only: the slope along them
     assert float(gradient[0] - gradient[1]) == pytest.approx(wanted[0] - wanted[1], rel=1e-6)

@@ -72,24 +72,31 @@ TINY = {
 }
 
 
-@pytest.mark.parametrize("case", TINY, ids=lambda case: f"{case[0]} {case[1]}")
-def test_tiny_systems_have_the_exact_means_of_the_analytic_side(case):
-    policy, servers, speeds, buffer = case
-    tiny = system(policy, servers, speeds, load=0.7, buffer=buffer)
-    assert tiny.oracle()["number_in_system"].value == pytest.approx(TINY[case], abs=6e-7)
-    assert jaxq.exact(tiny)["number_in_system"] == pytest.approx(TINY[case], abs=6e-7)
-    result = jaxq.simulate(tiny, **RUN)
+def tiny(policy, servers, speeds, buffer):
+    return system(policy, servers, speeds, load=0.7, buffer=buffer)
+
+
+def test_oracles_of_tiny_systems():
+    for case, jobs in TINY.items():
+        assert tiny(*case).oracle()["number_in_system"].value == pytest.approx(jobs, abs=6e-7)
+
+
+@pytest.mark.parametrize("case", [case for case in TINY if case[1] == 2 and case[2] != "1:1"], ids=str)
+def test_tiny_systems_have_these_means_by_their_chain(case):
+    assert jaxq.exact(tiny(*case))["number_in_system"] == pytest.approx(TINY[case], abs=6e-7)
+
+
+@pytest.mark.parametrize("case", [case for case in TINY if case[0] != "jsq"], ids=str)
+def test_tiny_systems_have_these_means_in_simulation(case):
+    result = jaxq.simulate(tiny(*case), **RUN)
     check_agreement(result["number_in_system"], TINY[case], 0.03)
 
 
-@pytest.mark.parametrize(
-    "policy", ["jsq", "jsq-slowest", "pod2", "jiq", "led", "sa-jiq", "uniform", "random", "sa-pod2"]
-)
+@pytest.mark.parametrize("policy", ["jsq", "led", "sa-jiq", "uniform", "sa-pod2"])
 def test_every_policy_in_every_layout_has_its_exact_law(policy):
     """Three servers with room for three jobs: the few-queues layout by exact and simulation, counts by exact."""
     few = system(policy, 3, "2:0.33333333333333333,1:0.66666666666666667", load=0.8, buffer=3)
     rule = RULES.get(policy) or policies.Policy(ranks.shortest_fastest, 2, distinct=True)
-    rule = rule._replace(weights=(2.0, 1.0)) if policy == "random" else rule
     law = exact.small_system(few.arrival_rate, (2.0, 1.0), (1, 2), 3, rule)
     counted = jaxq.exact(few.replace(laws="yes"))
     for found in (jaxq.exact(few), counted):
@@ -104,10 +111,9 @@ def test_every_policy_in_every_layout_has_its_exact_law(policy):
     assert result["number_in_system"].half_width < 0.02 * law["number_in_system"], "no power"
 
 
-@pytest.mark.parametrize("policy", ["led", "sa-jsq", "jsq-slowest"])
-def test_types_of_equal_speed_have_the_exact_law_too(policy):
-    few = system(policy, 3, "1:0.3333333333333333,1:0.3333333333333333,0.5:0.3333333333333333", load=0.8, buffer=3)
-    law = exact.small_system(few.arrival_rate, (1.0, 1.0, 0.5), (1, 1, 1), 3, RULES[policy])["number_in_system"]
+def test_types_of_equal_speed_have_the_exact_law_too():
+    few = system("sa-jsq", 3, "1:0.3333333333333333,1:0.3333333333333333,0.5:0.3333333333333333", load=0.8, buffer=3)
+    law = exact.small_system(few.arrival_rate, (1.0, 1.0, 0.5), (1, 1, 1), 3, ranks.SA_JSQ)["number_in_system"]
     for found in (jaxq.exact(few), jaxq.exact(few.replace(laws="yes"))):
         assert found["number_in_system"] == pytest.approx(law, rel=1e-6)
 
@@ -147,13 +153,10 @@ def test_one_function_adds_a_policy_to_every_layout_and_oracle(added):
     check_agreement(jaxq.simulate(small, **RUN)["number_in_system"], law, 0.02)
     assert "not told apart" in small.replace(buffer=None).theory()["stability"].meaning
 
-    # two servers drawn: queues one by one, their exact law by counts, and the mean field
-    drawn = system("jbt2", 4, "2:0.5,1:0.5", load=0.5)
-    bounded = drawn.replace(buffer=8)
-    truth = jaxq.exact(bounded)["number_in_system"]
-    assert bounded.oracle()["number_in_system"].value == pytest.approx(truth, rel=1e-6)
-    assert jaxq.exact(bounded)["probability_lost"] < 1e-3
-    check_agreement(jaxq.simulate(drawn, **RUN)["number_in_system"], truth, 0.02, error=2e-3 * truth)
+    # two servers drawn: their exact law by counts, and queues one by one beside the mean field
+    drawn = system("jbt2", 4, "2:0.5,1:0.5", load=0.5, buffer=3)
+    found = jaxq.exact(drawn)["number_in_system"]
+    assert found == pytest.approx(drawn.oracle()["number_in_system"].value, rel=1e-6)
     many = system("jbt2", 2000, "2:0.5,1:0.5", load=0.5)
     check_agreement(
         jaxq.simulate(many, replicas=64, events=100_000)["response_time"], many.oracle()["response_time"].value, 0.01
@@ -161,9 +164,8 @@ def test_one_function_adds_a_policy_to_every_layout_and_oracle(added):
 
 
 def test_an_added_policy_is_a_choice_of_the_command_line(added, capsys):
-    options = ["--servers", "4", "--buffer", "3", "--events", "2000", "--replicas", "64", "--quiet"]
-    assert main(["run", "load-balancing", "--policy", "jbt", *options]) == 0
-    assert "number_in_system" in capsys.readouterr().out
+    assert main(["theory", "load-balancing", "--policy", "jbt"]) == 0
+    assert "not told apart" in capsys.readouterr().out
     assert main(["run", "load-balancing", "--policy", "jbt0"]) == 2
     assert "jbt, jbt<d>, with a number" in capsys.readouterr().err
 
@@ -197,7 +199,7 @@ def witness(servers, speeds, rate, draws, aware, horizon, warmup, seed):
 def test_the_power_of_d_meets_the_plain_simulator(policy, draws, aware):
     speeds = [2.0] * 4 + [1.0] * 6
     found = jaxq.simulate(system(policy, 10, "2:0.4,1:0.6", load=0.7), **RUN)
-    runs = np.array([witness(10, speeds, 0.7 * 14, draws, aware, 1500.0, 50.0, seed) for seed in range(10)])
+    runs = np.array([witness(10, speeds, 0.7 * 14, draws, aware, 800.0, 50.0, seed) for seed in range(10)])
     error = runs.std(axis=0, ddof=1) / math.sqrt(len(runs))
     for mean, se, ours, scale in zip(
         runs.mean(axis=0), error, ("number_in_system", "y_1_2"), (1, math.sqrt(10)), strict=True

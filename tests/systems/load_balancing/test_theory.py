@@ -50,7 +50,7 @@ def test_best_splitting_by_hand():
     ],
 )
 def test_every_policy_has_a_verdict_on_stability(policy, verdict, growth):
-    found = statements(policy, load=0.9)
+    found = statements(policy, beta=2.0)  # a load of .9
     assert found["stability"].value == verdict and all(x.source and x.meaning for x in found.values())
     assert ("growth_rate" in found) == (growth is not None)
     if growth is not None:

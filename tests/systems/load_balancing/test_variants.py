@@ -130,13 +130,11 @@ def test_queues_of_a_type_take_no_buffer():
 RULES = {
     "sa-jsq": ranks.shortest,
     "jsq-slowest": ranks.shortest,
-    "led": ranks.shortest,
-    "sa-jiq": ranks.idle_first,
     "jiq": ranks.idle_first,
 }
 
 
-@pytest.mark.parametrize("policy", ["sa-jsq", "jsq-slowest", "sa-jiq", "led", "jiq"])
+@pytest.mark.parametrize("policy", ["sa-jsq", "jsq-slowest", "jiq"])
 def test_types_of_equal_speed_are_one_type_with_metrics_of_their_own(policy):
     apart = LoadBalancing(3, "1:0.3333333333333333,1:0.6666666666666667", policy, load=0.7, buffer=2)
     merged = exact.small_system(2.1, (1.0,), (3,), 2, policies.Policy(RULES[policy]))

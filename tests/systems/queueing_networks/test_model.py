@@ -1,5 +1,6 @@
 """Open networks, simulated: against exact laws, an event list in plain Python, and what is known of their stability."""
 
+import functools
 import heapq
 import math
 
@@ -24,6 +25,7 @@ def network(policy: str) -> jaxq.QueueingNetwork:
     return jaxq.QueueingNetwork(SMALL, policy, priorities=ORDER if policy == "priority" else None, offsets=offsets)
 
 
+@functools.cache
 def witness(policy: str):
     """Numbers and busy servers by class, cut to a box."""
     at = [x - 1 for x in SMALL.stations]

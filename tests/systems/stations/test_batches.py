@@ -28,13 +28,10 @@ def check_exact_metrics(result, count):
 
 ONE_SERVER = {
     "M^X/M/1, geometric": jaxq.GG1(0.7, 1.0, batch_law="geometric:3"),
-    "M^X/M/1, pairs": jaxq.MG1(0.8, 1.0, batch_law="fixed:2"),
     "M^X/E3/1": jaxq.MG1(0.6, 1.0, "erlang:3", "sizes:0.5,0.3,0,0.2"),
-    "M^X/lognormal/1": jaxq.GG1(1.0, 2.0, "exponential", "lognormal:2", "fixed:4"),
     "D^X/M/1": jaxq.GG1(0.7, 1.0, "deterministic", batch_law="geometric:1.5"),
 }
 SEVERAL = {
-    "M^X/M/3": jaxq.GGc(2.4, 1.0, 3, batch_law="sizes:0.5,0.3,0,0.2"),
     "M^X/M/3, geometric": jaxq.GGc(2.1, 1.0, 3, batch_law="geometric:2.5"),
     "M^X/M/20": jaxq.GGc(16.0, 1.0, 20, batch_law="fixed:6"),
     "D^X/M/2": jaxq.GGc(1.6, 1.0, 2, "deterministic", batch_law="geometric:3"),
@@ -88,7 +85,7 @@ def test_a_batch_is_served_in_order_and_its_customers_leave_one_by_one():
     system = jaxq.GGc(2 / 1.4, 1 / 0.8, 2, uniform, uniform, 1 / 1.5, "empirical:0.5,2.5", "sizes:0.5,0,0.5")
     result = jaxq.simulate(system, events=40_000, replicas=256, warmup=2000)
     assert system.oracle() == {} and not result.flags
-    runs = np.array([by_hand(3000, np.random.default_rng(seed)) for seed in range(60)])
+    runs = np.array([by_hand(3000, np.random.default_rng(seed)) for seed in range(20)])
     mean, error = runs.mean(axis=0), runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
     for i, name in enumerate(["waiting_time", "probability_abandon"]):
         check_agreement(result[name], mean[i], 0.01, error[i])
@@ -167,8 +164,8 @@ def test_references_beside_batches():
 
 def test_a_bound_is_a_bound():
     for system in (
-        jaxq.GG1(0.8, 1.0, "erlang:2", "gamma:2", "sizes:0.5,0,0.5"),
-        jaxq.GGc(3.2, 1.0, 4, "erlang:2", "gamma:2", batch_law="fixed:3"),
+        jaxq.GG1(0.8, 1.0, "erlang:2", "hyperexponential:2", "sizes:0.5,0,0.5"),
+        jaxq.GGc(3.2, 1.0, 4, "erlang:2", "hyperexponential:2", batch_law="fixed:3"),
     ):
         wait = jaxq.simulate(system, events=8000, replicas=128, warmup=1000)["waiting_time"]
         assert wait.kind == "bound" and wait.mean < wait.oracle

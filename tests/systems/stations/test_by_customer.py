@@ -30,7 +30,7 @@ def check_exact_metrics(result, share, count):
             assert metric.mean == pytest.approx(metric.oracle, abs=1e-12)
 
 
-MG1_LAWS = ["gamma:3", "weibull:0.6", "phase-type:0.4,0.6;-1,0.8;0,-2", "empirical:0.2,1,3", "empirical:0,0,1,3"]
+MG1_LAWS = ["gamma:3", "phase-type:0.4,0.6;-1,0.8;0,-2", "empirical:0,0,1,3"]
 
 
 @pytest.mark.parametrize("text", MG1_LAWS)
@@ -72,12 +72,11 @@ def test_mmc_by_customer_and_its_quantiles():
 @pytest.mark.parametrize(
     ("system", "share"),
     [
-        (jaxq.GGc(2.1, 1.0, 3, "gamma:0.4"), 0.05),
         (jaxq.GGc(17.0, 1.0, 20, "exponential", "deterministic"), 0.08),
         (jaxq.GGc(0.5, 0.5, 2, "phase-type:0.5,0.5;-1,0.5;0,-2"), 0.05),
         (jaxq.GGc(2.1, 1.0, 3, "empirical:0,0,1,4"), 0.05),
     ],
-    ids=["gamma/M/3", "M/D/20", "PH/M/2", "batches/M/3"],
+    ids=["M/D/20", "PH/M/2", "batches/M/3"],
 )
 def test_several_servers(system, share):
     """M/D/20 keeps its work in an array, the others as scalars."""
@@ -89,11 +88,10 @@ def test_several_servers(system, share):
     [
         (jaxq.GGc(12.0, 1.0, 10, abandonment_rate=1.0), 0.02),
         (jaxq.GGc(12.0, 1.0, 10, abandonment_rate=1.0, patience_law="deterministic"), 0.02),
-        (jaxq.GGc(0.8, 1.0, 1, abandonment_rate=0.3, patience_law="hyperexponential:4"), 0.04),
         (jaxq.GGc(20.0, 1.0, 20, abandonment_rate=0.2, patience_law="pareto:1.5"), 0.05),
         (jaxq.GGc(1.2, 1.0, 1, abandonment_rate=0.5, patience_law="empirical:0,1,2,5"), 0.02),
     ],
-    ids=["exponential", "constant", "hyperexponential", "pareto", "values"],
+    ids=["exponential", "constant", "pareto", "values"],
 )
 def test_limited_patience(system, share):
     check_exact_metrics(jaxq.simulate(system, **OPTIONS), share, 6)
@@ -121,7 +119,7 @@ def test_renewal_arrivals_general_services_and_patience_by_hand():
     system = jaxq.GGc(1 / 0.7, 1 / 1.5, 2, uniform, uniform, 2.0, "empirical:0.1,0.9")
     result = jaxq.simulate(system, events=40_000, replicas=256, warmup=2000)
     assert system.oracle() == {} and not result.flags
-    runs = np.array([by_hand(4000, np.random.default_rng(seed)) for seed in range(60)])
+    runs = np.array([by_hand(4000, np.random.default_rng(seed)) for seed in range(30)])
     mean, error = runs.mean(axis=0), runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
     for i, name in enumerate(["waiting_time", "probability_abandon", "utilisation"]):
         check_agreement(result[name], mean[i], 0.01, error[i])
@@ -151,7 +149,9 @@ def test_one_server_of_several_is_lindley():
 
 
 def test_a_bound_is_a_bound():
-    result = jaxq.simulate(jaxq.GGc(3.2, 1.0, 4, "erlang:2", "gamma:2"), events=8000, replicas=128, warmup=1000)
+    result = jaxq.simulate(
+        jaxq.GGc(3.2, 1.0, 4, "erlang:2", "hyperexponential:2"), events=8000, replicas=128, warmup=1000
+    )
     wait = result["waiting_time"]
     assert wait.kind == "bound" and wait.z is None and wait.mean < wait.oracle
     assert abs(result["utilisation"].z) < 4.5
@@ -166,14 +166,14 @@ def test_a_sum_of_equal_services_is_no_disagreement():
     assert not found.flags and abs(found["utilisation"].z) < 1
 
 
-@pytest.mark.parametrize("text", ["lognormal:4", "deterministic", "empirical:0,5,1"])
+@pytest.mark.parametrize("text", ["lognormal:4", "empirical:0,5,1"])
 def test_infinite_servers_are_insensitive(text):
     result = jaxq.simulate(jaxq.MGinf(3.0, 0.6, text), **OPTIONS)
     check_exact_metrics(result, 0.06, 3)
     assert result["number_in_system"].oracle == result["number_variance"].oracle == 5
 
 
-@pytest.mark.parametrize("text", ["gamma:3", "empirical:0.2,1,3", "empirical:0,0,1,3"])
+@pytest.mark.parametrize("text", ["hyperexponential:3", "empirical:0,0,1,3"])
 def test_loss_is_insensitive(text):
     """Erlang B, load 8 at 10 servers: .121661."""
     result = jaxq.simulate(jaxq.MGcc(4.0, 0.5, 10, text), **OPTIONS)
@@ -267,7 +267,7 @@ def test_no_stationary_regime():
 
 
 @pytest.mark.parametrize(
-    ("system", "flag"),
+    ("system", "tail"),
     [
         (jaxq.MG1(0.5, 1.0, "pareto:1.5"), "infinite_mean"),
         (jaxq.MG1(0.5, 1.0, "pareto:2"), "infinite_mean"),
@@ -278,6 +278,19 @@ def test_no_stationary_regime():
         (jaxq.GGc(0.5, 1.0, 3, service_law="pareto:1.5"), "heavy_tail"),  # three spare servers: E S^(4/3), E S^2
         (jaxq.GGc(2.5, 1.0, 3, service_law="pareto:1.5"), "infinite_mean"),  # one: E S^2
         (jaxq.MGcc(3.0, 1.0, 5, "pareto:1.8"), "heavy_tail"),
+    ],
+    ids=str,
+)
+def test_tails_that_intervals_do_not_bear(system, tail):
+    assert system.stationarity().tail == tail
+
+
+@pytest.mark.parametrize(
+    ("system", "flag"),
+    [
+        (jaxq.MG1(0.5, 1.0, "pareto:2"), "infinite_mean"),
+        (jaxq.MG1(0.5, 1.0, "pareto:2.1"), "heavy_tail"),
+        (jaxq.MG1(0.5, 1.0, "pareto:4.5"), None),
     ],
     ids=str,
 )

@@ -25,7 +25,7 @@ def test_exponential_gaps_are_poisson():
     assert str(parse_arrivals("exponential")) == "poisson"
 
 
-@pytest.mark.parametrize("text", ["poisson", "gamma:0.5", MODULATED])
+@pytest.mark.parametrize("text", ["poisson", "weibull:1.5", MODULATED])
 def test_customers_come_at_the_rate_asked_for(text):
     """All of them join, so that server 1 is busy for lambda/mu of the time."""
     result = jaxq.simulate(TolledQueues(**ALL, arrivals=text), replicas=256, events=60_000, warmup=20_000)
@@ -129,9 +129,9 @@ def test_only_the_gaps_of_a_trace_count():
             events=2000,
             warmup=200,
         )
-        for start in (0.0, 28800.0, -5.0)
+        for start in (-5.0, 28800.0)
     ]
-    assert laps[0]["waiting_time"].mean == laps[1]["waiting_time"].mean == laps[2]["waiting_time"].mean > 0
+    assert laps[0]["waiting_time"].mean == laps[1]["waiting_time"].mean > 0
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,6 @@ def test_naor_has_a_truncated_geometric_number_in_system(rho, toll):
         ("workload", "deterministic", "modulated:2,0.5;-0.1,0.1;0.3,-0.3", "first"),
         ("workload-only", "exponential", "erlang:2", "first"),
         ("lengths", "deterministic", "erlang:2", "random"),
-        ("lengths", "exponential", "poisson", "random"),
     ],
 )
 def test_a_plain_simulation_customer_by_customer_agrees(information, sizes, arrivals, ties):
@@ -205,11 +204,9 @@ def test_systems_with_other_servers_see_the_same_customers():
     """A server that nobody can afford changes nothing, whatever the laws and the tie rule."""
     fields = {"size_law": "exponential", "arrivals": "erlang:2", "ties": "random", **TWO}
     one = simulated(service_rates=1.0, tolls=3.0, **fields)
-    two = simulated(service_rates=[1.0, 0.5], tolls=[3.0, 90.0], **fields)
     three = simulated(service_rates=[0.1, 0.5, 1.0], tolls=[90.0, 90.0, 3.0], **fields)
-    for other, place in ((two, 1), (three, 3)):
-        assert other["revenue"].mean == pytest.approx(one["revenue"].mean, rel=1e-6)
-        assert other[f"join_1_{place}"].mean == pytest.approx(one["join_1"].mean, rel=1e-6)
+    assert three["revenue"].mean == pytest.approx(one["revenue"].mean, rel=1e-6)
+    assert three["join_1_3"].mean == pytest.approx(one["join_1"].mean, rel=1e-6)
 
 
 def test_a_split_is_compared_on_the_same_customers():
@@ -256,14 +253,12 @@ def test_what_a_customer_knows_of_unit_sizes():
 
 
 def test_lengths_of_exponential_sizes_are_the_exact_chain():
-    for ties in ("first", "random"):
-        system = TolledQueues(
-            **TWO, service_rates=[0.5, 0.5], tolls=[3.0, 3.0], size_law="exponential", information="lengths", ties=ties
-        )
-        exact = jaxq.exact(system)
-        result = jaxq.simulate(system, replicas=256, events=200_000, warmup=2000)
-        for name in ("revenue", "join_1_1", "join_2_2", "sojourn_time_2", "utilisation_2", "number_in_system"):
-            check_agreement(result[name], exact[name], 0.01)
+    fields = {"size_law": "exponential", "information": "lengths", "ties": "random"}
+    system = TolledQueues(**TWO, service_rates=[0.5, 0.5], tolls=[3.0, 3.0], **fields)
+    exact = jaxq.exact(system)
+    result = jaxq.simulate(system, replicas=256, events=200_000, warmup=2000)
+    for name in ("revenue", "join_1_1", "join_2_2", "sojourn_time_2", "utilisation_2", "number_in_system"):
+        check_agreement(result[name], exact[name], 0.01)
 
 
 def test_identities_of_the_means():

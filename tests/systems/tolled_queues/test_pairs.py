@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scipy import integrate, special, stats
+from scipy import integrate, stats
 
 import jaxq
 from jaxq.engine import gradient as module
@@ -15,29 +15,24 @@ from tests.resumption import straight_and_resumed
 
 ONE = jaxq.TolledQueues(0.9, 10.0, 1.0, 1.0, 4.3, mean_sizes=1.0)
 FIELDS = "arrival_rates", "rewards", "waiting_costs", "service_rates", "tolls", "mean_sizes"
+BY_ALL = "arrival_rates", "service_rates", "tolls"
+TWO = jaxq.TolledQueues([0.5, 0.4], [10.0, 6.5], [1.0, 0.8], 1.0, 2.3, mean_sizes=[1.0, 1.0])
 KNOWN = {
-    "unit sizes": (ONE, 50),
-    "unit sizes by length": (ONE.replace(information="lengths"), 30),
-    "sizes unknown": (ONE.replace(size_law=parse_law("exponential"), information="workload-only"), 50),
-    "two classes": (
-        jaxq.TolledQueues([0.5, 0.4], [10.0, 6.5], [1.0, 0.8], 1.0, 2.3, mean_sizes=[1.0, 1.0]),
-        30,
-    ),
+    "unit sizes": (ONE, BY_ALL, 50),
+    "unit sizes by length": (ONE.replace(information="lengths"), BY_ALL[1:], 30),
+    "sizes unknown": (ONE.replace(size_law=parse_law("exponential"), information="workload-only"), BY_ALL[1:], 50),
+    "two classes": (TWO, ("rewards[1]", "service_rates"), 30),
 }
 
 
 @pytest.mark.parametrize("case", KNOWN)
 def test_beside_the_exact_law(case):
-    system, least = KNOWN[case]
-    if case == "two classes":
-        paths = ["tolls", "rewards[1]", "service_rates"]
-    else:
-        paths = ["arrival_rates", "service_rates", "tolls"]
+    system, paths, least = KNOWN[case]
     found = jaxq.gradient(system, None, paths, events=12_000, warmup=3000, replicas=512, seed=1)
     assert found.run["gradient"]["method"] == "coupling" and found.flags == ()
     slopes = [found[name, path] for name in found.means for path in paths]
     known = [slope for slope in slopes if slope.oracle is not None]
-    assert len(known) >= 21 and all(slope.z is None or abs(slope.z) < 4.5 for slope in known)
+    assert len(known) >= 7 * len(paths) and all(slope.z is None or abs(slope.z) < 4.5 for slope in known)
     revenue = found["revenue", paths[-1]]
     assert revenue.half_width < abs(revenue.oracle) / least, "no power"
 
@@ -85,15 +80,37 @@ def exact_slopes(system, path):
     return {name: (8 * (near[name] - below[name]) - (far[name] - under[name])) / (12 * h) for name in near}
 
 
-@pytest.mark.parametrize("toll", [4.0, 6.3])
-def test_mm1_of_known_work(toll):
-    system, paths = ONE.replace(size_law=parse_law("exponential"), tolls=toll), ["tolls", "arrival_rates"]
-    found = jaxq.gradient(system, None, paths, events=12_000, warmup=3000, seed=2, method="coupling")
-    for path in paths:
-        for name, value in exact_slopes(system, path).items():
-            slope = found[name, path]
-            assert abs(slope.mean - value) < 4 * slope.standard_error, f"{name} by {path}"
-            assert slope.half_width < max(0.02 * abs(value), 0.002), "no power"
+RUNS, REPLICAS = 192, 64
+BY = "tolls", "service_rates", "arrival_rates"
+
+
+@pytest.fixture(scope="module")
+def mm1():
+    """A system, and a run of it whose replicas are many small runs too."""
+    system = ONE.replace(size_law=parse_law("exponential"))
+    return system, jaxq.gradient(system, None, BY, events=3000, warmup=1000, replicas=RUNS * REPLICAS, seed=3)
+
+
+@pytest.mark.parametrize("path", ["tolls", "arrival_rates"])
+def test_mm1_of_known_work(path, mm1):
+    system, found = mm1
+    assert found.run["gradient"]["method"] == "coupling"
+    for name, value in exact_slopes(system, path).items():
+        slope = found[name, path]
+        assert abs(slope.mean - value) < 4 * slope.standard_error, f"{name} by {path}"
+        assert slope.half_width < max(0.02 * abs(value), 0.002), "no power"
+
+
+@pytest.mark.parametrize("path", ["tolls", "service_rates"])
+def test_z_over_many_small_runs(path, mm1):
+    """Groups of the replicas of one run, which are independent."""
+    system, found = mm1
+    exact = exact_slopes(system, path)
+    for name in ("revenue", "sojourn_time"):
+        slope = found.result.estimates[f"{name}/{path}"]
+        sums = (slope.value + slope.residuals).reshape(RUNS, REPLICAS)
+        z = (sums.mean(axis=1) - exact[name]) / (sums.std(axis=1, ddof=1) / REPLICAS**0.5)
+        assert abs(z.mean()) < 0.3 and 0.7 < z.var(ddof=1) < 1.4, f"{name} by {path}"
 
 
 def of_mg1(law, toll, points=3000):
@@ -132,8 +149,6 @@ class Mixture:
 
 SIZES = {
     "lognormal:2": stats.lognorm(np.sqrt(np.log(3.0)), scale=3**-0.5),
-    "gamma:0.5": stats.gamma(2.0, scale=0.5),
-    "weibull:1.5": stats.weibull_min(1.5, scale=1 / special.gamma(1 + 1 / 1.5)),
     "pareto:3": stats.pareto(3.0, scale=2 / 3),
     "phase-type:0.5,0.5;-1,0.5;0,-2": Mixture(),
 }
@@ -158,23 +173,6 @@ def test_mg1_of_known_work(law):
         assert slope.half_width < 0.02 * abs(value), "no power"
 
 
-RUNS, REPLICAS = 192, 64
-
-
-@pytest.mark.parametrize("law", ["deterministic", "exponential"])
-def test_z_over_many_small_runs(law):
-    """Groups of the replicas of one run, which are independent."""
-    system, paths = ONE.replace(size_law=parse_law(law)), ["tolls", "service_rates"]
-    found = jaxq.gradient(system, None, paths, events=3000, warmup=1000, replicas=RUNS * REPLICAS, seed=3)
-    for path in paths:
-        exact = exact_slopes(system, path) if law == "exponential" else {"revenue": found["revenue", path].oracle}
-        for name in ("revenue", "sojourn_time") if law == "exponential" else ("revenue",):
-            slope = found.result.estimates[f"{name}/{path}"]
-            sums = (slope.value + slope.residuals).reshape(RUNS, REPLICAS)
-            z = (sums.mean(axis=1) - exact[name]) / (sums.std(axis=1, ddof=1) / REPLICAS**0.5)
-            assert abs(z.mean()) < 0.3 and 0.7 < z.var(ddof=1) < 1.4, f"{name} by {path}"
-
-
 def test_sizes_of_a_density_and_any_arrivals():
     """No exact law is known: beside differences, which share nothing with pairs but the customers."""
     system = jaxq.TolledQueues(
@@ -188,14 +186,13 @@ def test_sizes_of_a_density_and_any_arrivals():
     )
     same = {"events": 20_000, "warmup": 5000, "replicas": 512, "seed": 4}
     pairs, differences = (
-        jaxq.gradient(system, None, ["tolls", "service_rates"], method=method, **same)
+        jaxq.gradient(system, None, "service_rates", method=method, **same)
         for method in ("coupling", "finite-difference")
     )
     for name in ("revenue", "sojourn_time", "join_2", "workload"):
-        for path in ("tolls", "service_rates"):
-            one, other = pairs[name, path], differences[name, path]
-            assert abs(one.mean - other.mean) < 4 * np.hypot(one.standard_error, other.standard_error)
-            assert one.half_width < 0.6 * other.half_width < 0.1 * max(abs(other.mean), 0.2)
+        one, other = pairs[name, "service_rates"], differences[name, "service_rates"]
+        assert abs(one.mean - other.mean) < 4 * np.hypot(one.standard_error, other.standard_error)
+        assert one.half_width < 0.6 * other.half_width < 0.1 * max(abs(other.mean), 0.2)
 
 
 def test_a_resumed_run_gives_the_same_numbers(tmp_path):

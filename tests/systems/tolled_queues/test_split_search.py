@@ -14,7 +14,6 @@ from jaxq.systems.tolled_queues.split_search import pooled, sample_average, sear
 TWO = {"arrival_rates": [0.4, 0.6], "rewards": [12.0, 5.0], "waiting_costs": [2.0, 0.4]}
 HASTE = {"arrival_rates": [0.3, 2.0], "rewards": [20.0, 3.0], "waiting_costs": [5.0, 0.02]}
 HALVES = {"service_rates": [0.5, 0.5], "tolls": [4.0, 4.0]}
-SHORT = {"starts": 1, "replicas": 256, "events": 10_000}
 
 
 @pytest.mark.parametrize("information", ["workload", "workload-only"])
@@ -26,17 +25,18 @@ def test_the_true_revenue_of_the_sample_average_is_that_of_the_simulation(inform
     assert fields["service_rates"].sum() == pytest.approx(1.0)
     result = jaxq.simulate(system.replace(**fields), replicas=256, events=8000)["revenue"]
     assert result.half_width < 0.01 * result.mean
-    assert float(found.hard(found.decode(jnp.asarray(z)))) == pytest.approx(result.mean, rel=0.03)
+    assert float(jax.jit(found.hard)(fields)) == pytest.approx(result.mean, rel=0.03)
 
 
 def test_with_lengths_visible_it_is_the_exact_chain():
     system = jaxq.TolledQueues(information="lengths", size_law="exponential", **TWO, **HALVES)
     with jax.enable_x64(True):
         found = sample_average(system, 0)
-        z = jnp.asarray([0.405465, 0.0, -0.6, -1.2])
-        fields = {name: tuple(np.asarray(x).tolist()) for name, x in found.decode(z).items()}
-        value = float(found.hard(found.decode(z)))
-        assert np.all(np.isfinite(jax.grad(found.smooth)(z, found.temperatures[1])))
+        z = np.array([0.405465, 0.0, -0.6, -1.2])
+        decoded = jax.jit(found.decode)(z)
+        value = float(jax.jit(found.hard)(decoded))
+        assert np.all(np.isfinite(jax.jit(jax.grad(found.smooth))(z, found.temperatures[1])))
+    fields = {name: tuple(np.asarray(x).tolist()) for name, x in decoded.items()}
     assert value == pytest.approx(visible(*TWO.values(), **fields)["revenue"], rel=1e-4)
 
 
@@ -64,20 +64,12 @@ def test_none_for_one_server_or_where_choices_are_not_known():
     assert list(searches(jaxq.TolledQueues(**TWO, **HALVES))) == ["split"]
 
 
-def test_unequal_tolls_gain_where_a_class_is_in_haste():
-    found = jaxq.search(jaxq.TolledQueues(**HASTE, **HALVES), **SHORT | {"starts": 6})
-    best = found.climbs[found.best]
-    assert found.found and found.sure >= 1 and best.gain.level == pytest.approx(1 - 0.01 / 6)
-    assert best.gain.mean - best.gain.half_width > 0.08
-    assert np.ptp(best.end["tolls"]) > 5 and "gain in revenue" in found.verdict()
-
-
 def test_the_design_that_is_printed_can_be_typed_in():
     """It stands where class 1 is about to leave: rates .76391, .23609 and tolls 9.7638, 2.6675 earn .6167, not 3.18."""
     market = jaxq.TolledQueues(arrival_rates=[0.4, 1.0], rewards=[15.0, 3.0], waiting_costs=[4.0, 0.05], **HALVES)
-    found = jaxq.search(market, **SHORT | {"starts": 2})
+    found = jaxq.search(market, starts=2, replicas=256, events=10_000)
     best = found.climbs[found.best]
-    assert best.searched > 3.1
+    assert best.searched > 3.1 and best.gain.level == pytest.approx(1 - 0.01 / 2)
     for climb in found.climbs:
         assert climb.end["service_rates"].sum() == pytest.approx(1, abs=1e-12)
         for x in (*climb.end["service_rates"], *climb.end["tolls"]):
@@ -86,15 +78,10 @@ def test_the_design_that_is_printed_can_be_typed_in():
     revenue = jaxq.simulate(market.replace(**typed), replicas=256, events=8000)["revenue"]
     assert revenue.half_width < 0.02 and revenue.mean == pytest.approx(best.searched, abs=0.05)
     # a printed unit further it is kept as well
-    hard = sample_average(market, 1).hard
+    hard = jax.jit(sample_average(market, 1).hard)
     for j in (0, 1):
         tolls = best.end["tolls"] + 1e-4 * (np.arange(2) == j)
         assert float(hard({**best.end, "tolls": tolls})) > 3.1
-
-
-def test_no_gain_is_claimed_for_one_class_of_unit_sizes():
-    found = jaxq.search(jaxq.TolledQueues(**HALVES), **SHORT)
-    assert not found.found and "no gain found" in found.verdict()
 
 
 def test_slopes_of_exponential_sizes_mostly_agree():
