@@ -149,7 +149,6 @@ class Mixture:
 
 SIZES = {
     "lognormal:2": stats.lognorm(np.sqrt(np.log(3.0)), scale=3**-0.5),
-    "pareto:3": stats.pareto(3.0, scale=2 / 3),
     "phase-type:0.5,0.5;-1,0.5;0,-2": Mixture(),
 }
 
