@@ -3,7 +3,10 @@ numerical code."""
 
 import contextlib
 import gc
+import os
 from typing import NamedTuple
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its threads spin where others wait for the cores
 
 import jax
 import pytest

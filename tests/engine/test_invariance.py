@@ -54,18 +54,6 @@ def of_one_batch(name: str) -> Ensemble:
 OF_TESTS = {"shadow routing by hand", "balanced saturation by hand", "tolled queue by hand", "sa-jsq limit"}
 FORMS = {type(system.process()): name for name, system in reversed(UNDER_TEST.items()) if name not in OF_TESTS}
 """One of the list for each compiled half that ships, and the README's, by class."""
-CARRY_MORE = [
-    "Erlang A",
-    "Weibull/E3/2+lognormal",
-    "D^X/empirical/2+M",
-    "token pool, no cap, waits tagged",
-    "token pool, deviator by name",
-    "network, shadow, tandem",
-    "network, rates that change",
-    "network, renewal arrivals",
-    "tolls, modulated",
-]
-"""Forms of these of which a replica carries more: lengths of events, patience, prices, ages, clocks, environments."""
 
 
 @pytest.fixture
@@ -74,7 +62,7 @@ def quickly_compiled():
         yield
 
 
-@pytest.mark.parametrize("name", [*FORMS.values(), *CARRY_MORE])
+@pytest.mark.parametrize("name", UNDER_TEST)
 def test_a_replica_does_not_depend_on_how_many_there_are_and_on_the_batch(name, quickly_compiled):
     base, other = of_one_batch(name), ran(UNDER_TEST[name], replicas=37, batch=24)
     assert same(states(base), states(other))

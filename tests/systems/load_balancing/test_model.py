@@ -92,11 +92,14 @@ def test_tiny_systems_have_these_means_in_simulation(case):
     check_agreement(result["number_in_system"], TINY[case], 0.03)
 
 
-@pytest.mark.parametrize("policy", ["jsq", "led", "sa-jiq", "uniform", "sa-pod2"])
+@pytest.mark.parametrize(
+    "policy", ["jsq", "jsq-slowest", "pod2", "jiq", "led", "sa-jiq", "uniform", "random", "sa-pod2"]
+)
 def test_every_policy_in_every_layout_has_its_exact_law(policy):
     """Three servers with room for three jobs: the few-queues layout by exact and simulation, counts by exact."""
     few = system(policy, 3, "2:0.33333333333333333,1:0.66666666666666667", load=0.8, buffer=3)
     rule = RULES.get(policy) or policies.Policy(ranks.shortest_fastest, 2, distinct=True)
+    rule = rule._replace(weights=(2.0, 1.0)) if policy == "random" else rule
     law = exact.small_system(few.arrival_rate, (2.0, 1.0), (1, 2), 3, rule)
     counted = jaxq.exact(few.replace(laws="yes"))
     for found in (jaxq.exact(few), counted):
