@@ -59,7 +59,7 @@ SHORT_RUNS = (
 """Files whose runs are over sooner than they are compiled."""
 
 
-ONE_DEVICE = "experiments/", "systems/", "tuning/"
+ONE_DEVICE = "experiments/", "systems/", "tuning/", *filter(None, os.environ.get("ONED","").split(","))
 """Files that are of systems, not of how a run is shared out, which takes XLA a seventh of compiling; that every system is
 the same on two devices is tested in engine/test_invariance.py."""
 

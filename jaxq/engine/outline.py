@@ -12,8 +12,8 @@ from jaxq.engine.compiling import ONCE
 from jaxq.engine.jump_process import MarkovProcess
 from jaxq.engine.leaves import compute_leaf
 from jaxq.engine.model import Model
+from jaxq.engine.observation import contributions, sampled
 from jaxq.engine.process import Process
-from jaxq.engine.program import contributions, sampled
 from jaxq.engine.sums import Sums
 from jaxq.engine.totals import Quantity, quantities
 
@@ -67,7 +67,12 @@ def lanes_bytes(system: Process) -> int:
 def summed(system: Process) -> list[Quantity]:
     """The sums that a run of a prepared system keeps of one replica: of each observation, tally and counter, and of the time
     where events differ in length."""
-    return quantities(*outline(system)[1:])
+    return summed_by(*_form(system))
+
+
+def summed_by(structure, form: tuple) -> list[Quantity]:
+    """`summed` of a structure and the (shape, type) of its leaves."""
+    return quantities(*_outline(structure, form)[1:])
 
 
 def samples(system: Process, names: tuple[str, ...]) -> list[tuple[bool, int]]:

@@ -20,20 +20,13 @@ from jaxq.engine.carry import Carry, start, step
 from jaxq.engine.compiling import LOOPS, ONCE
 from jaxq.engine.group_sums import packed
 from jaxq.engine.launch_layout import Layout
-from jaxq.engine.process import Process
-from jaxq.engine.totals import Totals, totals_of
+from jaxq.engine.observation import contributions, sampled
+from jaxq.engine.outline import summed_by
+from jaxq.engine.totals import nothing, totals_of
 
 AXIS = "replica"
 INNER = 64
 """Observations summed in one word before they are added to the block's sum."""
-
-
-def _nothing(each, carry) -> Totals:
-    """`Totals` before the first block."""
-    shapes = jax.eval_shape(lambda c: (each(contributions)(c), each(lambda s, c: s.counters(c.state))(c)), carry)
-    (exact, rounded), counted = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    never = jnp.zeros(jax.tree.leaves(carry)[0].shape[:1], bool)
-    return totals_of(exact, exact, rounded, counted, never, never)
 
 
 def _row(found):
@@ -50,45 +43,6 @@ def _put(all, rows, first):
         return lax.dynamic_update_slice(x, y, (first,) + (zero,) * (x.ndim - 1), allow_negative_indices=False)
 
     return jax.tree.map(one, all, rows)
-
-
-def _is_whole(x) -> bool:
-    return jnp.issubdtype(jnp.asarray(x).dtype, jnp.integer) or jnp.asarray(x).dtype == bool
-
-
-def contributions(system: Process, carry: Carry):
-    """(exact, rounded) contributions of one observation: int32 by name, float32 by (kind, name)."""
-    exact, rounded = {}, {}
-    for name, value in system.observe(carry.state).items():
-        if carry.weight is None and _is_whole(value):
-            exact[name] = jnp.asarray(value).astype(jnp.int32)
-        else:
-            value = jnp.asarray(value).astype(jnp.float32)
-            rounded["observed", name] = value if carry.weight is None else carry.weight * value
-    for name, value in system.tally(carry.state, carry.event).items():
-        rounded["tallied", name] = jnp.asarray(value, jnp.float32)
-    if carry.weight is not None:
-        rounded["time", ""] = jnp.asarray(carry.weight, jnp.float32)
-    return exact, rounded
-
-
-def sampled(system: Process, carry: Carry, names: tuple[str, ...]):
-    """(value, weight) of the quantities that histograms are kept of, by name; `jaxq.stats.histogram.Histogram.add`."""
-    observed, tallied = system.observe(carry.state), system.tally(carry.state, carry.event)
-    tallied = tallied | system._values(carry.state, carry.event)
-    weight = None if carry.weight is None else jnp.asarray(carry.weight, jnp.float32)
-
-    def one(name: str):
-        value = jnp.asarray(tallied[name] if name in tallied else observed[name])
-        value = value.astype(jnp.int32 if _is_whole(value) else jnp.float32)
-        if name not in tallied:
-            return value, weight
-        if name not in system.scan.measured_at:
-            return value, None
-        happened = [jnp.asarray(tallied[indicator], bool) for indicator in system.scan.measured_at[name]]
-        return value, functools.reduce(jnp.logical_or, happened)
-
-    return {name: one(name) for name in names}
 
 
 def _at_the_end(each, carry: Carry, names: tuple[str, ...]):
@@ -166,13 +120,12 @@ class Program:
     def __init__(self, structure, shapes: tuple, own: tuple[bool, ...], layout: Layout):
         began = time.perf_counter()
         self.structure, self.own, self.layout = structure, own, layout
+        columns = summed_by(structure, shapes)
         self._mesh = jax.make_mesh((len(layout.devices),), (AXIS,), devices=layout.devices)
         specs = [PartitionSpec(AXIS) if mine else PartitionSpec() for mine in own]
 
         def start_all(leaves, seeds):
-            each = self._mapped(leaves)
-            carry = each(start)(seeds)
-            return carry, _nothing(each, carry)
+            return self._mapped(leaves)(start)(seeds), nothing(columns, seeds.shape[:1])
 
         def sharded(function, in_specs):
             return jax.shard_map(

@@ -47,6 +47,14 @@ class Totals(NamedTuple):
         return Totals(whole, real, self.overflow | block.overflow, self.invalid | block.invalid)
 
 
+def nothing(columns: list[Quantity], shape: tuple) -> Totals:
+    """`Totals` before the first block, of a batch of replicas of this shape."""
+    exact = sum(column.exact for column in columns)
+    whole, real = jnp.zeros((*shape, exact), jnp.int32), jnp.zeros((*shape, len(columns) - exact), jnp.float32)
+    never = jnp.zeros(shape, bool)
+    return Totals((whole, whole), (real, real), never, never)
+
+
 def whole_plus(one: tuple, other: tuple) -> tuple:
     """The sum of two whole numbers in two words each."""
     return _two_words(one[0] + other[0], one[1] + other[1])
