@@ -59,9 +59,23 @@ SHORT_RUNS = (
 """Files whose runs are over sooner than they are compiled."""
 
 
-ONE_DEVICE = "experiments/", "systems/", "tuning/", *filter(None, os.environ.get("ONED","").split(","))
-"""Files that are of systems, not of how a run is shared out, which takes XLA a seventh of compiling; that every system is
-the same on two devices is tested in engine/test_invariance.py."""
+ONE_DEVICE = (
+    "experiments/",
+    "systems/",
+    "tuning/",
+    "engine/test_check.py",
+    "engine/test_controls.py",
+    "engine/test_gradient",
+    "engine/test_indices.py",
+    "engine/test_quantiles.py",
+    "engine/test_score.py",
+    "test_docstrings.py",
+    "test_notebooks.py",
+    "test_readme.py",
+    "test_tutorials.py",
+)
+"""Files that are not of how a run is shared out, which takes XLA a seventh of compiling; that every system is the same on
+two devices is tested in engine/test_invariance.py, gradients are in engine/test_processes.py and test_group_sums.py."""
 
 
 @pytest.hookimpl(tryfirst=True)

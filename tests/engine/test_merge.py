@@ -42,7 +42,7 @@ def parts(folder, run, *edges):
     return files
 
 
-UNEVEN, EVEN = (40, 100, 131), (44, 88, 132)
+UNEVEN, EVEN = (40, 100, 131), (32, 64, 96)
 """Where parts end; those of one size are one program."""
 
 

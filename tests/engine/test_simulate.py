@@ -629,7 +629,7 @@ def test_a_sweep_disagrees_by_chance_as_rarely_as_a_run():
     alone = jaxq.simulate(Told(0.5), **options)["number_in_system"]
     far = alone.mean + 5 * alone.standard_error
     assert jaxq.simulate(Told(0.5, mean=far), **options).flags == ("disagrees",)
-    assert jaxq.sweep(Told(0.5), {"mean": [far] + 249 * [alone.mean]}, **options).flags == ()
-    assert jaxq.sweep(Told(0.5), {"mean": [far + 5 * alone.standard_error] + 249 * [alone.mean]}, **options)[
+    assert jaxq.sweep(Told(0.5), {"mean": [far] + 149 * [alone.mean]}, **options).flags == ()
+    assert jaxq.sweep(Told(0.5), {"mean": [far + 5 * alone.standard_error] + 149 * [alone.mean]}, **options)[
         0
     ].flags == ("disagrees",)
