@@ -87,6 +87,11 @@ def compute(run: Run) -> Findings:
     return Findings({"balance": rows, "balance-points": [point.row() for point in points]}, points, results)
 
 
+def column(rows: list[dict[str, Any]], name: str) -> np.ndarray:
+    """One column of a table; nan where a mean is withheld, or none was tagged."""
+    return np.array([row[name] for row in rows], float)
+
+
 def draw(findings: Findings) -> Any:
     """Loads of the pools, share tagged and share of the optimum, against the load of the balancing problem."""
     from matplotlib.ticker import PercentFormatter
@@ -103,14 +108,13 @@ def draw(findings: Findings) -> Any:
         loads, label = [row["load"] for row in mine], policy.replace("shadow-", "SHADOW-").upper()
         style = {"color": COLOURS[i], "markerfacecolor": "white", "markersize": 4.5, "capsize": 2, "linewidth": 1.1}
         for j, pool in enumerate(X_MODEL.pools):
-            means, widths = [row[f"load_{pool}"] for row in mine], [row[f"load_{pool}_half_width"] for row in mine]
+            means, widths = column(mine, f"load_{pool}"), column(mine, f"load_{pool}_half_width")
             places = np.array(loads) + APART * (2 * i + j - 1.5)
             left.errorbar(places, means, widths, fmt="osD^"[2 * i + j], label=f"{label}, pool {pool}", **style)
         if policy == "shadow-tandem":
-            means = [row["tagged_1"] for row in mine]
-            widths = np.array([row["tagged_1_half_width"] for row in mine], float)  # nan where none was tagged
+            means, widths = column(mine, "tagged_1"), column(mine, "tagged_1_half_width")
             middle.errorbar(loads, means, widths, fmt="s", label=label, **style)
-        shares, widths = [row["share"] for row in mine], [row["share_half_width"] for row in mine]
+        shares, widths = column(mine, "share"), column(mine, "share_half_width")
         right.errorbar(np.array(loads) + APART * (2 * i - 1), shares, widths, fmt="os"[i] + "-", label=label, **style)
     axis = np.linspace(LOADS[0], LOADS[-1], 141)
     tagged = [max(0.0, rejected(system, plan_of(system))[0]) for system in systems("shadow-tandem", axis)]

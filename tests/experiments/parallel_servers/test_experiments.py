@@ -120,6 +120,9 @@ def test_tandem_tells_overload_from_underload(monkeypatch):
     assert [row["load"] for row in tagged] == [0.7, 1.0, 1.2]
     assert tagged[0]["tagged_1"] == 0 and tagged[2]["tagged_1"] > 0.5
     assert has_figure(found)
+    withheld = dict.fromkeys(("load_1", "load_1_half_width", "share", "share_half_width"))
+    found.findings.tables["balance"][0].update(withheld)
+    assert has_figure(found)
     monkeypatch.setattr(balance, "MOST_TAGGED", 0.0)
     monkeypatch.setattr(balance, "rejected", lambda system, plan: [0.5, 0.0])
     assert [failure.split(", load ")[1].split(":")[0] for failure in done("balance").failures] == ["0.7", "1.0", "1.2"]
