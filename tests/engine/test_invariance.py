@@ -70,9 +70,9 @@ def test_a_replica_does_not_depend_on_how_many_there_are_and_on_the_batch(name, 
 
 
 @pytest.mark.parametrize("name", FORMS.values())
-def test_a_kernel_is_the_scan_to_the_bit(name, quickly_compiled, monkeypatch):
-    """All that the devices keep and the host was given."""
-    scan = of_one_batch(name)
+def test_a_kernel_is_the_scan_to_the_bit(name, monkeypatch):
+    """All that the devices keep and the host was given; unoptimised, JAX 0.12 rounds a logarithm otherwise in each."""
+    scan = ran(UNDER_TEST[name])
     monkeypatch.setenv(VARIABLE, "kernel")
     kernel = ran(UNDER_TEST[name])
     assert scan.program.kind == "scan" and scan.fallback is None
