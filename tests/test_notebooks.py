@@ -45,8 +45,10 @@ def test_there_are_notebooks():
 
 @pytest.mark.slow
 @notebooks
-def test_it_runs(path, execute):
+def test_it_runs(path, execute, capsys):
+    """Its own assertions hold, it draws, and what it prints warns of nothing."""
     execute("\n\n".join("".join(cell["source"]) for cell in code_cells(path)))
+    assert plt.get_fignums() and "Warning" not in capsys.readouterr().err
 
 
 def test_a_claim_that_fails_is_noticed(execute):

@@ -76,9 +76,15 @@ def test_targets_are_whole_and_next_to_the_optimum():
 
 
 @pytest.mark.slow
-def test_n_network():
+@pytest.mark.parametrize(
+    ("scale", "expected"),
+    [
+        (100, {"bsp": 10.7533, "class-1": 9.6448, "class-2": 11.2444}),
+        pytest.param(400, {"bsp": 20.5114}, marks=pytest.mark.slow),
+    ],
+)
+def test_n_network(scale, expected):
     """Digits of the simulated process, enumerated, sharing no code (tests/systems/parallel_servers/test_staffing.py)."""
-    scale, expected = 100, {"bsp": 10.7533, "class-1": 9.6448, "class-2": 11.2444}
     lam, mu, servers, *_ = NETWORKS["n"].at(scale)
     targets = saturation_targets(lam, mu, servers, HALF)
     worth = gains.gains(mu).pools[:, 1]
@@ -91,7 +97,8 @@ def test_n_network():
         # the weighted idle servers are the same under every stable policy
         assert worth @ found.idle == pytest.approx(spare, abs=1e-5)
         np.testing.assert_allclose((mu * found.busy).sum(axis=1), lam, rtol=1e-6)
-    assert spare == pytest.approx(8.201863, abs=1e-6)
+    if scale == 100:
+        assert spare == pytest.approx(8.201863, abs=1e-6)
 
 
 def test_one_class_and_pool_is_the_classical_queue():
