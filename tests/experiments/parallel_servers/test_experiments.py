@@ -120,7 +120,7 @@ def test_tandem_tells_overload_from_underload(monkeypatch):
     assert [row["load"] for row in tagged] == [0.7, 1.0, 1.2]
     assert tagged[0]["tagged_1"] == 0 and tagged[2]["tagged_1"] > 0.5
     assert has_figure(found)
-    withheld = dict.fromkeys(("load_1", "load_1_half_width", "share", "share_half_width"))
+    withheld = dict.fromkeys(("load_3", "load_3_half_width", "share", "share_half_width"))
     found.findings.tables["balance"][0].update(withheld)
     assert has_figure(found)
     monkeypatch.setattr(balance, "MOST_TAGGED", 0.0)
